@@ -1,0 +1,272 @@
+"""The closed union of what can be recorded about a run, and its JSON form.
+
+A run's log is a sequence of `Record`s; `core/state.py` folds them. Facts (`AttemptEnded`) and the decisions they
+lead to (`RetryScheduled`, `StepEnded`) are different records, so a crash between them resumes without guessing.
+Adding an event here makes the type checker list every `match` that must learn it. Agent output is not an event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeAlias
+
+from teamflow.core.outcome import Outcome
+from teamflow.core.plan import Json
+
+
+class Now(NamedTuple):
+    """A moment: which boot, seconds since it (durations use this), and wall time as a Unix timestamp."""
+
+    boot: str
+    mono: float
+    wall: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerStarted:
+    """A runner took the run. Opens every session of it; options are those of this session's command line.
+
+    `max_parallel` is settled (never "cores"). `resumed` says that the run existed before.
+    """
+
+    boot: str
+    pid: int
+    max_parallel: int
+    fail_fast: bool = False
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRevised:
+    """The effective plan is now `revision` (stored beside the log). Steps that are not in it are removed."""
+
+    revision: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One step found in the cache: what it hands over. `text` None: nobody refers to it."""
+
+    key: str
+    reason: str
+    text: str | None = None
+    outputs: Mapping[str, Json] | None = None
+    artifacts: tuple[tuple[str, str, str, int], ...] = ()
+    origin: tuple[int, int] | None = None
+    """(run, attempt) that made the result, where it is still known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """These steps were not started: the same work succeeded before."""
+
+    hits: Mapping[str, Hit]
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A step that needed a look (its `if`, its cache key) is to run, for this reason. `key` None: no key."""
+
+    step: str
+    key: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    """Decision to start. cause: first | retry | repair | resume | rework | relaunch."""
+
+    step: str
+    attempt: int
+    cause: str
+    continues: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseEnded:
+    """A phase ended and another follows. `journal` is the keeper's sequence number of its exit."""
+
+    step: str
+    attempt: int
+    phase: str
+    next: str
+    journal: int
+    outcome: Outcome | None = None
+    """Of the agent phase, when verify phases follow it: what the attempt has to show so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStopping:
+    """Decision to end a running attempt; the keeper is told. cause as in `Stopped`."""
+
+    step: str
+    attempt: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    """Fact. `journal` is the keeper's sequence number of the exit it rests on (None: it never started)."""
+
+    step: str
+    attempt: int
+    outcome: Outcome
+    phase: str = "agent"
+    journal: int | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressReported:
+    """The step's own word on how far it is; `percent` is None where it only says something."""
+
+    step: str
+    attempt: int
+    percent: float | None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryScheduled:
+    """Decision: the next attempt may start at `mono` (seconds since boot `boot`), which is `delay` from now."""
+
+    step: str
+    cause: str
+    delay: float
+    boot: str
+    mono: float
+    reason: str
+    continues: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BackoffEnded:
+    """The scheduled moment has come: the step may have a slot."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepWaiting:
+    """A step holds no slot until somebody acts. on: pause (later: person, limit).
+
+    `by`: interrupt (the next runner goes on with it) | user (it stays paused).
+    """
+
+    step: str
+    on: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """Decision: succeeded | failed | cancelled | skipped. `own` marks a step skipped by its own `if`."""
+
+    step: str
+    status: str
+    reason: str
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reopened:
+    """Ended or waiting steps go back to pending. cause: retry | relaunch | revision | rework | resume."""
+
+    steps: tuple[str, ...]
+    cause: str
+    reasons: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested:
+    """Somebody asked to cancel these steps; None: the whole run."""
+
+    steps: tuple[str, ...] | None
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    """The run is to stop. cause: SIGINT | SIGTERM | fail_fast | timeout. Nothing new starts after it.
+
+    `kill`: without grace. What this leads to for each attempt are records of their own.
+    """
+
+    cause: str
+    reason: str
+    kill: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RequestAnswered:
+    """What became of a request that another process left in the store."""
+
+    request: int
+    ok: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """status: succeeded | failed | cancelled | interrupted | limited | waiting; exit_reason as in the JSON page."""
+
+    status: str
+    exit_reason: str
+    outputs: Mapping[str, Json]
+    reason: str = ""
+
+
+Event: TypeAlias = (
+    RunnerStarted
+    | PlanRevised
+    | Cached
+    | Admitted
+    | AttemptStarted
+    | PhaseEnded
+    | AttemptStopping
+    | AttemptEnded
+    | ProgressReported
+    | RetryScheduled
+    | BackoffEnded
+    | StepWaiting
+    | StepEnded
+    | Reopened
+    | CancelRequested
+    | StopRequested
+    | RequestAnswered
+    | RunEnded
+)
+
+EVENTS: Final[tuple[type[Event], ...]] = (
+    RunnerStarted,
+    PlanRevised,
+    Cached,
+    Admitted,
+    AttemptStarted,
+    PhaseEnded,
+    AttemptStopping,
+    AttemptEnded,
+    ProgressReported,
+    RetryScheduled,
+    BackoffEnded,
+    StepWaiting,
+    StepEnded,
+    Reopened,
+    CancelRequested,
+    StopRequested,
+    RequestAnswered,
+    RunEnded,
+)
+
+
+class Record(NamedTuple):
+    """One line of a run's log: `seq` from 1 without gaps, `at` wall time (Unix), `mono` seconds since boot."""
+
+    seq: int
+    at: float
+    mono: float
+    event: Event

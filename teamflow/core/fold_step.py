@@ -1,0 +1,304 @@
+"""The fold's rules for events of one step: each checks the transition table first, then changes the state.
+
+Used by `core/fold.py` only.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from typing import Final, Never, TypeAlias
+
+from teamflow.core.events import (
+    Admitted,
+    AttemptEnded,
+    AttemptStarted,
+    AttemptStopping,
+    BackoffEnded,
+    Event,
+    Hit,
+    PhaseEnded,
+    ProgressReported,
+    Record,
+    RetryScheduled,
+    StepEnded,
+    StepWaiting,
+)
+from teamflow.core.outcome import Artifact, Succeeded
+from teamflow.core.plan import Edge, Step
+from teamflow.core.state import (
+    ENDED,
+    TRANSITIONS,
+    AttemptState,
+    IllegalTransition,
+    ReadyQueue,
+    RunState,
+    Status,
+    StepState,
+)
+
+Handler: TypeAlias = Callable[[RunState, Record, "Never"], list[str]]
+"""One per event class; the dispatch tables pair each with the class it takes."""
+
+_STEP_ENDS = {
+    "succeeded": Status.SUCCEEDED,
+    "failed": Status.FAILED,
+    "cancelled": Status.CANCELLED,
+    "skipped": Status.SKIPPED,
+}
+
+
+def holds(edge: Edge, dependency: StepState) -> bool:
+    """Whether an ended dependency satisfies the edge."""
+    status = dependency.status
+    if edge.when == "finished":
+        return True
+    if edge.when == "failed":
+        return status is Status.FAILED
+    if status in (Status.SUCCEEDED, Status.CACHED):
+        return True
+    return edge.when == "passed" and status is Status.SKIPPED and dependency.own_skip
+
+
+def recount(state: RunState, known: StepState) -> None:
+    """Counts the open dependencies of a step that has not started, and queues it when there are none."""
+    _unready(state, known)
+    known.status = Status.PENDING
+    known.blockers = 0
+    known.broken = None
+    for edge in known.step.edges:
+        dependency = state.steps[edge.on]
+        if dependency.status not in ENDED:
+            known.blockers += 1
+        elif known.broken is None and not holds(edge, dependency):
+            known.broken = _why_broken(dependency)
+    if known.blockers == 0 and known.broken is None:
+        _queue(state, known)
+
+
+def check(known: StepState, event: type[Event], after: Status) -> None:
+    if after not in TRANSITIONS.get((known.status, event), ()):
+        raise IllegalTransition(f"{known.step.id}: {known.status} may not become {after} by {event.__name__}")
+
+
+def _live(known: StepState, number: int) -> AttemptState:
+    live = known.live
+    if live is None or live.number != number:
+        raise IllegalTransition(f"{known.step.id}: attempt {number} does not run")
+    return live
+
+
+def _queue(state: RunState, known: StepState) -> None:
+    known.status = Status.QUEUED
+    if known.admitted and known.backoff is None:
+        _ready(state, known.step)
+
+
+def _ready(state: RunState, step: Step) -> None:
+    queue = state.ready.get(step.engine)
+    if queue is None:
+        queue = state.ready[step.engine] = ReadyQueue()
+    queue.add(step, index=state.order[step.id])
+
+
+def _unready(state: RunState, known: StepState) -> None:
+    queue = state.ready.get(known.step.engine)
+    if queue is not None:
+        queue.discard(known.step.id)
+
+
+def _admitted(state: RunState, record: Record, event: Admitted) -> list[str]:
+    known = state.steps[event.step]
+    check(known, Admitted, Status.QUEUED)
+    known.admitted = True
+    known.key = event.key
+    known.reason = event.reason
+    if known.backoff is None:
+        _ready(state, known.step)
+    return [event.step]
+
+
+def _attempt_started(state: RunState, record: Record, event: AttemptStarted) -> list[str]:
+    known = state.steps[event.step]
+    check(known, AttemptStarted, Status.RUNNING)
+    if event.attempt != len(known.attempts) + 1:
+        raise IllegalTransition(f"{event.step}: attempt {event.attempt} after {len(known.attempts)}")
+    _unready(state, known)
+    known.status = Status.RUNNING
+    known.reason = event.reason
+    known.backoff = None
+    known.progress = None
+    known.attempts.append(
+        AttemptState(
+            number=event.attempt,
+            cause=event.cause,
+            continues=event.continues,
+            reason=event.reason,
+            started=record.at,
+            mono=record.mono,
+        )
+    )
+    if not state.running:
+        state.active_since = record.mono
+    state.running.add(event.step)
+    engine = known.step.engine
+    state.running_by_engine[engine] = state.running_by_engine.get(engine, 0) + 1
+    return []
+
+
+def _phase_ended(state: RunState, record: Record, event: PhaseEnded) -> list[str]:
+    known = state.steps[event.step]
+    check(known, PhaseEnded, Status.RUNNING)
+    live = _live(known, event.attempt)
+    live.phase = event.next
+    if event.outcome is not None:
+        live.phase_outcome = event.outcome
+    state.journal = max(state.journal, event.journal)
+    return []
+
+
+def _attempt_stopping(state: RunState, record: Record, event: AttemptStopping) -> list[str]:
+    known = state.steps[event.step]
+    check(known, AttemptStopping, Status.RUNNING)
+    _live(known, event.attempt).stopping = event.cause
+    return []
+
+
+def _attempt_ended(state: RunState, record: Record, event: AttemptEnded) -> list[str]:
+    known = state.steps[event.step]
+    check(known, AttemptEnded, Status.RUNNING)
+    live = _live(known, event.attempt)
+    live.outcome = event.outcome
+    live.ended = record.at
+    live.phase = event.phase
+    if event.journal is not None:
+        state.journal = max(state.journal, event.journal)
+    if isinstance(event.outcome, Succeeded):
+        known.text = event.outcome.text
+        known.outputs = event.outcome.outputs or {}
+        known.artifacts = event.outcome.artifacts
+        known.key = event.key
+    state.running.discard(event.step)
+    state.running_by_engine[known.step.engine] -= 1
+    if not state.running and state.active_since is not None:
+        state.active += max(0.0, record.mono - state.active_since)
+        state.active_since = None
+    return [event.step]
+
+
+def _progress(state: RunState, record: Record, event: ProgressReported) -> list[str]:
+    known = state.steps[event.step]
+    check(known, ProgressReported, Status.RUNNING)
+    known.progress = (event.percent, event.text)
+    return []
+
+
+def _retry_scheduled(state: RunState, record: Record, event: RetryScheduled) -> list[str]:
+    known = state.steps[event.step]
+    check(known, RetryScheduled, Status.QUEUED)
+    known.status = Status.QUEUED
+    known.reason = event.reason
+    known.next_cause = event.cause
+    known.next_continues = event.continues
+    if event.delay > 0:
+        known.backoff = (event.boot, event.mono)
+        heapq.heappush(state.backoff, (event.mono, event.step))
+    else:
+        known.backoff = None
+        _ready(state, known.step)
+    return [event.step]
+
+
+def _backoff_ended(state: RunState, record: Record, event: BackoffEnded) -> list[str]:
+    known = state.steps[event.step]
+    check(known, BackoffEnded, Status.QUEUED)
+    known.backoff = None
+    _prune_backoff(state)
+    _ready(state, known.step)
+    return [event.step]
+
+
+def _prune_backoff(state: RunState) -> None:
+    heap = state.backoff
+    while heap and (state.steps[heap[0][1]].backoff is None or state.steps[heap[0][1]].status is not Status.QUEUED):
+        heapq.heappop(heap)
+
+
+def _waiting(state: RunState, record: Record, event: StepWaiting) -> list[str]:
+    known = state.steps[event.step]
+    check(known, StepWaiting, Status.WAITING)
+    if known.live is not None:
+        raise IllegalTransition(f"{event.step}: an attempt still runs")
+    _unready(state, known)
+    known.status = Status.WAITING
+    known.reason = event.reason
+    known.waiting_on = event.on
+    known.waiting_by = event.by
+    return []
+
+
+def _step_ended(state: RunState, record: Record, event: StepEnded) -> list[str]:
+    known = state.steps[event.step]
+    after = _STEP_ENDS[event.status]
+    check(known, StepEnded, after)
+    if known.live is not None:
+        raise IllegalTransition(f"{event.step}: an attempt still runs")
+    known.own_skip = event.own
+    return _close(state, record, known, after, event.reason)
+
+
+def cached(state: RunState, record: Record, step_id: str, hit: Hit) -> list[str]:
+    known = state.steps[step_id]
+    known.key = hit.key
+    known.text = hit.text
+    known.outputs = hit.outputs or {}
+    known.artifacts = tuple(Artifact(*row) for row in hit.artifacts)
+    return _close(state, record, known, Status.CACHED, hit.reason)
+
+
+def _close(state: RunState, record: Record, known: StepState, after: Status, reason: str) -> list[str]:
+    step_id = known.step.id
+    _unready(state, known)
+    known.status = after
+    known.reason = reason
+    known.ended_at = record.at
+    known.backoff = None
+    if state.backoff:
+        _prune_backoff(state)
+    state.open.discard(step_id)
+    if after is Status.FAILED:
+        state.failures.append(step_id)
+    changed = []
+    for edge in state.dependents[step_id]:
+        dependent = state.steps[edge.on]
+        if dependent.status is not Status.PENDING:
+            continue
+        dependent.blockers -= 1
+        if dependent.broken is None and not holds(edge, known):
+            dependent.broken = _why_broken(known)
+        if dependent.blockers == 0:
+            if dependent.broken is None:
+                _queue(state, dependent)
+            changed.append(edge.on)
+    return changed
+
+
+def _why_broken(dependency: StepState) -> str:
+    status = dependency.status
+    if status is Status.SKIPPED and dependency.own_skip:
+        return f"{dependency.step.id} was skipped by its own `if`"
+    return f"{dependency.step.id} {'was ' if status is not Status.FAILED else ''}{status.value}"
+
+
+STEP_HANDLERS: Final[dict[type[Event], Handler]] = {
+    Admitted: _admitted,
+    AttemptStarted: _attempt_started,
+    PhaseEnded: _phase_ended,
+    AttemptStopping: _attempt_stopping,
+    AttemptEnded: _attempt_ended,
+    ProgressReported: _progress,
+    RetryScheduled: _retry_scheduled,
+    BackoffEnded: _backoff_ended,
+    StepWaiting: _waiting,
+    StepEnded: _step_ended,
+}

@@ -1,0 +1,103 @@
+"""What an engine is told, what it wants started, and what its output means. All values; nothing acts.
+
+`Brief` is the same for every engine, `Invocation` is the same for every target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from teamflow.core.outcome import Usage
+from teamflow.core.plan import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """One attempt as the engine sees it; every template is rendered.
+
+    `shell` or `argv` is set for commands, `prompt` for agents. `notice` says why the last attempt failed (empty at
+    the first); `session` is what to resume. `cwd` is absolute on the target.
+    """
+
+    step: str
+    attempt: int
+    cause: str
+    cwd: str
+    shell: str | None = None
+    argv: tuple[str, ...] = ()
+    prompt: str | None = None
+    instructions: str = ""
+    model: str | None = None
+    permissions: str = ""
+    script: Json = None
+    notice: str = ""
+    session: str | None = None
+    schemas: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """A process to start. `fallback` is run instead when `argv` cannot be started at all.
+
+    `stdin` None: /dev/null. `protocol`: stdout is for the engine's session, so stderr goes to a file of its own.
+    """
+
+    argv: tuple[str, ...]
+    fallback: tuple[str, ...] | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    stdin: str | None = None
+    protocol: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a phase's main process ended: `code` or `signal`. `cause` is why the keeper ended it, if it did:
+    timeout | idle | log_limit | orphaned | or what `stop` was told. `error`: it could not be started.
+    """
+
+    code: int | None = None
+    signal: int | None = None
+    cause: str | None = None
+    error: str | None = None
+    log_start: int = 0
+    log_end: int = 0
+    """Bytes of the attempt's log that belong to this phase."""
+    err_end: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A final or intermediate message of the agent, for the live view."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    percent: float | None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOpened:
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Usage so far in this attempt (a total, not a delta)."""
+
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Bytes for the agent's stdin. `n` counts from 0 within the attempt: sending one twice does nothing."""
+
+    n: int
+    data: str
+
+
+EngineEvent: TypeAlias = Said | Progress | SessionOpened | Spent | Reply

@@ -1,0 +1,101 @@
+"""How one attempt ended, as a value. An agent that fails is never an exception.
+
+Decides nothing: `policy/retry.py` says what follows from an outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from teamflow.core.plan import Json
+
+
+class FailureClass(StrEnum):
+    """Why an attempt failed; the words of the team file's reference page."""
+
+    TRANSIENT = "transient"
+    RATE_LIMIT = "rate_limit"
+    USAGE_EXHAUSTED = "usage_exhausted"
+    AUTH = "auth"
+    TIMEOUT = "timeout"
+    IDLE = "idle"
+    EXIT = "exit"
+    VERIFY = "verify"
+    OUTPUT = "output"
+    CONFLICT = "conflict"
+    WRITES = "writes"
+    CRASH = "crash"
+    LOST = "lost"
+    SETUP = "setup"
+    START = "start"
+    LOG_LIMIT = "log_limit"
+    BUDGET = "budget"
+    REJECTED = "rejected"
+    NOT_CONVERGED = "not_converged"
+    CANCELLED = "cancelled"
+    FATAL = "fatal"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an attempt cost. None means that the engine does not tell; never zero for unknown."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """An output file as it was when the step succeeded: path below the workspace root, sha256, bytes."""
+
+    name: str
+    path: str
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """`text` is None where nothing refers to it: it is then read from the log when somebody looks."""
+
+    text: str | None = None
+    outputs: Mapping[str, Json] | None = None
+    artifacts: tuple[Artifact, ...] = ()
+    usage: Usage | None = None
+    session: str | None = None
+    exit_code: int | None = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """`reason` is one line for people. `detail` goes into the next attempt's prompt (verify, output).
+
+    `retry_after`: seconds that the other side asked to wait.
+    """
+
+    failure: FailureClass
+    reason: str
+    exit_code: int | None = None
+    signal: int | None = None
+    detail: str = ""
+    retry_after: float | None = None
+    usage: Usage | None = None
+    session: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Ended because somebody asked: `cause` is cancel | interrupt | orphaned | fail_fast | limit."""
+
+    cause: str
+    exit_code: int | None = None
+    signal: int | None = None
+    usage: Usage | None = None
+    session: str | None = None
+
+
+Outcome: TypeAlias = Succeeded | Failed | Stopped

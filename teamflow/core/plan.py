@@ -1,0 +1,172 @@
+"""The plan: what would run, as plain data. Made by `plan/`, stored with the run, read by everything after.
+
+NamedTuples, not dataclasses: a plan of thousands of steps is loaded from a marshal cache on every start, and
+this is several times faster (docs/decisions/0003). Every value is a scalar, a tuple, a dict or a list of those.
+Decides nothing. Durations are seconds, sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+
+
+class Deferred(NamedTuple):
+    """A template that names something known only once dependencies have ended; rendered at the attempt."""
+
+    template: str
+
+
+Text: TypeAlias = "str | Deferred"
+
+COMMAND: Final = "command"
+PROMPT: Final = "prompt"
+ASK: Final = "ask"
+
+
+class Edge(NamedTuple):
+    """One dependency of a step. `when`: succeeded | failed | finished | passed. `why` is what `plan` prints."""
+
+    on: str
+    when: str
+    why: str
+
+
+class Retry(NamedTuple):
+    """`attempts` is the total; delays in seconds; backoff: exponential | linear | fixed."""
+
+    attempts: int = 1
+    backoff: str = "exponential"
+    delay: float = 1.0
+    max_delay: float = 300.0
+
+
+class OutputFile(NamedTuple):
+    """An output that is a file below the workspace root."""
+
+    name: str
+    path: Text
+
+
+class Outputs(NamedTuple):
+    """What a step must hand over: files, and a JSON Schema per named value (empty: none)."""
+
+    files: tuple[OutputFile, ...] = ()
+    schemas: Mapping[str, Json] = {}
+
+
+class Command(NamedTuple):
+    """A process to start: `shell` runs under `sh -c`; else `argv`. Exactly one is set."""
+
+    shell: str | None
+    argv: tuple[Text, ...] = ()
+
+
+class Step(NamedTuple):
+    """One planned instance of an agent. Fields that `run` does not act on yet are in `waits`."""
+
+    id: str
+    agent: str
+    kind: str
+    engine: str
+    """`command` for commands, else the engine's name."""
+    model: str | None
+    command: Command | None
+    prompt: Text | None
+    instructions: str
+    script: Json
+    """What `engine: scripted` plays: a list of actions; None for others."""
+    edges: tuple[Edge, ...]
+    condition: str | None
+    """`if`, when its value needs results of dependencies; a static one is settled by the planner."""
+    skip: str | None
+    """The reason for which the planner already knows that this step is skipped by its own `if`."""
+    matrix: Mapping[str, Json]
+    env: tuple[tuple[str, Text], ...]
+    secrets: tuple[str, ...]
+    inherit_env: tuple[str, ...]
+    target: str
+    workspace: str
+    """`project` (the project directory), later also worktree | clone."""
+    workdir: str
+    """Relative to the workspace root; `` for the root itself."""
+    permissions: str
+    """In words, as `plan` shows them."""
+    setup: str | None
+    verify: tuple[Command, ...]
+    outputs: Outputs
+    reads: tuple[Text, ...] | None
+    """Globs; None when not declared."""
+    writes: tuple[Text, ...]
+    cache: bool
+    """Whether this step's key is looked up and stored (`cache` or `reads`)."""
+    key: str
+    """Digest of all of the definition that is static; the rest is added when the step is ready."""
+    needs_text: tuple[str, ...]
+    """Dependencies whose `text` this step refers to (their text is then part of its key)."""
+    text_used: bool
+    """Whether some other step or the team's outputs refer to this step's `text` or schema outputs."""
+    timeout: float | None
+    idle_timeout: float | None
+    grace: float
+    retry: Retry
+    isolation: str | None
+    continue_on_error: bool
+    level: int
+    height: int
+    """Longest path to a sink, in steps: the scheduling priority (critical path first)."""
+    waits: tuple[tuple[str, str], ...]
+    """(key, area) of this step's keys that a later version will run; `run` refuses them."""
+
+    @property
+    def dependencies(self) -> tuple[str, ...]:
+        return tuple(edge.on for edge in self.edges)
+
+
+class Limits(NamedTuple):
+    max_parallel: int | None = None
+    """None: the number of cores."""
+    engines: Mapping[str, int] = {}
+    timeout: float | None = None
+    orphan_after: float | None = 3600.0
+    """None: never."""
+    log_size: int | None = 2 * 1024**3
+
+
+class SecretSource(NamedTuple):
+    """Where a secret's value comes from. kind: env | file | value_file (a value of an env_file)."""
+
+    name: str
+    kind: str
+    where: str
+
+
+class Plan(NamedTuple):
+    """Steps in topological order. `digest` names the plan: equal digests mean equal plans."""
+
+    team: str
+    description: str
+    file: str
+    """The team file, relative to the project where it lies below it."""
+    digest: str
+    inputs: Mapping[str, Json]
+    steps: tuple[Step, ...]
+    limits: Limits
+    env: tuple[tuple[str, str], ...]
+    env_files: tuple[str, ...]
+    secrets: tuple[SecretSource, ...]
+    inherit_env: tuple[str, ...]
+    outputs: tuple[tuple[str, str], ...]
+    """(name, expression) of the team's outputs."""
+    files: Mapping[str, str]
+    """Every defining file and its sha256, relative to the project: what makes a saved plan stale."""
+    selected: tuple[str, ...] | None
+    """The step selection (STEP…, --from, --until) this plan was made for; None: all."""
+    waits: tuple[tuple[str, str], ...]
+    """(key, area) of run-level keys that a later version will act on; `run` refuses them."""
+    critical_path: tuple[str, ...]
+
+    def by_id(self) -> dict[str, Step]:
+        return {step.id: step for step in self.steps}

@@ -1,0 +1,237 @@
+"""What a run looks like now: one status per step, one table of legal transitions, and the indexes `decide` reads.
+
+Only `core/fold.py` changes these objects; everybody else reads. The diagram in `docs/operations.md` is generated
+from `TRANSITIONS`. Refuses to know time, processes and files.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from teamflow.core.events import (
+    Admitted,
+    AttemptEnded,
+    AttemptStarted,
+    AttemptStopping,
+    BackoffEnded,
+    Cached,
+    Event,
+    PhaseEnded,
+    ProgressReported,
+    Reopened,
+    RetryScheduled,
+    RunEnded,
+    RunnerStarted,
+    StepEnded,
+    StepWaiting,
+    StopRequested,
+)
+from teamflow.core.outcome import Artifact, Outcome
+from teamflow.core.plan import Edge, Json, Plan, Step
+
+
+class Status(StrEnum):
+    PENDING = "pending"
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+    CACHED = "cached"
+
+
+ENDED: Final = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.SKIPPED, Status.CACHED})
+
+_OPEN = (Status.PENDING, Status.QUEUED, Status.WAITING)
+
+TRANSITIONS: Final[Mapping[tuple[Status, type[Event]], frozenset[Status]]] = {
+    (Status.PENDING, StepEnded): frozenset({Status.SKIPPED, Status.FAILED, Status.CANCELLED}),
+    (Status.PENDING, Cached): frozenset({Status.CACHED}),
+    (Status.PENDING, StepWaiting): frozenset({Status.WAITING}),
+    (Status.QUEUED, Admitted): frozenset({Status.QUEUED}),
+    (Status.QUEUED, Cached): frozenset({Status.CACHED}),
+    (Status.QUEUED, AttemptStarted): frozenset({Status.RUNNING}),
+    (Status.QUEUED, BackoffEnded): frozenset({Status.QUEUED}),
+    (Status.QUEUED, StepEnded): frozenset({Status.SKIPPED, Status.FAILED, Status.CANCELLED}),
+    (Status.QUEUED, StepWaiting): frozenset({Status.WAITING}),
+    (Status.RUNNING, PhaseEnded): frozenset({Status.RUNNING}),
+    (Status.RUNNING, ProgressReported): frozenset({Status.RUNNING}),
+    (Status.RUNNING, AttemptStopping): frozenset({Status.RUNNING}),
+    (Status.RUNNING, AttemptEnded): frozenset({Status.RUNNING}),
+    (Status.RUNNING, RetryScheduled): frozenset({Status.QUEUED}),
+    (Status.RUNNING, StepWaiting): frozenset({Status.WAITING}),
+    (Status.RUNNING, StepEnded): frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED}),
+    (Status.WAITING, StepEnded): frozenset({Status.FAILED, Status.CANCELLED}),
+    (Status.WAITING, Reopened): frozenset({Status.PENDING}),
+    **{(status, Reopened): frozenset({Status.PENDING}) for status in ENDED},
+}
+"""(status, event) → statuses that may follow. Anything else is a bug and changes nothing.
+
+After `Reopened`, and when the last dependency ends, PENDING becomes QUEUED by itself: that is the fold, not an event.
+"""
+
+
+class AttemptState:
+    """One try of a step. `outcome` None: it runs. Times are Unix; `mono` seconds since boot."""
+
+    __slots__ = (
+        "cause",
+        "continues",
+        "ended",
+        "mono",
+        "number",
+        "outcome",
+        "phase",
+        "phase_outcome",
+        "reason",
+        "started",
+        "stopping",
+    )
+
+    def __init__(
+        self, *, number: int, cause: str, continues: int | None, reason: str, started: float, mono: float
+    ) -> None:
+        self.number = number
+        self.cause = cause
+        self.continues = continues
+        self.reason = reason
+        self.started = started
+        self.mono = mono
+        self.ended: float | None = None
+        self.outcome: Outcome | None = None
+        self.phase = ""
+        """The phase that runs now; empty: the first of the row."""
+        self.phase_outcome: Outcome | None = None
+        self.stopping: str | None = None
+
+
+class StepState:
+    """One step as the log tells it."""
+
+    __slots__ = (
+        "admitted",
+        "artifacts",
+        "attempts",
+        "backoff",
+        "blockers",
+        "broken",
+        "cancelled_by",
+        "ended_at",
+        "key",
+        "next_cause",
+        "next_continues",
+        "outputs",
+        "own_skip",
+        "progress",
+        "reason",
+        "status",
+        "step",
+        "text",
+        "waiting_by",
+        "waiting_on",
+    )
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.status = Status.PENDING
+        self.reason = ""
+        self.blockers = len(step.edges)
+        self.broken: str | None = None
+        """Why a dependency's end does not hold; the first one found."""
+        self.attempts: list[AttemptState] = []
+        self.admitted = not (step.cache or step.condition)
+        self.backoff: tuple[str, float] | None = None
+        """(boot, mono) before which no attempt may start."""
+        self.next_cause = "first"
+        self.next_continues: int | None = None
+        self.key: str | None = None
+        self.text: str | None = None
+        self.outputs: Mapping[str, Json] = {}
+        self.artifacts: tuple[Artifact, ...] = ()
+        self.own_skip = False
+        self.cancelled_by: str | None = None
+        self.progress: tuple[float | None, str] | None = None
+        self.waiting_on: str | None = None
+        self.waiting_by: str | None = None
+        self.ended_at: float | None = None
+
+    @property
+    def attempt(self) -> AttemptState | None:
+        """The newest attempt."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def live(self) -> AttemptState | None:
+        """The attempt that runs now."""
+        newest = self.attempts[-1] if self.attempts else None
+        return newest if newest is not None and newest.outcome is None else None
+
+
+class ReadyQueue:
+    """Steps that may start, longest remaining path first. The head is always valid."""
+
+    __slots__ = ("_heap", "_members")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, str]] = []
+        self._members: set[str] = set()
+
+    def add(self, step: Step, *, index: int) -> None:
+        if step.id not in self._members:
+            self._members.add(step.id)
+            heapq.heappush(self._heap, (-step.height, index, step.id))
+
+    def discard(self, step_id: str) -> None:
+        self._members.discard(step_id)
+        while self._heap and self._heap[0][2] not in self._members:
+            heapq.heappop(self._heap)
+
+    def head(self) -> tuple[int, int, str] | None:
+        return self._heap[0] if self._heap else None
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __contains__(self, step_id: str) -> bool:
+        return step_id in self._members
+
+
+class RunState:
+    """The fold of a run's records over its plan. `seq` is the last record applied."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.revision = 1
+        self.seq = 0
+        self.runner: RunnerStarted | None = None
+        self.started: float | None = None
+        self.updated: float = 0.0
+        self.stop: StopRequested | None = None
+        self.cancelled_by: str | None = None
+        self.ended: RunEnded | None = None
+        self.journal = 0
+        """The keeper's last sequence number that some record rests on."""
+        self.answered: set[int] = set()
+        self.active = 0.0
+        """Seconds during which at least one attempt ran, up to the last end of such a stretch."""
+        self.active_since: float | None = None
+        self.steps: dict[str, StepState] = {}
+        self.order: dict[str, int] = {}
+        self.dependents: dict[str, list[Edge]] = {}
+        """Step id → edges out of it, with `on` naming the dependent."""
+        self.ready: dict[str, ReadyQueue] = {}
+        self.backoff: list[tuple[float, str]] = []
+        self.running: set[str] = set()
+        self.running_by_engine: dict[str, int] = {}
+        self.open: set[str] = set()
+        """Steps that have not ended."""
+        self.failures: list[str] = []
+
+
+class IllegalTransition(Exception):
+    """A record that the table does not allow: a bug, and nothing was changed."""
