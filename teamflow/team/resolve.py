@@ -1,0 +1,357 @@
+"""Settles every setting: agent > persona > `defaults` > built in, maps merged one level.
+
+Decides precedence and the built-in values (`BUILT_IN`), nothing about validity: an agent whose kind cannot
+be told (none or two of prompt, command, ask) is left out, the checks have complained about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from pydantic import BaseModel
+
+from teamflow.team.model import (
+    Agent,
+    Budget,
+    Env,
+    FileReference,
+    Permissions,
+    PrPolicy,
+    Retry,
+    TargetLabels,
+    Team,
+    Workspace,
+)
+from teamflow.team.resolved import (
+    AskWork,
+    BudgetLimit,
+    CommandWork,
+    DefiningFile,
+    EngineChoice,
+    FileOutput,
+    Json,
+    LoopPolicy,
+    Matrix,
+    Output,
+    PromptWork,
+    ResolvedAgent,
+    ResolvedLimits,
+    RetryPolicy,
+    SchemaOutput,
+    TargetChoice,
+    Work,
+    WorkspacePolicy,
+)
+from teamflow.team.resolved import Permissions as ResolvedPermissions
+
+KINDS = ("prompt", "command", "ask")
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIn:
+    """What holds where the file says nothing. Times in seconds, sizes in bytes."""
+
+    engine: str = "claude"
+    attempts_of_prompt: int = 2
+    attempts_of_others: int = 1
+    retry_delay: float = 10.0
+    retry_max_delay: float = 300.0
+    grace: float = 10.0
+    orphan_after: float = 3600.0
+    log_size: int = 2 * 2**30
+
+
+BUILT_IN = BuiltIn()
+ITEM = "item"
+"""The axis that a bare list or expression in `matrix` stands for."""
+
+PrSetting: TypeAlias = PrPolicy | str | bool | None
+
+Part = TypeVar("Part", bound=BaseModel)
+
+
+class _Layers:
+    """The layers of one agent, strongest first; `get` is the value of the first that has the key."""
+
+    __slots__ = ("_merged", "_sets")
+
+    def __init__(self, layers: tuple[Agent, ...]) -> None:
+        self._sets = tuple(
+            {key: value for key, value in layer.__dict__.items() if value is not None} for layer in layers
+        )
+        if len(layers) == 1:
+            self._merged = self._sets[0]
+        else:
+            self._merged = {}
+            for values in reversed(self._sets):
+                self._merged.update(values)
+
+    def get(self, key: str) -> Any:
+        return self._merged.get(key)
+
+    def maps(self, key: str) -> dict[str, Any]:
+        """The plain maps of all layers, merged by key."""
+        if key not in self._merged:
+            return {}
+        merged: dict[str, Any] = {}
+        for values in reversed(self._sets):
+            merged.update(values.get(key, ()))
+        return merged
+
+    def part(self, key: str, kind: type[Part]) -> Part | None:
+        """A map with known keys, merged one level over the layers that write it as a map."""
+        if key not in self._merged:
+            return None
+        found = [values[key] for values in self._sets if key in values]
+        parts = [value for value in found if isinstance(value, kind)]
+        if not parts or not isinstance(found[0], kind):
+            return None
+        if len(parts) == 1:
+            return parts[0]
+        merged: dict[str, Any] = {}
+        for value in reversed(parts):
+            merged.update({name: getattr(value, name) for name in value.model_fields_set})
+        return kind.model_construct(**merged)
+
+    def work_layer(self) -> dict[str, Any] | None:
+        """The strongest layer that says what to do; None when it says nothing or too much."""
+        for values in self._sets:
+            said = [kind for kind in KINDS if kind in values]
+            if said:
+                return values if len(said) == 1 else None
+        return None
+
+    def engines(self) -> tuple[EngineChoice, ...]:
+        """The engine chain: a `model` counts only if no stronger layer chose the engine."""
+        model: str | None = None
+        for values in self._sets:
+            model = model or values.get("model")
+            if "engine" in values:
+                return tuple(_engine(text, model=model) for text in values["engine"])
+        return (_engine(BUILT_IN.engine, model=model),)
+
+
+def _engine(text: str, *, model: str | None) -> EngineChoice:
+    name, _, own = text.partition("/")
+    return EngineChoice(name, own or model)
+
+
+def _texts(value: tuple[str, ...] | None) -> tuple[str, ...]:
+    return value or ()
+
+
+def _env(values: Mapping[str, str | int]) -> dict[str, str]:
+    return {name: str(value) for name, value in values.items()}
+
+
+def _permissions(layers: _Layers) -> ResolvedPermissions:
+    value = layers.get("permissions")
+    if value is None:
+        return ResolvedPermissions()
+    if isinstance(value, str):
+        return ResolvedPermissions(level=value)  # type: ignore[arg-type]
+    merged = layers.part("permissions", Permissions) or value
+    return ResolvedPermissions("edit", merged.edit, merged.run, merged.net or "allow", merged.ask or "queue")
+
+
+def _retry(layers: _Layers, *, prompt: bool) -> RetryPolicy:
+    given = layers.part("retry", Retry) or _NO_RETRY
+    built_in = BUILT_IN.attempts_of_prompt if prompt else BUILT_IN.attempts_of_others
+    delay = BUILT_IN.retry_delay if given.delay is None else given.delay
+    longest = BUILT_IN.retry_max_delay if given.max_delay is None else given.max_delay
+    return RetryPolicy(given.attempts or built_in, given.backoff or "exponential", delay, longest)
+
+
+_NO_RETRY = Retry.model_construct()
+_NO_WORKSPACE = Workspace.model_construct()
+
+
+def _workspace(layers: _Layers) -> WorkspacePolicy:
+    given = layers.part("workspace", Workspace) or _NO_WORKSPACE
+    mode = given.mode or ("clone" if given.repo else "auto")
+    return WorkspacePolicy(
+        mode,
+        given.setup,
+        _texts(given.copy_),
+        given.keep or "on_failure",
+        given.repo,
+        declared=given.mode is not None,
+    )
+
+
+def budget_limit(given: Budget | None) -> BudgetLimit:
+    return BudgetLimit(given.usd, given.tokens) if given else BudgetLimit()
+
+
+def _matrix(value: object, agents: Mapping[str, Agent]) -> Matrix | None:
+    match value:
+        case None:
+            return None
+        case str() if value in agents:
+            return Matrix(pairs_with=value)
+        case str():
+            return Matrix({ITEM: value})
+        case list():
+            return Matrix({ITEM: tuple(value)})
+        case dict():
+            return Matrix({key: tuple(axis) if isinstance(axis, list) else axis for key, axis in value.items()})
+    raise AssertionError(f"not a matrix: {value!r}")
+
+
+def json_schema(declared: str | Mapping[str, Json]) -> dict[str, Json]:
+    """The JSON Schema of a declaration: a bare type is shorthand for `{type: …}`."""
+    return {"type": declared} if isinstance(declared, str) else dict(declared)
+
+
+def is_file_output(declared: object) -> bool:
+    """`{file: path}` and nothing else is a file; no JSON Schema has a key `file`."""
+    return isinstance(declared, dict) and set(declared) == {"file"} and isinstance(declared["file"], str)
+
+
+def _outputs(declared: Mapping[str, Any]) -> dict[str, Output]:
+    return {
+        name: FileOutput(str(value["file"])) if is_file_output(value) else SchemaOutput(json_schema(value))
+        for name, value in declared.items()
+    }
+
+
+def _target(layers: _Layers) -> TargetChoice:
+    value = layers.get("target")
+    if value is None:
+        return _LOCAL
+    if isinstance(value, TargetLabels):
+        return TargetChoice(None, value.labels)
+    return TargetChoice(value)
+
+
+_LOCAL = TargetChoice("local")
+
+
+def pr_policy(team: Team, value: PrSetting) -> dict[str, Json] | None:
+    """The policy behind `pr:` with its `extends` chain merged; unknown names and cycles end the chain."""
+    policies = team.pr_policies or {}
+    match value:
+        case None | False:
+            return None
+        case True:
+            current = policies.get("default")
+        case str():
+            current = policies.get(value)
+        case _:
+            current = value
+    merged: dict[str, Json] = {}
+    seen: set[int] = set()
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        own = current.model_dump(by_alias=True, exclude_none=True, exclude={"extends"})
+        merged = {**own, **merged}
+        current = policies.get(current.extends) if current.extends else None
+    return merged
+
+
+def _work(layers: _Layers, texts: Mapping[str, str]) -> Work | None:
+    layer = layers.work_layer()
+    if layer is None:
+        return None
+    if "command" in layer:
+        return CommandWork(layer["command"])
+    if "ask" in layer:
+        return AskWork(layer["ask"], _texts(layers.get("options")), layers.get("default"))
+    prompt, script = layer["prompt"], layers.get("script")
+    return PromptWork(
+        text=texts.get(prompt.file, "") if isinstance(prompt, FileReference) else prompt,
+        engines=layers.engines(),
+        instructions=layers.get("instructions") or "",
+        permissions=_permissions(layers),
+        script=DefiningFile(script, texts.get(script, "")) if script else None,
+        mcp_servers={name: server.model_dump(exclude_none=True) for name, server in layers.maps("mcp_servers").items()},
+        subagents=_texts(layers.get("subagents")),
+    )
+
+
+def layers_of(team: Team, agent: Agent) -> tuple[Agent, ...]:
+    """The layers that settle `agent`, strongest first; an unknown persona counts as none."""
+    persona_name = agent.persona or (team.defaults.persona if team.defaults else None)
+    persona = (team.personas or {}).get(persona_name) if persona_name else None
+    return tuple(layer for layer in (agent, persona, team.defaults) if layer is not None)
+
+
+def resolve_agent(team: Team, name: str, *, texts: Mapping[str, str]) -> ResolvedAgent | None:
+    """`name` with everything settled, or None when it does not say what to do.
+
+    `texts` holds the contents of prompt and script files by the path in the model.
+    """
+    agent = team.agents[name]
+    layers = _Layers(layers_of(team, agent))
+    work = _work(layers, texts)
+    if work is None:
+        return None
+    pr = layers.part("pr", PrPolicy) or layers.get("pr")
+    team_env: Env = team.env or {}
+    loop = layers.get("loop")
+    return ResolvedAgent(
+        name=name,
+        work=work,
+        description=layers.get("description") or "",
+        depends_on=layers.get("depends_on") or {},
+        matrix=_matrix(layers.get("matrix"), team.agents),
+        condition=layers.get("if_"),
+        reads=layers.get("reads"),
+        writes=layers.get("writes"),
+        cache=layers.get("cache") or False,
+        env=_env({**team_env, **layers.maps("env")}),
+        secrets=_texts(layers.get("secrets")),
+        timeout=layers.get("timeout"),
+        idle_timeout=layers.get("idle_timeout"),
+        grace=_or(layers.get("grace"), BUILT_IN.grace),
+        retry=_retry(layers, prompt=isinstance(work, PromptWork)),
+        verify=_texts(layers.get("verify")),
+        outputs=_outputs(layers.maps("outputs")),
+        loop=LoopPolicy(loop.until, loop.max, loop.rework) if loop else None,
+        workspace=_workspace(layers),
+        workdir=layers.get("workdir"),
+        isolation=layers.get("isolation") or "default",
+        target=_target(layers),
+        continue_on_error=layers.get("continue_on_error") or False,
+        skip_if_verified=layers.get("skip_if_verified") or False,
+        on_failure=layers.get("on_failure") or "stop",
+        budget=budget_limit(layers.part("budget", Budget)),
+        max_failures=layers.get("max_failures"),
+        persona=layers.get("persona"),
+        startable=layers.get("start") is None,
+        pr=pr_policy(team, pr),
+    )
+
+
+def _or(value: float | None, otherwise: float) -> float:
+    return otherwise if value is None else value
+
+
+def resolve(team: Team, *, texts: Mapping[str, str] | None = None) -> dict[str, ResolvedAgent]:
+    """Every agent that says what to do, in the order of the file, with its settings merged.
+
+    `texts`: contents of prompt and script files, by the path that the model holds.
+    """
+    found = ((name, resolve_agent(team, name, texts=texts or {})) for name in team.agents)
+    return {name: agent for name, agent in found if agent is not None}
+
+
+def resolve_limits(team: Team) -> ResolvedLimits:
+    """The run's limits with what is built in; None where nothing limits."""
+    given = team.limits
+    if given is None:
+        return ResolvedLimits(None, {}, BudgetLimit(), None, None, None, None, BUILT_IN.orphan_after, BUILT_IN.log_size)
+    orphan = given.orphan_after
+    return ResolvedLimits(
+        max_parallel=given.max_parallel,
+        engines=given.engines or {},
+        budget=budget_limit(given.budget),
+        timeout=given.timeout,
+        max_steps=given.max_steps,
+        on_usage_limit=given.on_usage_limit,
+        max_wait=given.max_wait,
+        orphan_after=None if orphan == "never" else BUILT_IN.orphan_after if orphan is None else orphan,
+        log_size=given.log_size or BUILT_IN.log_size,
+    )
