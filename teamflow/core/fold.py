@@ -156,6 +156,11 @@ def _reopened(state: RunState, record: Record, event: Reopened) -> list[str]:
         known.ended_at = None
         known.key = None
         known.backoff = None
+        known.next_continues = None
+        if event.cause == "resume" and known.attempts:
+            known.next_continues = known.attempts[-1].number
+        else:
+            known.counted_from = len(known.attempts)
         if known.attempts:
             known.next_cause = event.cause if event.cause in ("resume", "rework", "relaunch") else "retry"
         if event.cause == "revision":

@@ -121,6 +121,7 @@ class StepState:
         "blockers",
         "broken",
         "cancelled_by",
+        "counted_from",
         "ended_at",
         "key",
         "next_cause",
@@ -144,6 +145,8 @@ class StepState:
         self.broken: str | None = None
         """Why a dependency's end does not hold; the first one found."""
         self.attempts: list[AttemptState] = []
+        self.counted_from = 0
+        """Attempts before this index do not count against `retry.attempts`: the step was reopened since."""
         self.admitted = not (step.cache or step.condition)
         self.backoff: tuple[str, float] | None = None
         """(boot, mono) before which no attempt may start."""

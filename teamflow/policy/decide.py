@@ -1,0 +1,286 @@
+"""What happens next: state in, records out. Pure and incremental.
+
+`decide` looks at the steps that changed, then at the head of each queue; its work does not grow with the plan. It
+returns decisions as records to append (the executor appends, applies and then acts on them) and asks for probes
+(cache keys, which need the disk). At most one start per call, so every start sees the state after the one before.
+Retry is decided in `policy/retry.py`. Refuses to act, to sleep and to know the wall clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from teamflow.core.events import (
+    Admitted,
+    AttemptStarted,
+    AttemptStopping,
+    BackoffEnded,
+    Event,
+    Now,
+    RetryScheduled,
+    RunEnded,
+    RunnerStarted,
+    StepEnded,
+    StepWaiting,
+    StopRequested,
+)
+from teamflow.core.outcome import Failed, Stopped, Succeeded
+from teamflow.core.plan import Json, Step
+from teamflow.core.state import RunState, Status, StepState
+from teamflow.policy.context import step_context, team_context
+from teamflow.policy.retry import Again, after_failure
+
+_RESUMABLE: Final = frozenset({"orphaned", "keeper_stopped"})
+"""Stops that nobody asked this run for: a living runner goes on with such a step at once."""
+
+
+class Decision(NamedTuple):
+    """Records to append, steps whose cache key must be looked up, and when to ask again (seconds since boot)."""
+
+    events: tuple[Event, ...]
+    probes: tuple[str, ...]
+    wake_at: float | None
+
+
+def decide(state: RunState, changed: Iterable[str], now: Now, *, run: Mapping[str, Json] | None = None) -> Decision:
+    """The next decisions. `run` is what templates see as `run`. Call again until `events` is empty."""
+    if state.ended is not None or state.runner is None:
+        return Decision((), (), None)
+    info = run or {}
+    events: list[Event] = []
+    probes: list[str] = []
+    for step_id in changed:
+        known = state.steps.get(step_id)
+        if known is None:
+            continue
+        event = _next_for(state, known, now, info)
+        if event is not None:
+            events.append(event)
+        elif _wants_probe(state, known):
+            probes.append(step_id)
+    if not events:
+        events.extend(_next_for_run(state, state.runner, now, info))
+    wake = None if events else _wake_at(state, now)
+    return Decision(tuple(events), tuple(probes), wake)
+
+
+# -- one step ------------------------------------------------------------------------------------------------
+
+
+def _next_for(state: RunState, known: StepState, now: Now, run: Mapping[str, Json]) -> Event | None:
+    match known.status:
+        case Status.PENDING | Status.QUEUED:
+            return _next_for_unstarted(state, known, run)
+        case Status.RUNNING if known.live is not None:
+            return _stop_live(state, known)
+        case Status.RUNNING:
+            return _after_attempt(state, known, now)
+        case Status.WAITING if known.cancelled_by is not None:
+            return _cancelled(known)
+        case _:
+            return None
+
+
+def _next_for_unstarted(state: RunState, known: StepState, run: Mapping[str, Json]) -> Event | None:
+    step = known.step
+    if known.cancelled_by is not None:
+        return _cancelled(known)
+    if state.stop is not None:
+        if state.stop.cause == "fail_fast":
+            return StepEnded(step.id, "cancelled", state.stop.reason)
+        return None
+    if step.skip is not None:
+        return StepEnded(step.id, "skipped", step.skip, own=True)
+    if known.status is Status.PENDING:
+        if known.blockers == 0:
+            return StepEnded(step.id, "skipped", known.broken or "")
+        return None
+    if not known.admitted and step.condition is not None:
+        return _settle_condition(state, step, step.condition, run)
+    return None
+
+
+def _settle_condition(state: RunState, step: Step, condition: str, run: Mapping[str, Json]) -> Event | None:
+    # Imported here: most runs have no condition that depends on results, and jinja2 is slow to import.
+    from teamflow.team.template import TemplateError, evaluate
+
+    try:
+        value = evaluate(condition, step_context(state, step, run=run))
+    except TemplateError as error:
+        return StepEnded(step.id, "failed", f"`if` could not be evaluated: {error}")
+    if not isinstance(value, bool):
+        return StepEnded(step.id, "failed", f"`if` must be true or false, but `{condition}` gave {value!r:.80}")
+    if not value:
+        return StepEnded(step.id, "skipped", f"if: {condition}", own=True)
+    if step.cache:
+        return None
+    return Admitted(step.id, None, f"if: {condition}")
+
+
+def _wants_probe(state: RunState, known: StepState) -> bool:
+    return known.status is Status.QUEUED and not known.admitted and known.step.cache and state.stop is None
+
+
+def _stop_live(state: RunState, known: StepState) -> Event | None:
+    live = known.live
+    if live is None or live.stopping is not None:
+        return None
+    if known.cancelled_by is not None:
+        return AttemptStopping(known.step.id, live.number, "cancel")
+    if state.stop is not None:
+        cause = "interrupt" if state.stop.cause in ("SIGINT", "SIGTERM") else state.stop.cause
+        return AttemptStopping(known.step.id, live.number, cause)
+    return None
+
+
+def _after_attempt(state: RunState, known: StepState, now: Now) -> Event:
+    step, newest = known.step, known.attempts[-1]
+    if known.cancelled_by is not None:
+        # A result that comes after the cancel stays on its attempt and never revives the step.
+        return _cancelled(known)
+    match newest.outcome:
+        case Succeeded():
+            return StepEnded(step.id, "succeeded", "")
+        case Stopped(cause=cause):
+            return _after_stop(state, step, cause, now, attempt=newest.number)
+        case Failed() as failed:
+            verdict = after_failure(step, known.attempts[known.counted_from :], failed)
+            if isinstance(verdict, Again):
+                return RetryScheduled(
+                    step.id,
+                    verdict.cause,
+                    verdict.delay,
+                    now.boot,
+                    now.mono + verdict.delay,
+                    verdict.reason,
+                    verdict.continues,
+                )
+            return StepEnded(step.id, "failed", verdict.reason)
+        case None:
+            raise AssertionError(f"{step.id}: the attempt has not ended")
+
+
+def _after_stop(state: RunState, step: Step, cause: str, now: Now, *, attempt: int) -> Event:
+    if state.stop is None and cause in _RESUMABLE:
+        return RetryScheduled(step.id, "resume", 0.0, now.boot, now.mono, f"goes on after {cause}", attempt)
+    if cause == "fail_fast":
+        return StepEnded(step.id, "cancelled", state.stop.reason if state.stop else "another step failed")
+    if cause == "timeout":
+        return StepWaiting(step.id, "limit", "interrupt", "limits.timeout reached")
+    return StepWaiting(step.id, "pause", "interrupt", f"interrupted ({state.stop.cause if state.stop else cause})")
+
+
+def _cancelled(known: StepState) -> StepEnded:
+    return StepEnded(known.step.id, "cancelled", f"cancelled by {known.cancelled_by}")
+
+
+# -- the run -------------------------------------------------------------------------------------------------
+
+
+def _next_for_run(state: RunState, runner: RunnerStarted, now: Now, run: Mapping[str, Json]) -> list[Event]:
+    if state.stop is None:
+        stop = _run_level_stop(state, runner, now)
+        if stop is not None:
+            return [stop]
+        if state.backoff and _due(state.backoff[0][0], now):
+            return [BackoffEnded(state.backoff[0][1])]
+        start = _next_start(state, runner)
+        if start is not None:
+            return [start]
+    return _end(state, run)
+
+
+def _run_level_stop(state: RunState, runner: RunnerStarted, now: Now) -> StopRequested | None:
+    if runner.fail_fast and state.failures and state.open:
+        for step_id in state.failures:
+            if not state.steps[step_id].step.continue_on_error:
+                return StopRequested("fail_fast", f"{step_id} failed (--fail-fast)")
+    limit = state.plan.limits.timeout
+    if limit is not None and state.open and active_seconds(state, now) >= limit:
+        return StopRequested("timeout", f"limits.timeout of {limit:g} s reached")
+    return None
+
+
+def active_seconds(state: RunState, now: Now) -> float:
+    """Seconds during which at least one attempt ran: what `limits.timeout` counts."""
+    since = state.active_since
+    return state.active + (max(0.0, now.mono - since) if since is not None else 0.0)
+
+
+def _due(mono: float, now: Now) -> bool:
+    return mono <= now.mono
+
+
+def _next_start(state: RunState, runner: RunnerStarted) -> AttemptStarted | None:
+    if len(state.running) >= runner.max_parallel:
+        return None
+    best: tuple[int, int, str] | None = None
+    for engine, queue in state.ready.items():
+        head = queue.head()
+        if head is None or (best is not None and head >= best):
+            continue
+        limit = state.plan.limits.engines.get(engine)
+        if limit is None or state.running_by_engine.get(engine, 0) < limit:
+            best = head
+    if best is None:
+        return None
+    known = state.steps[best[2]]
+    return AttemptStarted(
+        best[2], len(known.attempts) + 1, known.next_cause, known.next_continues, known.reason if known.attempts else ""
+    )
+
+
+def _end(state: RunState, run: Mapping[str, Json]) -> list[Event]:
+    if state.running:
+        return []
+    if state.open and state.stop is None and any(state.steps[s].status is not Status.WAITING for s in state.open):
+        return []
+    status, exit_reason, reason = _verdict(state)
+    outputs, trouble = _team_outputs(state, run) if status == "succeeded" else ({}, "")
+    return [RunEnded(status, exit_reason, outputs, reason or trouble)]
+
+
+def _verdict(state: RunState) -> tuple[str, str, str]:
+    """(status, exit_reason, reason) of the run, in the precedence of the exit codes."""
+    stop = state.stop
+    if stop is not None and state.open and stop.cause in ("SIGINT", "SIGTERM"):
+        return "interrupted", "interrupted", stop.reason
+    if stop is not None and state.open and stop.cause == "timeout":
+        return "limited", "limit", stop.reason
+    if state.cancelled_by is not None:
+        return "cancelled", "cancelled", f"cancelled by {state.cancelled_by}"
+    failed = [step_id for step_id in state.failures if not state.steps[step_id].step.continue_on_error]
+    if failed:
+        return "failed", "step_failed", f"{len(failed)} failed: {', '.join(failed[:5])}"
+    if state.open:
+        return "waiting", "needs_person", f"{len(state.open)} waiting"
+    cancelled = [s for s, known in state.steps.items() if known.status is Status.CANCELLED]
+    if cancelled:
+        return "cancelled", "cancelled", f"{len(cancelled)} cancelled: {', '.join(cancelled[:5])}"
+    return "succeeded", "ok", ""
+
+
+def _team_outputs(state: RunState, run: Mapping[str, Json]) -> tuple[dict[str, Json], str]:
+    if not state.plan.outputs:
+        return {}, ""
+    from teamflow.team.template import TemplateError, evaluate
+
+    values: dict[str, Json] = {}
+    trouble = ""
+    context = team_context(state, run=run)
+    for name, expression in state.plan.outputs:
+        try:
+            values[name] = evaluate(expression, context)
+        except TemplateError as error:
+            values[name] = None
+            trouble = trouble or f"outputs.{name}: {error}"
+    return values, trouble
+
+
+def _wake_at(state: RunState, now: Now) -> float | None:
+    moments = [state.backoff[0][0]] if state.backoff and state.stop is None else []
+    limit = state.plan.limits.timeout
+    if limit is not None and state.active_since is not None and state.stop is None:
+        moments.append(state.active_since + limit - state.active)
+    return min(moments, default=None)
