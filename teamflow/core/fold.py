@@ -146,35 +146,37 @@ def _reopened(state: RunState, record: Record, event: Reopened) -> list[str]:
         check(state.steps[step_id], Reopened, Status.PENDING)
     touched = dict.fromkeys(event.steps)
     for step_id in event.steps:
-        known = state.steps[step_id]
-        known.status = Status.PENDING
-        known.reason = event.reasons.get(step_id, "")
-        known.admitted = not (known.step.cache or known.step.condition)
-        known.own_skip = False
-        known.cancelled_by = None
-        known.waiting_on = known.waiting_by = None
-        known.ended_at = None
-        known.key = None
-        known.backoff = None
-        known.next_continues = None
-        if event.cause == "resume" and known.attempts:
-            known.next_continues = known.attempts[-1].number
-        else:
-            known.counted_from = len(known.attempts)
-        if known.attempts:
-            known.next_cause = event.cause if event.cause in ("resume", "rework", "relaunch") else "retry"
-        if event.cause == "revision":
-            known.next_cause = "first" if not known.attempts else "relaunch"
-        state.open.add(step_id)
-        if step_id in state.failures:
-            state.failures.remove(step_id)
-    for step_id in event.steps:
+        _reset(state, state.steps[step_id], event)
         for edge in state.dependents[step_id]:
             if state.steps[edge.on].status in (Status.PENDING, Status.QUEUED):
                 touched[edge.on] = None
     for step_id in touched:
         recount(state, state.steps[step_id])
     return list(touched)
+
+
+def _reset(state: RunState, known: StepState, event: Reopened) -> None:
+    """Opens one step again; its attempts stay, and only a resume goes on counting them."""
+    step_id = known.step.id
+    known.status = Status.PENDING
+    known.reason = event.reasons.get(step_id, "")
+    known.admitted = not (known.step.cache or known.step.condition)
+    known.own_skip = False
+    known.cancelled_by = None
+    known.waiting_on = known.waiting_by = None
+    known.ended_at = None
+    known.key = None
+    known.backoff = None
+    known.next_continues = None
+    if known.attempts:
+        known.next_cause = event.cause if event.cause in ("resume", "rework", "relaunch") else "retry"
+        if event.cause == "resume":
+            known.next_continues = known.attempts[-1].number
+        else:
+            known.counted_from = len(known.attempts)
+    state.open.add(step_id)
+    if step_id in state.failures:
+        state.failures.remove(step_id)
 
 
 _RUN_HANDLERS: Final[dict[type[Event], Handler]] = {
