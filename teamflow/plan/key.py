@@ -1,0 +1,184 @@
+"""Cache keys: what the result of a step depends on, as digests, and which part of it changed.
+
+Decides what counts (`docs/team-file.md`, "Cache"): the rendered definition, the contents of what the step reads,
+what its dependencies hand over. Secrets count by name. The step's id counts as well: its process can see it, and
+five instances of one flaky test are five pieces of work. Reads no file; the caller brings digests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple, TypeGuard
+
+from teamflow.core.plan import Deferred, Json, Step, Text
+
+KEY_VERSION: Final = 1
+"""Part of every key: raised when a release changes what counts, so that old entries are never found."""
+
+_ASPECTS: Final[Mapping[str, Callable[[Step], object]]] = {
+    "id": lambda step: step.id,
+    "kind": lambda step: step.kind,
+    "prompt": lambda step: step.prompt,
+    "instructions": lambda step: step.instructions,
+    "command": lambda step: step.command,
+    "script": lambda step: step.script,
+    "engine": lambda step: step.engine,
+    "model": lambda step: step.model,
+    "permissions": lambda step: step.permissions,
+    "env": lambda step: [sorted(step.env), sorted(step.inherit_env)],
+    "secrets": lambda step: sorted(step.secrets),
+    "workspace": lambda step: [step.workspace, step.workdir],
+    "setup": lambda step: step.setup,
+    "writes": lambda step: step.writes,
+    "verify": lambda step: step.verify,
+    "outputs": lambda step: [sorted(step.outputs.files), step.outputs.schemas],
+}
+"""What makes up a definition. Not in it: timeouts, retry, limits, target, titles, hooks, pull requests."""
+
+
+class Upstream(NamedTuple):
+    """What one dependency hands over: digests of its outputs, of each artifact, and of its text if it counts."""
+
+    outputs: str
+    artifacts: Mapping[str, str] = {}
+    text: str | None = None
+
+
+class KeyParts(NamedTuple):
+    """What a key is made of. `reads`: path → digest of contents. `upstream`: step id → what it handed over.
+
+    `aspects` (name → digest) only serve `difference`; they may be left out where nothing will be compared.
+    """
+
+    definition: str
+    reads: Mapping[str, str] = {}
+    upstream: Mapping[str, Upstream] = {}
+    aspects: Mapping[str, str] = {}
+
+    def digest(self) -> str:
+        """The cache key: 64 hex digits."""
+        return _digest([KEY_VERSION, self.definition, self.reads, self.upstream])
+
+
+def is_static(step: Step) -> bool:
+    """Whether `step.key` is the whole definition: nothing in it waits for results of dependencies."""
+    command = step.command
+    return not (
+        _deferred(step.prompt)
+        or (command is not None and any(map(_deferred, command.argv)))
+        or any(_deferred(value) for _, value in step.env)
+        or any(_deferred(file.path) for file in step.outputs.files)
+        or any(map(_deferred, step.writes))
+    )
+
+
+def definition_key(step: Step) -> str:
+    """Digest of the definition. Of a step with deferred parts, render those first: they count by value."""
+    return _digest([KEY_VERSION, *(value(step) for value in _ASPECTS.values())])
+
+
+def aspects(step: Step) -> dict[str, str]:
+    """A digest for each aspect of the definition, so that a later change can be named."""
+    return {name: _digest(value(step)) for name, value in _ASPECTS.items()}
+
+
+def changed_aspects(old: Step, new: Step) -> tuple[str, ...]:
+    """The aspects in which two definitions differ."""
+    return tuple(name for name, value in _ASPECTS.items() if _canonical(value(old)) != _canonical(value(new)))
+
+
+def value_digest(value: Json) -> str:
+    """Digest of outputs or of a text, for `Upstream`."""
+    return _digest(value)
+
+
+def difference(old: KeyParts, new: KeyParts) -> str:
+    """What changed from `old` to `new`, for people; `nothing changed` when the keys are equal."""
+    found = [
+        *_definition_changes(old, new),
+        *_reads_changes(old.reads, new.reads),
+        *_upstream_changes(old.upstream, new.upstream),
+    ]
+    return "; ".join(found) or "nothing changed"
+
+
+def _definition_changes(old: KeyParts, new: KeyParts) -> list[str]:
+    if old.definition == new.definition:
+        return []
+    names = [name for name in new.aspects if old.aspects.get(name, "") != new.aspects[name]] if old.aspects else []
+    return [f"definition changed: {', '.join(names)}" if names else "definition changed"]
+
+
+def _reads_changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    found = [f"{path} changed" for path in sorted(old.keys() & new.keys()) if old[path] != new[path]]
+    found += [f"{path} added" for path in sorted(new.keys() - old.keys())]
+    found += [f"{path} removed" for path in sorted(old.keys() - new.keys())]
+    return [f"reads: {_first(found)}"] if found else []
+
+
+def _upstream_changes(old: Mapping[str, Upstream], new: Mapping[str, Upstream]) -> list[str]:
+    found = [f"now depends on {name}" for name in sorted(new.keys() - old.keys())]
+    found += [f"no longer depends on {name}" for name in sorted(old.keys() - new.keys())]
+    for name in sorted(old.keys() & new.keys()):
+        found += _handed_changes(name, old[name], new[name])
+    return [_first(found)] if found else []
+
+
+def _handed_changes(name: str, old: Upstream, new: Upstream) -> list[str]:
+    found = [f"outputs of {name} changed"] if old.outputs != new.outputs else []
+    files = sorted(old.artifacts.keys() | new.artifacts.keys())
+    found += [
+        f"artifact {file} of {name} changed" for file in files if old.artifacts.get(file) != new.artifacts.get(file)
+    ]
+    return [*found, f"text of {name} changed"] if old.text != new.text else found
+
+
+def _first(found: list[str]) -> str:
+    return found[0] if len(found) == 1 else f"{found[0]} (and {len(found) - 1} more)"
+
+
+def key_to_json(parts: KeyParts) -> str:
+    """The stored form, for `difference` against a later key."""
+    return _canonical({"version": KEY_VERSION, **parts._asdict()})
+
+
+def key_from_json(text: str) -> KeyParts | None:
+    """The inverse of `key_to_json`; None for what this version cannot read, which then compares as unknown."""
+    try:
+        raw = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(raw, dict) or raw.get("version") != KEY_VERSION:
+        return None
+    definition, reads, listed, names = (raw.get(key) for key in KeyParts._fields)
+    if not (isinstance(definition, str) and _is_digests(reads) and _is_digests(names) and isinstance(listed, dict)):
+        return None
+    upstream = {str(step): _upstream(row) for step, row in listed.items()}
+    known = {step: row for step, row in upstream.items() if row is not None}
+    return KeyParts(definition, reads, known, names) if len(known) == len(upstream) else None
+
+
+def _upstream(row: object) -> Upstream | None:
+    match row:
+        case [str(outputs), artifacts, str() | None as text] if _is_digests(artifacts):
+            return Upstream(outputs, artifacts, text)
+    return None
+
+
+def _is_digests(value: object) -> TypeGuard[dict[str, str]]:
+    return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+
+
+def _deferred(value: Text | None) -> bool:
+    return isinstance(value, Deferred)
+
+
+def _canonical(value: object) -> str:
+    # A Deferred is a list here and a text a string, so the two never look the same.
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(_canonical(value).encode("ascii")).hexdigest()
