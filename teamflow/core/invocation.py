@@ -35,6 +35,9 @@ class Brief:
     notice: str = ""
     session: str | None = None
     schemas: Mapping[str, Json] = field(default_factory=dict)
+    timeout: float | None = None
+    idle_timeout: float | None = None
+    log_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,29 @@
+"""Which engines this version can run, by name. Loaded one by one: a run of commands imports nothing else.
+
+Engines that a team file may name but that wait for a later version are listed in `team/areas.py`, not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Final
+
+from teamflow.ports import Engine
+
+
+def _command() -> Engine:
+    from teamflow.engines.command import CommandEngine
+
+    return CommandEngine()
+
+
+ENGINES: Final[Mapping[str, Callable[[], Engine]]] = {
+    "command": _command,
+}
+
+
+@cache
+def engine(name: str) -> Engine:
+    """The engine of that name, loaded once. Raises KeyError for a name that is not in `ENGINES`."""
+    return ENGINES[name]()
