@@ -35,7 +35,7 @@ class Edge(NamedTuple):
 
 
 class Retry(NamedTuple):
-    """`attempts` is the total; delays in seconds; backoff: exponential | linear | fixed."""
+    """`attempts` is the total; delays in seconds; backoff: exponential | constant."""
 
     attempts: int = 1
     backoff: str = "exponential"
@@ -119,6 +119,10 @@ class Step(NamedTuple):
     """Longest path to a sink, in steps: the scheduling priority (critical path first)."""
     waits: tuple[tuple[str, str], ...]
     """(key, area) of this step's keys that a later version will run; `run` refuses them."""
+    refers: tuple[str, ...] = ()
+    """Steps whose results its deferred parts or its `if` name: what rendering them needs."""
+    taken: tuple[str, ...] = ()
+    """Dependencies outside the selection; their results are those of the newest run, and they are no edges."""
 
     @property
     def dependencies(self) -> tuple[str, ...]:
@@ -167,6 +171,8 @@ class Plan(NamedTuple):
     waits: tuple[tuple[str, str], ...]
     """(key, area) of run-level keys that a later version will act on; `run` refuses them."""
     critical_path: tuple[str, ...]
+    empty: tuple[str, ...] = ()
+    """Agents whose matrix gave no instances: they have no step and count as succeeded."""
 
     def by_id(self) -> dict[str, Step]:
         return {step.id: step for step in self.steps}

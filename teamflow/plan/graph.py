@@ -107,17 +107,13 @@ def cycles(dependencies: Dependencies) -> Iterator[tuple[str, ...]]:
     """
     import networkx as nx  # costs 100 ms, and nearly every team has no cycle
 
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(dependencies)
-    graph.add_edges_from((node, need) for node, needs in dependencies.items() for need in needs if need in dependencies)
+    edges = [(node, need) for node, needs in dependencies.items() for need in needs if need in dependencies]
+    loops = {node for node, need in edges if node == need}
     number = {node: index for index, node in enumerate(dependencies)}
-    found = [
-        (min(knot, key=number.__getitem__), knot)
-        for knot in nx.strongly_connected_components(graph)
-        if len(knot) > 1 or any(graph.has_edge(node, node) for node in knot)
-    ]
+    knots: list[set[str]] = list(nx.strongly_connected_components(nx.DiGraph(edges)))
+    found = [(min(knot, key=number.__getitem__), knot) for knot in knots if len(knot) > 1 or not loops.isdisjoint(knot)]
     for start, knot in sorted(found, key=lambda entry: number[entry[0]]):
-        yield (start, start) if graph.has_edge(start, start) else _shortest(start, dependencies, knot)
+        yield _shortest(start, dependencies, knot)
 
 
 def _shortest(start: str, dependencies: Dependencies, knot: set[str]) -> tuple[str, ...]:

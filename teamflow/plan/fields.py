@@ -1,0 +1,116 @@
+"""How single fields of a step are stored: each as a pair of functions, to plain data and back.
+
+Used by `plan/stored.py` only, which says what the forms are for. A deferred text is a tuple of one, a text itself.
+The way back takes lists for tuples, because JSON has no tuples. Damaged data ends in TypeError or ValueError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, Never, TypeAlias
+
+from teamflow.core.plan import Command, Deferred, Edge, Json, OutputFile, Outputs, Retry, Text
+
+PlainText: TypeAlias = "str | tuple[str]"
+PlainCommand: TypeAlias = "tuple[str | None, tuple[PlainText, ...]]"
+PlainOutputs: TypeAlias = "tuple[tuple[tuple[str, PlainText], ...], Mapping[str, Json]]"
+
+_NO_OUTPUTS: Final = Outputs()
+
+
+def _text_out(value: Text) -> PlainText:
+    return (value.template,) if isinstance(value, Deferred) else value
+
+
+def _text_in(value: PlainText) -> Text:
+    return value if isinstance(value, str) else Deferred(value[0])
+
+
+def _prompt_out(value: Text | None) -> PlainText | None:
+    return None if value is None else _text_out(value)
+
+
+def _prompt_in(value: PlainText | None) -> Text | None:
+    return None if value is None else _text_in(value)
+
+
+def _texts_out(value: Sequence[Text] | None) -> tuple[PlainText, ...] | None:
+    return None if value is None else tuple(map(_text_out, value))
+
+
+def _texts_in(value: Sequence[PlainText] | None) -> tuple[Text, ...] | None:
+    return None if value is None else tuple(map(_text_in, value))
+
+
+def _command_out(value: Command | None) -> PlainCommand | None:
+    return None if value is None else (value.shell, tuple(map(_text_out, value.argv)))
+
+
+def _command_in(value: PlainCommand | None) -> Command | None:
+    return None if value is None else Command(value[0], tuple(map(_text_in, value[1])))
+
+
+def _verify_out(value: Sequence[Command]) -> tuple[PlainCommand | None, ...]:
+    return tuple(map(_command_out, value))
+
+
+def _verify_in(value: Sequence[PlainCommand]) -> tuple[Command | None, ...]:
+    return tuple(map(_command_in, value))
+
+
+def _env_out(value: Sequence[tuple[str, Text]]) -> tuple[tuple[str, PlainText], ...]:
+    return tuple((name, _text_out(text)) for name, text in value)
+
+
+def _env_in(value: Sequence[tuple[str, PlainText]]) -> tuple[tuple[str, Text], ...]:
+    return tuple([(name, _text_in(text)) for name, text in value])
+
+
+def _outputs_out(value: Outputs) -> PlainOutputs | None:
+    if not value.files and not value.schemas:
+        return None
+    return (tuple((file.name, _text_out(file.path)) for file in value.files), value.schemas)
+
+
+def _outputs_in(value: PlainOutputs | None) -> Outputs:
+    if value is None:
+        return _NO_OUTPUTS
+    return Outputs(tuple(OutputFile(name, _text_in(path)) for name, path in value[0]), value[1])
+
+
+def _edges_in(value: Sequence[Sequence[str]]) -> tuple[Edge, ...]:
+    return tuple(map(Edge._make, value))
+
+
+def _retry_in(value: Sequence[Never]) -> Retry:
+    return Retry._make(value)
+
+
+def rows_out(value: Iterable[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
+    return tuple(map(tuple, value))
+
+
+def names_in(value: Sequence[str]) -> tuple[str, ...]:
+    return tuple(value)
+
+
+Change: TypeAlias = "tuple[Callable[[Never], object], Callable[[Never], object]]"
+
+CHANGES: Final[Mapping[str, Change]] = {
+    "command": (_command_out, _command_in),
+    "prompt": (_prompt_out, _prompt_in),
+    "edges": (rows_out, _edges_in),
+    "env": (_env_out, _env_in),
+    "verify": (_verify_out, _verify_in),
+    "outputs": (_outputs_out, _outputs_in),
+    "reads": (_texts_out, _texts_in),
+    "writes": (_texts_out, _texts_in),
+    "retry": (tuple, _retry_in),
+    "waits": (rows_out, rows_out),
+    "secrets": (tuple, names_in),
+    "inherit_env": (tuple, names_in),
+    "needs_text": (tuple, names_in),
+    "refers": (tuple, names_in),
+    "taken": (tuple, names_in),
+}
+"""The fields that are not plain scalars or JSON as they stand: how they are stored, how they are read."""
