@@ -58,7 +58,7 @@ def plan_from_plain(plain: object) -> Plan:
 
 
 def _column_out(name: str, values: Sequence[object]) -> Column:
-    change = CHANGES[name][0] if name in CHANGES else _same
+    change: Callable[[Never], object] = CHANGES[name][0] if name in CHANGES else _same
     if _all_same(values):
         return (True, change(cast("Never", values[0])))
     return (False, tuple(_each(change, values)))
