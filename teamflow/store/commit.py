@@ -1,0 +1,66 @@
+"""The one transaction that appends to a run's log. Decides nothing; the caller holds the run's lock."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from teamflow.store.rows import Row
+from teamflow.store.sql import query
+
+_CHUNKS = (128, 16, 1)
+"""Rows per INSERT. Each statement gives up the interpreter lock once, and getting it back is what costs."""
+
+
+def append(
+    connection: sqlite3.Connection,
+    run: int,
+    rows: Sequence[Row],
+    plans: Iterable[tuple[int, bytes]] = (),
+) -> None:
+    """Plans and records in one durable transaction: all or nothing.
+
+    Raises sqlite3.IntegrityError where a record of that number is there already, sqlite3.Error else.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for revision, data in plans:
+            connection.execute(query("insert_plan"), (run, revision, data))
+        _insert(connection, run, rows)
+        _repeat_status(connection, run, rows)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _insert(connection: sqlite3.Connection, run: int, rows: Sequence[Row]) -> None:
+    done = 0
+    for size in _CHUNKS:
+        statement = f"INSERT INTO records VALUES {','.join(['(?,?,?,?,?,?)'] * size)}"
+        while len(rows) - done >= size:
+            values: list[object] = []
+            for row in rows[done : done + size]:
+                values.append(run)
+                values.extend(row)
+            connection.execute(statement, values)
+            done += size
+
+
+def _repeat_status(connection: sqlite3.Connection, run: int, rows: Sequence[Row]) -> None:
+    for _, at, _, kind, data in reversed(rows):
+        if kind == "RunEnded":
+            end = json.loads(data)
+            connection.execute(query("set_status"), (end.get("status", ""), end.get("exit_reason", ""), at, run))
+            return
+        if kind == "RunnerStarted":
+            connection.execute(query("set_status"), ("running", "", at, run))
+            return
+
+
+def last_seq(connection: sqlite3.Connection, run: int) -> int:
+    """The number of the run's last durable record; 0: none."""
+    (seq,) = connection.execute(query("last_seq"), (run,)).fetchone()
+    return int(seq)

@@ -1,0 +1,90 @@
+"""Connections to state.db: how they are opened, and what SQLite's errors mean to a user. Knows no table."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from teamflow.store.errors import StoreError
+
+BUSY_SECONDS: Final = 5.0
+
+_PASSING: Final = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOMEM,
+    }
+)
+
+
+def connect(path: str, *, busy: float = BUSY_SECONDS) -> sqlite3.Connection:
+    """A connection in autocommit mode, durable at each commit. The file must exist. Raises sqlite3.Error."""
+    connection = sqlite3.connect(path, timeout=busy, isolation_level=None)
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """SQLite's result code without its extension; 0 for errors of the Python module itself."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def may_pass(error: sqlite3.Error) -> bool:
+    """Whether the same statement may work later with nothing changed in the database: disk full, I/O, locked."""
+    return primary_code(error) in _PASSING
+
+
+@contextmanager
+def explained(path: str) -> Iterator[None]:
+    """Turns sqlite3 errors of its body into StoreErrors about `path`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise explain(path, error) from error
+
+
+def explain(path: str, error: sqlite3.Error) -> StoreError:
+    """What a SQLite error means here and what to do about it."""
+    match primary_code(error):
+        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+            return StoreError(
+                "corrupt",
+                place=path,
+                fact=f"is damaged ({error})",
+                remedy=f"move it away (mv {os.path.basename(path)} {os.path.basename(path)}.damaged): "
+                "the history of runs is lost, your files and the cache are not",
+            )
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_PROTOCOL:
+            return StoreError(
+                "busy",
+                place=path,
+                fact=f"another process has kept it locked for {BUSY_SECONDS:g} s",
+                remedy="try again; `fuser` on the file names the process",
+            )
+        case sqlite3.SQLITE_FULL:
+            return StoreError("full", place=path, fact="the disk is full", remedy="free some space and run again")
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return StoreError(
+                "unwritable",
+                place=path,
+                fact=f"cannot be opened for writing ({error})",
+                remedy="make it and its directory writable for this user, or work on a copy",
+            )
+        case _:
+            return StoreError(
+                "io", place=path, fact=f"cannot be read or written ({error})", remedy="check the disk and try again"
+            )

@@ -1,0 +1,48 @@
+-- Format 1: the first. Never edited once released.
+
+CREATE TABLE runs (
+  number INTEGER PRIMARY KEY,        -- per project, from 1, never given twice
+  id TEXT NOT NULL UNIQUE,           -- ULID
+  team TEXT NOT NULL,
+  file TEXT NOT NULL,                -- the team file, relative to the project where it lies below it
+  inputs_digest TEXT NOT NULL,
+  inputs TEXT NOT NULL,              -- JSON object
+  created REAL NOT NULL,
+  -- The rest repeats what the last RunnerStarted or RunEnded record says, so that a list needs no fold.
+  status TEXT NOT NULL DEFAULT 'created',
+  exit_reason TEXT NOT NULL DEFAULT '',
+  updated REAL NOT NULL
+);
+CREATE INDEX runs_by_file ON runs (file, inputs_digest, number);
+
+-- The highest number ever given: removing the newest run must not free its number.
+CREATE TABLE numbering (only INTEGER PRIMARY KEY CHECK (only = 1), last INTEGER NOT NULL);
+INSERT INTO numbering VALUES (1, 0);
+
+CREATE TABLE plans (
+  run INTEGER NOT NULL REFERENCES runs (number) ON DELETE CASCADE,
+  revision INTEGER NOT NULL,         -- from 1
+  data BLOB NOT NULL,
+  PRIMARY KEY (run, revision)
+);
+
+CREATE TABLE records (
+  run INTEGER NOT NULL REFERENCES runs (number) ON DELETE CASCADE,
+  seq INTEGER NOT NULL,              -- from 1, without gaps
+  at REAL NOT NULL,
+  mono REAL NOT NULL,                -- seconds since boot
+  kind TEXT NOT NULL,
+  data TEXT NOT NULL,                -- JSON object
+  PRIMARY KEY (run, seq)
+) WITHOUT ROWID;
+
+CREATE TABLE requests (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  run INTEGER NOT NULL REFERENCES runs (number) ON DELETE CASCADE,
+  verb TEXT NOT NULL,
+  args TEXT NOT NULL,                -- JSON
+  expected_seq INTEGER,              -- the record that the asker had seen last, or NULL
+  at REAL NOT NULL,
+  "by" TEXT NOT NULL                 -- who asked: user@host
+);
+CREATE INDEX requests_by_run ON requests (run, id);
