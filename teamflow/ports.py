@@ -96,7 +96,10 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """Journal entry: a phase ended, or could not be started (`end.error`)."""
+    """Journal entry: a phase ended, or could not be started (`end.error`).
+
+    One that the target made itself (keeper killed, or deaf to a stop) has the `seq` of the last entry it knows.
+    """
 
     seq: int
     step: str
@@ -112,7 +115,13 @@ class TargetEvents(Protocol):
     def journal(self, entries: Sequence[Started | Exited]) -> None: ...
 
     def keeper_lost(self, reason: str) -> None:
-        """The keeper is gone and everything it had started has been killed."""
+        """The keeper is gone and everything it had started has been killed. For people: each phase that ran was
+        told before, as `Exited` with cause `lost`. The next start gets a new keeper.
+        """
+        ...
+
+    def disk_trouble(self, message: str | None) -> None:
+        """The journal cannot be written (None: it can again); starts are refused meanwhile."""
         ...
 
 

@@ -1,0 +1,106 @@
+"""What a run's keeper leaves in files, read without talking to it: is one alive, who it is, what it wrote.
+
+Decides nothing. See docs/keeper-protocol.md for the files.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+_SOCKET_PATH_LIMIT: Final = 107
+"""Bytes that fit into sockaddr_un with the ending NUL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """keeper.json: the process (pid, start time, boot id), its kill level (cgroup | walk) and its socket."""
+
+    pid: int
+    start: int
+    boot: str
+    level: str
+    socket: str
+
+
+def is_held(run_dir: str) -> bool:
+    """Whether a keeper of this run is alive: it holds a lock for its whole life. False where there never was one."""
+    try:
+        fd = os.open(os.path.join(run_dir, "keeper.lock"), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def identity(run_dir: str) -> Identity | None:
+    """None where there is no keeper.json: the last keeper ended in order, or one is just starting."""
+    try:
+        with open(os.path.join(run_dir, "keeper.json"), encoding="utf-8", errors="surrogateescape") as file:
+            raw = json.load(file)
+        return Identity(raw["pid"], raw["start"], raw["boot"], raw["level"], raw["socket"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def journal_bytes(run_dir: str) -> bytes:
+    """The journal's whole lines; empty where no keeper ever was."""
+    try:
+        with open(os.path.join(run_dir, "keeper.journal"), "rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        return b""
+    return data[: data.rfind(b"\n") + 1]
+
+
+def last_words(run_dir: str) -> str:
+    """The last line that a keeper wrote before it could not go on; empty if it wrote none."""
+    for name in ("keeper.err", "keeper.log"):
+        try:
+            with open(os.path.join(run_dir, name), "rb") as file:
+                lines = file.read()[-4096:].decode("utf-8", "replace").strip().splitlines()
+        except FileNotFoundError:
+            continue
+        if lines:
+            return lines[-1].strip()
+    return ""
+
+
+def socket_path(run_dir: str, environ: Mapping[str, str]) -> str:
+    """Where this run's keeper shall listen: below $XDG_RUNTIME_DIR or a private directory of the temporary one.
+
+    The directory exists afterwards, is ours and closed to others. Raises OSError if none can be made.
+    """
+    name = hashlib.sha256(os.fsencode(os.path.realpath(run_dir))).hexdigest()[:16] + ".sock"
+    runtime = environ.get("XDG_RUNTIME_DIR")
+    wishes = [os.path.join(runtime, "teamflow")] if runtime and os.path.isabs(runtime) else []
+    wishes += [os.path.join(place, f"teamflow-{os.geteuid()}") for place in (tempfile.gettempdir(), "/tmp")]
+    for directory in wishes:
+        if len(os.fsencode(directory)) + 1 + len(name) <= _SOCKET_PATH_LIMIT and _is_private(directory):
+            return os.path.join(directory, name)
+    return os.path.join(tempfile.mkdtemp(prefix="teamflow-", dir="/tmp"), name)
+
+
+def _is_private(directory: str) -> bool:
+    """Makes it if need be. A directory of somebody else, or open to others, or a link is not used."""
+    try:
+        os.mkdir(directory, 0o700)
+    except FileExistsError:
+        pass
+    except OSError:
+        return False
+    found = os.lstat(directory)
+    mode = found.st_mode
+    return stat.S_ISDIR(mode) and found.st_uid == os.geteuid() and not mode & 0o077

@@ -1,0 +1,353 @@
+"""Processes on this machine: talks to the run's keeper, which starts with the first `start` or is adopted.
+
+Decides nothing about steps. What it promises the runner: every start is answered by an `Exited` in the end, also when
+the keeper dies, and a stop within its grace and a few seconds, whatever the keeper does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import time
+from collections.abc import Awaitable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+from teamflow.core.invocation import Exit
+from teamflow.ports import Exited, Start, TargetEvents
+from teamflow.targets import keeper_files, keeper_process
+from teamflow.targets.entries import Entry, Journal, Key, line, parse, start_line
+from teamflow.targets.link import Link
+
+BACKSTOP: Final = 2.0
+"""Seconds after a stop's grace when the runner does itself what the keeper did not."""
+
+_ANSWER: Final = 1.0
+"""Seconds that a keeper has to answer a ping, to be reachable while it starts, to be gone once its socket is closed."""
+
+_REAP: Final = 10.0
+"""Seconds in which what a dead keeper left behind is killed."""
+
+_POLL: Final = 0.01
+
+
+class _Stop(NamedTuple):
+    """A stop that was asked for and not answered: what was told, and when the runner does it itself."""
+
+    message: bytes
+    timer: asyncio.TimerHandle
+
+
+class LocalTarget:
+    """`ports.Target` for one run. `run_dir` is absolute and exists; `environ` is what the keeper itself gets.
+
+    `orphan_after`: seconds without a runner after which the keeper stops everything; None: never.
+    """
+
+    def __init__(
+        self, run_dir: str, *, environ: Mapping[str, str], orphan_after: float | None = 3600.0
+    ) -> None:
+        self._run_dir = run_dir
+        self._environ = environ
+        self._orphan_after = orphan_after
+        self._journal = Journal()
+        self._environments: dict[str, bytes] = {}
+        self._asked: dict[Key, bytes] = {}
+        """Starts that the journal has not answered yet."""
+        self._stops: dict[tuple[str, int], _Stop] = {}
+        self._link: Link | None = None
+        self._child: int | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._recovering = False
+        self._closing = False
+        self._welcomed = False
+        self._heard = asyncio.Event()
+        """Set whenever the keeper says anything."""
+        self._bye = asyncio.Event()
+        self.kill_level: str | None = None
+        """cgroup | walk, once a keeper said it."""
+
+    async def open(self, events: TargetEvents, *, after: int) -> None:
+        """Tells all entries behind `after`, adopts a living keeper, or ends what a dead one left."""
+        self._events = events
+        self._loop = asyncio.get_running_loop()
+        # In this order: a keeper that ends in between has written all that it will ever write.
+        alive = keeper_files.is_held(self._run_dir)
+        self._catch_up(after=after)
+        if alive:
+            await self._adopt()
+        elif self._journal.open or keeper_files.identity(self._run_dir) is not None:
+            await self._bury("it was gone when this runner came")
+
+    def environment(self, name: str, variables: Mapping[str, str]) -> None:
+        """Remembered, and told to every keeper of this run before anything else."""
+        message = line("env", {"id": name, "vars": dict(variables)})
+        self._environments[name] = message
+        if self._link is not None:
+            self._link.send(message)
+
+    def start(self, request: Start) -> None:
+        key = (request.step, request.attempt, request.phase)
+        message = start_line(request)
+        self._asked[key] = message
+        if self._link is not None:
+            self._link.send(message)
+        elif not self._recovering:
+            self._launch()
+
+    def stop(self, step: str, attempt: int, *, grace: float, cause: str) -> None:
+        message = line("stop", {"step": step, "attempt": attempt, "grace": grace, "cause": cause})
+        self._tell(message)
+        due = self._loop.time() + grace + BACKSTOP
+        known = self._stops.get((step, attempt))
+        if known is not None:
+            if known.timer.when() <= due:
+                return
+            known.timer.cancel()
+        timer = self._loop.call_at(due, self._backstop_due, step, attempt, cause)
+        self._stops[step, attempt] = _Stop(message, timer)
+
+    def send(self, step: str, attempt: int, *, n: int, data: str) -> None:
+        # The port counts from 0, the keeper from 1.
+        self._tell(line("input", {"step": step, "attempt": attempt, "n": n + 1, "data": data}))
+
+    async def close(self) -> None:
+        """Returns when the keeper is gone, or within seconds in any case. A keeper with open phases stays alive."""
+        self._closing = True
+        for stop in self._stops.values():
+            stop.timer.cancel()
+        self._stops.clear()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_REAP + 2 * _ANSWER)
+        if self._link is not None:
+            if not (self._journal.open or self._asked):
+                self._tell(line("quit", {}))
+                await _within(self._bye.wait(), BACKSTOP + _ANSWER)
+            self._link.close()
+            self._link = None
+            await self._reap_child()
+
+    # --- the connection
+
+    def _tell(self, message: bytes) -> None:
+        """What nobody is there to hear is kept by the caller (`_asked`, `_stops`, `_environments`) or is moot."""
+        if self._link is not None:
+            self._link.send(message)
+
+    def _launch(self) -> None:
+        try:
+            child = keeper_process.spawn(
+                self._run_dir, environ=self._environ, orphan_after=self._orphan_after
+            )
+        except OSError as error:
+            self._loop.call_soon(self._refuse_asked, f"the keeper could not be started: {error}")
+            return
+        self._child = child.pid
+        self._attach(child.sock)
+
+    def _attach(self, sock: socket.socket) -> None:
+        """Says everything that a keeper has to know; what it knows already, it ignores."""
+        self._welcomed = False
+        self._link = Link(sock, on_lines=self._lines, on_closed=self._closed)
+        self._tell(line("hello", {"after": self._journal.seq}))
+        for message in (*self._environments.values(), *self._asked.values()):
+            self._tell(message)
+        for stop in self._stops.values():
+            self._tell(stop.message)
+
+    async def _adopt(self) -> None:
+        """Connects to the keeper that holds the lock; one that cannot be reached is ended."""
+        deadline = self._loop.time() + _ANSWER
+        while keeper_files.is_held(self._run_dir):
+            sock = keeper_process.dial(self._run_dir)
+            if sock is not None:
+                self._attach(sock)
+                return
+            if self._loop.time() > deadline:
+                keeper_process.kill_keeper(self._run_dir)
+            await asyncio.sleep(_POLL)
+        await self._bury("it could not be reached")
+
+    # --- what it says
+
+    def _lines(self, lines: Sequence[bytes]) -> None:
+        entries: list[Entry] = []
+        try:
+            for raw in lines:
+                message = parse(raw)
+                if "e" in message:
+                    self._take(message, entries)
+                else:
+                    self._message(message, entries)
+        except (ValueError, KeyError) as error:
+            self._distrust(f"it said what cannot be understood ({error})")
+        self._heard.set()
+        if entries:
+            self._events.journal(entries)
+
+    def _take(self, message: Mapping[str, Any], entries: list[Entry]) -> None:
+        entry = self._journal.read(message)
+        if entry is None:
+            return
+        if self._asked:
+            self._asked.pop((entry.step, entry.attempt, entry.phase), None)
+        if self._stops and isinstance(entry, Exited):
+            self._forget_stop(entry.step, entry.attempt)
+        entries.append(entry)
+
+    def _forget_stop(self, step: str, attempt: int) -> None:
+        stop = self._stops.pop((step, attempt), None)
+        if stop is not None:
+            stop.timer.cancel()
+
+    def _message(self, message: Mapping[str, Any], entries: list[Entry]) -> None:
+        match message["op"]:
+            case "welcome":
+                self._welcomed = True
+                self.kill_level = str(message["level"])
+            case "bye":
+                self._bye.set()
+            case "disk":
+                words = f"{message['path']}: {message['error']}" if message["full"] else None
+                self._events.disk_trouble(words)
+            case "error" if message.get("of") == "start":
+                asked = [key for key in self._asked if key[:2] == (message["step"], message["attempt"])]
+                entries += self._ends(asked, Exit(error=str(message["text"])))
+            case "error" if message.get("of") == "quit":
+                self._bye.set()
+            case _:
+                pass  # `superseded`: the close that follows says it; refused input: its phase has ended
+
+    def _catch_up(self, *, after: int = 0) -> None:
+        """Reads the journal file. Entries up to `after` are not told: they only say what is open by them."""
+        entries: list[Entry] = []
+        for raw in keeper_files.journal_bytes(self._run_dir).splitlines():
+            told = self._journal.seq >= after
+            try:
+                self._take(parse(raw), entries if told else [])
+            except (ValueError, KeyError):
+                break  # a damaged line: the keeper, too, goes on before it
+        if entries:
+            self._events.journal(entries)
+
+    def _distrust(self, why: str) -> None:
+        keeper_process.kill_keeper(self._run_dir)
+        if self._link is not None:
+            self._link.close()
+            self._closed(why)
+
+    # --- when it is gone
+
+    def _closed(self, why: str) -> None:
+        self._link = None
+        if self._closing:
+            self._bye.set()
+            return
+        self._recovering = True
+        self._spawn(self._recover(why, tuple(self._asked)))
+
+    async def _recover(self, why: str, asked: Sequence[Key]) -> None:
+        """The keeper died, or it closed a connection that it should not have: bury it, or adopt it again."""
+        deadline = self._loop.time() + _ANSWER
+        while keeper_files.is_held(self._run_dir):
+            if self._loop.time() > deadline:
+                await self._adopt()
+                return
+            await asyncio.sleep(_POLL)
+        await self._bury(why, asked)
+
+    async def _bury(self, why: str, asked: Sequence[Key] = ()) -> None:
+        """Ends what is left, tells what the journal still says, and that all else is lost; then goes on."""
+        from teamflow.keeper import reaper
+
+        self._recovering = True
+        status = await self._reap_child()
+        await asyncio.to_thread(reaper.reap, self._run_dir, deadline=_REAP)
+        self._catch_up()
+        if status is not None and status > 0 and not self._welcomed:
+            words = keeper_files.last_words(self._run_dir) or f"exit code {status}"
+            self._refuse_asked(f"the keeper could not be started: {words}")
+        else:
+            self._tell_lost(why, status, asked)
+        self._recovering = False
+        if self._asked and self._link is None:
+            self._launch()
+
+    def _tell_lost(self, why: str, status: int | None, asked: Sequence[Key]) -> None:
+        lost = [*self._journal.open, *(key for key in asked if key in self._asked)]
+        ends = self._ends(lost, Exit(cause="lost"))
+        if ends:
+            self._events.journal(ends)
+        killed = f" by {signal.Signals(-status).name}" if status is not None and status < 0 else ""
+        self._events.keeper_lost(f"the keeper was ended{killed}: {why}")
+
+    def _refuse_asked(self, error: str) -> None:
+        """Nothing of what was asked for has started, nor could it."""
+        ends = self._ends(tuple(self._asked), Exit(error=error))
+        if ends:
+            self._events.journal(ends)
+
+    def _ends(self, keys: Iterable[Key], end: Exit) -> list[Exited]:
+        """Ends that rest on no entry of the journal; an entry that comes late for one of them is not told."""
+        now = time.time()
+        ends = []
+        for key in keys:
+            begun = self._journal.open.get(key)
+            offset = begun.log_offset if begun else 0
+            self._asked.pop(key, None)
+            self._journal.settle(key)
+            self._forget_stop(key[0], key[1])
+            ends.append(Exited(self._journal.seq, *key, now, replace(end, log_start=offset, log_end=offset)))
+        return ends
+
+    async def _reap_child(self) -> int | None:
+        if self._child is None:
+            return None
+        pid, self._child = self._child, None
+        for _ in range(round(_ANSWER / _POLL * 5)):
+            status = keeper_process.reaped(pid)
+            if status is not None:
+                return status
+            await asyncio.sleep(_POLL / 5)
+        return None
+
+    # --- the backstop
+
+    def _backstop_due(self, step: str, attempt: int, cause: str) -> None:
+        del self._stops[step, attempt]
+        self._spawn(self._backstop(step, attempt, cause))
+
+    async def _backstop(self, step: str, attempt: int, cause: str) -> None:
+        """The keeper did not stop it in time: kill it from here, say so, and see whether the keeper still lives."""
+        from teamflow.keeper import reaper
+
+        keys = self._of(step, attempt)
+        for key in keys:
+            begun = self._journal.open.get(key)
+            if begun is not None:
+                await asyncio.to_thread(reaper.reap_attempt, self._run_dir, begun.pid, begun.started)
+        self._heard.clear()
+        self._tell(line("ping", {}))
+        answers = await _within(self._heard.wait(), _ANSWER)
+        ends = self._ends(self._of(step, attempt), Exit(signal=int(signal.SIGKILL), cause=cause))
+        if ends:
+            self._events.journal(ends)
+        if not answers and self._link is not None:
+            keeper_process.kill_keeper(self._run_dir)
+
+    def _of(self, step: str, attempt: int) -> list[Key]:
+        return [key for key in (*self._journal.open, *self._asked) if key[:2] == (step, attempt)]
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _within(wait: Awaitable[object], seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(wait, seconds)
+    except TimeoutError:
+        return False
+    return True
