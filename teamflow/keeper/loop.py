@@ -1,0 +1,396 @@
+"""The loop of the keeper: waits, lets phases and connections act, writes the journal once per wake-up, sends what it wrote.
+
+Decides who owns the keeper, what an operation means, and when the keeper ends.
+"""
+
+import posix
+import select
+import time
+
+from . import containment, proc, wire
+from .link import Link, accept
+
+MYPY = False
+if MYPY:
+    import _socket
+    from typing import Any, Callable
+
+    from .feed import Feed
+    from .journal import Journal
+    from .phases import Phases
+
+NEVER = float("inf")
+CHORES = 2.0  # seconds between looks at the run directory
+RETRY = 1.0  # seconds between tries to write a journal that the disk refuses
+FIRST = 10.0  # seconds that the first runner has to come
+LONGEST = 30.0  # seconds of one wait: it does not count the time of a suspend, our deadlines do
+LAST_WORDS = 1.0  # seconds that the last lines have to go out
+
+
+class Options:
+    """Settings of the command line: seconds, file descriptors; orphan_after is infinite for never."""
+
+    __slots__ = ("linger", "listen_fd", "orphan_after", "ready_fd")
+
+    def __init__(self) -> None:
+        self.linger = 2.0
+        self.orphan_after = 3600.0
+        self.listen_fd = -1
+        self.ready_fd = -1
+
+
+class Loop:
+    """One keeper at work. `run` comes back when the keeper has to exit."""
+
+    def __init__(
+        self, run_dir: str, options: Options, phases: "Phases", journal: "Journal", contain: "containment.Containment",
+        listener: "_socket.socket", wakeup: int, welcome: "dict[str, Any]",
+    ) -> None:  # fmt: skip
+        self._run_dir = run_dir
+        self._identity = _identity(run_dir)
+        self._options = options
+        self._phases = phases
+        self._journal = journal
+        self._contain = contain
+        self._listener = listener
+        self._wakeup = wakeup
+        self._welcome = welcome
+        self._poll = select.epoll()
+        self._links: "dict[int, Link]" = {}
+        self._feeds: "dict[int, Feed]" = {}
+        self._owner: "Link | None" = None
+        self._alone = proc.boottime()  # since when there is no owner
+        self._met = False  # whether there ever was one
+        self._quitting = False
+        self._ending: "str | None" = None  # cause with which everything is being stopped for good
+        self._free = self._alone  # since when nothing runs
+        self._chores = self._alone + CHORES
+        self._retry = NEVER
+        self._strays = NEVER
+        self._stray_kills = 0
+        self.terminate = False  # set by SIGTERM
+        self._poll.register(listener.fileno(), select.EPOLLIN)
+        self._poll.register(wakeup, select.EPOLLIN)
+
+    def run(self) -> None:
+        """Works until there is nothing left to do or to wait for."""
+        while True:
+            events = self._poll.poll(self._patience())
+            now = proc.boottime()
+            for fd, _ in events:
+                if fd == self._wakeup:
+                    self._signalled(now)
+            for fd, what in events:
+                self._event(fd, what, now)
+            if self._phases.due <= now:
+                self._phases.tick(now)
+            self._contain.home()
+            self._flush(now)
+            if self._over(now):
+                return
+
+    def _patience(self) -> float:
+        """Seconds to wait at most."""
+        due = min(self._phases.due, self._chores, self._retry, self._strays, self._end_at())
+        return min(max(due - proc.boottime(), 0.0), LONGEST)
+
+    def _end_at(self) -> float:
+        """When being alone has to have a consequence."""
+        if self._owner:
+            return NEVER
+        if self._phases.jobs:
+            return NEVER if self._ending else self._alone + self._options.orphan_after
+        linger = self._options.linger if self._met else max(FIRST, self._options.linger)
+        return max(self._alone, self._free) + linger
+
+    # -- events
+
+    def _signalled(self, now: float) -> None:
+        try:
+            while len(posix.read(self._wakeup, 512)) == 512:
+                pass
+        except BlockingIOError:
+            pass
+        had = bool(self._phases.jobs)
+        self._phases.reap(now)
+        if had and not self._phases.jobs:
+            self._free = now
+        if self.terminate and not self._ending:
+            self._end("keeper_stopped", None, now)
+
+    def _event(self, fd: int, what: int, now: float) -> None:
+        if fd == self._wakeup:
+            return
+        if fd == self._listener.fileno():
+            self._accept()
+        elif fd in self._feeds:
+            self._feeds[fd].write()
+            self._phases.fed.append(self._feeds[fd])
+        elif fd in self._links:
+            link = self._links[fd]
+            if what & ~select.EPOLLOUT:
+                self._read(link, now)
+
+    def _accept(self) -> None:
+        while True:
+            link = accept(self._listener)
+            if link is None:
+                return
+            self._links[link.fd] = link
+            self._poll.register(link.fd, select.EPOLLIN)
+
+    def _read(self, link: Link, now: float) -> None:
+        try:
+            lines = link.read()
+        except wire.Malformed as error:
+            link.send({"op": "error", "error": "malformed", "text": str(error)})
+            link.write()
+            link.lost = True
+            return
+        for line in lines:
+            try:
+                self._message(link, wire.decode(line), now)
+            except wire.Malformed as error:
+                _complain(link, {}, "malformed", str(error))
+
+    # -- operations
+
+    def _message(self, link: Link, message: "dict[str, Any]", now: float) -> None:
+        name = message.get("op")
+        if name == "hello":
+            self._hello(link, message)
+            return
+        if link is not self._owner:
+            _complain(link, message, "not_owner", "say hello first")
+            return
+        try:
+            if name == "start":
+                self._phases.start(message, now)
+            elif name == "env":
+                self._phases.env(str(message.get("id")), message.get("vars") or {})
+            else:
+                self._seldom(link, name, message, now)
+        except wire.Malformed as error:
+            _complain(link, message, "malformed", str(error))
+
+    def _seldom(self, link: Link, name: "Any", message: "dict[str, Any]", now: float) -> None:
+        operations: "dict[Any, Callable[[Link, dict[str, Any], float], None]]" = {
+            "input": self._input, "stop": self._stop, "stop_all": self._stop, "freeze": self._freeze,
+            "thaw": self._freeze, "orphan_after": self._orphan_after, "quit": self._quit,
+        }  # fmt: skip
+        if name in operations:
+            operations[name](link, message, now)
+        else:
+            _complain(link, message, "unknown_op", "this keeper does not know it")
+
+    def _hello(self, link: Link, message: "dict[str, Any]") -> None:
+        after = message.get("after", 0)
+        if type(after) is not int or after < 0:
+            raise wire.Malformed("after is not a number of an entry")
+        self._flush_entries()
+        if self._owner and self._owner is not link:
+            self._owner.send({"op": "superseded"})
+            self._owner.write()
+            self._owner.lost = True
+        self._owner = link
+        self._met = True
+        self._quitting = False
+        link.send(dict(self._welcome, seq=self._journal.kept))
+        past = self._journal.replay(after) if after < self._journal.kept else b""
+        if past:
+            link.put_past(past)
+        if self._journal.error:
+            link.send(self._disk())
+
+    def _input(self, link: Link, message: "dict[str, Any]", now: float) -> None:
+        code = self._phases.input(message)
+        if code:
+            _complain(link, message, code, "input %s was not taken" % message.get("n"))
+
+    def _stop(self, link: Link, message: "dict[str, Any]", now: float) -> None:
+        grace = message.get("grace")
+        if grace is not None and type(grace) not in (int, float):
+            raise wire.Malformed("grace is not a number of seconds")
+        if message["op"] == "stop_all":
+            self._phases.stop_all(grace, str(message.get("cause", "interrupt")), now)
+        else:
+            cause = str(message.get("cause", "cancel"))
+            self._phases.stop(*_attempt(message), grace, cause, now)
+
+    def _freeze(self, link: Link, message: "dict[str, Any]", now: float) -> None:
+        self._phases.freeze(*_attempt(message), now, on=message["op"] == "freeze")
+
+    def _orphan_after(self, link: Link, message: "dict[str, Any]", now: float) -> None:
+        seconds = message.get("seconds")
+        if seconds is not None and type(seconds) not in (int, float):
+            raise wire.Malformed("seconds is not a number")
+        self._options.orphan_after = NEVER if seconds is None else float(seconds)
+
+    def _quit(self, link: Link, message: "dict[str, Any]", now: float) -> None:
+        if self._phases.running:
+            _complain(link, message, "running", "%d phases run" % self._phases.running)
+        else:
+            self._quitting = True
+
+    # -- after each wake-up
+
+    def _flush(self, now: float) -> None:
+        """Writes the journal, sends what was written, and brings the list of what is waited for up to date."""
+        if not self._journal.idle and now >= self._retry_from(now):
+            self._flush_entries()
+            self._retry = now + RETRY if self._journal.error else NEVER
+        for feed in self._phases.fed:
+            self._watch_feed(feed)
+        self._phases.fed.clear()
+        for link in list(self._links.values()):
+            link.write()
+            if link.lost:
+                self._drop(link, now)
+            elif link.wants != link.watched:
+                link.watched = link.wants
+                self._poll.modify(link.fd, select.EPOLLIN | (select.EPOLLOUT if link.wants else 0))
+        if now >= self._chores:
+            self._chore(now)
+
+    def _retry_from(self, now: float) -> float:
+        """A disk that refused is asked again once a second, not at every wake-up."""
+        return self._retry if self._journal.error else now
+
+    def _flush_entries(self) -> None:
+        refused = self._journal.error is not None
+        written = self._journal.flush()
+        if written and self._owner:
+            self._owner.put(written)
+        if refused == (self._journal.error is not None):
+            return
+        error = self._journal.error
+        self._phases.refuse = error and (error.errno or 0, "the journal cannot be written: %s" % error.strerror)
+        if self._owner:
+            self._owner.send(self._disk())
+        if not error:
+            self._journal.save_ballast()
+
+    def _disk(self) -> "dict[str, Any]":
+        error = self._journal.error
+        if error is None:
+            return {"op": "disk", "full": False}
+        return {"op": "disk", "full": True, "path": self._journal.path, "error": error.strerror or str(error)}
+
+    def _watch_feed(self, feed: "Feed") -> None:
+        """Waits for room in a pipe exactly while something waits to be written to it."""
+        watched = [fd for fd, known in self._feeds.items() if known is feed]
+        if feed.wants and not watched:
+            self._feeds[feed.fd] = feed
+            self._poll.register(feed.fd, select.EPOLLOUT)
+        elif not feed.wants and watched:
+            del self._feeds[watched[0]]
+            if feed.fd >= 0:
+                self._poll.unregister(feed.fd)
+
+    def _drop(self, link: Link, now: float) -> None:
+        del self._links[link.fd]
+        link.close()
+        if link is self._owner:
+            self._owner = None
+            self._alone = now
+
+    def _chore(self, now: float) -> None:
+        self._chores = now + CHORES
+        if _identity(self._run_dir) != self._identity and not self._ending:
+            self._end("run_dir_gone", 0.0, now)
+        for fault in self._phases.faults:
+            note(self._run_dir, fault + "\n")
+        self._phases.faults.clear()
+
+    # -- the end
+
+    def _end(self, cause: str, grace: "float | None", now: float) -> None:
+        """Stops everything for good."""
+        self._ending = cause
+        self._phases.refuse = (0, "the keeper is stopping (%s)" % cause)
+        self._phases.stop_all(grace, cause, now)
+
+    def _over(self, now: float) -> bool:
+        """Whether to exit; kills what escaped from its phase when no phase is left."""
+        if self._phases.jobs:
+            if not self._ending and now >= self._end_at():
+                self._end("orphaned", None, now)
+            return False
+        if self._phases.children and not self._kill_strays(now):
+            return False
+        self._strays = NEVER
+        if not (self._quitting or self._ending or now >= self._end_at()):
+            return False
+        if self._journal.error and self._ending != "run_dir_gone":
+            return False
+        self._say_bye()
+        return True
+
+    def _kill_strays(self, now: float) -> bool:
+        """Whether to give up on children that do not die."""
+        if self._strays is NEVER:
+            self._stray_kills = 0
+        if now >= self._strays or self._strays is NEVER:
+            self._phases.reap(now)
+            if not self._phases.children or (containment.kill_strays() == 0 and self._stray_kills > 500):
+                return True
+            self._stray_kills += 1
+            self._strays = now + 0.02
+        return False
+
+    def _say_bye(self) -> None:
+        if not self._owner:
+            return
+        if self._quitting:
+            self._owner.send({"op": "bye"})
+        until = time.monotonic() + LAST_WORDS
+        self._owner.write()
+        while self._owner.wants and time.monotonic() < until:
+            time.sleep(0.01)
+            self._owner.write()
+
+
+def _attempt(message: "dict[str, Any]") -> "tuple[str, int]":
+    step, attempt = message.get("step"), message.get("attempt")
+    if type(step) is not str or type(attempt) is not int:
+        raise wire.Malformed("step and attempt are not a string and an integer")
+    return step, attempt
+
+
+def _complain(link: Link, message: "dict[str, Any]", code: str, text: str) -> None:
+    answer = {"op": "error", "error": code, "of": message.get("op"), "text": text}
+    for name in ("step", "attempt", "phase", "n"):
+        if name in message:
+            answer[name] = message[name]
+    link.send(answer)
+
+
+def _identity(path: str) -> "tuple[int, int] | None":
+    try:
+        stat = posix.stat(path)
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino
+
+
+def note(run_dir: str, text: str) -> None:
+    """Adds to the keeper's log, if there is still a place for it."""
+    try:
+        fd = posix.open(
+            run_dir + "/keeper.log", posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC, 0o600
+        )
+    except OSError:
+        return
+    try:
+        posix.write(fd, text.encode("utf-8", "backslashreplace"))
+    except OSError:
+        pass
+    finally:
+        posix.close(fd)
+
+
+def stack(frame: "Any") -> str:
+    """The frames of a moment, as text."""
+    import traceback
+
+    return "".join(traceback.format_stack(frame))

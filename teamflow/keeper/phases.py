@@ -1,0 +1,371 @@
+"""The phases of a run: started, ended, stopped and watched over. Knows the journal, but no socket and no loop.
+
+Each method that acts is given `now` (boottime, seconds). `due` is when `tick` has to be called at the latest.
+"""
+
+import posix
+import time
+
+from . import feed, ladder, limits, names, proc, spawn, wire
+from .containment import Impossible, Namespaces
+from .job import Job, Request, key
+
+MYPY = False
+if MYPY:
+    from typing import Any
+
+    from .containment import Containment
+    from .journal import Journal
+
+INT, TERM, CONT = 2, 15, 18
+NEVER = float("inf")
+GIVE_UP = 10.0  # seconds of SIGKILL after which a leftover counts as the kernel's
+
+
+class Phases:
+    """All phases of one keeper.
+
+    jobs: those that are not over, by number. refuse: (errno, reason) for starts while none may be made. faults: lines for the
+    keeper's log. fed: feeds that have begun or ended to wait for room since the caller last emptied it.
+    """
+
+    def __init__(
+        self, run: str, journal: "Journal", boot: str, jobs: "dict[int, Job]", containment: "Containment"
+    ) -> None:
+        self.jobs = jobs
+        self.refuse: "tuple[int, str] | None" = None
+        self.faults: "list[str]" = []
+        self.fed: "list[feed.Feed]" = []
+        self.due = NEVER
+        self.children = False  # whether processes are left to be waited for
+        self._run = run
+        self._journal = journal
+        self._boot = boot
+        self._contain = containment
+        self._namespaces = Namespaces()
+        self._seen = {(entry["step"], entry["attempt"], entry["phase"]) for entry in journal.past}
+        self._count = journal.seq
+        self._by_pid: "dict[int, Job]" = {}
+        self._envs: "dict[str, dict[bytes, bytes]]" = {}
+        self._null = posix.open("/dev/null", posix.O_RDONLY | posix.O_CLOEXEC)
+        self._ignored = spawn.ignored_signals()
+
+    # -- starting
+
+    def env(self, name: str, variables: "dict[str, str]") -> None:
+        """Names an environment; Malformed."""
+        try:
+            self._envs[name] = {_raw(key): _raw(value) for key, value in variables.items()}
+        except (AttributeError, TypeError, ValueError):
+            raise wire.Malformed("vars is not an object of strings") from None
+
+    def start(self, message: "dict[str, Any]", now: float) -> None:
+        """Starts what a message says, once; Malformed if it says nothing that could be started."""
+        name = key(message)
+        if name in self._seen:
+            return
+        request = Request(message)
+        self._seen.add(name)
+        self._count += 1
+        job = Job(request, self._count, names.limit_mark(self._run, self._count))
+        fds: "list[int]" = []
+        try:
+            if self.refuse:
+                raise spawn.Cannot(*self.refuse)
+            fallback, base = self._launch(job, request, fds)
+        except (spawn.Cannot, OSError) as error:
+            for fd in fds:
+                posix.close(fd)
+            self._failed(job, request, now, error)
+            return
+        self._started(job, request, now, fallback=fallback, base=base)
+
+    def _launch(self, job: Job, request: Request, fds: "list[int]") -> "tuple[bool, tuple[int, int]]":
+        """(whether the fallback was run, sizes of the logs before); what is opened for the keeper goes into `fds`."""
+        env = self._environment(request)
+        argv, fallback = request.argv, request.fallback
+        if job.wrapped:
+            try:
+                argv = self._namespaces.wrap(argv)
+                fallback = self._namespaces.wrap(fallback) if fallback else None
+            except Impossible as error:
+                raise spawn.Cannot(0, str(error)) from None
+        job.log_fd = out = err = spawn.open_log(request.log)
+        fds.append(out)
+        if request.err is not None:
+            job.err_fd = err = spawn.open_log(request.err)
+            fds.append(err)
+        base = (posix.fstat(out).st_size, posix.fstat(err).st_size if err != out else 0)
+        stdin = self._null
+        if request.stdin is not None:
+            stdin, job.feed = _pipe(request)
+        try:
+            spawn.enter(request.cwd)
+            self._contain.enter(job)
+            before = time.clock_gettime_ns(proc.BOOTTIME) // proc.TICKS_NS
+            job.pid, fell = spawn.spawn_or_fallback(argv, fallback, env, (stdin, out, err), self._ignored)
+            after = time.clock_gettime_ns(proc.BOOTTIME) // proc.TICKS_NS
+        except (spawn.Cannot, OSError):
+            if job.feed:
+                job.feed.close()
+            self._contain.release(job)
+            raise
+        finally:
+            if stdin != self._null:
+                posix.close(stdin)
+        # Born between two looks at the clock that show the same tick: no need to read it from /proc.
+        job.start = after if before == after else proc.start_time(job.pid)
+        return fell, base
+
+    def _environment(self, request: Request) -> "dict[bytes, bytes]":
+        if request.env is None:
+            env: "dict[bytes, bytes]" = {}
+        elif request.env in self._envs:
+            env = self._envs[request.env].copy()
+        else:
+            raise spawn.Cannot(0, "no environment is named %r" % request.env)
+        try:
+            for name, value in request.add.items():
+                if value is None:
+                    env.pop(_raw(name), None)
+                else:
+                    env[_raw(name)] = _raw(value)
+            env[b"TEAMFLOW_ATTEMPT_ID"] = _raw(names.marker(self._run, request.step, request.attempt))
+        except (AttributeError, TypeError, ValueError):
+            raise spawn.Cannot(0, "env_add is not an object of strings") from None
+        return env
+
+    def _started(self, job: Job, request: Request, now: float, *, fallback: bool, base: "tuple[int, int]") -> None:
+        self.jobs[job.number] = job
+        self._by_pid[job.pid] = job
+        entry = self._entry("start", job, now)
+        entry["pid"] = job.pid
+        entry["start"] = job.start
+        entry["boot"] = self._boot
+        entry["log_offset"] = base[0]
+        if fallback:
+            entry["fallback"] = True
+        if request.note is not None:
+            entry["note"] = request.note
+        self._journal.add(entry)
+        if request.timeout is not None or request.idle is not None or request.log_limit is not None:
+            fds = (job.log_fd,) if job.err_fd < 0 else (job.log_fd, job.err_fd)
+            job.limits = limits.Limits(request, fds, sum(base), now)
+            job.look = job.limits.due
+            self.due = min(self.due, job.look)
+        if job.feed and request.stdin is not None:
+            job.feed.put(request.stdin, eof=request.stdin_eof)
+            self.fed.append(job.feed)
+
+    def _failed(self, job: Job, request: Request, now: float, error: "spawn.Cannot | OSError") -> None:
+        entry = self._entry("fail", job, now)
+        if isinstance(error, spawn.Cannot):
+            entry["errno"], entry["error"] = error.number, error.text
+        else:
+            entry["errno"], entry["error"] = error.errno or 0, str(error)
+        if request.note is not None:
+            entry["note"] = request.note
+        self._journal.add(entry)
+
+    def _entry(self, kind: str, job: Job, now: float) -> "dict[str, Any]":
+        return {
+            "e": kind, "step": job.step, "attempt": job.attempt, "phase": job.phase,
+            "t": round(now, 4), "at": round(time.time(), 3),
+        }  # fmt: skip
+
+    # -- ending
+
+    def reap(self, now: float) -> None:
+        """Takes the exit of every process that ended; adopted orphans too."""
+        ended = []
+        self.children = True
+        while True:
+            try:
+                pid, status, usage = posix.wait4(-1, posix.WNOHANG)
+            except ChildProcessError:
+                self.children = False
+                break
+            if pid == 0:
+                break
+            job = self._by_pid.pop(pid, None)
+            if job is None:
+                self._contain.reaped(pid)
+                continue
+            job.ended = True
+            self._exited(job, status, usage, now)
+            ended.append(job)
+        if ended:
+            self._clear(ended, now)
+
+    def _clear(self, ended: "list[Job]", now: float) -> None:
+        left = self._contain.leftovers(ended) if self.children or self._contain.level == "cgroup" else []
+        for job in ended:
+            if job in left:
+                if not job.killed:
+                    job.rungs = ladder.leftover(now, job.rungs)
+                job.look = self.due = now
+            else:
+                self._over(job)
+
+    def _exited(self, job: Job, status: int, usage: "Any", now: float) -> None:
+        code: "int | None" = posix.waitstatus_to_exitcode(status)
+        signal = None
+        if code is not None and code < 0:
+            code, signal = None, -code
+        entry = self._entry("exit", job, now)
+        entry["code"] = code
+        entry["signal"] = signal
+        entry["cause"] = job.cause
+        entry["log_size"] = posix.fstat(job.log_fd).st_size
+        entry["err_size"] = posix.fstat(job.err_fd).st_size if job.err_fd >= 0 else None
+        entry["rusage"] = {
+            "utime": round(usage.ru_utime, 6), "stime": round(usage.ru_stime, 6), "maxrss": usage.ru_maxrss,
+        }  # fmt: skip
+        if job.limits:
+            job.limits.sizes()
+            if job.limits.truncated:
+                entry["truncated"] = True
+        self._journal.add(entry)
+        if job.feed:
+            job.feed.close()
+            self.fed.append(job.feed)
+
+    def _over(self, job: Job) -> None:
+        self._contain.release(job)
+        posix.close(job.log_fd)
+        if job.err_fd >= 0:
+            posix.close(job.err_fd)
+        del self.jobs[job.number]
+
+    # -- stopping
+
+    def stop(self, step: str, attempt: int, grace: "float | None", cause: str, now: float) -> None:
+        """Begins to stop an attempt, or hastens it; `grace` in seconds, None for its own."""
+        for job in self.jobs.values():
+            if job.step == step and job.attempt == attempt:
+                self._stop(job, grace, cause, now)
+
+    def stop_all(self, grace: "float | None", cause: str, now: float) -> None:
+        """Begins to stop everything."""
+        for job in self.jobs.values():
+            self._stop(job, grace, cause, now)
+
+    def _stop(self, job: Job, grace: "float | None", cause: str, now: float) -> None:
+        if job.frozen:
+            self._contain.freeze(job, on=False)
+            job.thawed(now)
+        if job.ended:
+            job.rungs = ladder.hasten(job.rungs, now, LEFT if grace is None else grace)
+        else:
+            job.stop(now, grace, cause)
+        job.look = self.due = now
+
+    def freeze(self, step: str, attempt: int, now: float, *, on: bool) -> None:
+        """Halts an attempt and its deadlines, or lets it go on; one that is being stopped is left alone."""
+        for job in self.jobs.values():
+            if job.step != step or job.attempt != attempt or job.ended or job.rungs or job.killed:
+                continue
+            if on and not job.frozen:
+                job.frozen = now
+                job.look = NEVER
+                self._contain.freeze(job, on=True)
+            elif not on and job.frozen:
+                self._contain.freeze(job, on=False)
+                job.thawed(now)
+                self.due = now
+
+    # -- watching
+
+    def tick(self, now: float) -> None:
+        """Does what is due: rungs of ladders, limits, leftovers."""
+        for job in list(self.jobs.values()):
+            if job.look <= now:
+                self._look(job, now)
+        self.due = min([job.look for job in self.jobs.values()], default=NEVER)
+
+    def _look(self, job: Job, now: float) -> None:
+        if not job.ended and job.limits and not job.rungs and not job.killed:
+            cause = job.limits.check(now)
+            if cause:
+                job.stop(now, None, cause)
+        if job.ended and self._contain.empty(job):
+            self._over(job)
+            return
+        stages, job.rungs = ladder.due(job.rungs, now)
+        for stage in stages:
+            self._carry_out(job, stage, now)
+        if job.killed and not job.rungs and not stages:
+            self._carry_out(job, ladder.KILL, now)
+        job.look = self._next_look(job, now)
+        if job.ended and job.killed and now - job.killed > GIVE_UP:
+            self.faults.append("%s attempt %d: what is left of it does not die" % (job.step, job.attempt))
+            self._over(job)
+
+    def _carry_out(self, job: Job, stage: str, now: float) -> None:
+        if stage == ladder.INT:
+            self._contain.signal(job, INT)
+        elif stage == ladder.TERM:
+            self._contain.signal(job, TERM)
+            self._contain.signal(job, CONT)
+        else:
+            job.killed = job.killed or now
+            self._contain.kill(job)
+
+    def _next_look(self, job: Job, now: float) -> float:
+        look = job.rungs[0][0] if job.rungs else NEVER
+        if job.killed:
+            look = min(look, now + min(max(now - job.killed, 0.01), 0.5))
+        elif job.ended:
+            look = min(look, now + 0.05)
+        elif job.limits and not job.rungs:
+            look = min(look, job.limits.due)
+        return look
+
+    # -- stdin
+
+    def input(self, message: "dict[str, Any]") -> "str | None":
+        """Records and writes one input; the code of an error, None if it was taken or is known; Malformed."""
+        step, attempt, number = message.get("step"), message.get("attempt"), message.get("n")
+        data, offset, eof = message.get("data", ""), message.get("offset"), message.get("eof") is True
+        if type(number) is not int or type(data) is not str:
+            raise wire.Malformed("n and data are not an integer and a string")
+        for job in self.jobs.values():
+            if job.step == step and job.attempt == attempt and job.feed and not job.ended:
+                break
+        else:
+            return "no_stdin"
+        if number <= job.feed.last:
+            return None
+        if not job.feed.open:
+            return "no_stdin"
+        try:
+            raw = _raw(data)
+            at = offset if type(offset) is int else posix.fstat(job.log_fd).st_size
+            job.feed.record(number, at, data, eof=eof)
+        except ValueError:
+            raise wire.Malformed("data does not stand for bytes") from None
+        except feed.Full:
+            return "input_full"
+        except OSError:
+            return "in_log"
+        job.feed.put(raw, eof=eof)
+        self.fed.append(job.feed)
+        return None
+
+    @property
+    def running(self) -> int:
+        """How many phases' main processes are alive."""
+        return len(self._by_pid)
+
+
+LEFT = ladder.LEFTOVER_GRACE
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _pipe(request: Request) -> "tuple[int, feed.Feed]":
+    """(reading end for the child, feed of the writing end)."""
+    reading, writing = posix.pipe()
+    return reading, feed.Feed(writing, request.in_log or feed.in_log(request.log))
