@@ -14,7 +14,7 @@ from itertools import repeat
 from typing import Final, Never, TypeAlias, cast
 
 from teamflow.core.plan import Json, Limits, Plan, SecretSource, Step
-from teamflow.plan.fields import CHANGES, names_in, rows_out
+from teamflow.plan.fields import CHANGES, Change, names_in, rows_out
 
 FORMAT: Final = 1
 
@@ -58,7 +58,7 @@ def plan_from_plain(plain: object) -> Plan:
 
 
 def _column_out(name: str, values: Sequence[object]) -> Column:
-    change: Callable[[Never], object] = CHANGES[name][0] if name in CHANGES else _same
+    change = CHANGES.get(name, _PLAIN)[0]
     if _all_same(values):
         return (True, change(cast("Never", values[0])))
     return (False, tuple(_each(change, values)))
@@ -93,6 +93,9 @@ def _all_same(values: Sequence[object]) -> bool:
 
 def _same(value: object) -> object:
     return value
+
+
+_PLAIN: Final[Change] = (_same, _same)
 
 
 # -- JSON: named fields ------------------------------------------------------------------------------------------

@@ -1,0 +1,134 @@
+"""Which instances an agent has: its static matrix expanded, each instance with its id.
+
+Decides ids (`docs/team-file.md`, "Words") and what a matrix may be. A matrix that needs results of other agents,
+or that pairs with another agent, gives one undecided instance `?`: only a run can tell.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+from teamflow.core.ids import hashed_instance, is_instance
+from teamflow.core.plan import Json
+from teamflow.plan.uses import Place, references
+from teamflow.team.resolved import Matrix
+from teamflow.team.template import TemplateError, evaluate, kind_of, to_text
+
+UNDECIDED: Final = "?"
+MAX_INSTANCES: Final = 20_000
+"""Most instances of one agent; a product of axes is easily larger than anybody means."""
+
+
+class Instance(NamedTuple):
+    """`name` is the part of the step id behind the `/`; None: the agent has no matrix and one step."""
+
+    name: str | None
+    matrix: Mapping[str, Json]
+
+
+Complain: TypeAlias = Callable[[str, str, "str | None"], None]
+"""(code, message, hint) of a mistake in the matrix."""
+
+SINGLE: Final = (Instance(None, {}),)
+
+
+def is_undecided(step_id: str) -> bool:
+    """Whether a planned step stands for instances that only a run can name."""
+    return step_id.endswith("/" + UNDECIDED)
+
+
+def expand(matrix: Matrix | None, inputs: Mapping[str, Json], complain: Complain) -> tuple[Instance, ...]:
+    """The instances, in the order of the matrix; empty for an empty matrix or after a complaint."""
+    if matrix is None:
+        return SINGLE
+    if matrix.pairs_with is not None or not all(_known_now(axis) for axis in matrix.axes.values()):
+        return (Instance(UNDECIDED, {}),)
+    axes: list[Sequence[Json]] = []
+    for name, axis in matrix.axes.items():
+        values = _evaluated(name, axis, inputs, complain) if isinstance(axis, str) else axis
+        if values is None:
+            return ()
+        axes.append(values)
+    count = _product(axes)
+    if count > MAX_INSTANCES:
+        complain("matrix-too-large", f"this matrix has {count} instances; at most {MAX_INSTANCES} are planned", None)
+        return ()
+    ids = [_ids(name, values, complain) for name, values in zip(matrix.axes, axes, strict=True)]
+    if any(names is None for names in ids):
+        return ()
+    keys = tuple(matrix.axes)
+    parts = itertools.product(*(names or () for names in ids))
+    values_of = itertools.product(*axes)
+    return tuple(
+        Instance(",".join(part), dict(zip(keys, values, strict=True)))
+        for part, values in zip(parts, values_of, strict=True)
+    )
+
+
+def _product(axes: Sequence[Sequence[Json]]) -> int:
+    count = 1
+    for axis in axes:
+        count *= len(axis)
+    return count
+
+
+def _known_now(axis: Sequence[Json] | str) -> bool:
+    if not isinstance(axis, str):
+        return True
+    return all(reference.path[0] == "inputs" for reference in references(Place("matrix", axis, expression=True)))
+
+
+def _evaluated(name: str, source: str, inputs: Mapping[str, Json], complain: Complain) -> Sequence[Json] | None:
+    try:
+        value = evaluate(source, {"inputs": inputs})
+    except TemplateError as error:
+        complain("bad-matrix", f"matrix.{name} has no value: {error}", None)
+        return None
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return value
+    complain("bad-matrix", f"matrix.{name} must be a list, but {source.strip()} is {kind_of(value)}", None)
+    return None
+
+
+def _ids(axis: str, values: Sequence[Json], complain: Complain) -> list[str] | None:
+    words = [_word(value) for value in values]
+    folded = Counter(word.casefold() for word in words if word is not None)
+    names = [
+        word if word is not None and is_instance(word) and folded[word.casefold()] == 1 else _hashed(word, value)
+        for word, value in zip(words, values, strict=True)
+    ]
+    counts = Counter(name.casefold() for name in names)
+    twice = next((index for index, name in enumerate(names) if counts[name.casefold()] > 1), None)
+    if twice is None:
+        return names
+    complain(
+        "duplicate-instance",
+        f"matrix.{axis} holds {_short(words[twice] or _canonical(values[twice]))} twice, so two steps would be one",
+        "give each entry its own value, or objects an `id` of their own",
+    )
+    return None
+
+
+def _word(value: Json) -> str | None:
+    """The text that names a value: a scalar itself, an object's `id`."""
+    if isinstance(value, Mapping):
+        value = value.get("id")
+        if value is None:
+            return None
+    return None if isinstance(value, (Mapping, list, tuple)) else to_text(value)
+
+
+def _hashed(word: str | None, value: Json) -> str:
+    return hashed_instance(_canonical(value) if word is None else word)
+
+
+def _canonical(value: Json) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,178 @@
+"""One step from one agent and one of its instances: settings copied, texts rendered, the rest deferred.
+
+Knows nothing of other agents: edges, levels and what others refer to are handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from teamflow.core.plan import COMMAND, PROMPT, Command, Edge, Json, OutputFile, Outputs, Retry, Step, Text
+from teamflow.plan.instances import Instance
+from teamflow.plan.key import definition_key
+from teamflow.plan.texts import StepTexts
+from teamflow.plan.words import permissions_in_words
+from teamflow.team.resolved import (
+    AskWork,
+    CommandWork,
+    FileOutput,
+    PromptWork,
+    ResolvedAgent,
+    SchemaOutput,
+    TargetChoice,
+    WorkspacePolicy,
+)
+
+
+class Place(NamedTuple):
+    """Where an agent's steps stand in the plan; the same for all its instances."""
+
+    edges: tuple[Edge, ...]
+    refers: tuple[str, ...]
+    needs_text: tuple[str, ...]
+    taken: tuple[str, ...]
+    text_used: bool
+    level: int
+    height: int
+    waits: tuple[tuple[str, str], ...]
+
+
+class Common(NamedTuple):
+    """What all steps of an agent share, made once."""
+
+    agent: ResolvedAgent
+    engine: str
+    model: str | None
+    instructions: str
+    script: Json
+    permissions: str
+    inherit_env: tuple[str, ...]
+    target: str
+    workspace: str
+    retry: Retry
+    verify: tuple[Command, ...]
+    schemas: Mapping[str, Json]
+
+
+def common(agent: ResolvedAgent, *, script: Json, inherit_env: tuple[str, ...]) -> Common:
+    """The settings of `agent` in the plan's words."""
+    work, retry = agent.work, agent.retry
+    choice = work.engines[0] if isinstance(work, PromptWork) else None
+    return Common(
+        agent=agent,
+        engine=choice.name if choice else agent.kind,
+        model=choice.model if choice else None,
+        instructions=work.instructions if isinstance(work, PromptWork) else "",
+        script=script,
+        permissions=permissions_in_words(agent),
+        inherit_env=inherit_env,
+        target=target_in_words(agent.target),
+        workspace=_workspace(agent.workspace),
+        retry=Retry(retry.attempts, retry.backoff, retry.delay, retry.max_delay),
+        verify=tuple(Command(line) for line in agent.verify),
+        schemas={
+            name: dict(output.schema) for name, output in agent.outputs.items() if isinstance(output, SchemaOutput)
+        },
+    )
+
+
+def target_in_words(target: TargetChoice) -> str:
+    """A target's name, or the labels that it must carry: `[gpu, big]`."""
+    return target.name if target.name is not None else f"[{', '.join(target.labels)}]"
+
+
+def _workspace(policy: WorkspacePolicy) -> str:
+    return "project" if policy.mode in ("auto", "shared") else policy.mode
+
+
+def make_step(shared: Common, instance: Instance, step_id: str, place: Place, texts: StepTexts) -> Step:
+    """The step, with its key."""
+    agent = shared.agent
+    settled = texts.condition(agent.condition) if agent.condition is not None else True
+    step = Step(
+        id=step_id,
+        agent=agent.name,
+        kind=agent.kind,
+        engine=shared.engine,
+        model=shared.model,
+        command=_command(agent, texts),
+        prompt=_prompt(agent, texts),
+        instructions=shared.instructions,
+        script=shared.script,
+        edges=place.edges,
+        condition=agent.condition if settled is None else None,
+        skip=f"if: {agent.condition}" if settled is False else None,
+        matrix=instance.matrix,
+        env=tuple([(name, texts.text("env", value)) for name, value in agent.env.items()]),
+        secrets=agent.secrets,
+        inherit_env=shared.inherit_env,
+        target=shared.target,
+        workspace=shared.workspace,
+        workdir=agent.workdir or "",
+        permissions=shared.permissions,
+        setup=agent.workspace.setup,
+        verify=shared.verify,
+        outputs=_outputs(shared, texts),
+        reads=None if agent.reads is None else _texts(agent.reads, "reads", texts),
+        writes=_texts(agent.writes or (), "writes", texts),
+        cache=_has_key(agent),
+        key="",
+        needs_text=place.needs_text,
+        text_used=place.text_used,
+        timeout=agent.timeout,
+        idle_timeout=agent.idle_timeout,
+        grace=agent.grace,
+        retry=shared.retry,
+        isolation=None if agent.isolation == "default" else agent.isolation,
+        continue_on_error=agent.continue_on_error,
+        level=place.level,
+        height=place.height,
+        waits=place.waits,
+        refers=place.refers,
+        taken=place.taken,
+    )
+    return step._replace(key=definition_key(step))
+
+
+def _has_key(agent: ResolvedAgent) -> bool:
+    return agent.kind in (COMMAND, PROMPT) and (agent.cache or agent.reads is not None)
+
+
+def _prompt(agent: ResolvedAgent, texts: StepTexts) -> Text | None:
+    match agent.work:
+        case PromptWork(text=text):
+            return texts.text("prompt", text)
+        case AskWork(question=question):
+            return texts.text("ask", question)
+        case CommandWork():
+            return None
+
+
+def _command(agent: ResolvedAgent, texts: StepTexts) -> Command | None:
+    match agent.work:
+        case CommandWork(command=str(shell)):
+            return Command(shell)
+        case CommandWork(command=words):
+            return Command(None, _texts(words, "command", texts))
+        case _:
+            return None
+
+
+def _texts(sources: Sequence[str], key: str, texts: StepTexts) -> tuple[Text, ...]:
+    return tuple([texts.text(key, source) for source in sources])
+
+
+_NO_OUTPUTS = Outputs()
+
+
+def _outputs(shared: Common, texts: StepTexts) -> Outputs:
+    declared = shared.agent.outputs
+    if not declared:
+        return _NO_OUTPUTS
+    files = [
+        OutputFile(name, texts.text("outputs", output.path))
+        for name, output in declared.items()
+        if isinstance(output, FileOutput)
+    ]
+    return Outputs(tuple(files), shared.schemas)

@@ -1,0 +1,102 @@
+"""Renders now what can be known now, and defers the rest.
+
+Known when planning: `inputs`, the instance's `matrix`, the step's own names. A text that names anything else is
+kept as `Deferred` and rendered for each attempt. Each distinct text over inputs alone is rendered once per plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from teamflow.core.ids import slug
+from teamflow.core.plan import Deferred, Json, Text
+from teamflow.plan.instances import UNDECIDED, Instance
+from teamflow.team.template import Reference, TemplateError, evaluate_condition, expression_names, names, render_text
+
+_STEP_NAMES: Final = frozenset({"id", "slug", "agent"})
+"""What is known of `step` before it runs; `step.attempt` is not."""
+
+
+class Complain(Protocol):
+    """Told once per key of an agent: what could not be rendered, and why."""
+
+    def __call__(self, key: str, message: str) -> None: ...
+
+
+class Texts:
+    """Renders the texts of one plan, instance by instance."""
+
+    __slots__ = ("_inputs", "_known")
+
+    def __init__(self, inputs: Mapping[str, Json]) -> None:
+        self._inputs = inputs
+        self._known: dict[str, str] = {}
+
+    def step(self, agent: str, instance: Instance, step_id: str, complain: Complain) -> StepTexts:
+        """The renderer of one step."""
+        return StepTexts(self._inputs, self._known, agent, instance, step_id, complain)
+
+
+class StepTexts:
+    """Renders the texts of one step. What fails is complained about and stays as it is written."""
+
+    __slots__ = ("_complain", "_context", "_decided", "_known")
+
+    def __init__(
+        self,
+        inputs: Mapping[str, Json],
+        known: dict[str, str],
+        agent: str,
+        instance: Instance,
+        step_id: str,
+        complain: Complain,
+    ) -> None:
+        self._known = known
+        self._complain = complain
+        self._decided = instance.name != UNDECIDED
+        self._context: dict[str, Json] = {
+            "inputs": inputs,
+            "matrix": instance.matrix,
+            "step": {"id": step_id, "slug": slug(step_id), "agent": agent},
+        }
+
+    def text(self, key: str, source: str) -> Text:
+        """A template's value, or the template where it must wait."""
+        if "{" not in source:
+            return source
+        known = self._known.get(source)
+        if known is not None:
+            return known
+        try:
+            references = names(source)
+            if not all(map(self._is_known, references)):
+                return Deferred(source)
+            value = render_text(source, self._context)
+        except TemplateError as error:
+            self._complain(key, str(error))
+            return source
+        if all(reference.path[0] == "inputs" for reference in references):
+            self._known[source] = value
+        return value
+
+    def condition(self, source: str) -> bool | None:
+        """The value of `if`; None when it must wait."""
+        try:
+            if not all(map(self._is_known, expression_names(source))):
+                return None
+            return evaluate_condition(source, self._context)
+        except TemplateError as error:
+            self._complain("if", str(error))
+            return None
+
+    def _is_known(self, reference: Reference) -> bool:
+        match reference.path[0]:
+            case "inputs":
+                return True
+            case "matrix":
+                return self._decided
+            case "step":
+                return self._decided and len(reference.path) > 1 and reference.path[1] in _STEP_NAMES
+            case _:
+                return False
