@@ -1,10 +1,10 @@
 """Which kill level this machine allows, what both have in common, and the PID namespace on request.
 
-Together with `proc`, `cgroups` and `walk` this is all that is Linux's own; the loop above knows only the methods that both
-levels share.
+Together with `proc`, `cgroups` and `walk` this is all that is Linux's own; the loop above knows only the methods that
+both levels share.
 """
 
-import _signal
+import _signal  # type: ignore[import-not-found]  # importing signal costs 3 ms
 import posix
 
 from . import proc
@@ -75,8 +75,8 @@ class Namespaces:
     def wrap(self, argv: "list[bytes]") -> "list[bytes]":
         """argv as the second process of a namespace; Impossible.
 
-        The first is a shell that waits: the first process of a namespace ignores every signal that it does not handle, and has
-        to reap.
+        The first is a shell that waits: the first process of a namespace ignores every signal that it does not handle,
+        and has to reap.
         """
         if self._prefix is None and not self._why:
             self._probe()

@@ -15,7 +15,7 @@ class Full(Exception):
 def in_log(log: bytes) -> bytes:
     """Where input is recorded when the start does not say: beside the log."""
     stem = log[:-4] if log.endswith(b".log") else log
-    if stem.endswith(b"/out") or stem.endswith(b".out"):
+    if stem.endswith((b"/out", b".out")):
         return stem[:-3] + b"in.log"
     return stem + b".in.log"
 

@@ -8,8 +8,8 @@ if MYPY:
 
     from .cgroups import Slot
     from .feed import Feed
-    from .limits import Limits
     from .ladder import Ladder
+    from .limits import Limits
 
 GRACE = 10.0
 
@@ -101,7 +101,8 @@ class Job:
     """A phase from its start until nothing is left of it.
 
     number: counts the starts of this keeper; `mark` is made of it. ended: the main process was reaped. rungs: what the
-    ladder still has to do. look: when it wants to be looked at again (boottime, seconds). known: processes seen to be its.
+    ladder still has to do. look: when it wants to be looked at again (boottime, seconds). known: pid -> start time of
+    processes that were seen to be its.
     """
 
     __slots__ = (

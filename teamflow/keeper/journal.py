@@ -27,7 +27,7 @@ def read(data: bytes) -> "list[dict[str, Any]]":
 
 
 def _entries(data: bytes) -> "list[tuple[bytes, dict[str, Any]]]":
-    found = []
+    found: "list[tuple[bytes, dict[str, Any]]]" = []
     for raw in data.split(b"\n")[:-1]:
         try:
             entry = wire.decode(raw)
@@ -118,7 +118,7 @@ class Journal:
         return after(self._whole()[: self._size], seq)
 
     def _whole(self) -> bytes:
-        parts = []
+        parts: "list[bytes]" = []
         at = 0
         while True:
             part = posix.pread(self._fd, 1 << 20, at)

@@ -31,7 +31,7 @@ def leftover(now: float, rest: "Ladder") -> "Ladder":
 
 def hasten(rest: "Ladder", now: float, grace: float) -> "Ladder":
     """A second stop: each rung that is left comes no later than a new ladder's would, and none comes later."""
-    fresh = dict((stage, at) for at, stage in stop(now, grace))
+    fresh = {stage: at for at, stage in stop(now, grace)}
     return tuple((min(at, fresh.get(stage, fresh[KILL])), stage) for at, stage in rest)
 
 

@@ -1,6 +1,6 @@
 """When a phase has gone on too long, been idle too long or written too much. Reads sizes and file times, ends nothing.
 
-Times are boottime seconds. Sizes are looked at rarely while little is written and the more often the nearer the limit is.
+Times are boottime seconds. Sizes are looked at rarely while little is written, and more often near the limit.
 """
 
 import posix
@@ -112,7 +112,7 @@ class Limits:
         return "idle"
 
     def _judge(self, found: float, now: float, idle: float) -> "str | None":
-        """Only a time that was not seen at the last look counts, so that a clock set back cannot hold a phase for ever."""
+        """Only a time not seen at the last look counts, so that a clock set back cannot hold a phase for ever."""
         before, self._newest = self._newest, found
         if found <= 0 or found == before:
             return "idle"
@@ -130,7 +130,8 @@ class Limits:
 def newest(paths: "list[bytes]", enough: float) -> "Iterator[float | None]":
     """The newest change below some directories (seconds since 1970, 0 if nothing is there), as the last value.
 
-    Yields None when it has taken its slice of time. Ends early at a time over `enough`. Leaves `.git` out, follows no links.
+    Yields None when it has taken its slice of time. Ends early at a time over `enough`. Leaves `.git` out and follows
+    no links.
     """
     best = 0.0
     seen = 0

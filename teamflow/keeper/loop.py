@@ -1,4 +1,4 @@
-"""The loop of the keeper: waits, lets phases and connections act, writes the journal once per wake-up, sends what it wrote.
+"""The loop of the keeper: waits, lets phases and connections act, writes the journal once a wake-up, sends it on.
 
 Decides who owns the keeper, what an operation means, and when the keeper ends.
 """
@@ -264,7 +264,9 @@ class Loop:
         if refused == (self._journal.error is not None):
             return
         error = self._journal.error
-        self._phases.refuse = error and (error.errno or 0, "the journal cannot be written: %s" % error.strerror)
+        self._phases.refuse = None
+        if error:
+            self._phases.refuse = (error.errno or 0, "the journal cannot be written: %s" % error.strerror)
         if self._owner:
             self._owner.send(self._disk())
         if not error:

@@ -25,8 +25,8 @@ GIVE_UP = 10.0  # seconds of SIGKILL after which a leftover counts as the kernel
 class Phases:
     """All phases of one keeper.
 
-    jobs: those that are not over, by number. refuse: (errno, reason) for starts while none may be made. faults: lines for the
-    keeper's log. fed: feeds that have begun or ended to wait for room since the caller last emptied it.
+    jobs: those that are not over, by number. refuse: (errno, reason) for starts while none may be made. faults: lines
+    for the keeper's log. fed: feeds that have begun or ended to wait for room since the caller last emptied it.
     """
 
     def __init__(
@@ -208,13 +208,10 @@ class Phases:
                 self._over(job)
 
     def _exited(self, job: Job, status: int, usage: "Any", now: float) -> None:
-        code: "int | None" = posix.waitstatus_to_exitcode(status)
-        signal = None
-        if code is not None and code < 0:
-            code, signal = None, -code
+        result = posix.waitstatus_to_exitcode(status)
         entry = self._entry("exit", job, now)
-        entry["code"] = code
-        entry["signal"] = signal
+        entry["code"] = result if result >= 0 else None
+        entry["signal"] = -result if result < 0 else None
         entry["cause"] = job.cause
         entry["log_size"] = posix.fstat(job.log_fd).st_size
         entry["err_size"] = posix.fstat(job.err_fd).st_size if job.err_fd >= 0 else None

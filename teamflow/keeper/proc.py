@@ -3,7 +3,7 @@
 Every reader gives None or an empty answer for a process that is gone or hidden: between two looks anything can end.
 """
 
-import _signal
+import _signal  # type: ignore[import-not-found]  # importing signal costs 3 ms
 import errno
 import posix
 import time
@@ -160,7 +160,7 @@ def signal_in_cgroup(pid: int, cgroup: str, number: int) -> bool:
 
 MYPY = False
 if MYPY:
-    from typing import Callable
+    from typing import Any, Callable
 
 
 def _guarded(pid: int, number: int, same: "Callable[[], bool]") -> bool:
@@ -198,11 +198,13 @@ def be_subreaper() -> bool:
 
 
 def _prctl(option: int, value: int) -> int:
+    words = (option, value, 0, 0, 0)
     try:
         import _ctypes  # a third of the cost of ctypes
 
-        return int(_ctypes.call_function(_ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl"), (option, value, 0, 0, 0)))
+        this: "Any" = None  # the program itself, which the stubs do not know of
+        return int(_ctypes.call_function(_ctypes.dlsym(_ctypes.dlopen(this, 0), "prctl"), words))
     except (ImportError, AttributeError, OSError):
         import ctypes
 
-        return int(ctypes.CDLL(None).prctl(option, value, 0, 0, 0))
+        return int(ctypes.CDLL(None).prctl(*words))

@@ -1,6 +1,6 @@
 """The keeper as a program: arguments, the lock, the socket, what is written about it, and its exit code."""
 
-import _signal
+import _signal  # type: ignore[import-not-found]  # importing signal costs 3 ms
 import fcntl
 import posix
 import sys
@@ -33,7 +33,7 @@ def main(arguments: "list[str]") -> int:
     except (Wrong, containment.Impossible) as error:
         sys.stderr.write("keeper: %s\n" % error)
         return WRONG
-    except BaseException:
+    except BaseException:  # noqa: BLE001 (the edge of the process: the last place that can say what happened)
         import traceback
 
         text = traceback.format_exc()
@@ -168,8 +168,8 @@ def _listener(path: str, options: loop.Options) -> "Any":
         import _socket
 
         listener = _socket.socket(fileno=options.listen_fd)
-        posix.set_inheritable(options.listen_fd, False)
-    listener.setblocking(False)
+        posix.set_inheritable(options.listen_fd, False)  # noqa: FBT003
+    listener.setblocking(False)  # noqa: FBT003
     return listener
 
 

@@ -1,12 +1,8 @@
 """Turns an argv into a process: where the program lies, what it inherits. Decides nothing about when or why."""
 
-import _signal
+import _signal  # type: ignore[import-not-found]  # importing signal costs 3 ms
 import errno
 import posix
-
-MYPY = False
-if MYPY:
-    from typing import Sequence
 
 PATH = b"/usr/local/bin:/usr/bin:/bin"
 DUP = posix.POSIX_SPAWN_DUP2
@@ -37,8 +33,8 @@ def ignored_signals() -> "list[int]":
 def find(name: bytes, path: bytes) -> "bytes | None":
     """Where a program lies, seen from the current directory: along PATH, without its empty elements.
 
-    None if it is nowhere. A name with a slash is what it says. A file that may not be executed is given if there is no better
-    one, so that the kernel can say why.
+    None if it is nowhere. A name with a slash is what it says. A file that may not be executed is given if there is no
+    better one, so that the kernel can say why.
     """
     if b"/" in name:
         return name
@@ -68,7 +64,7 @@ def enter(cwd: bytes) -> None:
         ) from None
 
 
-def spawn(argv: "Sequence[bytes]", env: "dict[bytes, bytes]", fds: "tuple[int, int, int]", ignored: "list[int]") -> int:
+def spawn(argv: "list[bytes]", env: "dict[bytes, bytes]", fds: "tuple[int, int, int]", ignored: "list[int]") -> int:
     """Starts argv in the current directory, in a session of its own; its pid, or Cannot."""
     program = find(argv[0], env.get(b"PATH", PATH))
     if program is None:
@@ -85,8 +81,8 @@ def spawn(argv: "Sequence[bytes]", env: "dict[bytes, bytes]", fds: "tuple[int, i
 
 
 def spawn_or_fallback(
-    argv: "Sequence[bytes]",
-    fallback: "Sequence[bytes] | None",
+    argv: "list[bytes]",
+    fallback: "list[bytes] | None",
     env: "dict[bytes, bytes]",
     fds: "tuple[int, int, int]",
     ignored: "list[int]",

@@ -44,10 +44,14 @@ def _fast() -> "tuple[Callable[[str, int], tuple[Any, int]], Callable[[Any], str
     def unknown(value: object) -> object:
         raise TypeError("not JSON: %r" % (value,))
 
-    scan = _json.make_scanner(_Scan)
-    chunks = _json.make_encoder(None, unknown, _json.encode_basestring_ascii, None, ":", ",", False, False, True)
+    scan: "Any" = _json.make_scanner(_Scan)  # type: ignore[arg-type]
+    text, no = _json.encode_basestring_ascii, False
+    chunks = _json.make_encoder(None, unknown, text, None, ":", ",", no, no, not no)
     join = "".join
-    encode = lambda value: join(chunks(value, 0))  # noqa: E731
+
+    def encode(value: "Any") -> str:
+        return join(chunks(value, 0))
+
     # A look at whether this Python's private halves are what we take them for.
     if scan('{"a":[1,"b"]}', 0)[0] != {"a": [1, "b"]} or encode({"a": [1.5, None]}) != '{"a":[1.5,null]}':
         raise ImportError("the C halves of json differ")
