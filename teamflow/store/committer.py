@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from teamflow.store import ballast
 from teamflow.store.commit import append, last_seq
-from teamflow.store.connect import connect, explain, explained, may_pass, primary_code
+from teamflow.store.connect import BUSY_SECONDS, connect, explain, explained, may_pass, primary_code
 from teamflow.store.errors import StoreError
 from teamflow.store.layout import Layout
 from teamflow.store.rows import Row
@@ -37,6 +37,7 @@ class Committer:
         self._layout = layout
         self._run = run
         self._connection: sqlite3.Connection | None = None
+        self._busy = BUSY_SECONDS
         self._identity = _identity(layout.database)
         with explained(layout.database), closing(connect(layout.database)) as connection:
             if last_seq(connection, run) != after:
@@ -63,7 +64,7 @@ class Committer:
             return Trouble(_removed(path), passing=False)
         try:
             if self._connection is None:
-                self._connection = connect(path)
+                self._connection = connect(path, busy=self._busy)
                 rows, plans = self._missing(self._connection, rows, plans)
             if rows or plans:
                 append(self._connection, self._run, rows, plans)

@@ -1,0 +1,34 @@
+"""Which file systems can hold state, told by lines of /proc/self/mounts."""
+
+from __future__ import annotations
+
+import pytest
+
+from teamflow.store.place import network_kind
+
+ROOT = "/dev/vda / ext4 rw 0 0\n"
+
+
+@pytest.mark.parametrize(
+    ("mounts", "directory", "kind"),
+    [
+        ([ROOT], "/home/me/p/.teamflow", None),
+        ([ROOT, "srv:/x /home nfs4 rw 0 0\n"], "/home/me/.teamflow", "nfs4"),
+        ([ROOT, "srv:/x /home nfs4 rw 0 0\n", "/dev/vdb /home/me ext4 rw 0 0\n"], "/home/me/.teamflow", None),
+        ([ROOT, "srv:/x /home nfs rw 0 0\n"], "/homes/.teamflow", None),
+        ([ROOT, "//s/x /mnt/a\\040b cifs rw 0 0\n"], "/mnt/a b/.teamflow", "cifs"),
+        ([ROOT, "me@s: /mnt fuse.sshfs rw 0 0\n"], "/mnt", "fuse.sshfs"),
+        ([ROOT, "x /mnt fuse.unheard-of rw 0 0\n"], "/mnt/p", "fuse.unheard-of"),
+        ([ROOT, "x /mnt fuse.fuse-overlayfs rw 0 0\n"], "/mnt/p", None),
+        (["none / 9p rw,trans=fd 0 0\n"], "/p/.teamflow", None),
+        ([ROOT, "C: /mnt/c 9p rw,aname=drvfs 0 0\n"], "/mnt/c/p", "9p"),
+        ([ROOT, "a /mnt nfs rw 0 0\n", "tmpfs /mnt tmpfs rw 0 0\n"], "/mnt/p", None),
+        ([ROOT, "tmpfs /mnt tmpfs rw 0 0\n", "a /mnt nfs rw 0 0\n"], "/mnt/p", "nfs"),
+        ([], "/p", None),
+        (["\n", "odd\n", "a b\n"], "/p", None),
+    ],
+)
+def test_network_file_systems_are_known_by_the_innermost_mount(
+    mounts: list[str], directory: str, kind: str | None
+) -> None:
+    assert network_kind(directory, mounts) == kind
