@@ -109,7 +109,10 @@ class AttemptStopping:
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnded:
-    """Fact. `journal` is the keeper's sequence number of the exit it rests on (None: it never started)."""
+    """Fact. `journal` is the keeper's sequence number of the exit it rests on (None: it never started).
+
+    `key` names the result in the cache; `note` says why it was not stored, where that was wanted.
+    """
 
     step: str
     attempt: int
@@ -117,6 +120,7 @@ class AttemptEnded:
     phase: str = "agent"
     journal: int | None = None
     key: str | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

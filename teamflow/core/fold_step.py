@@ -171,6 +171,7 @@ def _attempt_ended(state: RunState, record: Record, event: AttemptEnded) -> list
     live.outcome = event.outcome
     live.ended = record.at
     live.phase = event.phase
+    live.note = event.note
     if event.journal is not None:
         state.journal = max(state.journal, event.journal)
     if isinstance(event.outcome, Succeeded):

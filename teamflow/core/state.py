@@ -84,6 +84,7 @@ class AttemptState:
         "continues",
         "ended",
         "mono",
+        "note",
         "number",
         "outcome",
         "phase",
@@ -108,6 +109,7 @@ class AttemptState:
         """The phase that runs now; empty: the first of the row."""
         self.phase_outcome: Outcome | None = None
         self.stopping: str | None = None
+        self.note = ""
 
 
 class StepState:

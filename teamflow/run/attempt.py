@@ -1,0 +1,308 @@
+"""One attempt: its row of phases (setup, agent, verify.N), what is started for each, and what their ends come to.
+
+Phases follow each other only when the one before succeeded. Decides no retry; touches the disk only to read what the
+processes wrote. Failures to prepare are outcomes, not exceptions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import NamedTuple, Protocol
+
+from teamflow.core.events import AttemptEnded, AttemptStarted, Event, Now, PhaseEnded
+from teamflow.core.ids import slug
+from teamflow.core.invocation import Brief, Exit, Invocation
+from teamflow.core.outcome import Artifact, Failed, FailureClass, Outcome, Stopped, Succeeded
+from teamflow.core.plan import Command, Json, Step
+from teamflow.core.redact import Redactor
+from teamflow.core.state import AttemptState, RunState, StepState
+from teamflow.ports import Clock, Engine, Exited, Session, Start
+from teamflow.run.brief import BriefError, Rendering, make_brief
+from teamflow.run.environment import Environments, MissingSecret
+from teamflow.run.logs import read_tail, read_text
+from teamflow.run.tail import Tail
+
+
+class Place(NamedTuple):
+    """Where a run lives. Absolute paths. `run` is what templates and TEAMFLOW_* variables tell of it."""
+
+    project: str
+    run_dir: str
+    run: Mapping[str, Json]
+
+    def log(self, step_id: str, attempt: int) -> str:
+        return f"{self.run_dir}/logs/{slug(step_id)}.{attempt}.log"
+
+    def err(self, step_id: str, attempt: int) -> str:
+        return f"{self.run_dir}/logs/{slug(step_id)}.{attempt}.err"
+
+
+class Engines(Protocol):
+    """The registry of engines and how their text becomes declared outputs; both live in `engines/`."""
+
+    def engine(self, name: str) -> Engine: ...
+
+    def outcome_of(self, end: Exit, brief: Brief) -> Outcome: ...
+
+    def outputs(self, text: str, schemas: Mapping[str, Json]) -> Mapping[str, Json] | Failed: ...
+
+
+class Results(Protocol):
+    """What becomes of a success on disk: its artifacts, its key and its place in the cache."""
+
+    def artifacts(self, step: Step, rendering: Rendering) -> tuple[Artifact, ...] | Failed: ...
+
+    def keep(self, known: StepState, attempt: int, outcome: Succeeded) -> tuple[str | None, str]:
+        """(key, note): stores the result; key None with the reason why it was not stored."""
+        ...
+
+
+class AttemptRunner:
+    """Implements `run/executor.Attempts`."""
+
+    def __init__(
+        self,
+        state: RunState,
+        *,
+        place: Place,
+        clock: Clock,
+        environments: Environments,
+        engines: Engines,
+        results: Results,
+        redactor: Redactor,
+        report: Callable[[Event], None],
+    ) -> None:
+        self._state = state
+        self._place = place
+        self._clock = clock
+        self._environments = environments
+        self._engines = engines
+        self._results = results
+        self._redactor = redactor
+        self._report = report
+        self._sessions: dict[tuple[str, int], tuple[Session, Tail]] = {}
+
+    # -- starting --------------------------------------------------------------------------------------------
+
+    def begin(self, attempt: AttemptStarted) -> Start | AttemptEnded:
+        known = self._state.steps[attempt.step]
+        live = known.attempts[-1]
+        note: dict[str, Json] = {"cause": attempt.cause, "continues": attempt.continues, "reason": attempt.reason}
+        try:
+            return self._start(known, live, phases(known.step, live)[0], note)
+        except (BriefError, MissingSecret) as error:
+            return AttemptEnded(attempt.step, attempt.attempt, Failed(FailureClass.START, str(error)))
+
+    def phase(self, ended: PhaseEnded) -> Start:
+        known = self._state.steps[ended.step]
+        return self._start(known, known.attempts[-1], ended.next, {})
+
+    def _start(self, known: StepState, live: AttemptState, phase: str, note: Mapping[str, Json]) -> Start:
+        step = known.step
+        base, env = self._environments.of(self._state, step, attempt=live.number)
+        cwd = self._cwd(step)
+        invocation, err = self._invocation(known, live, phase, cwd)
+        log_limit = self._state.plan.limits.log_size
+        if invocation.env:
+            env = {**env, **invocation.env}
+        return Start(
+            step=step.id,
+            attempt=live.number,
+            phase=phase,
+            invocation=invocation,
+            cwd=cwd,
+            base_env=base,
+            env=env,
+            log=self._place.log(step.id, live.number),
+            err=self._place.err(step.id, live.number) if err else None,
+            timeout=self._remaining(step, live),
+            idle=step.idle_timeout,
+            idle_paths=(cwd,) if step.idle_timeout is not None else (),
+            grace=step.grace,
+            log_limit=log_limit,
+            isolation=step.isolation,
+            note=note,
+        )
+
+    def _invocation(self, known: StepState, live: AttemptState, phase: str, cwd: str) -> tuple[Invocation, bool]:
+        """What to start, and whether stderr goes to a file of its own."""
+        step = known.step
+        if phase == "agent":
+            brief = self._brief(known, live)
+            engine = self._engines.engine(step.engine)
+            invocation = engine.invoke(brief)
+            if invocation.protocol:
+                self._open_session(step.id, live.number, engine, brief)
+            return invocation, invocation.protocol or step.text_used or bool(step.outputs.schemas)
+        command = phase_command(step, phase)
+        rendered = Rendering(self._state, step, run=self._place.run, attempt=live.number).command(command, key=phase)
+        brief = Brief(
+            step=step.id,
+            attempt=live.number,
+            cause=live.cause,
+            cwd=cwd,
+            shell=rendered.shell,
+            argv=tuple(str(word) for word in rendered.argv),
+        )
+        return self._engines.engine("command").invoke(brief), False
+
+    def _brief(self, known: StepState, live: AttemptState) -> Brief:
+        return make_brief(
+            self._state,
+            known,
+            live,
+            run=self._place.run,
+            cwd=self._cwd(known.step),
+            log_limit=self._state.plan.limits.log_size,
+        )
+
+    def _cwd(self, step: Step) -> str:
+        return f"{self._place.project}/{step.workdir}" if step.workdir else self._place.project
+
+    def _remaining(self, step: Step, live: AttemptState) -> float | None:
+        """Seconds that are left of the attempt's timeout: it covers all phases together."""
+        if step.timeout is None:
+            return None
+        now: Now = self._clock.now()
+        return max(0.05, step.timeout - max(0.0, now.mono - live.mono))
+
+    def _open_session(self, step: str, attempt: int, engine: Engine, brief: Brief) -> tuple[Session, Tail]:
+        session = engine.session(brief)
+        tail = Tail(self._place.log(step, attempt), session, step=step, attempt=attempt, report=self._report)
+        self._sessions[step, attempt] = (session, tail)
+        tail.follow(asyncio.get_running_loop())
+        return session, tail
+
+    def adopt(self) -> None:
+        """Follows the output of attempts that were running before this runner came."""
+        for step_id in sorted(self._state.running):
+            known = self._state.steps[step_id]
+            live = known.live
+            engine = self._engines.engine(known.step.engine)
+            if live is None or not engine.capabilities.protocol or (step_id, live.number) in self._sessions:
+                continue
+            self._open_session(step_id, live.number, engine, self._brief(known, live))
+
+    def close(self) -> None:
+        for _, tail in self._sessions.values():
+            tail.stop()
+
+    # -- ending ----------------------------------------------------------------------------------------------
+
+    def phase_ended(self, exited: Exited) -> PhaseEnded | AttemptEnded | None:
+        opened = self._sessions.get((exited.step, exited.attempt))
+        if opened is not None and exited.phase == "agent":
+            opened[1].stop()
+        step = self._state.steps[exited.step].step
+        if step.cache or step.outputs.files:
+            return None
+        return self._ended(exited)
+
+    async def conclude(self, exited: Exited) -> PhaseEnded | AttemptEnded:
+        return await asyncio.to_thread(self._ended, exited)
+
+    def _ended(self, exited: Exited) -> PhaseEnded | AttemptEnded:
+        known = self._state.steps[exited.step]
+        live = known.attempts[exited.attempt - 1]
+        row = phases(known.step, live)
+        outcome = self._phase_outcome(known, live, exited)
+        following = row[row.index(exited.phase) + 1 :] if exited.phase in row else ()
+        if isinstance(outcome, Succeeded) and following:
+            kept = outcome if exited.phase == "agent" else None
+            return PhaseEnded(exited.step, exited.attempt, exited.phase, following[0], exited.seq, kept)
+        if not isinstance(outcome, Succeeded):
+            if isinstance(live.phase_outcome, Succeeded):
+                outcome = replace(outcome, usage=live.phase_outcome.usage, session=live.phase_outcome.session)
+            return AttemptEnded(exited.step, exited.attempt, outcome, exited.phase, exited.seq)
+        if exited.phase != "agent" and isinstance(live.phase_outcome, Succeeded):
+            outcome = live.phase_outcome
+        return self._succeeded(known, exited, outcome)
+
+    def _phase_outcome(self, known: StepState, live: AttemptState, exited: Exited) -> Outcome:
+        if exited.phase == "agent":
+            return self._agent_outcome(known, live, exited.end)
+        command = phase_command(known.step, exited.phase)
+        brief = Brief(step=known.step.id, attempt=live.number, cause=live.cause, cwd="", shell=command.shell)
+        outcome = self._engines.outcome_of(exited.end, replace(brief, argv=tuple(str(word) for word in command.argv)))
+        if not isinstance(outcome, Failed):
+            return outcome
+        if outcome.failure in (FailureClass.TIMEOUT, FailureClass.LOST, FailureClass.LOG_LIMIT):
+            return outcome
+        log = self._place.log(known.step.id, live.number)
+        detail = read_tail(log, start=exited.end.log_start, end=exited.end.log_end)
+        failure = FailureClass.SETUP if exited.phase == "setup" else FailureClass.VERIFY
+        return replace(
+            outcome,
+            failure=failure,
+            reason=f"{exited.phase.partition('.')[0]}: {outcome.reason}",
+            detail=self._redactor.text(detail),
+        )
+
+    def _agent_outcome(self, known: StepState, live: AttemptState, end: Exit) -> Outcome:
+        step = known.step
+        brief = self._brief(known, live)
+        engine = self._engines.engine(step.engine)
+        if engine.capabilities.protocol:
+            session, tail = self._sessions.pop((step.id, live.number), None) or self._open_session(
+                step.id, live.number, engine, brief
+            )
+            self._sessions.pop((step.id, live.number), None)
+            tail.finish(end.log_end)
+            outcome = session.close(end)
+        else:
+            outcome = engine.session(brief).close(end)
+        if isinstance(outcome, Failed):
+            return replace(outcome, reason=self._redactor.text(outcome.reason))
+        if isinstance(outcome, Stopped):
+            return outcome
+        return self._with_outputs(step, live, end, outcome)
+
+    def _with_outputs(self, step: Step, live: AttemptState, end: Exit, outcome: Succeeded) -> Outcome:
+        """The text that dependents see, and the values it declares."""
+        text = outcome.text
+        if text is None and (step.text_used or step.outputs.schemas):
+            text = read_text(self._place.log(step.id, live.number), start=end.log_start, end=end.log_end)
+        outputs = outcome.outputs
+        if step.outputs.schemas and outputs is None:
+            found = self._engines.outputs(text or "", step.outputs.schemas)
+            if isinstance(found, Failed):
+                failed = replace(found, exit_code=end.code, usage=outcome.usage, session=outcome.session)
+                return replace(failed, detail=self._redactor.text(failed.detail))
+            outputs = found
+        if text is not None:
+            text = self._redactor.text(text)
+        if outputs:
+            redacted = self._redactor.json(outputs)
+            outputs = redacted if isinstance(redacted, dict) else outputs
+        return replace(outcome, text=text, outputs=outputs)
+
+    def _succeeded(self, known: StepState, exited: Exited, outcome: Succeeded) -> AttemptEnded:
+        step = known.step
+        key, note = None, ""
+        result: Outcome = outcome
+        if step.outputs.files:
+            rendering = Rendering(self._state, step, run=self._place.run, attempt=exited.attempt)
+            artifacts = self._results.artifacts(step, rendering)
+            if isinstance(artifacts, Failed):
+                result = replace(artifacts, usage=outcome.usage, session=outcome.session, exit_code=exited.end.code)
+            else:
+                paths = {artifact.name: artifact.path for artifact in artifacts}
+                result = replace(outcome, artifacts=artifacts, outputs={**(outcome.outputs or {}), **paths})
+        if step.cache and isinstance(result, Succeeded):
+            key, note = self._results.keep(known, exited.attempt, result)
+        return AttemptEnded(exited.step, exited.attempt, result, exited.phase, exited.seq, key, note)
+
+
+def phases(step: Step, attempt: AttemptState) -> tuple[str, ...]:
+    """The row of phases of an attempt; one that continues another finds its workspace set up."""
+    setup = ("setup",) if step.setup is not None and attempt.continues is None else ()
+    return (*setup, "agent", *(f"verify.{number}" for number in range(1, len(step.verify) + 1)))
+
+
+def phase_command(step: Step, phase: str) -> Command:
+    """The command of a setup or verify phase."""
+    if phase == "setup":
+        return Command(step.setup)
+    return step.verify[int(phase.partition(".")[2]) - 1]

@@ -1,0 +1,111 @@
+"""From a planned step to the brief of one attempt: every template rendered, the last failure told once.
+
+Decides nothing about retry. Raises `BriefError` for what cannot be rendered; the attempt then fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from teamflow.core.invocation import Brief
+from teamflow.core.outcome import Failed
+from teamflow.core.plan import Command, Deferred, Json, Step, Text
+from teamflow.core.state import AttemptState, RunState, StepState
+from teamflow.policy.context import step_context
+
+
+class BriefError(Exception):
+    """A template that could not be rendered, with the key it stands under."""
+
+
+class Rendering:
+    """Renders the texts of one step at one moment; the context is built only when something needs it."""
+
+    def __init__(self, state: RunState, step: Step, *, run: Mapping[str, Json], attempt: int) -> None:
+        self._state = state
+        self._step = step
+        self._run = run
+        self._attempt = attempt
+        self._context: dict[str, Json] | None = None
+
+    def text(self, value: Text, *, key: str) -> str:
+        if not isinstance(value, Deferred):
+            return value
+        # Imported here: a plan whose texts are all known before the run needs no jinja2.
+        from teamflow.team.template import TemplateError, render
+
+        if self._context is None:
+            self._context = step_context(self._state, self._step, run=self._run, attempt=self._attempt)
+        try:
+            return _as_text(render(value.template, self._context))
+        except TemplateError as error:
+            raise BriefError(f"{key}: {error}") from error
+
+    def command(self, command: Command, *, key: str) -> Command:
+        if command.shell is not None or not any(isinstance(word, Deferred) for word in command.argv):
+            return command
+        return Command(None, tuple(self.text(word, key=key) for word in command.argv))
+
+
+def make_brief(
+    state: RunState,
+    known: StepState,
+    attempt: AttemptState,
+    *,
+    run: Mapping[str, Json],
+    cwd: str,
+    log_limit: int | None,
+) -> Brief:
+    """The brief of `attempt`. Raises BriefError."""
+    step = known.step
+    rendering = Rendering(state, step, run=run, attempt=attempt.number)
+    shell: str | None = None
+    argv: tuple[str, ...] = ()
+    if step.command is not None:
+        command = rendering.command(step.command, key="command")
+        shell, argv = command.shell, tuple(str(word) for word in command.argv)
+    return Brief(
+        step=step.id,
+        attempt=attempt.number,
+        cause=attempt.cause,
+        cwd=cwd,
+        shell=shell,
+        argv=argv,
+        prompt=None if step.prompt is None else rendering.text(step.prompt, key="prompt"),
+        instructions=step.instructions,
+        model=step.model,
+        permissions=step.permissions,
+        script=step.script,
+        notice=notice(known, attempt),
+        session=_session(known, attempt),
+        schemas=step.outputs.schemas,
+        timeout=step.timeout,
+        idle_timeout=step.idle_timeout,
+        log_limit=log_limit,
+    )
+
+
+def notice(known: StepState, attempt: AttemptState) -> str:
+    """One notice of why the attempt before failed; never more than one, so retries do not grow the prompt."""
+    if attempt.number < 2:
+        return ""
+    previous = known.attempts[attempt.number - 2].outcome
+    if not isinstance(previous, Failed):
+        return ""
+    detail = f"\n{previous.detail}" if previous.detail else ""
+    return f"The last attempt failed ({previous.failure.value}): {previous.reason}{detail}"
+
+
+def _session(known: StepState, attempt: AttemptState) -> str | None:
+    if attempt.continues is None:
+        return None
+    outcome = known.attempts[attempt.continues - 1].outcome
+    return outcome.session if outcome is not None else None
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    import json
+
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,115 @@
+"""What variables a step's processes get: the basics, what the file adds, the secrets a step asks for, TEAMFLOW_*.
+
+The environment and the files' contents are arguments. One environment is sent to the keeper per distinct set, not per
+start. Rules: `docs/team-file.md`, "Environment".
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from teamflow.core.plan import Deferred, Json, Plan, SecretSource, Step
+from teamflow.core.state import RunState
+from teamflow.run.brief import Rendering
+
+BASIC: Final = (
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TERM", "TMPDIR", "XDG_*", "VIRTUAL_ENV", "CI", "TZ",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO",
+    "SSH_AUTH_SOCK",
+)  # fmt: skip
+"""Variables (or globs) that every step on this machine inherits."""
+
+
+class MissingSecret(Exception):
+    """A secret that a step asks for is not set; the message says where it was looked for."""
+
+
+def inherited(environ: Mapping[str, str], patterns: tuple[str, ...]) -> dict[str, str]:
+    """The variables whose names match one of the patterns."""
+    exact = {name: environ[name] for name in patterns if name in environ}
+    globs = [pattern for pattern in patterns if "*" in pattern or "?" in pattern]
+    for name, value in environ.items():
+        if name not in exact and any(fnmatch.fnmatchcase(name, pattern) for pattern in globs):
+            exact[name] = value
+    return exact
+
+
+def secret_values(
+    plan: Plan, environ: Mapping[str, str], read: Callable[[str], str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """(values, problems) by secret name. `read` gives the text of a file or raises OSError."""
+    values: dict[str, str] = {}
+    problems: dict[str, str] = {}
+    for source in plan.secrets:
+        try:
+            values[source.name] = _secret(source, environ, read)
+        except MissingSecret as error:
+            problems[source.name] = str(error)
+    return values, problems
+
+
+def _secret(source: SecretSource, environ: Mapping[str, str], read: Callable[[str], str]) -> str:
+    if source.kind == "env":
+        if source.where not in environ:
+            raise MissingSecret(f"secret {source.name}: the environment variable {source.where} is not set")
+        return environ[source.where]
+    try:
+        return read(source.where).rstrip("\n")
+    except OSError as error:
+        raise MissingSecret(f"secret {source.name}: {source.where}: {error.strerror}") from error
+
+
+class Environments:
+    """Variables per step. `declare` is told each distinct base once, under the name that `of` gives."""
+
+    def __init__(
+        self,
+        *,
+        environ: Mapping[str, str],
+        files: Mapping[str, str],
+        secrets: Mapping[str, str],
+        run: Mapping[str, Json],
+        common: Mapping[str, str],
+        declare: Callable[[str, Mapping[str, str]], None],
+    ) -> None:
+        self._environ = environ
+        self._files = files
+        self._secrets = secrets
+        self._run = run
+        self._common = common
+        self._declare = declare
+        self._names: dict[tuple[object, ...], str] = {}
+
+    def of(self, state: RunState, step: Step, *, attempt: int) -> tuple[str, dict[str, str]]:
+        """(name of the base, variables of this attempt). Raises MissingSecret and BriefError."""
+        own = {"TEAMFLOW_STEP": step.id, "TEAMFLOW_ATTEMPT": str(attempt)}
+        if any(isinstance(value, Deferred) for _, value in step.env):
+            rendering = Rendering(state, step, run=self._run, attempt=attempt)
+            for name, value in step.env:
+                if isinstance(value, Deferred):
+                    own[name] = rendering.text(value, key=f"env.{name}")
+        return self._base(state.plan, step), own
+
+    def _base(self, plan: Plan, step: Step) -> str:
+        key = (step.env, step.secrets, step.inherit_env, step.agent)
+        name = self._names.get(key)
+        if name is None:
+            variables = self._variables(plan, step)
+            name = self._names[key] = f"e{len(self._names)}"
+            self._declare(name, variables)
+        return name
+
+    def _variables(self, plan: Plan, step: Step) -> dict[str, str]:
+        variables = inherited(self._environ, (*BASIC, *plan.inherit_env, *step.inherit_env))
+        variables.update(self._files)
+        variables.update({name: value for name, value in step.env if not isinstance(value, Deferred)})
+        for name in step.secrets:
+            if name not in self._secrets:
+                raise MissingSecret(f"secret {name} is not set")
+            variables[name] = self._secrets[name]
+        variables.update(self._common)
+        variables["TEAMFLOW_AGENT"] = step.agent
+        return variables

@@ -1,0 +1,66 @@
+"""Reading what processes wrote: bounded, raw in, text out. Logs are never held in memory as a whole."""
+
+from __future__ import annotations
+
+import os
+
+TEXT_LIMIT = 100 * 1024
+"""Bytes of a final text that are handed over: the first and the last half are kept."""
+
+TAIL_LIMIT = 8 * 1024
+"""Bytes of a failed check's output that go into the next attempt."""
+
+_CUT = "\n[… {} bytes left out …]\n"
+
+
+def read_text(path: str, *, start: int = 0, end: int | None = None, limit: int = TEXT_LIMIT) -> str:
+    """The bytes [start, end) of a file as text, without its last newline; the middle is cut beyond `limit`.
+
+    A file that is not there reads as empty. Bad UTF-8 becomes U+FFFD.
+    """
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            stop = size if end is None else min(end, size)
+            start = min(start, stop)
+            if stop - start <= limit:
+                return _text(_read(file.fileno(), start, stop - start))
+            half = limit // 2
+            head = _read(file.fileno(), start, half)
+            tail = _read(file.fileno(), stop - half, half)
+    except FileNotFoundError:
+        return ""
+    cut = _CUT.format(stop - start - 2 * half)
+    return head.decode("utf-8", "replace") + cut + _text(tail)
+
+
+def read_tail(path: str, *, start: int = 0, end: int | None = None, limit: int = TAIL_LIMIT) -> str:
+    """The last `limit` bytes of [start, end) as text, from the beginning of a line where there is one."""
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            stop = size if end is None else min(end, size)
+            begin = max(min(start, stop), stop - limit)
+            data = _read(file.fileno(), begin, stop - begin)
+    except FileNotFoundError:
+        return ""
+    if begin > start:
+        data = data[data.find(b"\n") + 1 :]
+    return _text(data)
+
+
+def _read(fd: int, start: int, count: int) -> bytes:
+    parts = []
+    while count > 0:
+        part = os.pread(fd, count, start)
+        if not part:
+            break
+        parts.append(part)
+        start += len(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def _text(data: bytes) -> str:
+    text = data.decode("utf-8", "replace")
+    return text[:-1] if text.endswith("\n") else text

@@ -1,0 +1,75 @@
+"""Follows a live attempt's output file and feeds it to the engine's session; reports what people should see.
+
+The file is polled (it may be on any file system, and a poll is a stat); the last bytes are read when the phase has
+ended. A file that shrinks was truncated by the process itself: reading starts again at its beginning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+
+from teamflow.core.events import Event, ProgressReported
+from teamflow.core.invocation import EngineEvent, Progress
+from teamflow.ports import Session
+
+_POLL = 0.2
+_CHUNK = 256 * 1024
+
+
+class Tail:
+    """`follow` polls on the loop; `finish` reads to the end, from any thread, once `stop`ped."""
+
+    def __init__(
+        self, path: str, session: Session, *, step: str, attempt: int, report: Callable[[Event], None]
+    ) -> None:
+        self._path = path
+        self._session = session
+        self._step = step
+        self._attempt = attempt
+        self._report = report
+        self._offset = 0
+        self._handle: asyncio.TimerHandle | None = None
+        self._last: ProgressReported | None = None
+
+    def follow(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._handle = loop.call_later(_POLL, self._poll, loop)
+
+    def stop(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def finish(self, end: int) -> None:
+        """Feeds everything up to byte `end` (what came later belongs to another phase)."""
+        while self._offset < end and self._read(min(_CHUNK, end - self._offset), show=False):
+            pass
+
+    def _poll(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._read(_CHUNK, show=True)
+        self.follow(loop)
+
+    def _read(self, count: int, *, show: bool) -> bool:
+        try:
+            with open(self._path, "rb") as file:
+                if os.fstat(file.fileno()).st_size < self._offset:
+                    self._offset = 0
+                data = os.pread(file.fileno(), count, self._offset)
+        except FileNotFoundError:
+            return False
+        self._offset += len(data)
+        if data:
+            events = self._session.feed(data)
+            if show:
+                self._show(events)
+        return bool(data)
+
+    def _show(self, events: Sequence[EngineEvent]) -> None:
+        newest: ProgressReported | None = None
+        for event in events:
+            if isinstance(event, Progress):
+                newest = ProgressReported(self._step, self._attempt, event.percent, event.text)
+        if newest is not None and newest != self._last:
+            self._last = newest
+            self._report(newest)

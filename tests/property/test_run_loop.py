@@ -1,0 +1,231 @@
+"""Any plan, any outcomes, any order: the run ends, limits hold, and the log tells the whole story."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from teamflow.core.codec import dump_event, event_kind, load_event
+from teamflow.core.events import (
+    Admitted,
+    AttemptEnded,
+    AttemptStarted,
+    Cached,
+    CancelRequested,
+    Event,
+    Hit,
+    Now,
+    Record,
+    Reopened,
+    RunEnded,
+    RunnerStarted,
+    StopRequested,
+)
+from teamflow.core.fold import apply, fold, initial
+from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
+from teamflow.core.plan import Limits, Plan, Retry
+from teamflow.core.state import ENDED, RunState, Status
+from teamflow.policy.decide import decide
+from tests.fakes.plans import make_plan, make_step
+from tests.property.reference import slow_decide
+
+ENGINES = ["command", "scripted"]
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    count = draw(st.integers(1, 9))
+    steps = []
+    for number in range(count):
+        needs = draw(
+            st.dictionaries(
+                st.sampled_from([s.id for s in steps]) if steps else st.nothing(),
+                st.sampled_from(["succeeded", "succeeded", "failed", "finished", "passed"]),
+                max_size=3,
+            )
+            if steps
+            else st.just({})
+        )
+        steps.append(
+            make_step(
+                f"s{number}",
+                needs=needs,
+                engine=draw(st.sampled_from(ENGINES)),
+                kind=draw(st.sampled_from(["command", "prompt"])),
+                retry=Retry(draw(st.integers(1, 3)), "exponential", 1.0, 8.0),
+                cache=draw(st.booleans()) and draw(st.booleans()),
+                skip=draw(st.sampled_from([None, None, None, "if: false"])),
+                continue_on_error=draw(st.booleans()) and draw(st.booleans()),
+            )
+        )
+    engines = draw(st.dictionaries(st.sampled_from(ENGINES), st.integers(1, 2), max_size=2))
+    return make_plan(steps, limits=Limits(engines=engines))
+
+
+@dataclass
+class World:
+    """A run without processes: a clock that jumps, attempts that end as the test draws."""
+
+    plan: Plan
+    parallel: int
+    fail_fast: bool
+    state: RunState = field(init=False)
+    records: list[Record] = field(default_factory=list)
+    mono: float = 100.0
+    changed: list[str] = field(default_factory=list)
+    wake_at: float | None = None
+    starts: list[tuple[str, int]] = field(default_factory=list)
+    probes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.state = initial(self.plan)
+        self.record(RunnerStarted("boot", 1, self.parallel, self.fail_fast))
+
+    def record(self, event: Event) -> None:
+        record = Record(len(self.records) + 1, 1000.0 + self.mono, self.mono, event)
+        self.records.append(record)
+        self.changed.extend(apply(self.state, record))
+        if isinstance(event, AttemptStarted):
+            self.starts.append((event.step, event.attempt))
+
+    def settle(self) -> None:
+        for _ in range(1000):
+            changed, self.changed = self.changed, []
+            now = Now("boot", self.mono, 1000.0 + self.mono)
+            decision = decide(self.state, changed, now)
+            full = decide(self.state, list(self.state.steps), now)
+            assert sorted(map(repr, decision.events)) == sorted(map(repr, full.events)), "incremental is not full"
+            slow = slow_decide(self.state, now)
+            assert sorted(map(repr, decision.events)) == sorted(map(repr, slow)), "the reference disagrees"
+            self.probes.extend(p for p in full.probes if p not in self.probes)
+            self.wake_at = decision.wake_at
+            if not decision.events:
+                return
+            for event in decision.events:
+                self.record(event)
+            assert len(self.state.running) <= self.parallel
+            for engine, limit in self.plan.limits.engines.items():
+                assert sum(self.state.steps[s].step.engine == engine for s in self.state.running) <= limit
+        raise AssertionError("deciding does not come to rest")
+
+    @property
+    def running(self) -> list[str]:
+        return sorted(self.state.running)
+
+
+FAILURES = [
+    FailureClass.EXIT,
+    FailureClass.VERIFY,
+    FailureClass.OUTPUT,
+    FailureClass.TRANSIENT,
+    FailureClass.LOST,
+    FailureClass.FATAL,
+    FailureClass.TIMEOUT,
+]
+
+
+def end_one(world: World, data: st.DataObject) -> None:
+    step_id = data.draw(st.sampled_from(world.running))
+    live = world.state.steps[step_id].live
+    assert live is not None
+    if live.stopping is not None and data.draw(st.booleans()):
+        outcome: Succeeded | Failed | Stopped = Stopped(live.stopping)
+    else:
+        failure = data.draw(st.sampled_from([None, None, *FAILURES]))
+        outcome = Succeeded() if failure is None else Failed(failure, f"{failure} here", exit_code=1)
+    world.record(AttemptEnded(step_id, live.number, outcome))
+
+
+def answer_probe(world: World, data: st.DataObject) -> None:
+    step_id = world.probes.pop(0)
+    if world.state.steps[step_id].status is not Status.QUEUED or world.state.steps[step_id].admitted:
+        return
+    if data.draw(st.booleans()):
+        world.record(Cached({step_id: Hit("key", "unchanged")}))
+    else:
+        world.record(Admitted(step_id, "key", "never ran"))
+
+
+def drive(world: World, data: st.DataObject, *, meddle: bool) -> None:
+    meddled = 0
+    for _ in range(400):
+        world.settle()
+        if world.state.ended is not None:
+            return
+        if meddle and meddled < 3 and data.draw(st.integers(0, 4)) == 4:
+            meddled += 1
+            open_steps = sorted(world.state.open)
+            if open_steps and data.draw(st.booleans()):
+                world.record(CancelRequested((data.draw(st.sampled_from(open_steps)),), "user"))
+            elif data.draw(st.booleans()):
+                world.record(CancelRequested(None, "user"))
+            elif world.state.stop is None:
+                world.record(StopRequested("SIGINT", "Ctrl-C"))
+            continue
+        world.mono += data.draw(st.sampled_from([0.0, 0.5, 3.0]))
+        if world.probes and (not world.running or data.draw(st.booleans())):
+            answer_probe(world, data)
+        elif world.running:
+            end_one(world, data)
+        else:
+            assert world.wake_at is not None, "nothing runs, nothing will wake, and the run has not ended"
+            world.mono = max(world.mono, world.wake_at)
+    raise AssertionError("the run does not end")
+
+
+def snapshot(state: RunState) -> object:
+    return (
+        state.seq,
+        state.ended,
+        sorted(state.open),
+        sorted(state.running),
+        state.failures,
+        [
+            (s, k.status, k.reason, k.blockers, k.broken, k.admitted, k.next_cause, k.key)
+            + tuple((a.number, a.cause, a.outcome, a.stopping) for a in k.attempts)
+            for s, k in state.steps.items()
+        ],
+        {engine: sorted(s for s in state.steps if s in queue) for engine, queue in state.ready.items() if len(queue)},
+    )
+
+
+@settings(deadline=None, max_examples=150)
+@given(plan=plans(), parallel=st.integers(1, 4), fail_fast=st.booleans(), meddle=st.booleans(), data=st.data())
+def test_every_run_ends_within_its_limits_and_replays(
+    plan: Plan, parallel: int, fail_fast: bool, meddle: bool, data: st.DataObject
+) -> None:
+    world = World(plan, parallel, fail_fast)
+    drive(world, data, meddle=meddle)
+    assert len(set(world.starts)) == len(world.starts), "a step started twice for one attempt"
+    ended = world.state.ended
+    assert isinstance(ended, RunEnded)
+    if ended.status in ("succeeded", "failed"):
+        assert all(known.status in ENDED for known in world.state.steps.values())
+    for known in world.state.steps.values():
+        assert known.live is None
+        exits = [a for a in known.attempts if isinstance(a.outcome, Failed) and a.outcome.failure is FailureClass.EXIT]
+        assert len(exits) <= known.step.retry.attempts
+    assert snapshot(fold(plan, world.records)) == snapshot(world.state)
+    through_json = [r._replace(event=load_event(event_kind(r.event), dump_event(r.event))) for r in world.records]
+    assert [r.event for r in through_json] == [r.event for r in world.records]
+
+
+@settings(deadline=None, max_examples=60)
+@given(plan=plans(), data=st.data())
+def test_an_interrupted_run_goes_on_to_an_end(plan: Plan, data: st.DataObject) -> None:
+    world = World(plan, 2, fail_fast=False)
+    drive(world, data, meddle=True)
+    before = world.state.ended
+    assert before is not None
+    if before.status != "interrupted":
+        return
+    world.record(RunnerStarted("boot", 2, 2, resumed=True))
+    resumed = tuple(s for s, k in world.state.steps.items() if k.status is Status.WAITING)
+    if resumed:
+        world.record(Reopened(resumed, "resume", dict.fromkeys(resumed, "interrupted before")))
+    drive(world, data, meddle=False)
+    assert world.state.ended is not None
+    assert world.state.ended.status in ("succeeded", "failed", "cancelled")
+    assert snapshot(fold(plan, world.records)) == snapshot(world.state)
