@@ -150,7 +150,7 @@ class Retry(Model):
     attempts: Positive | None = Field(
         None, description="The total number of attempts: 2 for `prompt`, else 1, unless given."
     )
-    backoff: Literal["exponential", "constant"] | None = Field(
+    backoff: Literal["exponential", "linear", "fixed"] | None = Field(
         None, description="How the delay grows from attempt to attempt."
     )
     delay: Duration | None = Field(None, description="The delay before the second attempt.")

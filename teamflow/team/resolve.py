@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel
 
+from teamflow.core.plan import Json
 from teamflow.team.model import (
     Agent,
     Budget,
@@ -28,10 +29,8 @@ from teamflow.team.resolved import (
     AskWork,
     BudgetLimit,
     CommandWork,
-    DefiningFile,
     EngineChoice,
     FileOutput,
-    Json,
     LoopPolicy,
     Matrix,
     Output,
@@ -40,6 +39,7 @@ from teamflow.team.resolved import (
     ResolvedLimits,
     RetryPolicy,
     SchemaOutput,
+    Script,
     TargetChoice,
     Work,
     WorkspacePolicy,
@@ -251,7 +251,7 @@ def pr_policy(team: Team, value: PrSetting) -> dict[str, Json] | None:
     return merged
 
 
-def _work(layers: _Layers, texts: Mapping[str, str]) -> Work | None:
+def _work(layers: _Layers, texts: Mapping[str, str], scripts: Mapping[str, Json]) -> Work | None:
     layer = layers.work_layer()
     if layer is None:
         return None
@@ -265,7 +265,7 @@ def _work(layers: _Layers, texts: Mapping[str, str]) -> Work | None:
         engines=layers.engines(),
         instructions=layers.get("instructions") or "",
         permissions=_permissions(layers),
-        script=DefiningFile(script, texts.get(script, "")) if script else None,
+        script=Script(script, scripts.get(script)) if script else None,
         mcp_servers={name: server.model_dump(exclude_none=True) for name, server in layers.maps("mcp_servers").items()},
         subagents=_texts(layers.get("subagents")),
     )
@@ -278,14 +278,16 @@ def layers_of(team: Team, agent: Agent) -> tuple[Agent, ...]:
     return tuple(layer for layer in (agent, persona, team.defaults) if layer is not None)
 
 
-def resolve_agent(team: Team, name: str, *, texts: Mapping[str, str]) -> ResolvedAgent | None:
+def resolve_agent(
+    team: Team, name: str, *, texts: Mapping[str, str], scripts: Mapping[str, Json]
+) -> ResolvedAgent | None:
     """`name` with everything settled, or None when it does not say what to do.
 
-    `texts` holds the contents of prompt and script files by the path in the model.
+    `texts` and `scripts` hold what prompt and script files contain, by the path in the model.
     """
     agent = team.agents[name]
     layers = _Layers(layers_of(team, agent))
-    work = _work(layers, texts)
+    work = _work(layers, texts, scripts)
     if work is None:
         return None
     pr = layers.part("pr", PrPolicy) or layers.get("pr")
@@ -329,12 +331,14 @@ def _or(value: float | None, otherwise: float) -> float:
     return otherwise if value is None else value
 
 
-def resolve(team: Team, *, texts: Mapping[str, str] | None = None) -> dict[str, ResolvedAgent]:
+def resolve(
+    team: Team, *, texts: Mapping[str, str] | None = None, scripts: Mapping[str, Json] | None = None
+) -> dict[str, ResolvedAgent]:
     """Every agent that says what to do, in the order of the file, with its settings merged.
 
-    `texts`: contents of prompt and script files, by the path that the model holds.
+    `texts`, `scripts`: what prompt and script files contain, by the path that the model holds.
     """
-    found = ((name, resolve_agent(team, name, texts=texts or {})) for name in team.agents)
+    found = ((name, resolve_agent(team, name, texts=texts or {}, scripts=scripts or {})) for name in team.agents)
     return {name: agent for name, agent in found if agent is not None}
 
 

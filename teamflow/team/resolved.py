@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal
 
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+from teamflow.core.plan import Json
+
 Kind = Literal["prompt", "command", "ask"]
 Condition = Literal["succeeded", "failed", "finished", "passed"]
 
@@ -39,11 +40,11 @@ class Permissions:
 
 
 @dataclass(frozen=True, slots=True)
-class DefiningFile:
-    """A file that the team file names: path relative to the project (`/` as separator) and its text."""
+class Script:
+    """What `engine: scripted` plays: a file's path relative to the project, and its value as JSON."""
 
     path: str
-    text: str
+    value: Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class PromptWork:
     engines: tuple[EngineChoice, ...]
     instructions: str
     permissions: Permissions
-    script: DefiningFile | None
+    script: Script | None
     mcp_servers: Mapping[str, Json]
     subagents: tuple[str, ...]
 
@@ -112,7 +113,7 @@ class RetryPolicy:
     """`attempts` is the total; `delay` and `max_delay` are seconds."""
 
     attempts: int
-    backoff: Literal["exponential", "constant"]
+    backoff: Literal["exponential", "linear", "fixed"]
     delay: float
     max_delay: float
 

@@ -19,7 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from teamflow.core.plan import Json
 from teamflow.team import sandbox_filters
 from teamflow.team.budget import Budget, OverBudget
-from teamflow.team.sandbox_ast import CHARGED, CONCAT, COUNTED, Unreadable, bound, refer
+from teamflow.team.sandbox_ast import CHARGED, CONCAT, COUNTED, Unreadable, bound, certain_type, refer
 from teamflow.team.template import MAX_RESULT, Reference, TemplateError, missing, to_text
 
 BUDGET = " budget"
@@ -167,11 +167,20 @@ def _concat(context: Context, parts: list[object]) -> object:
 class _Program:
     """A template or expression that Jinja2 compiled."""
 
-    __slots__ = ("_root", "_typed", "references", "tokens")
+    __slots__ = ("_root", "_typed", "json_type", "references", "tokens")
 
-    def __init__(self, body: nodes.Template, references: tuple[Reference, ...], tokens: int, *, typed: bool) -> None:
+    def __init__(
+        self,
+        body: nodes.Template,
+        references: tuple[Reference, ...],
+        tokens: int,
+        *,
+        typed: bool,
+        json_type: str | None,
+    ) -> None:
         self._root = _environment().from_string(body)
         self._typed = typed
+        self.json_type = json_type
         self.references = references
         self.tokens = tokens
 
@@ -242,12 +251,13 @@ def _read(parse: Callable[[], nodes.Template], tokens: int) -> _Program:
         tree = parse()
         references = refer(tree)
         typed = _lone_expression(tree)
+        json_type = "string" if typed is None else certain_type(typed)
         bound(tree)
         if typed is not None:
             body = nodes.Assign(nodes.Name("result", "store", lineno=1), tree.body[0].nodes[0], lineno=1)  # type: ignore[attr-defined]
             tree = nodes.Template([body], lineno=1)
         tree.set_environment(_environment())
-        return _Program(tree, references, tokens, typed=typed is not None)
+        return _Program(tree, references, tokens, typed=typed is not None, json_type=json_type)
     except TemplateSyntaxError as error:
         raise TemplateError(_say(error), line=error.lineno) from None
     except Unreadable as error:

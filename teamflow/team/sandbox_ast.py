@@ -134,6 +134,34 @@ def refer(tree: nodes.Template) -> tuple[Reference, ...]:
     return tuple(found)
 
 
+_CONSTANTS = {bool: "boolean", str: "string", int: "integer", float: "number", type(None): "null"}
+
+
+def certain_type(node: nodes.Expr) -> str | None:
+    """The JSON type that an expression has whatever its names hold, None when that depends."""
+    match node:
+        case nodes.Compare() | nodes.Not() | nodes.Test():
+            return "boolean"
+        case nodes.And() | nodes.Or():
+            left, right = certain_type(node.left), certain_type(node.right)
+            return left if left == right else None
+        case nodes.Const():
+            return _CONSTANTS.get(type(node.value))
+        case nodes.Concat():
+            return "string"
+        case nodes.List() | nodes.Tuple():
+            return "array"
+        case nodes.Dict():
+            return "object"
+        case nodes.Filter(name="length" | "count"):
+            return "integer"
+        case nodes.Filter(name="join" | "upper" | "lower" | "trim" | "string" | "tojson" | "title" | "replace"):
+            return "string"
+        case nodes.Filter(name="list" | "map" | "select" | "reject" | "selectattr" | "rejectattr" | "unique"):
+            return "array"
+    return None
+
+
 def _provides(node: nodes.Node) -> bool:
     if isinstance(node, nodes.Test):
         return node.name in ("defined", "undefined")

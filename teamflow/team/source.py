@@ -44,13 +44,16 @@ def split_lines(text: str) -> list[str]:
 class Source:
     """One defining file: its text, its value, and the place of each part of it.
 
-    `line_offset` lines lie above the YAML in the same file (the fence of front matter).
+    `line_offset` lines lie above the YAML in the same file (the fence of front matter). `has_null`: some value is null.
     """
 
-    def __init__(self, file: str, text: str, *, value: Value, root: Node | None, line_offset: int = 0) -> None:
+    def __init__(
+        self, file: str, text: str, *, value: Value, root: Node | None, has_null: bool = True, line_offset: int = 0
+    ) -> None:
         self.file = file
         self.text = text
         self.value = value
+        self.has_null = has_null
         self._root = root
         self._offset = line_offset
         self._index: dict[int, dict[str, tuple[Node, Node]]] = {}
@@ -136,6 +139,7 @@ class _Builder:
         self._count = 0
         self._expanded = 0
         self._overflow = False
+        self.has_null = False
 
     def build(self, node: Node, depth: int) -> Value:
         if isinstance(node, ScalarNode):
@@ -183,10 +187,12 @@ class _Builder:
         if text and text[0] not in STARTS:
             return text
         try:
-            return plain(text)
+            value = plain(text)
         except BadNumber as error:
             self._problem("yaml-number", str(error), node, "Quote it if it is meant as text.")
             return 0
+        self.has_null = self.has_null or value is None
+        return value
 
     def _sequence(self, node: SequenceNode, depth: int) -> Value:
         children = node.value
@@ -332,7 +338,8 @@ def _parse(text: str, file: str, found: Diagnostics, offset: int) -> Source | No
     root: Nodes
     try:
         root = compose(text, max_depth=MAX_DEPTH)
-        value = None if root is None else _Builder(problem).build(root, 1)
+        builder = _Builder(problem)
+        value = None if root is None else builder.build(root, 1)
     except TooDeep as error:
         hint = f"At most {MAX_DEPTH} levels are read."
         problem("yaml-depth", f"this is nested more than {MAX_DEPTH} levels deep", error.node, hint)
@@ -340,7 +347,7 @@ def _parse(text: str, file: str, found: Diagnostics, offset: int) -> Source | No
     except yaml.MarkedYAMLError as error:
         found.extend([explain(error, text=text, file=file, line_offset=offset)])
         return None
-    return Source(file, text, value=value, root=root, line_offset=offset)
+    return Source(file, text, value=value, root=root, has_null=builder.has_null, line_offset=offset)
 
 
 def parse_value(data: bytes, *, file: str) -> tuple[Json, tuple[Diagnostic, ...]]:

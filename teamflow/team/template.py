@@ -83,6 +83,11 @@ class Compiled(Protocol):
         """What reading it took; 0 for what needed no Jinja2."""
         ...
 
+    @property
+    def json_type(self) -> str | None:
+        """The JSON type that its value is certain to have, None when that depends."""
+        ...
+
     def render(self, context: Context) -> Json:
         """Its value. Raises TemplateError."""
         ...
@@ -123,11 +128,12 @@ def missing(parent: tuple[str, ...], part: str, value: object) -> str:
 class _Simple:
     """Literal pieces and dotted references, alternating; one lone reference keeps its type."""
 
-    __slots__ = ("_pieces", "references")
+    __slots__ = ("_pieces", "json_type", "references")
     tokens = 0
 
     def __init__(self, pieces: tuple[str | tuple[str, ...], ...]) -> None:
         self._pieces = pieces
+        self.json_type = None if len(pieces) == 1 and isinstance(pieces[0], tuple) else "string"
         self.references = tuple(Reference(piece) for piece in pieces if isinstance(piece, tuple))
 
     def render(self, context: Context) -> Json:

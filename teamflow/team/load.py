@@ -1,0 +1,98 @@
+"""A team file and all that it names, read, checked and settled: the one way from a path to a `LoadedTeam`.
+
+Decides the order: gather the files, read the shapes, read the files that agents name, check. Reports everything it
+finds in one go. Refuses to touch the file system itself: `sources` reads.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping
+
+from teamflow.core.diagnostics import Diagnostics
+from teamflow.core.plan import Json
+from teamflow.team.check import check
+from teamflow.team.env_file import parse_env_file
+from teamflow.team.files import Files, Reads
+from teamflow.team.gather import Gatherer, Placed
+from teamflow.team.loaded import Loaded, LoadedTeam
+from teamflow.team.model import Agent, FileReference, Team
+from teamflow.team.places import Places
+from teamflow.team.source import Path, decode, parse_value
+from teamflow.team.structure import read_team
+
+
+def load(path: str, *, sources: Reads) -> Loaded:
+    """Reads and checks the team file at `path`, relative to the project that `sources` reads.
+
+    Never raises for what a file holds; the cyclic collector rests meanwhile.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return _load(path, sources)
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _load(path: str, sources: Reads) -> Loaded:
+    found = Diagnostics()
+    files = Files(sources, found)
+    gathered = Gatherer(files, found).gather(path)
+    if gathered is None:
+        return Loaded(None, found, _excerpts(files, {}))
+    places = gathered.places
+    team = read_team(gathered.tree, Placed(found, places))
+    if team is None:
+        return Loaded(None, found, _excerpts(files, places.texts))
+    reader = _NamedFiles(files, places, found)
+    reader.read(team)
+    loaded = LoadedTeam(path, team, files.digests, reader.texts, reader.scripts, reader.env_values, places)
+    check(loaded, found)
+    texts = {**places.texts, **reader.texts}
+    return Loaded(None if found.has_errors else loaded, found, _excerpts(files, texts))
+
+
+def _excerpts(files: Files, texts: Mapping[str, str]) -> dict[str, str]:
+    return {**files.decoded(), **texts}
+
+
+class _NamedFiles:
+    """Reads prompt, script and env files, each once."""
+
+    def __init__(self, files: Files, places: Places, found: Diagnostics) -> None:
+        self._files = files
+        self._places = places
+        self._found = found
+        self.texts: dict[str, str] = {}
+        self.scripts: dict[str, Json] = {}
+        self.env_values: dict[str, str] = {}
+
+    def read(self, team: Team) -> None:
+        for name, persona in (team.personas or {}).items():
+            self._read_agent(persona, ("personas", name))
+        if team.defaults:
+            self._read_agent(team.defaults, ("defaults",))
+        for name, agent in team.agents.items():
+            if agent.script is not None or isinstance(agent.prompt, FileReference):
+                self._read_agent(agent, ("agents", name))
+        for index, path in enumerate(team.env_file or ()):
+            text = self._text(path, ("env_file", index))
+            if text is not None:
+                self.env_values.update(parse_env_file(text, file=path, found=self._found))
+
+    def _read_agent(self, agent: Agent, path: Path) -> None:
+        if isinstance(agent.prompt, FileReference) and agent.prompt.file not in self.texts:
+            text = self._text(agent.prompt.file, (*path, "prompt", "file"))
+            if text is not None:
+                self.texts[agent.prompt.file] = text
+        if agent.script is not None and agent.script not in self.scripts:
+            data = self._files.read(agent.script, span=self._places.value_span((*path, "script")))
+            if data is not None:
+                self.scripts[agent.script], problems = parse_value(data, file=agent.script)
+                self._found.extend(problems)
+
+    def _text(self, file: str, path: Path) -> str | None:
+        data = self._files.read(file, span=self._places.value_span(path))
+        return None if data is None else decode(data, file=file, found=self._found)

@@ -1,0 +1,66 @@
+"""What loading gives: a team with the files behind it, its settled agents and the places of its parts.
+
+Decides nothing; `team/load.py` makes these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from teamflow.core.diagnostics import Diagnostics, Span
+from teamflow.core.plan import Json
+from teamflow.team.model import Team
+from teamflow.team.places import Places
+from teamflow.team.resolve import resolve, resolve_limits
+from teamflow.team.resolved import ResolvedAgent, ResolvedLimits
+
+
+@dataclass(frozen=True)
+class LoadedTeam:
+    """A team as read from `file` (relative to the project).
+
+    `files`: every defining file with its sha256; `texts`: prompt files by path; `scripts`: what the scripts of
+    `engine: scripted` hold, by path; `env_file_values`: their variables, which count as secrets.
+    """
+
+    file: str
+    team: Team
+    files: Mapping[str, str]
+    texts: Mapping[str, str]
+    scripts: Mapping[str, Json]
+    env_file_values: Mapping[str, str]
+    places: Places
+
+    @property
+    def name(self) -> str:
+        """The name the file gives, else the file's own without its ending."""
+        base = self.file.rsplit("/", 1)[-1]
+        return self.team.name or base.removesuffix(".yaml").removesuffix(".yml") or base
+
+    @cached_property
+    def resolved(self) -> Mapping[str, ResolvedAgent]:
+        """Every agent with its settings merged, in the order of the file."""
+        return resolve(self.team, texts=self.texts, scripts=self.scripts)
+
+    @cached_property
+    def limits(self) -> ResolvedLimits:
+        return resolve_limits(self.team)
+
+    def key_span(self, *path: str | int) -> Span:
+        """Where the key at `path` (`"agents", "build", "timeout"`) stands."""
+        return self.places.key_span(path)
+
+    def value_span(self, *path: str | int) -> Span:
+        """Where the value at `path` stands."""
+        return self.places.value_span(path)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a load came to. `team` is None when there are errors; `sources` are texts for excerpts."""
+
+    team: LoadedTeam | None
+    diagnostics: Diagnostics
+    sources: Mapping[str, str]
