@@ -1,0 +1,73 @@
+"""Which project, which team file: paths only. Decides nothing about runs; opens no database.
+
+The project is the git top level of the team file, else its directory (`docs/team-file.md`, "Words").
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+
+class Project(NamedTuple):
+    """`root`: absolute. `git`: whether it is a git top level."""
+
+    root: str
+    git: bool
+
+
+class NoTeamFile(Exception):
+    """No team file where one was looked for; the message says where, and what to do."""
+
+
+def project_of(directory: str) -> Project:
+    """The project that `directory` belongs to."""
+    start = os.path.realpath(directory)
+    for place in _upward(start):
+        if os.path.lexists(f"{place}/.git"):
+            return Project(place, git=True)
+    for place in _upward(start):
+        if os.path.isdir(f"{place}/.teamflow"):
+            return Project(place, git=False)
+    return Project(start, git=False)
+
+
+def find_team_file(word: str | None, directory: str) -> str:
+    """The absolute path of the team file that `word` means: a path, or a name for `teams/NAME.yaml` or `NAME.yaml`.
+
+    None: `team.yaml` here or above, up to the project's root. Raises NoTeamFile.
+    """
+    here = os.path.realpath(directory)
+    if word is None:
+        names: tuple[str, ...] = ("team.yaml", "team.yml")
+    else:
+        path = os.path.join(here, word)
+        if os.path.isfile(path):
+            return os.path.realpath(path)
+        if word.endswith((".yaml", ".yml")) or os.sep in word:
+            raise NoTeamFile(f"{word}: there is no such team file")
+        names = (f"teams/{word}.yaml", f"{word}.yaml", f"teams/{word}.yml", f"{word}.yml")
+    root = project_of(here).root
+    for place in _upward(here):
+        for name in names:
+            if os.path.isfile(f"{place}/{name}"):
+                return os.path.realpath(f"{place}/{name}")
+        if place == root:
+            break
+    looked = " or ".join(names[:2])
+    raise NoTeamFile(f"no {looked} here or above, up to {root}: name a team file, or make one with `teamflow init`")
+
+
+def is_step_word(word: str) -> bool:
+    """Whether a positional word of `run` can only be a step: step ids have a slash and no ending."""
+    return not word.endswith((".yaml", ".yml")) and not os.path.exists(word)
+
+
+def _upward(place: str) -> Iterator[str]:
+    while True:
+        yield place
+        parent = os.path.dirname(place)
+        if parent == place:
+            return
+        place = parent
