@@ -79,10 +79,12 @@ def start_line(request: Start) -> bytes:
 class Journal:
     """What the journal told so far: its last number and the phases that are open by it."""
 
-    __slots__ = ("open", "seq", "settled")
+    __slots__ = ("known", "open", "seq", "settled")
 
     def __init__(self) -> None:
         self.seq = 0
+        self.known: set[Key] = set()
+        """Every phase that has an entry: asking for it again leads to nothing."""
         self.open: dict[Key, Open] = {}
         self.settled: set[Key] = set()
         """Phases whose end was told without an entry; the entry that comes late is not told again."""
@@ -94,6 +96,7 @@ class Journal:
             return None
         self.seq = seq
         step, attempt, phase = key = (raw["step"], raw["attempt"], raw["phase"])
+        self.known.add(key)
         kind = raw["e"]
         if kind == "start":
             offset = raw["log_offset"]

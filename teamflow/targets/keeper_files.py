@@ -33,7 +33,7 @@ class Identity:
 def is_held(run_dir: str) -> bool:
     """Whether a keeper of this run is alive: it holds a lock for its whole life. False where there never was one."""
     try:
-        fd = os.open(os.path.join(run_dir, "keeper.lock"), os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(os.path.join(run_dir, "keeper.lock"), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:

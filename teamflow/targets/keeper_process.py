@@ -57,9 +57,7 @@ def kill_keeper(run_dir: str) -> bool:
     from teamflow.keeper import proc
 
     known = identity(run_dir)
-    return (
-        known is not None and is_held(run_dir) and _is_now(known) and proc.signal(known.pid, known.start, 9)
-    )
+    return known is not None and is_held(run_dir) and _is_now(known) and proc.signal(known.pid, known.start, 9)
 
 
 def reaped(pid: int) -> int | None:
@@ -97,9 +95,7 @@ def _dial(path: str) -> socket.socket:
     return sock
 
 
-def _spawn(
-    run_dir: str, path: str, listen_fd: int, *, environ: Mapping[str, str], orphan_after: float | None
-) -> int:
+def _spawn(run_dir: str, path: str, listen_fd: int, *, environ: Mapping[str, str], orphan_after: float | None) -> int:
     import teamflow.keeper
 
     program = os.path.join(os.path.dirname(teamflow.keeper.__file__), "__main__.py")

@@ -20,14 +20,15 @@ from teamflow.targets import keeper_files, keeper_process
 from teamflow.targets.entries import Entry, Journal, Key, line, parse, start_line
 from teamflow.targets.link import Link
 
-BACKSTOP: Final = 2.0
-"""Seconds after a stop's grace when the runner does itself what the keeper did not."""
-
-_ANSWER: Final = 1.0
-"""Seconds that a keeper has to answer a ping, to be reachable while it starts, to be gone once its socket is closed."""
+PATIENCE: Final = 2.0
+"""Seconds after a stop's grace when the runner does itself what the keeper did not. Half of that is what a keeper has
+to answer a ping, to be reachable while it starts, to be gone once its socket is closed."""
 
 _REAP: Final = 10.0
 """Seconds in which what a dead keeper left behind is killed."""
+
+_LEFTOVERS: Final = 3.0
+"""Seconds that a keeper may take to end in order: it waits about 2 for what ended phases left."""
 
 _POLL: Final = 0.01
 
@@ -42,15 +43,23 @@ class _Stop(NamedTuple):
 class LocalTarget:
     """`ports.Target` for one run. `run_dir` is absolute and exists; `environ` is what the keeper itself gets.
 
-    `orphan_after`: seconds without a runner after which the keeper stops everything; None: never.
+    `orphan_after`: seconds without a runner after which the keeper stops everything; None: never. `patience`: see
+    `PATIENCE`.
     """
 
     def __init__(
-        self, run_dir: str, *, environ: Mapping[str, str], orphan_after: float | None = 3600.0
+        self,
+        run_dir: str,
+        *,
+        environ: Mapping[str, str],
+        orphan_after: float | None = 3600.0,
+        patience: float = PATIENCE,
     ) -> None:
         self._run_dir = run_dir
         self._environ = environ
         self._orphan_after = orphan_after
+        self._patience = patience
+        self._answer = patience / 2
         self._journal = Journal()
         self._environments: dict[str, bytes] = {}
         self._asked: dict[Key, bytes] = {}
@@ -89,6 +98,8 @@ class LocalTarget:
 
     def start(self, request: Start) -> None:
         key = (request.step, request.attempt, request.phase)
+        if key in self._journal.known:
+            return
         message = start_line(request)
         self._asked[key] = message
         if self._link is not None:
@@ -99,7 +110,7 @@ class LocalTarget:
     def stop(self, step: str, attempt: int, *, grace: float, cause: str) -> None:
         message = line("stop", {"step": step, "attempt": attempt, "grace": grace, "cause": cause})
         self._tell(message)
-        due = self._loop.time() + grace + BACKSTOP
+        due = self._loop.time() + grace + self._patience
         known = self._stops.get((step, attempt))
         if known is not None:
             if known.timer.when() <= due:
@@ -119,14 +130,16 @@ class LocalTarget:
             stop.timer.cancel()
         self._stops.clear()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_REAP + 2 * _ANSWER)
+            await asyncio.wait(self._tasks, timeout=_REAP + 2 * self._answer)
         if self._link is not None:
             if not (self._journal.open or self._asked):
                 self._tell(line("quit", {}))
-                await _within(self._bye.wait(), BACKSTOP + _ANSWER)
+                await _within(self._bye.wait(), _LEFTOVERS)
+            quitted = self._bye.is_set()
             self._link.close()
             self._link = None
-            await self._reap_child()
+            if quitted:
+                await self._gone()
 
     # --- the connection
 
@@ -137,9 +150,7 @@ class LocalTarget:
 
     def _launch(self) -> None:
         try:
-            child = keeper_process.spawn(
-                self._run_dir, environ=self._environ, orphan_after=self._orphan_after
-            )
+            child = keeper_process.spawn(self._run_dir, environ=self._environ, orphan_after=self._orphan_after)
         except OSError as error:
             self._loop.call_soon(self._refuse_asked, f"the keeper could not be started: {error}")
             return
@@ -158,7 +169,7 @@ class LocalTarget:
 
     async def _adopt(self) -> None:
         """Connects to the keeper that holds the lock; one that cannot be reached is ended."""
-        deadline = self._loop.time() + _ANSWER
+        deadline = self._loop.time() + self._answer
         while keeper_files.is_held(self._run_dir):
             sock = keeper_process.dial(self._run_dir)
             if sock is not None:
@@ -249,13 +260,18 @@ class LocalTarget:
 
     async def _recover(self, why: str, asked: Sequence[Key]) -> None:
         """The keeper died, or it closed a connection that it should not have: bury it, or adopt it again."""
-        deadline = self._loop.time() + _ANSWER
-        while keeper_files.is_held(self._run_dir):
-            if self._loop.time() > deadline:
-                await self._adopt()
-                return
-            await asyncio.sleep(_POLL)
-        await self._bury(why, asked)
+        try:
+            deadline = self._loop.time() + self._answer
+            while keeper_files.is_held(self._run_dir):
+                if self._loop.time() > deadline:
+                    await self._adopt()
+                    return
+                await asyncio.sleep(_POLL)
+            await self._bury(why, asked)
+        except OSError as error:
+            # The run's directory cannot be read any more: nothing can be known, nothing started.
+            self._recovering = False
+            self._tell_lost(f"{why}; {error}", None, tuple(self._asked))
 
     async def _bury(self, why: str, asked: Sequence[Key] = ()) -> None:
         """Ends what is left, tells what the journal still says, and that all else is lost; then goes on."""
@@ -263,8 +279,10 @@ class LocalTarget:
 
         self._recovering = True
         status = await self._reap_child()
-        await asyncio.to_thread(reaper.reap, self._run_dir, deadline=_REAP)
+        reaped = await asyncio.to_thread(reaper.reap, self._run_dir, deadline=_REAP)
         self._catch_up()
+        if not reaped.gone:
+            why = f"{why}; {reaped.why}"
         if status is not None and status > 0 and not self._welcomed:
             words = keeper_files.last_words(self._run_dir) or f"exit code {status}"
             self._refuse_asked(f"the keeper could not be started: {words}")
@@ -305,12 +323,20 @@ class LocalTarget:
         if self._child is None:
             return None
         pid, self._child = self._child, None
-        for _ in range(round(_ANSWER / _POLL * 5)):
+        for _ in range(round(self._answer / _POLL * 5)):
             status = keeper_process.reaped(pid)
             if status is not None:
                 return status
             await asyncio.sleep(_POLL / 5)
         return None
+
+    async def _gone(self) -> None:
+        """A keeper that said goodbye ends at once; ours is also to be reaped."""
+        await self._reap_child()
+        for _ in range(round(self._answer / _POLL * 5)):
+            if not keeper_files.is_held(self._run_dir):
+                return
+            await asyncio.sleep(_POLL / 5)
 
     # --- the backstop
 
@@ -320,16 +346,15 @@ class LocalTarget:
 
     async def _backstop(self, step: str, attempt: int, cause: str) -> None:
         """The keeper did not stop it in time: kill it from here, say so, and see whether the keeper still lives."""
-        from teamflow.keeper import reaper
+        from teamflow.targets.backstop import kill_attempt
 
-        keys = self._of(step, attempt)
-        for key in keys:
+        for key in self._of(step, attempt):
             begun = self._journal.open.get(key)
             if begun is not None:
-                await asyncio.to_thread(reaper.reap_attempt, self._run_dir, begun.pid, begun.started)
+                await asyncio.to_thread(kill_attempt, self._run_dir, step, attempt, begun, deadline=self._answer)
         self._heard.clear()
         self._tell(line("ping", {}))
-        answers = await _within(self._heard.wait(), _ANSWER)
+        answers = await _within(self._heard.wait(), self._answer)
         ends = self._ends(self._of(step, attempt), Exit(signal=int(signal.SIGKILL), cause=cause))
         if ends:
             self._events.journal(ends)

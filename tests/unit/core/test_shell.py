@@ -110,9 +110,7 @@ WORDS = st.lists(
         st.text(alphabet="abc-=/.:,@%+_19'\" \t", max_size=12),
         st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), max_size=10),
         st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), max_size=10).map(quoted),
-        st.sampled_from(
-            ["''", '""', "a''b", "'a'\"b\"", "--x='1 2'", "~", "*", "$HOME", "a#b", "#b", "a=~", "{a,b}"]
-        ),
+        st.sampled_from(["''", '""', "a''b", "'a'\"b\"", "--x='1 2'", "~", "*", "$HOME", "a#b", "#b", "a=~", "{a,b}"]),
     ),
     max_size=5,
 )
@@ -132,11 +130,7 @@ def test_same_argv_as_a_shell(shell: str, printer: Path, words: list[str]) -> No
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    words=st.lists(
-        st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"])), max_size=4
-    )
-)
+@given(words=st.lists(st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"])), max_size=4))
 def test_shown_can_be_typed(printer: Path, words: list[str]) -> None:
     done = subprocess.run(["/bin/sh", "-c", shown([str(printer), *words])], capture_output=True, check=True)
     assert done.stdout.decode().split("\0")[:-1] == words

@@ -10,9 +10,7 @@ from teamflow.engines.command import CommandEngine
 from teamflow.engines.exits import duration, outcome_of, size
 from teamflow.engines.registry import ENGINES, engine
 
-LINT = Brief(
-    "lint", 1, "first", "/w", shell="ruff check src", timeout=1800, idle_timeout=90, log_limit=2 * 1024**3
-)
+LINT = Brief("lint", 1, "first", "/w", shell="ruff check src", timeout=1800, idle_timeout=90, log_limit=2 * 1024**3)
 
 
 @pytest.mark.parametrize(
@@ -92,9 +90,7 @@ def test_table(end: Exit, outcome: Outcome) -> None:
 
 def test_other_subjects() -> None:
     argv = Brief("x", 1, "first", "/w", argv=("tool", "a b"))
-    assert outcome_of(Exit(code=127), argv) == Failed(
-        FailureClass.EXIT, "`tool 'a b'` exited 127", exit_code=127
-    )
+    assert outcome_of(Exit(code=127), argv) == Failed(FailureClass.EXIT, "`tool 'a b'` exited 127", exit_code=127)
     agent = Brief("x", 1, "first", "/w", prompt="secret words")
     assert outcome_of(Exit(code=2), agent) == Failed(FailureClass.EXIT, "the agent exited 2", exit_code=2)
     long = Brief("x", 1, "first", "/w", shell="echo " + "x" * 200 + "\nmore")
