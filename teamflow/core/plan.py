@@ -137,6 +137,8 @@ class Limits(NamedTuple):
     orphan_after: float | None = 3600.0
     """None: never."""
     log_size: int | None = 2 * 1024**3
+    max_steps: int | None = None
+    """How many steps a run may add to its plan while it runs; None: no limit."""
 
 
 class SecretSource(NamedTuple):

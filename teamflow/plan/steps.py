@@ -47,7 +47,6 @@ class Common(NamedTuple):
     instructions: str
     script: Json
     permissions: str
-    inherit_env: tuple[str, ...]
     target: str
     workspace: str
     retry: Retry
@@ -55,7 +54,7 @@ class Common(NamedTuple):
     schemas: Mapping[str, Json]
 
 
-def common(agent: ResolvedAgent, *, script: Json, inherit_env: tuple[str, ...]) -> Common:
+def common(agent: ResolvedAgent) -> Common:
     """The settings of `agent` in the plan's words."""
     work, retry = agent.work, agent.retry
     choice = work.engines[0] if isinstance(work, PromptWork) else None
@@ -64,9 +63,8 @@ def common(agent: ResolvedAgent, *, script: Json, inherit_env: tuple[str, ...]) 
         engine=choice.name if choice else agent.kind,
         model=choice.model if choice else None,
         instructions=work.instructions if isinstance(work, PromptWork) else "",
-        script=script,
+        script=work.script.value if isinstance(work, PromptWork) and work.script else None,
         permissions=permissions_in_words(agent),
-        inherit_env=inherit_env,
         target=target_in_words(agent.target),
         workspace=_workspace(agent.workspace),
         retry=Retry(retry.attempts, retry.backoff, retry.delay, retry.max_delay),
@@ -106,7 +104,7 @@ def make_step(shared: Common, instance: Instance, step_id: str, place: Place, te
         matrix=instance.matrix,
         env=tuple([(name, texts.text("env", value)) for name, value in agent.env.items()]),
         secrets=agent.secrets,
-        inherit_env=shared.inherit_env,
+        inherit_env=(),
         target=shared.target,
         workspace=shared.workspace,
         workdir=agent.workdir or "",

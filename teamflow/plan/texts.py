@@ -1,7 +1,8 @@
 """Renders now what can be known now, and defers the rest.
 
-Known when planning: `inputs`, the instance's `matrix`, the step's own names. A text that names anything else is
-kept as `Deferred` and rendered for each attempt. Each distinct text over inputs alone is rendered once per plan.
+Known when planning: `inputs`, the instance's `matrix`, the step's own names, the team's static `env`. A text that
+names anything else is kept as `Deferred` and rendered for each attempt. Each distinct text over inputs alone is
+rendered once per plan.
 """
 
 from __future__ import annotations
@@ -27,39 +28,43 @@ class Complain(Protocol):
 class Texts:
     """Renders the texts of one plan, instance by instance."""
 
-    __slots__ = ("_inputs", "_known")
+    __slots__ = ("_env", "_inputs", "_known")
 
-    def __init__(self, inputs: Mapping[str, Json]) -> None:
+    def __init__(self, inputs: Mapping[str, Json], env: Mapping[str, str]) -> None:
         self._inputs = inputs
+        self._env = env
         self._known: dict[str, str] = {}
 
     def step(self, agent: str, instance: Instance, step_id: str, complain: Complain) -> StepTexts:
         """The renderer of one step."""
-        return StepTexts(self._inputs, self._known, agent, instance, step_id, complain)
+        context: dict[str, Json] = {
+            "inputs": self._inputs,
+            "matrix": instance.matrix,
+            "env": self._env,
+            "step": {"id": step_id, "slug": slug(step_id), "agent": agent},
+        }
+        return StepTexts(context, self._known, complain, decided=instance.name != UNDECIDED, env=self._env)
 
 
 class StepTexts:
     """Renders the texts of one step. What fails is complained about and stays as it is written."""
 
-    __slots__ = ("_complain", "_context", "_decided", "_known")
+    __slots__ = ("_complain", "_context", "_decided", "_env", "_known")
 
     def __init__(
         self,
-        inputs: Mapping[str, Json],
+        context: Mapping[str, Json],
         known: dict[str, str],
-        agent: str,
-        instance: Instance,
-        step_id: str,
         complain: Complain,
+        *,
+        decided: bool,
+        env: Mapping[str, str],
     ) -> None:
+        self._context = context
         self._known = known
         self._complain = complain
-        self._decided = instance.name != UNDECIDED
-        self._context: dict[str, Json] = {
-            "inputs": inputs,
-            "matrix": instance.matrix,
-            "step": {"id": step_id, "slug": slug(step_id), "agent": agent},
-        }
+        self._decided = decided
+        self._env = env
 
     def text(self, key: str, source: str) -> Text:
         """A template's value, or the template where it must wait."""
@@ -98,5 +103,20 @@ class StepTexts:
                 return self._decided
             case "step":
                 return self._decided and len(reference.path) > 1 and reference.path[1] in _STEP_NAMES
+            case "env":
+                return len(reference.path) > 1 and reference.path[1] in self._env
             case _:
                 return False
+
+
+def static_env(env: Mapping[str, str], inputs: Mapping[str, Json]) -> dict[str, str]:
+    """The variables of the team's `env` that need nothing but inputs, rendered; what fails is left to its steps."""
+    context: dict[str, Json] = {"inputs": inputs}
+    out: dict[str, str] = {}
+    for name, source in env.items():
+        try:
+            if "{" not in source or all(reference.path[0] == "inputs" for reference in names(source)):
+                out[name] = render_text(source, context)
+        except TemplateError:
+            continue
+    return out

@@ -1,0 +1,60 @@
+"""The run-level part of a plan: limits, environment, secrets and outputs of the team, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from teamflow.core.plan import Json, Limits, Plan, SecretSource, Step
+from teamflow.plan.texts import static_env
+from teamflow.team.loaded import LoadedTeam
+from teamflow.team.model import Team
+from teamflow.team.resolved import ResolvedLimits
+
+
+def assemble(loaded: LoadedTeam, *, inputs: Mapping[str, Json], steps: tuple[Step, ...]) -> Plan:
+    """The plan around `steps`; selection, critical path and digest are left empty."""
+    team = loaded.team
+    return Plan(
+        team=loaded.name,
+        description=team.description or "",
+        file=loaded.file,
+        digest="",
+        inputs=dict(inputs),
+        steps=steps,
+        limits=_limits(loaded.limits),
+        env=tuple(static_env(team_env(loaded), inputs).items()),
+        env_files=tuple(team.env_file or ()),
+        secrets=_secrets(team),
+        inherit_env=tuple(team.inherit_env or ()),
+        outputs=tuple((team.outputs or {}).items()),
+        files=dict(loaded.files),
+        selected=None,
+        waits=(),
+        critical_path=(),
+    )
+
+
+def team_env(loaded: LoadedTeam) -> dict[str, str]:
+    """The team's own variables, as templates."""
+    return {name: str(value) for name, value in (loaded.team.env or {}).items()}
+
+
+def _limits(limits: ResolvedLimits) -> Limits:
+    return Limits(
+        max_parallel=limits.max_parallel,
+        engines=dict(limits.engines),
+        timeout=limits.timeout,
+        orphan_after=limits.orphan_after,
+        log_size=limits.log_size,
+        max_steps=limits.max_steps,
+    )
+
+
+def _secrets(team: Team) -> tuple[SecretSource, ...]:
+    found = []
+    for name, source in (team.secrets or {}).items():
+        if source.env is not None:
+            found.append(SecretSource(name, "env", source.env))
+        elif source.file is not None:
+            found.append(SecretSource(name, "file", source.file))
+    return tuple(found)

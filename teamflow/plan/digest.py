@@ -1,0 +1,43 @@
+"""The digest that names a plan: equal for plans that do the same, whatever the order of the file's keys.
+
+Counts all that is run, shown or waited for. Does not count what follows from the rest (order, levels' ties, the
+critical path) nor the digests of the defining files: a comment in them changes no plan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Final
+
+from teamflow.core.plan import Plan, Step
+
+_VERSION: Final = 1
+
+
+def plan_digest(plan: Plan) -> str:
+    """64 hex digits over the canonical form of `plan`; its own `digest` does not count."""
+    steps = sorted((_canonical(step) for step in plan.steps), key=lambda row: str(row[0]))
+    whole = plan._replace(digest="", steps=(), files={}, critical_path=(), empty=tuple(sorted(plan.empty)))
+    rest = whole._replace(
+        env=tuple(sorted(plan.env)),
+        secrets=tuple(sorted(plan.secrets)),
+        outputs=tuple(sorted(plan.outputs)),
+        selected=None if plan.selected is None else tuple(sorted(plan.selected)),
+        waits=tuple(sorted(plan.waits)),
+    )
+    text = json.dumps([_VERSION, rest, steps], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _canonical(step: Step) -> Step:
+    """The step with every list whose order means nothing sorted, names first."""
+    return step._replace(
+        edges=tuple(sorted(step.edges)),
+        env=tuple(sorted(step.env, key=lambda pair: pair[0])),
+        secrets=tuple(sorted(step.secrets)),
+        needs_text=tuple(sorted(step.needs_text)),
+        refers=tuple(sorted(step.refers)),
+        taken=tuple(sorted(step.taken)),
+        waits=tuple(sorted(step.waits)),
+    )

@@ -1,0 +1,97 @@
+"""Settings of the command line over those of the file: `--set agents.build.model=opus`.
+
+Decides which keys of an agent can be set this way and how their values are spelled. An override is an error, never
+ignored, when its agent, its key or its value is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from teamflow.core.diagnostics import Diagnostics, did_you_mean
+from teamflow.team.resolved import EngineChoice, PromptWork, ResolvedAgent
+from teamflow.team.scalars import parse_duration
+
+
+def override(
+    agents: Mapping[str, ResolvedAgent], overrides: Mapping[str, str], found: Diagnostics
+) -> Mapping[str, ResolvedAgent]:
+    """`agents` with `overrides` (`agents.NAME.KEY` → value) applied in order."""
+    if not overrides:
+        return agents
+    out = dict(agents)
+    for path, value in overrides.items():
+        word, _, rest = path.partition(".")
+        name, _, key = rest.rpartition(".")
+        if word != "agents" or not name:
+            found.error("bad-override", f'"{path}" cannot be set', hint="write agents.NAME.KEY=VALUE")
+        elif name not in out:
+            found.error("bad-override", f'there is no agent "{name}" to set {key} of', hint=did_you_mean(name, out))
+        elif key not in _SETTERS:
+            hint = did_you_mean(key, _SETTERS) or f"can be set: {', '.join(_SETTERS)}"
+            found.error("bad-override", f'"{key}" of an agent cannot be set on the command line', hint=hint)
+        else:
+            try:
+                out[name] = _SETTERS[key](out[name], value)
+            except ValueError as error:
+                found.error("bad-override", f"{path}={value}: {error}")
+    return out
+
+
+def _engine(agent: ResolvedAgent, value: str) -> ResolvedAgent:
+    work = _prompt_work(agent)
+    chain = []
+    for text in value.split(","):
+        name, _, model = text.strip().partition("/")
+        if not name:
+            raise ValueError("write an engine, or engine/model")
+        chain.append(EngineChoice(name, model or None))
+    return replace(agent, work=replace(work, engines=tuple(chain)))
+
+
+def _model(agent: ResolvedAgent, value: str) -> ResolvedAgent:
+    work = _prompt_work(agent)
+    if not value:
+        raise ValueError("a model has a name")
+    first, *others = work.engines
+    return replace(agent, work=replace(work, engines=(EngineChoice(first.name, value), *others)))
+
+
+def _prompt_work(agent: ResolvedAgent) -> PromptWork:
+    if not isinstance(agent.work, PromptWork):
+        raise ValueError(f"{agent.name} has no prompt, so it has no engine and no model")
+    return agent.work
+
+
+def _timeout(agent: ResolvedAgent, value: str) -> ResolvedAgent:
+    return replace(agent, timeout=parse_duration(value))
+
+
+def _idle_timeout(agent: ResolvedAgent, value: str) -> ResolvedAgent:
+    return replace(agent, idle_timeout=parse_duration(value))
+
+
+def _continue(agent: ResolvedAgent, value: str) -> ResolvedAgent:
+    return replace(agent, continue_on_error=_boolean(value))
+
+
+def _cache(agent: ResolvedAgent, value: str) -> ResolvedAgent:
+    return replace(agent, cache=_boolean(value))
+
+
+def _boolean(value: str) -> bool:
+    if value not in ("true", "false"):
+        raise ValueError("this is true or false")
+    return value == "true"
+
+
+_SETTERS: Final[Mapping[str, Callable[[ResolvedAgent, str], ResolvedAgent]]] = {
+    "engine": _engine,
+    "model": _model,
+    "timeout": _timeout,
+    "idle_timeout": _idle_timeout,
+    "continue_on_error": _continue,
+    "cache": _cache,
+}
