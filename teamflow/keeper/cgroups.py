@@ -31,12 +31,18 @@ def own() -> "tuple[str, str]":
         if not right.startswith("cgroup2 "):
             continue
         fields = left.split(" ")
-        root, mount = fields[3], fields[4].encode().decode("unicode_escape")
+        root, mount = fields[3], _unescaped(fields[4])
         if root == "/":
             return (mount + path).rstrip("/"), path
         if path == root or path.startswith(root + "/"):
             return mount + path[len(root) :], path
     raise Unavailable("no v2 cgroup is mounted")
+
+
+def _unescaped(path: str) -> str:
+    """A path of mountinfo: blanks and backslashes are octal there."""
+    parts = path.split("\\")
+    return parts[0] + "".join(chr(int(part[:3], 8)) + part[3:] for part in parts[1:])
 
 
 def _text(path: str) -> str:
@@ -78,6 +84,7 @@ class Cgroups:
         self._free: "list[Slot]" = []
         self._made = 0
         self._away = False
+        self._marks = proc.Marks()
         try:
             _write(home + "/cgroup.procs", b"0")  # the way back must be open before we leave
             self._home = posix.open(home + "/cgroup.procs", posix.O_WRONLY | posix.O_CLOEXEC)
@@ -102,12 +109,14 @@ class Cgroups:
         job.slot = slot
         posix.write(slot.procs, b"0")
         self._away = True
+        self._marks.wear(job.mark)
 
     def home(self) -> None:
         """After spawns, and before anything is killed."""
         if self._away:
             posix.write(self._home, b"0")
             self._away = False
+            self._marks.drop()
 
     def leftovers(self, ended: "list[Job]") -> "list[Job]":
         """Those phases of which something goes on although the main process ended."""

@@ -176,7 +176,7 @@ class Loop:
     def _seldom(self, link: Link, name: "Any", message: "dict[str, Any]", now: float) -> None:
         operations: "dict[Any, Callable[[Link, dict[str, Any], float], None]]" = {
             "input": self._input, "stop": self._stop, "stop_all": self._stop, "freeze": self._freeze,
-            "thaw": self._freeze, "orphan_after": self._orphan_after, "quit": self._quit,
+            "thaw": self._freeze, "ping": self._ping, "orphan_after": self._orphan_after, "quit": self._quit,
         }  # fmt: skip
         if name in operations:
             operations[name](link, message, now)
@@ -225,6 +225,9 @@ class Loop:
         if seconds is not None and type(seconds) not in (int, float):
             raise wire.Malformed("seconds is not a number")
         self._options.orphan_after = NEVER if seconds is None else float(seconds)
+
+    def _ping(self, link: Link, message: "dict[str, Any]", now: float) -> None:
+        link.send({"op": "pong"})
 
     def _quit(self, link: Link, message: "dict[str, Any]", now: float) -> None:
         if self._phases.running:

@@ -143,6 +143,7 @@ class Phases:
         entry["start"] = job.start
         entry["boot"] = self._boot
         entry["log_offset"] = base[0]
+        entry["mark"] = job.number
         if fallback:
             entry["fallback"] = True
         if request.note is not None:

@@ -10,6 +10,10 @@ import time
 
 from . import names
 
+MYPY = False
+if MYPY:
+    from typing import Any, Callable
+
 TICKS_NS = 1_000_000_000 // posix.sysconf("SC_CLK_TCK")
 BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -109,6 +113,34 @@ def limit_mark(pid: int) -> int:
     return int(soft) if soft.isdigit() else -1
 
 
+class Marks:
+    """Puts marks on this process, which its children inherit. Where the hard limit is too low it puts none."""
+
+    __slots__ = ("_hard", "_set", "_worn")
+
+    def __init__(self) -> None:
+        self._set: "Callable[[int, tuple[int, int]], None] | None" = None
+        self._hard = 0
+        self._worn = False
+
+    def wear(self, mark: int) -> None:
+        """What is started from now on carries this mark."""
+        if self._set is None:
+            import resource  # not at the start of the program: perhaps nothing ever runs
+
+            self._set = resource.setrlimit
+            self._hard = resource.getrlimit(names.RLIMIT_LOCKS)[1]
+        if self._hard == -1:
+            self._set(names.RLIMIT_LOCKS, (mark, -1))
+            self._worn = True
+
+    def drop(self) -> None:
+        """This process must not be taken for one of those that it started."""
+        if self._worn and self._set is not None:
+            self._set(names.RLIMIT_LOCKS, (-1, -1))
+            self._worn = False
+
+
 def marker(pid: int) -> "str | None":
     """The value of names.MARKER in the environment that a process was started with."""
     wanted = names.MARKER.encode() + b"="
@@ -156,11 +188,6 @@ def signal_in_cgroup(pid: int, cgroup: str, number: int) -> bool:
         return False
 
     return _guarded(pid, number, there)
-
-
-MYPY = False
-if MYPY:
-    from typing import Any, Callable
 
 
 def _guarded(pid: int, number: int, same: "Callable[[], bool]") -> bool:

@@ -37,8 +37,8 @@ class Reaped:
 def reap(run_dir: str, *, deadline: float = 5.0) -> Reaped:
     """Kills all that is left of a run whose keeper is dead, in at most `deadline` seconds.
 
-    Does nothing while a keeper lives. Holds the keeper's lock meanwhile, so that none begins. Of a run directory that is
-    not there nothing is known, so nothing is left.
+    Does nothing while a keeper lives. Holds the keeper's lock meanwhile, so that none begins. Of a run directory
+    that is not there nothing is known, so nothing is left.
     """
     try:
         fd = posix.open(run_dir + "/keeper.lock", posix.O_RDWR | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
@@ -77,6 +77,25 @@ def reap_held(run_dir: str, *, deadline: float) -> Reaped:
     except OSError:
         pass
     return Reaped(killed, gone=True)
+
+
+def reap_attempt(run_dir: str, pid: int, start: int, *, deadline: float = 2.0) -> Reaped:
+    """Kills one phase past a keeper that lives but did not stop it, in at most `deadline` seconds.
+
+    pid, start: of its main process, as in the journal of this boot, which must have them. The keeper is left alone.
+    """
+    until = time.monotonic() + deadline
+    run = names.run_hash(_real(run_dir))
+    for entry in journal.read(proc.slurp(run_dir + "/keeper.journal", 1 << 40) or b""):
+        if entry["e"] == "start" and (entry["pid"], entry["start"]) == (pid, start):
+            break
+    else:
+        return Reaped([], gone=False, why="the journal knows of no process %d" % pid)
+    if entry["boot"] != proc.boot_id():
+        return Reaped([], gone=True)
+    hunt = _Hunt(run, {pid: start}, mark=names.limit_mark(run, entry["mark"]))
+    rest = hunt.run(until)
+    return Reaped(hunt.killed, gone=not rest, why="processes that do not die: %s" % sorted(rest) if rest else "")
 
 
 def _real(run_dir: str) -> str:
@@ -122,11 +141,12 @@ def _clear_group(path: str, killed: "list[int]", until: float) -> bool:
 
 
 class _Hunt:
-    """Looks for processes of a run and kills them, until several looks in a row find none."""
+    """Looks for processes of a run, or only of one start of it, and kills them until several looks find none."""
 
-    def __init__(self, run: str, starts: "dict[int, int]") -> None:
+    def __init__(self, run: str, starts: "dict[int, int]", mark: "int | None" = None) -> None:
         self._run = run
         self._starts = starts
+        self._mark = mark
         self._mine = posix.getpid()
         self.killed: "list[int]" = []
         self._known: "dict[int, int]" = {}  # pid -> start of all that ever were found
@@ -171,6 +191,9 @@ class _Hunt:
         # A session is known to be ours by its living leader only: numbers of sessions are used again too.
         if found.session in leaders:
             return True
-        if names.carries_run(self._run, proc.limit_mark(found.pid)):
+        mark = proc.limit_mark(found.pid)
+        if self._mark is not None:
+            return mark == self._mark
+        if names.carries_run(self._run, mark):
             return True
         return (proc.marker(found.pid) or "").startswith(self._run + ":")

@@ -29,25 +29,17 @@ class Walk:
         self._run = run
         self._jobs = jobs
         self._pid = posix.getpid()
-        self._hard: "int | None" = None
+        self._marks = proc.Marks()
         self._children = proc.children_file()
         self._orphans: "dict[int, int | None]" = {}
-        self._marking = True
 
     def enter(self, job: "Job") -> None:
         """Before the spawn: what is spawned next carries the job's mark."""
-        if self._marking:
-            import resource  # not at the start: nothing may ever run
-
-            try:
-                if self._hard is None:
-                    self._hard = resource.getrlimit(names.RLIMIT_LOCKS)[1]
-                resource.setrlimit(names.RLIMIT_LOCKS, (job.mark, self._hard))
-            except (OSError, ValueError):
-                self._marking = False  # a finite hard limit below our marks; the other evidence remains
+        self._marks.wear(job.mark)
 
     def home(self) -> None:
-        """Nothing to come back from."""
+        """After spawns, and before anything is killed."""
+        self._marks.drop()
 
     def leftovers(self, ended: "list[Job]") -> "list[Job]":
         """Those phases of which something goes on although the main process ended."""
@@ -173,6 +165,7 @@ class Walk:
     def _marked(self, mark: int, strangers: "set[int]") -> "list[int]":
         """Living processes with a mark; remembers in `strangers` who has none, so that the next look is quick."""
         found = []
+        self.home()
         for pid in proc.pids():
             if pid in strangers:
                 continue

@@ -1,0 +1,235 @@
+"""A real keeper under test, a client that speaks its protocol, and a cgroup of the test's own that tells what lives.
+
+The cgroup is made around the keeper and is never shown to it: what is in it is the truth about what was left.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+PROGRAM = Path(__file__).parents[2] / "teamflow" / "keeper" / "__main__.py"
+Message = dict[str, Any]
+
+
+def cgroup_root() -> Path | None:
+    """The directory of our own v2 cgroup, if cgroups can be made in it."""
+    from teamflow.keeper import cgroups
+
+    try:
+        home = Path(cgroups.own()[0])
+        probe = home / f"tf-probe-{os.getpid()}"
+        probe.mkdir()
+        usable = (probe / "cgroup.kill").exists()
+        probe.rmdir()
+    except (OSError, cgroups.Unavailable):
+        return None
+    return home if usable else None
+
+
+def levels() -> list[str]:
+    """The kill levels that this machine has."""
+    return ["cgroup", "walk"] if cgroup_root() else ["walk"]
+
+
+def has_pidns() -> bool:
+    from teamflow.keeper import containment
+
+    try:
+        return bool(containment.Namespaces().wrap([b"true"]))
+    except containment.Impossible:
+        return False
+
+
+class Truth:
+    """A cgroup around one keeper."""
+
+    def __init__(self) -> None:
+        root = cgroup_root()
+        assert root is not None
+        self.path = Path(tempfile.mkdtemp(prefix="tf-truth-", dir=root))
+
+    def pids(self) -> set[int]:
+        """All processes in it that are no zombies."""
+        found = set()
+        for directory, _, _ in os.walk(self.path):
+            try:
+                text = Path(directory, "cgroup.procs").read_text()
+            except OSError:
+                continue
+            found |= {pid for pid in map(int, text.split()) if _alive(pid)}
+        return found
+
+    def close(self) -> None:
+        """Kills what is in it."""
+        (self.path / "cgroup.kill").write_text("1")
+        wait_for(lambda: not self.pids(), 5)
+        for directory, _, _ in os.walk(self.path, topdown=False):
+            for _ in range(100):
+                try:
+                    os.rmdir(directory)
+                    break
+                except FileNotFoundError:
+                    break
+                except OSError:
+                    time.sleep(0.01)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][:1]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+def wait_for(condition: Callable[[], Any], seconds: float, step: float = 0.002) -> Any:
+    """What a condition gives as soon as that is true, or what it gives after `seconds`."""
+    until = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value or time.monotonic() > until:
+            return value
+        time.sleep(step)
+
+
+class Closed(Exception):
+    """The keeper closed the connection."""
+
+
+class Client:
+    """One connection."""
+
+    def __init__(self, path: str, after: int | None = 0) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(path)
+        self.messages: list[Message] = []
+        self._rest = b""
+        self.welcome: Message = {}
+        if after is not None:
+            self.send(op="hello", after=after)
+            self.welcome = self.wait(lambda m: m.get("op") == "welcome")
+
+    def send(self, **message: Any) -> None:
+        self.send_raw(json.dumps(message).encode() + b"\n")
+
+    def send_raw(self, data: bytes) -> None:
+        self.sock.sendall(data)
+
+    def read(self, seconds: float) -> None:
+        """Reads once; Closed at the end of the stream."""
+        self.sock.settimeout(max(seconds, 0.001))
+        try:
+            data = self.sock.recv(1 << 18)
+        except TimeoutError:
+            return
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            raise Closed
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        self.messages += [json.loads(line) for line in lines]
+
+    def wait(self, wanted: Callable[[Message], bool], seconds: float = 5) -> Message:
+        """The first message that is wanted."""
+        until = time.monotonic() + seconds
+        seen = 0
+        while True:
+            for message in self.messages[seen:]:
+                if wanted(message):
+                    return message
+            seen = len(self.messages)
+            if time.monotonic() > until:
+                raise AssertionError(f"not told within {seconds} s; told: {self.messages[-20:]}")
+            self.read(until - time.monotonic())
+
+    def entry(self, kind: str, step: str, attempt: int = 1, phase: str = "agent", seconds: float = 5) -> Message:
+        """The entry of a kind about a phase."""
+        wanted = (kind, step, attempt, phase)
+        return self.wait(lambda m: (m.get("e"), m.get("step"), m.get("attempt"), m.get("phase")) == wanted, seconds)
+
+    def close(self) -> None:
+        self.sock.close()
+
+
+class Keeper:
+    """A keeper in a directory of its own, inside a Truth if the machine has one."""
+
+    def __init__(self, level: str = "", *options: str, python: str = sys.executable, directory: str = "") -> None:
+        self.home = directory or tempfile.mkdtemp(prefix="tfk-")
+        self.run = self.home + "/run"
+        self.path = self.home + "/s"
+        self.level = level
+        self.truth = Truth() if cgroup_root() else None
+        os.makedirs(self.run, exist_ok=True)
+        self.process = self.spawn(*options, python=python)
+        self.clients: list[Client] = []
+
+    def spawn(self, *options: str, python: str = sys.executable) -> subprocess.Popen[bytes]:
+        """Starts the program and waits until it listens or ends."""
+        env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "TEAMFLOW_KILL_LEVEL": self.level}
+        reading, writing = os.pipe()
+        argv = [python, "-I", "-S", str(PROGRAM), self.run, self.path, "--ready-fd", str(writing), *options]
+        if self.truth:
+            script = 'echo 0 > "$0/cgroup.procs"; exec "$@"'
+            argv = ["/bin/sh", "-c", script, str(self.truth.path), *argv]
+        process = subprocess.Popen(
+            argv, env=env, pass_fds=[writing], start_new_session=True, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
+        )
+        os.close(writing)
+        os.read(reading, 1)
+        os.close(reading)
+        return process
+
+    def client(self, after: int | None = 0) -> Client:
+        client = Client(self.path, after)
+        self.clients.append(client)
+        if after is not None:
+            client.send(op="env", id="e", vars={"PATH": "/usr/local/bin:/usr/bin:/bin", "BASE": "1"})
+        return client
+
+    def start(self, client: Client, step: str, argv: list[str] | str, **more: Any) -> None:
+        """Sends a start; a string runs under `sh -c`."""
+        message = self.request(step, argv, **more)
+        client.send(**message)
+
+    def request(self, step: str, argv: list[str] | str, **more: Any) -> Message:
+        words = ["/bin/sh", "-c", argv] if isinstance(argv, str) else argv
+        base = {"op": "start", "step": step, "attempt": 1, "phase": "agent", "argv": words, "cwd": self.home}
+        return {**base, "env": "e", "log": self.log(step), "grace": 0.3, **more}
+
+    def log(self, step: str) -> str:
+        return f"{self.home}/logs/{step}/out.log"
+
+    def output(self, step: str) -> str:
+        return Path(self.log(step)).read_text()
+
+    def journal(self) -> list[Message]:
+        from teamflow.keeper import journal
+
+        return journal.read(Path(self.run, "keeper.journal").read_bytes())
+
+    def left(self) -> set[int]:
+        """What lives besides the keeper, by the test's own cgroup."""
+        assert self.truth is not None
+        return self.truth.pids() - {self.process.pid}
+
+    def close(self) -> None:
+        """Ends the keeper and all of its own, whatever state they are in."""
+        for client in self.clients:
+            client.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(5)
+        if self.process.stderr:
+            self.process.stderr.close()
+        if self.truth:
+            self.truth.close()
+        shutil.rmtree(self.home, ignore_errors=True)
