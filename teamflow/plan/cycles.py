@@ -33,7 +33,18 @@ def report_cycles(
 
 
 def _edge(name: str, other: str, need: Need, loaded: LoadedTeam) -> tuple[str, Span]:
-    return (f"{name} needs {other} ({need.why})", loaded.value_span("agents", name, need.key))
+    return (f"{name} needs {other} ({need.why})", need_span(name, other, need, loaded))
+
+
+def need_span(name: str, other: str, need: Need, loaded: LoadedTeam) -> Span:
+    """Where `name` says that it needs `other`: the entry of `depends_on`, else the key that refers to it."""
+    if need.key != "depends_on":
+        return loaded.value_span("agents", name, need.key)
+    path = ("agents", name, "depends_on")
+    index = list(loaded.resolved[name].depends_on).index(other)
+    entry = loaded.value_span(*path, index)
+    # A path that leads nowhere gives the place of the last part that is there.
+    return entry if entry != loaded.key_span(*path) else loaded.key_span(*path, other)
 
 
 def _arrows(path: Sequence[str]) -> str:

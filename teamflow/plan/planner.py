@@ -12,7 +12,7 @@ from typing import NamedTuple
 from teamflow.core.diagnostics import Diagnostics
 from teamflow.core.plan import Edge, Json, Plan, Step
 from teamflow.plan.assemble import assemble, team_env
-from teamflow.plan.cycles import report_cycles
+from teamflow.plan.cycles import need_span, report_cycles
 from teamflow.plan.digest import plan_digest
 from teamflow.plan.graph import Layout, arrange
 from teamflow.plan.instances import Instance, expand
@@ -106,7 +106,7 @@ def _report_subagents(
     for name, wants in wanted.items():
         for other, need in wants.items():
             if other in every and not every[other].startable:
-                span = loaded.value_span("agents", name, need.key)
+                span = need_span(name, other, need, loaded)
                 message = f"{name} depends on {other}, which never starts as a step (start: never)"
                 found.error("depends-on-subagent", message, span, hint=f"remove start: never from {other}")
 
