@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 STATE_DIRECTORY = ".teamflow"
 
 
-class Layout(NamedTuple):
+class Layout:
     """Paths of one project's state. `root` is the project directory, absolute."""
 
-    root: str
+    __slots__ = ("root",)
+
+    def __init__(self, root: str) -> None:
+        self.root = root
 
     @property
     def directory(self) -> str:
