@@ -1,0 +1,186 @@
+"""What `run` does with the steps of a run that is already there: which are opened again, which stay.
+
+Pure over the state and the difference of the plans (`docs/team-file.md`, "run converges"). In the order of the plan:
+
+- failed, cancelled and redefined steps run again; interrupted ones resume; paused ones stay paused;
+- a finished step with `reads` or `cache` runs again when its key changed. Where the key is not known yet, because
+  nobody looked or because something before it may run, it is opened again and looked up when its turn comes;
+- a finished step without a key runs again when a dependency is certain to run again. When dependencies are only
+  looked up again it stays, and is listed in `ripple`: it is opened again as soon as one of them has really been
+  run. So a look-up that finds the same result, or an upstream that ran and gave the same, stops the ripple;
+- a skipped step is looked at again when something before it is opened again; else it would be skipped again;
+- everything else stays, with the reason saying when it ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import Enum, auto
+from typing import Final, NamedTuple
+
+from teamflow.core.events import Reopened
+from teamflow.core.plan import Plan, Step
+from teamflow.core.state import RunState, Status, StepState
+from teamflow.plan.diff import REDEFINED, SAME, Change
+
+_OPEN: Final = (Status.PENDING, Status.QUEUED, Status.RUNNING)
+
+
+class Converged(NamedTuple):
+    """Step id → reason, by what happens to it. `events` are the records that bring it about."""
+
+    retry: Mapping[str, str]
+    """Failed and cancelled steps: a new attempt."""
+    revision: Mapping[str, str]
+    """Redefined ones, and those that what came before them makes stale or doubtful."""
+    resume: Mapping[str, str]
+    """Interrupted ones: the next attempt goes on where the last one stopped."""
+    stays: Mapping[str, str]
+    ripple: Mapping[str, tuple[str, ...]]
+    """Finished step → dependencies; if one of them is run and not found in the cache, the step is opened again."""
+    stop: tuple[str, ...]
+    """Steps that run now with a definition that no longer holds."""
+
+    def events(self) -> tuple[Reopened, ...]:
+        causes = (("retry", self.retry), ("revision", self.revision), ("resume", self.resume))
+        return tuple(Reopened(tuple(steps), cause, dict(steps)) for cause, steps in causes if steps)
+
+
+class _Fate(Enum):
+    """What a step's dependents may expect of it."""
+
+    STAYS = auto()
+    MAYBE = auto()
+    RUNS = auto()
+
+
+def reopen(
+    state: RunState,
+    plan: Plan,
+    changes: Mapping[str, Change],
+    *,
+    keys: Mapping[str, str | None] | None = None,
+) -> Converged:
+    """What becomes of the steps of `plan` that `state` knows.
+
+    `keys`: finished step with a key → what changed in it, None when nothing did; a step that is not in it has not
+    been looked at.
+    """
+    out = _Found()
+    fates: dict[str, _Fate] = {}
+    for step in plan.steps:
+        known = state.steps.get(step.id)
+        change = changes.get(step.id, _SAME)
+        if known is None:
+            fates[step.id] = _Fate.RUNS
+            continue
+        if known.status is Status.RUNNING and change.kind == REDEFINED:
+            out.stop.append(step.id)
+        fates[step.id] = _settle(_Case(step, known, change, keys or {}, fates), out)
+    return Converged(out.retry, out.revision, out.resume, out.stays, out.ripple, tuple(out.stop))
+
+
+_SAME: Final = Change(SAME)
+
+
+class _Found:
+    """A `Converged` while it is being made."""
+
+    def __init__(self) -> None:
+        self.retry: dict[str, str] = {}
+        self.revision: dict[str, str] = {}
+        self.resume: dict[str, str] = {}
+        self.stays: dict[str, str] = {}
+        self.ripple: dict[str, tuple[str, ...]] = {}
+        self.stop: list[str] = []
+
+
+class _Case(NamedTuple):
+    """One step to be settled, with what is known of those before it."""
+
+    step: Step
+    known: StepState
+    change: Change
+    keys: Mapping[str, str | None]
+    fates: Mapping[str, _Fate]
+
+    def before(self, fate: _Fate) -> tuple[str, ...]:
+        return tuple(edge.on for edge in self.step.edges if self.fates.get(edge.on) is fate)
+
+
+def _settle(case: _Case, out: _Found) -> _Fate:
+    known, step_id = case.known, case.step.id
+    status = known.status
+    if status in _OPEN:
+        return _Fate.MAYBE if case.step.cache and case.change.kind == SAME else _Fate.RUNS
+    if status is Status.WAITING and known.waiting_by == "user":
+        out.stays[step_id] = f"stays paused: {known.reason}"
+        return _Fate.MAYBE
+    if case.change.kind == REDEFINED:
+        out.revision[step_id] = case.change.reason
+        return _Fate.RUNS
+    match status:
+        case Status.WAITING:
+            out.resume[step_id] = known.reason
+            return _Fate.RUNS
+        case Status.FAILED:
+            out.retry[step_id] = f"failed before: {known.reason}" if known.reason else "failed before"
+            return _Fate.RUNS
+        case Status.CANCELLED:
+            out.retry[step_id] = "was cancelled"
+            return _Fate.RUNS
+        case Status.SKIPPED:
+            return _settle_skipped(case, out)
+    return _settle_keyed(case, out) if case.step.cache else _settle_finished(case, out)
+
+
+def _settle_skipped(case: _Case, out: _Found) -> _Fate:
+    again = case.before(_Fate.RUNS) or case.before(_Fate.MAYBE)
+    if not again or case.step.skip is not None:
+        out.stays[case.step.id] = f"skipped: {case.known.reason}"
+        return _Fate.STAYS
+    out.revision[case.step.id] = _because(again)
+    return _Fate.MAYBE
+
+
+def _settle_keyed(case: _Case, out: _Found) -> _Fate:
+    step_id = case.step.id
+    again = case.before(_Fate.RUNS) or case.before(_Fate.MAYBE)
+    if again:
+        out.revision[step_id] = f"looked up again: {_because(again)}"
+        return _Fate.MAYBE
+    if step_id not in case.keys:
+        out.revision[step_id] = "looked up again"
+        return _Fate.MAYBE
+    changed = case.keys[step_id]
+    if changed is not None:
+        out.revision[step_id] = changed
+        return _Fate.RUNS
+    out.stays[step_id] = f"unchanged: {_ended(case.known)}"
+    return _Fate.STAYS
+
+
+def _settle_finished(case: _Case, out: _Found) -> _Fate:
+    again = case.before(_Fate.RUNS)
+    if again:
+        out.revision[case.step.id] = _because(again)
+        return _Fate.RUNS
+    out.stays[case.step.id] = _ended(case.known)
+    doubtful = case.before(_Fate.MAYBE)
+    if not doubtful:
+        return _Fate.STAYS
+    out.ripple[case.step.id] = doubtful
+    return _Fate.MAYBE
+
+
+def _because(again: tuple[str, ...]) -> str:
+    more = f" (and {len(again) - 1} more)" if len(again) > 1 else ""
+    return f"{again[0]} runs again{more}"
+
+
+def _ended(known: StepState) -> str:
+    when = ""
+    if known.ended_at is not None:
+        when = f" at {datetime.fromtimestamp(known.ended_at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{known.status.value}{when}"
