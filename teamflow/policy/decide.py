@@ -43,8 +43,18 @@ class Decision(NamedTuple):
     wake_at: float | None
 
 
-def decide(state: RunState, changed: Iterable[str], now: Now, *, run: Mapping[str, Json] | None = None) -> Decision:
-    """The next decisions. `run` is what templates see as `run`. Call again until `events` is empty."""
+def decide(
+    state: RunState,
+    changed: Iterable[str],
+    now: Now,
+    *,
+    run: Mapping[str, Json] | None = None,
+    may_start: bool = True,
+) -> Decision:
+    """The next decisions. `run` is what templates see as `run`. Call again until `events` is empty.
+
+    `may_start` False (while a journal is taken in, or the disk is full): nothing starts and the run does not end.
+    """
     if state.ended is not None or state.runner is None:
         return Decision((), (), None)
     info = run or {}
@@ -59,7 +69,7 @@ def decide(state: RunState, changed: Iterable[str], now: Now, *, run: Mapping[st
             events.append(event)
         elif _wants_probe(state, known):
             probes.append(step_id)
-    if not events:
+    if not events and may_start:
         events.extend(_next_for_run(state, state.runner, now, info))
     wake = None if events else _wake_at(state, now)
     return Decision(tuple(events), tuple(probes), wake)

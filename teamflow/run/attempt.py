@@ -168,12 +168,15 @@ class AttemptRunner:
         now: Now = self._clock.now()
         return max(0.05, step.timeout - max(0.0, now.mono - live.mono))
 
-    def _open_session(self, step: str, attempt: int, engine: Engine, brief: Brief) -> tuple[Session, Tail]:
+    def _session(self, step: str, attempt: int, engine: Engine, brief: Brief) -> tuple[Session, Tail]:
         session = engine.session(brief)
-        tail = Tail(self._place.log(step, attempt), session, step=step, attempt=attempt, report=self._report)
-        self._sessions[step, attempt] = (session, tail)
-        tail.follow(asyncio.get_running_loop())
-        return session, tail
+        log = self._place.log(step, attempt)
+        return session, Tail(log, session, step=step, attempt=attempt, report=self._report)
+
+    def _open_session(self, step: str, attempt: int, engine: Engine, brief: Brief) -> None:
+        opened = self._session(step, attempt, engine, brief)
+        self._sessions[step, attempt] = opened
+        opened[1].follow(asyncio.get_running_loop())
 
     def adopt(self) -> None:
         """Follows the output of attempts that were running before this runner came."""
@@ -245,10 +248,8 @@ class AttemptRunner:
         brief = self._brief(known, live)
         engine = self._engines.engine(step.engine)
         if engine.capabilities.protocol:
-            session, tail = self._sessions.pop((step.id, live.number), None) or self._open_session(
-                step.id, live.number, engine, brief
-            )
-            self._sessions.pop((step.id, live.number), None)
+            opened = self._sessions.pop((step.id, live.number), None)
+            session, tail = opened or self._session(step.id, live.number, engine, brief)
             tail.finish(end.log_end)
             outcome = session.close(end)
         else:

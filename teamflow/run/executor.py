@@ -96,7 +96,8 @@ class Executor:
         self._timer: asyncio.TimerHandle | None = None
         self._turn_due = False
         self._importing = False
-        self._disk_trouble = False
+        self._full: set[str] = set()
+        """Which of store and target cannot write now."""
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[RunEnded] = self._loop.create_future()
 
@@ -136,6 +137,8 @@ class Executor:
         """SIGINT or SIGTERM: nothing new starts, what runs is interrupted; `kill`: without grace."""
         if not self._done.done():
             self.record(StopRequested(cause, reason, kill))
+            if kill:
+                self._kill_all()
             self._wake()
 
     def cancel(self, steps: tuple[str, ...] | None, *, by: str, request: int) -> None:
@@ -148,6 +151,10 @@ class Executor:
         else:
             self.record(RequestAnswered(request, ok=False, message=problem))
         self._wake()
+
+    def refuse(self, request: int, message: str) -> None:
+        """Answers a request that cannot be acted on."""
+        self.record(RequestAnswered(request, ok=False, message=message))
 
     def _cancel_problem(self, steps: tuple[str, ...] | None) -> str | None:
         for step_id in steps or ():
@@ -174,7 +181,7 @@ class Executor:
             if self._importing:
                 self._turn(may_start=False)
         if not self._importing:
-            self._turn(may_start=True)
+            self._turn(may_start=not self._full)
 
     def _import_start(self, entry: Started) -> None:
         """A start in the journal proves its decision; a crash may have lost the record of it."""
@@ -222,8 +229,18 @@ class Executor:
         self._wake()
 
     def disk_trouble(self, message: str | None) -> None:
+        """The target cannot (None: can again) write its journal: nothing new starts meanwhile."""
+        self._note_trouble("target", message)
+
+    def store_trouble(self, message: str | None) -> None:
         """The store cannot (None: can again) write: nothing new starts meanwhile."""
-        self._disk_trouble = message is not None
+        self._note_trouble("store", message)
+
+    def _note_trouble(self, who: str, message: str | None) -> None:
+        if message is None:
+            self._full.discard(who)
+        else:
+            self._full.add(who)
         self._wake()
 
     # -- the loop --------------------------------------------------------------------------------------------
@@ -236,7 +253,7 @@ class Executor:
     def _scheduled_turn(self) -> None:
         self._turn_due = False
         if not self._importing:
-            self._turn(may_start=not self._disk_trouble)
+            self._turn(may_start=not self._full)
 
     def _turn(self, *, may_start: bool) -> None:
         """Decides and acts until nothing more is to be decided now."""
@@ -299,7 +316,7 @@ class Executor:
         grace = 0.0 if stop is not None and stop.kill else self.state.steps[step].step.grace
         self._target.stop(step, attempt, grace=grace, cause=cause)
 
-    def kill_all(self) -> None:
+    def _kill_all(self) -> None:
         """After a second Ctrl-C: everything that runs is ended without grace."""
         for step_id in self.state.running:
             live = self.state.steps[step_id].live

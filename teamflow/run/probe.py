@@ -1,0 +1,289 @@
+"""Cache keys against the disk: which steps need not run, why the others must, and what is kept of a success.
+
+Decides by content only. A key is looked up when a step is ready, and stored when it succeeded, unless what it reads
+was changed under it. Rules: `docs/team-file.md`, "Cache".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor as Pool
+from typing import NamedTuple, Protocol
+
+from teamflow.core.events import Admitted, Cached, Event, Hit
+from teamflow.core.outcome import Artifact, Failed, FailureClass, Succeeded
+from teamflow.core.plan import Deferred, Json, Step
+from teamflow.core.state import RunState, Status, StepState
+from teamflow.plan.key import KeyParts, Upstream, aspects, definition_key, difference, is_static, value_digest
+from teamflow.run.brief import BriefError, Rendering
+
+
+class Entry(NamedTuple):
+    """What the cache holds of one success."""
+
+    text: str | None
+    outputs: Mapping[str, Json]
+    artifacts: tuple[Artifact, ...]
+    origin: tuple[int, int] | None
+    """(run, attempt) that made it."""
+
+
+class Results(Protocol):
+    """The cache below `.teamflow/cache/`. Never raises for what is merely missing or damaged."""
+
+    def look_up(self, keys: Sequence[str]) -> Mapping[str, Entry]: ...
+
+    def restore(self, artifacts: Sequence[Artifact], root: str) -> str | None:
+        """Puts missing artifacts back; why not, where one differs (nothing is overwritten)."""
+        ...
+
+    def store(self, key: str, entry: Entry, *, parts: KeyParts, step: str, root: str) -> None: ...
+
+    def last_parts(self, step: str) -> KeyParts | None:
+        """What the newest stored key of that step of this team file was made of."""
+        ...
+
+
+class ReadsChanged(Exception):
+    """What a step reads could not be digested; the message names the file."""
+
+
+class Reads(Protocol):
+    """Digests of files below a root, by glob. One session sees each directory and file once."""
+
+    def digests(self, patterns: Sequence[str] | None) -> Mapping[str, str]:
+        """Path → sha256; None: every file that git does not ignore. Raises ReadsChanged."""
+        ...
+
+
+class Handed(NamedTuple):
+    """What a dependency hands over, as far as keys see it."""
+
+    outputs: Mapping[str, Json]
+    artifacts: tuple[Artifact, ...]
+    text: str | None
+
+
+class Prober:
+    """`sweep` before a run, `probe` while it goes on (off the loop), `keep` after a success."""
+
+    def __init__(
+        self,
+        state: RunState,
+        *,
+        root: str,
+        results: Results,
+        reads: Callable[[], Reads],
+        run: Mapping[str, Json],
+        digest_file: Callable[[str, str, str], Artifact | str],
+        pool: Pool | None = None,
+        use_cache: bool = True,
+        force: frozenset[str] = frozenset(),
+    ) -> None:
+        """`digest_file(root, name, path)` gives the artifact, or what is wrong with it."""
+        self._state = state
+        self._root = root
+        self._results = results
+        self._reads = reads
+        self._run = run
+        self._digest_file = digest_file
+        self._pool = pool
+        self._use_cache = use_cache
+        self._force = force
+        self._parts: dict[str, KeyParts] = {}
+
+    # -- before the run --------------------------------------------------------------------------------------
+
+    def sweep(self) -> Cached | None:
+        """Every step that is not started because the same work succeeded before, as far as that is known now.
+
+        Goes through the plan once, in order; a step is reached while all it depends on ended, or is a hit here.
+        """
+        if not self._use_cache:
+            return None
+        reads = self._reads()
+        wanted: dict[str, tuple[Step, KeyParts, str]] = {}
+        handed: dict[str, Handed] = {}
+        hits: dict[str, Hit] = {}
+        for level in _levels(self._state):
+            wanted.clear()
+            for step in level:
+                parts = self._sweep_parts(step, reads, handed)
+                if parts is not None:
+                    wanted[step.id] = (step, parts, parts.digest())
+            found = self._results.look_up([key for _, _, key in wanted.values()])
+            for step, _, key in wanted.values():
+                hit = self._hit(step, key, found.get(key))
+                if isinstance(hit, Hit):
+                    hits[step.id] = hit
+                    entry = found[key]
+                    handed[step.id] = Handed(entry.outputs, entry.artifacts, entry.text)
+        return Cached(hits) if hits else None
+
+    def _sweep_parts(self, step: Step, reads: Reads, handed: Mapping[str, Handed]) -> KeyParts | None:
+        known = self._state.steps[step.id]
+        if known.status not in (Status.PENDING, Status.QUEUED) or known.admitted or not step.cache:
+            return None
+        if step.condition is not None or step.skip is not None or known.broken or not self._may_hit(step):
+            return None
+        upstream: dict[str, Handed] = {}
+        for edge in step.edges:
+            dependency = self._state.steps[edge.on]
+            if edge.on in handed and edge.when != "failed":
+                upstream[edge.on] = handed[edge.on]
+            elif dependency.status in (Status.SUCCEEDED, Status.CACHED) and edge.when != "failed":
+                upstream[edge.on] = Handed(dependency.outputs, dependency.artifacts, dependency.text)
+            else:
+                return None
+        if not is_static(step):
+            return None
+        try:
+            return self._make_parts(step, step.key, reads, upstream)
+        except ReadsChanged:
+            return None
+
+    def _may_hit(self, step: Step) -> bool:
+        return self._use_cache and step.id not in self._force and step.agent not in self._force
+
+    # -- while it goes on ------------------------------------------------------------------------------------
+
+    async def probe(self, step_ids: Sequence[str]) -> list[Event]:
+        """`Cached` or `Admitted` for each step; the disk is read in the pool's thread."""
+        import asyncio
+
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self.probe_now, tuple(step_ids))
+
+    def probe_now(self, step_ids: Sequence[str]) -> list[Event]:
+        reads = self._reads()
+        events: list[Event] = []
+        for step_id in step_ids:
+            events.append(self._probe_one(self._state.steps[step_id], reads))
+        return events
+
+    def _probe_one(self, known: StepState, reads: Reads) -> Event:
+        step = known.step
+        try:
+            rendered = self._rendered(step)
+            definition = step.key if rendered is step else definition_key(rendered)
+            parts = self._make_parts(rendered, definition, reads, self._upstream(step))
+        except (ReadsChanged, BriefError) as error:
+            return Admitted(step.id, None, f"no key: {error}")
+        parts = parts._replace(aspects=aspects(rendered))
+        key = parts.digest()
+        self._parts[step.id] = parts
+        if not self._may_hit(step):
+            return Admitted(step.id, key, "--force" if self._use_cache else "--no-cache")
+        hit = self._hit(step, key, self._results.look_up([key]).get(key))
+        if isinstance(hit, Hit):
+            return Cached({step.id: hit})
+        before = self._results.last_parts(step.id)
+        return Admitted(step.id, key, hit or ("never ran" if before is None else difference(before, parts)))
+
+    def _hit(self, step: Step, key: str, entry: Entry | None) -> Hit | str:
+        """The hit, or why there is none (empty: the key is not there)."""
+        if entry is None:
+            return ""
+        if step.text_used and entry.text is None:
+            return "its text was not kept"
+        trouble = self._results.restore(entry.artifacts, self._root)
+        if trouble is not None:
+            return trouble
+        where = f" (run {entry.origin[0]})" if entry.origin else ""
+        artifacts = tuple((a.name, a.path, a.digest, a.size) for a in entry.artifacts)
+        text = entry.text if step.text_used else None
+        return Hit(key, f"unchanged since it succeeded{where}", text, entry.outputs or None, artifacts, entry.origin)
+
+    def _rendered(self, step: Step) -> Step:
+        """The step with its deferred parts by value."""
+        if is_static(step):
+            return step
+        rendering = Rendering(self._state, step, run=self._run, attempt=1)
+        command = None if step.command is None else rendering.command(step.command, key="command")
+        files = tuple(
+            file._replace(path=rendering.text(file.path, key="outputs")) if isinstance(file.path, Deferred) else file
+            for file in step.outputs.files
+        )
+        return step._replace(
+            prompt=None if step.prompt is None else rendering.text(step.prompt, key="prompt"),
+            command=command,
+            env=tuple((name, rendering.text(value, key=f"env.{name}")) for name, value in step.env),
+            outputs=step.outputs._replace(files=files),
+            writes=tuple(rendering.text(value, key="writes") for value in step.writes),
+        )
+
+    def _upstream(self, step: Step) -> dict[str, Handed]:
+        known = ((edge.on, self._state.steps[edge.on]) for edge in step.edges)
+        return {step_id: Handed(dep.outputs, dep.artifacts, dep.text) for step_id, dep in known}
+
+    def _make_parts(self, step: Step, definition: str, reads: Reads, upstream: Mapping[str, Handed]) -> KeyParts:
+        patterns = None if step.reads is None else [str(pattern) for pattern in step.reads]
+        found = reads.digests(patterns)
+        return KeyParts(
+            definition,
+            found,
+            {name: _upstream_digest(value, text=name in step.needs_text) for name, value in upstream.items()},
+        )
+
+    # -- after a success -------------------------------------------------------------------------------------
+
+    def artifacts(self, step: Step, rendering: Rendering) -> tuple[Artifact, ...] | Failed:
+        """The declared output files as they are now; what is missing fails the attempt (class `output`)."""
+        found: list[Artifact] = []
+        for file in step.outputs.files:
+            path = rendering.text(file.path, key=f"outputs.{file.name}")
+            artifact = self._digest_file(self._root, file.name, path)
+            if isinstance(artifact, str):
+                reason = f"outputs.{file.name}: {artifact}"
+                return Failed(FailureClass.OUTPUT, reason, detail=f"The file {path} must exist when you are done.")
+            found.append(artifact)
+        return tuple(found)
+
+    def keep(self, known: StepState, attempt: int, outcome: Succeeded) -> tuple[str | None, str]:
+        """Stores the result under its key; (None, why) when what the step reads was changed under it."""
+        step = known.step
+        parts = self._parts.get(step.id)
+        if parts is None:
+            return None, ""
+        try:
+            after = self._reads().digests(None if step.reads is None else [str(p) for p in step.reads])
+        except ReadsChanged as error:
+            return None, f"not cached: {error}"
+        own = {artifact.path for artifact in outcome.artifacts}
+        changed = [path for path in sorted({*parts.reads, *after}) if parts.reads.get(path) != after.get(path)]
+        foreign = [path for path in changed if path not in own and not _covered(path, step.writes)]
+        if foreign:
+            more = f" (and {len(foreign) - 1} more)" if len(foreign) > 1 else ""
+            return None, f"not cached: {foreign[0]}{more} changed while it ran"
+        parts = parts._replace(reads=after)
+        key = parts.digest()
+        number = self._run.get("number")
+        origin = (number, attempt) if isinstance(number, int) else None
+        entry = Entry(outcome.text, outcome.outputs or {}, outcome.artifacts, origin)
+        self._results.store(key, entry, parts=parts, step=step.id, root=self._root)
+        return key, ""
+
+
+def _levels(state: RunState) -> Iterable[list[Step]]:
+    level: list[Step] = []
+    ordered = sorted(state.plan.steps, key=lambda step: step.level)
+    for step in ordered:
+        if level and step.level != level[0].level:
+            yield level
+            level = []
+        level.append(step)
+    if level:
+        yield level
+
+
+def _upstream_digest(handed: Handed, *, text: bool) -> Upstream:
+    return Upstream(
+        value_digest(handed.outputs) if handed.outputs else "",
+        {artifact.name: artifact.digest for artifact in handed.artifacts},
+        value_digest(handed.text or "") if text else None,
+    )
+
+
+def _covered(path: str, writes: Sequence[object]) -> bool:
+    import fnmatch
+
+    return any(fnmatch.fnmatchcase(path, str(pattern)) for pattern in writes)
