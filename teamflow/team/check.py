@@ -1,1 +1,31 @@
-def check(loaded: object, found: object) -> None: ...
+"""Every rule of the team file that reaches over one key: the order of the checks.
+
+Decides which checks run on what; each lives in a module of its own. Cycles are found by `plan/`, secrets that are not
+set by `check_secrets` when a run is wanted.
+"""
+
+from __future__ import annotations
+
+from teamflow.core.diagnostics import Diagnostics
+from teamflow.team import check_agent, check_team
+from teamflow.team.loaded import LoadedTeam
+from teamflow.team.model import Agent
+from teamflow.team.scope import Scope
+from teamflow.team.source import Path
+
+
+def check(loaded: LoadedTeam, found: Diagnostics) -> None:
+    """Adds everything that is wrong with the team to `found`."""
+    scope = Scope(loaded, found)
+    team = loaded.team
+    check_team.check(scope)
+    if team.defaults is not None:
+        _check_layer(scope, team.defaults, ("defaults",))
+    for name, persona in (team.personas or {}).items():
+        _check_layer(scope, persona, ("personas", name))
+    for name, agent in team.agents.items():
+        check_agent.check_agent(scope, name, agent)
+
+
+def _check_layer(scope: Scope, layer: Agent, path: Path) -> None:
+    check_agent.check_keys(scope, layer, path, owner=None)

@@ -96,3 +96,6 @@ class _NamedFiles:
     def _text(self, file: str, path: Path) -> str | None:
         data = self._files.read(file, span=self._places.value_span(path))
         return None if data is None else decode(data, file=file, found=self._found)
+
+
+__all__ = ["Loaded", "LoadedTeam", "load"]

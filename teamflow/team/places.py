@@ -42,6 +42,11 @@ class Places:
         source, own = self._locate(path)
         return source.value_span(own)
 
+    def has(self, path: Path) -> bool:
+        """Whether the file has something at exactly `path`."""
+        source, own = self._locate(path)
+        return source.has(own)
+
     def file_of(self, path: Path) -> str:
         """The file that `path` was written in."""
         return self._locate(path)[0].file

@@ -1,0 +1,76 @@
+"""Checks of what an agent is: exactly one of prompt, command and ask, and only keys that mean something with it."""
+
+from __future__ import annotations
+
+from teamflow.team.model import Agent
+from teamflow.team.resolve import KINDS
+from teamflow.team.scope import Scope
+from teamflow.team.source import Path
+
+_PROMPT_ONLY = ("engine", "model", "script", "permissions", "mcp_servers", "subagents", "instructions")
+_ASK_ONLY = ("options", "default")
+_PROCESS_ONLY = (
+    "retry", "verify", "skip_if_verified", "idle_timeout", "grace", "outputs", "workspace", "workdir",
+    "isolation", "reads", "writes", "cache", "target", "loop", "secrets",
+)  # fmt: skip
+_MEANINGLESS = {
+    "prompt": frozenset(_ASK_ONLY),
+    "command": frozenset((*_PROMPT_ONLY, *_ASK_ONLY)),
+    "ask": frozenset((*_PROMPT_ONLY, *_PROCESS_ONLY)),
+}
+
+
+def check_kind(scope: Scope, name: str, agent: Agent, path: Path) -> None:
+    own = [kind for kind in KINDS if getattr(agent, kind) is not None]
+    if len(own) > 1:
+        scope.error("two-kinds", f'"{name}" has {" and ".join(own)}, it needs one of them', (*path, own[1]), key=True)
+        return
+    kind = own[0] if own else _inherited_kind(scope, agent)
+    if kind is None:
+        hint = "Give it one of: prompt (an agent CLI), command (a process), ask (a person)."
+        scope.error("no-kind", f'"{name}" does not say what to do', path, hint=hint, key=True)
+        return
+    if kind not in ("prompt", "command", "ask"):
+        return
+    for key in agent.model_fields_set & _MEANINGLESS[kind]:
+        scope.error(
+            "key-without-meaning", f'"{key}" means nothing with {kind}', (*path, key), hint="Remove it.", key=True
+        )
+    if kind == "prompt":
+        _check_script(scope, agent, path)
+    elif kind == "ask":
+        _check_answers(scope, agent, path)
+
+
+def _inherited_kind(scope: Scope, agent: Agent) -> str | None:
+    """The kind from persona or defaults; `several` when a layer has more than one."""
+    for layer in scope.layers(agent)[1:]:
+        said = [kind for kind in KINDS if getattr(layer, kind) is not None]
+        if said:
+            return said[0] if len(said) == 1 else "several"
+    return None
+
+
+def _check_script(scope: Scope, agent: Agent, path: Path) -> None:
+    if agent.script is None and agent.engine is None and agent.persona is None and scope.team.defaults is None:
+        return
+    engine = scope.setting(agent, "engine")
+    first = engine[0] if isinstance(engine, tuple) and engine else ""
+    script = scope.setting(agent, "script")
+    scripted = first.partition("/")[0] == "scripted"
+    if scripted and script is None:
+        scope.error("no-script", "engine: scripted needs a script to play", path, hint="Write script: FILE.", key=True)
+    elif agent.script is not None and not scripted:
+        hint = "Write engine: scripted beside it."
+        scope.error("key-without-meaning", "script is for engine: scripted", (*path, "script"), hint=hint, key=True)
+
+
+def _check_answers(scope: Scope, agent: Agent, path: Path) -> None:
+    options = scope.setting(agent, "options")
+    if agent.default is None:
+        return
+    if not isinstance(options, tuple):
+        hint = "Give it options, or leave the default out."
+        scope.error("bad-answer", "an approval has no default answer", (*path, "default"), hint=hint)
+    elif agent.default not in options:
+        scope.error("bad-answer", "the default is not among the options", (*path, "default"))

@@ -1,0 +1,83 @@
+"""JSON Schema as declarations use it: whether one is valid, and whether a value fits.
+
+Decides words for what jsonschema finds, and that nothing is ever fetched: a `$ref` stays inside its schema. The
+library is imported only for declarations that a bare type does not settle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from teamflow.core.plan import Json
+from teamflow.team.resolve import is_file_output, json_schema
+from teamflow.team.scope import Scope
+from teamflow.team.source import Path
+
+_TRIVIAL = frozenset(("type", "description", "title"))
+_TYPES = frozenset(("string", "number", "integer", "boolean", "array", "object", "null"))
+
+
+def check_declaration(scope: Scope, declared: str | Mapping[str, Json], path: Path, *, default: bool) -> None:
+    """Complains when a declaration is no JSON Schema, or its default does not fit it."""
+    if isinstance(declared, str) or (not default and is_file_output(declared)):
+        return
+    if set(declared) <= _TRIVIAL and declared.get("type", "string") in _TYPES:
+        return
+    problem = schema_problem(declared)
+    if problem is not None:
+        where, message = problem
+        scope.error("bad-schema", message, (*path, *where), hint="Declarations are JSON Schema, or a bare type.")
+    elif default and "default" in declared:
+        faults = misfits(declared["default"], declared)
+        if faults:
+            scope.error("bad-default", f"the default does not fit: {faults[0]}", (*path, "default"))
+
+
+def schema_problem(schema: Mapping[str, Json]) -> tuple[Path, str] | None:
+    """Where in `schema` and why it is no JSON Schema; None when it is one."""
+    for path, reference in _references(schema):
+        if not reference.startswith("#"):
+            return path, "a $ref must stay inside its schema: nothing is fetched"
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError
+
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        return tuple(error.absolute_path), f"this is no JSON Schema: {_short(error.message)}"
+    return None
+
+
+def misfits(value: Json, declared: str | Mapping[str, Json]) -> list[str]:
+    """What is wrong with `value` under a declaration, at most five things, in the order of the value."""
+    from jsonschema import Draft202012Validator
+    from referencing.exceptions import Unresolvable
+
+    validator = Draft202012Validator(json_schema(declared))
+    found: list[str] = []
+    try:
+        for error in validator.iter_errors(value):
+            where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
+            found.append(f"{where.removeprefix('.')}: {_short(error.message)}" if where else _short(error.message))
+            if len(found) == 5:
+                break
+    except (Unresolvable, RecursionError):
+        found.append("its schema refers to itself or to something that is not there")
+    return found
+
+
+def _references(schema: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    pending: list[tuple[Json, Path]] = [(schema, path)]
+    while pending:
+        part, at = pending.pop()
+        if isinstance(part, Mapping):
+            for key, value in part.items():
+                if key in ("$ref", "$dynamicRef") and isinstance(value, str):
+                    yield (*at, key), value
+                pending.append((value, (*at, key)))
+        elif isinstance(part, list):
+            pending.extend((value, (*at, index)) for index, value in enumerate(part))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else text[:199] + "…"

@@ -1,0 +1,101 @@
+"""What every check needs: the team, its names, and a way to complain about a path.
+
+Decides nothing about correctness. Suggestions cost time, so there is a fixed number of them per load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+from teamflow.core.diagnostics import Diagnostics, did_you_mean
+from teamflow.team.loaded import LoadedTeam
+from teamflow.team.model import Agent, PrPolicy, Team
+from teamflow.team.places import Places
+from teamflow.team.resolve import layers_of
+from teamflow.team.source import Path
+from teamflow.team.template import Compiled, TemplateError
+
+_SUGGESTIONS = 40
+_MOST_KNOWN = 2_000
+_MOST_TOKENS = 50_000
+
+BUILT_IN_ENGINES = ("acp", "claude", "codex", "copilot", "gemini", "opencode", "scripted")
+"""Engines that need no definition, whether or not this version starts them."""
+
+
+class Scope:
+    """One load's team under check."""
+
+    def __init__(self, loaded: LoadedTeam, found: Diagnostics) -> None:
+        self.loaded = loaded
+        self.team: Team = loaded.team
+        self.places: Places = loaded.places
+        self.engines = frozenset((*BUILT_IN_ENGINES, *(self.team.engines or ())))
+        self.targets = frozenset(("local", *(self.team.targets or ())))
+        self._found = found
+        self._suggestions = _SUGGESTIONS
+        self._tokens = 0
+        self._seen: set[str] = set()
+
+    @cached_property
+    def helpers(self) -> frozenset[str]:
+        """Agents that another one may start as a sub-agent."""
+        layers = [*self.team.agents.values(), *(self.team.personas or {}).values()]
+        return frozenset(name for layer in layers for name in layer.subagents or ())
+
+    @cached_property
+    def extra_names(self) -> frozenset[str]:
+        """`feedback` when some loop or policy sends any back, `task` when there are sub-agents."""
+        team = self.team
+        layers = [*team.agents.values(), *(team.personas or {}).values(), *([team.defaults] if team.defaults else [])]
+        policies = [*(team.pr_policies or {}).values(), *(layer.pr for layer in layers)]
+        feedback = any(layer.loop for layer in layers) or any(
+            isinstance(policy, PrPolicy) and policy.feedback for policy in policies
+        )
+        return frozenset((["feedback"] if feedback else []) + (["task"] if self.helpers else []))
+
+    def error(self, code: str, message: str, path: Path, *, hint: str | None = None, key: bool = False) -> None:
+        """Complains at the value at `path`, or at its key."""
+        span = self.places.key_span(path) if key else self.places.value_span(path)
+        self._found.error(code, message, span, hint=hint)
+
+    def warn(self, code: str, message: str, path: Path, *, hint: str | None = None) -> None:
+        self._found.warn(code, message, self.places.value_span(path), hint=hint)
+
+    def suggest(self, word: str, known: Iterable[str], *, otherwise: str | None = None) -> str | None:
+        """A did-you-mean, else `otherwise`; only the first few of a load are looked for."""
+        names = list(known)
+        if self._suggestions <= 0 or len(names) > _MOST_KNOWN:
+            return otherwise
+        self._suggestions -= 1
+        return did_you_mean(word, names) or otherwise
+
+    def pay(self, source: str, compiled: Compiled) -> None:
+        """Counts what reading a template took. Raises TemplateError when all of them took too much."""
+        if compiled.tokens and source not in self._seen:
+            self._seen.add(source)
+            self._tokens += compiled.tokens
+            if self._tokens > _MOST_TOKENS:
+                raise TemplateError("the templates of this team are too large together: move text into inputs or files")
+
+    def layers(self, agent: Agent) -> tuple[Agent, ...]:
+        """The agent, its persona and the defaults, strongest first."""
+        return layers_of(self.team, agent)
+
+    def setting(self, agent: Agent, key: str) -> object:
+        """An agent's value for `key` from the strongest layer that has one, else None."""
+        for layer in self.layers(agent):
+            value: object = getattr(layer, key)
+            if value is not None:
+                return value
+        return None
+
+    def merged(self, agent: Agent, key: str) -> dict[str, object]:
+        """A plain map of an agent, merged over its layers."""
+        found: dict[str, object] = {}
+        for layer in reversed(self.layers(agent)):
+            value = getattr(layer, key)
+            if isinstance(value, Mapping):
+                found.update(value)
+        return found
