@@ -37,6 +37,11 @@ class Converged(NamedTuple):
     resume: Mapping[str, str]
     """Interrupted ones: the next attempt goes on where the last one stopped."""
     stays: Mapping[str, str]
+    """Finished ones that are not run again: when they ended."""
+    skipped: Mapping[str, str]
+    """Skipped ones that would be skipped again."""
+    paused: Mapping[str, str]
+    """Ones that wait for somebody to resume them."""
     ripple: Mapping[str, tuple[str, ...]]
     """Finished step → dependencies; if one of them is run and not found in the cache, the step is opened again."""
     stop: tuple[str, ...]
@@ -78,7 +83,7 @@ def reopen(
         if known.status is Status.RUNNING and change.kind == REDEFINED:
             out.stop.append(step.id)
         fates[step.id] = _settle(_Case(step, known, change, keys or {}, fates), out)
-    return Converged(out.retry, out.revision, out.resume, out.stays, out.ripple, tuple(out.stop))
+    return out.converged()
 
 
 _SAME: Final = Change(SAME)
@@ -92,8 +97,22 @@ class _Found:
         self.revision: dict[str, str] = {}
         self.resume: dict[str, str] = {}
         self.stays: dict[str, str] = {}
+        self.skipped: dict[str, str] = {}
+        self.paused: dict[str, str] = {}
         self.ripple: dict[str, tuple[str, ...]] = {}
         self.stop: list[str] = []
+
+    def converged(self) -> Converged:
+        return Converged(
+            retry=self.retry,
+            revision=self.revision,
+            resume=self.resume,
+            stays=self.stays,
+            skipped=self.skipped,
+            paused=self.paused,
+            ripple=self.ripple,
+            stop=tuple(self.stop),
+        )
 
 
 class _Case(NamedTuple):
@@ -115,7 +134,7 @@ def _settle(case: _Case, out: _Found) -> _Fate:
     if status in _OPEN:
         return _Fate.MAYBE if case.step.cache and case.change.kind == SAME else _Fate.RUNS
     if status is Status.WAITING and known.waiting_by == "user":
-        out.stays[step_id] = f"stays paused: {known.reason}"
+        out.paused[step_id] = known.reason
         return _Fate.MAYBE
     if case.change.kind == REDEFINED:
         out.revision[step_id] = case.change.reason
@@ -138,7 +157,7 @@ def _settle(case: _Case, out: _Found) -> _Fate:
 def _settle_skipped(case: _Case, out: _Found) -> _Fate:
     again = case.before(_Fate.RUNS) or case.before(_Fate.MAYBE)
     if not again or case.step.skip is not None:
-        out.stays[case.step.id] = f"skipped: {case.known.reason}"
+        out.skipped[case.step.id] = case.known.reason
         return _Fate.STAYS
     out.revision[case.step.id] = _because(again)
     return _Fate.MAYBE

@@ -1,0 +1,190 @@
+"""What a run of a plan would do, step by step, with the reason of each: the value that `plan` shows.
+
+Decides actions from the plan, from what the cache knows (probes are an argument) and from what an earlier run left
+(`plan/converge.py`). An action is only claimed where it is certain; else it is `undecided`, with what decides it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from teamflow.core.plan import ASK, Edge, Plan, Step
+from teamflow.plan.converge import Converged
+from teamflow.plan.instances import is_undecided
+
+RUN: Final = "run"
+CACHED: Final = "cached"
+SKIP: Final = "skip"
+ASKS: Final = "ask"
+UNDECIDED: Final = "undecided"
+
+
+class Probe(NamedTuple):
+    """What a look into the cache gave for a step whose key is known: a hit or not, and why."""
+
+    hit: bool
+    reason: str
+
+
+class Action(NamedTuple):
+    """`kind`: run | cached | skip | ask | undecided. `again`: the step has run before in this run."""
+
+    kind: str
+    reason: str
+    again: bool = False
+    own: bool = False
+    """Skipped by its own `if`, which a dependent that wants `passed` accepts."""
+
+
+class Line(NamedTuple):
+    """One step of the preview."""
+
+    step: Step
+    action: Action
+
+
+class Preview(NamedTuple):
+    """What `plan` prints. `most_steps` None: the file sets no bound (`limits.max_steps`) to what a run may add."""
+
+    plan: Plan
+    lines: tuple[Line, ...]
+    levels: tuple[tuple[str, ...], ...]
+    most_steps: int | None
+
+    @property
+    def edges(self) -> Iterable[tuple[str, str]]:
+        """(dependency, dependent) for every edge."""
+        return ((edge.on, line.step.id) for line in self.lines for edge in line.step.edges)
+
+    def counts(self) -> dict[str, int]:
+        """Action → how many steps."""
+        found: dict[str, int] = {}
+        for line in self.lines:
+            found[line.action.kind] = found.get(line.action.kind, 0) + 1
+        return found
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a run would do anything: what `--detailed-exitcode` tells."""
+        return any(line.action.kind not in (CACHED, SKIP) for line in self.lines)
+
+
+def preview(plan: Plan, *, probes: Mapping[str, Probe] | None = None, converged: Converged | None = None) -> Preview:
+    """The preview of `plan`. `probes`: steps whose key could be looked up; `converged`: when a run goes on."""
+    actions: dict[str, Action] = {}
+    known = _Known(probes or {}, converged, actions)
+    levels: list[list[str]] = [[] for _ in range(1 + max((step.level for step in plan.steps), default=-1))]
+    for step in plan.steps:
+        actions[step.id] = _action(step, known)
+        levels[step.level].append(step.id)
+    lines = tuple(Line(step, actions[step.id]) for step in plan.steps)
+    return Preview(plan, lines, tuple(map(tuple, levels)), _most_steps(plan))
+
+
+def _most_steps(plan: Plan) -> int | None:
+    grows = [step for step in plan.steps if is_undecided(step.id)]
+    certain = len(plan.steps) - len(grows)
+    if not grows:
+        return certain
+    return None if plan.limits.max_steps is None else certain + plan.limits.max_steps
+
+
+class _Known(NamedTuple):
+    probes: Mapping[str, Probe]
+    converged: Converged | None
+    actions: Mapping[str, Action]
+
+
+def _action(step: Step, known: _Known) -> Action:
+    again, reason = _earlier(step, known.converged)
+    if step.skip is not None:
+        return Action(SKIP, step.skip, own=True)
+    settled = _left(step, known.converged) or _broken(step, known.actions)
+    if settled is not None:
+        return settled
+    probe = known.probes.get(step.id)
+    if probe is not None and probe.hit:
+        return Action(CACHED, probe.reason)
+    waits = _undecided(step, known)
+    if waits is not None:
+        return Action(UNDECIDED, waits, again)
+    if step.kind == ASK:
+        return Action(ASKS, reason or _first_reason(step), again)
+    return Action(RUN, reason or (probe.reason if probe else "") or _first_reason(step), again)
+
+
+def _earlier(step: Step, converged: Converged | None) -> tuple[bool, str]:
+    """Whether the step is opened again, and why."""
+    for opened in (converged.retry, converged.revision, converged.resume) if converged else ():
+        if step.id in opened:
+            return True, opened[step.id]
+    return False, ""
+
+
+def _left(step: Step, converged: Converged | None) -> Action | None:
+    """What a step that is not opened again counts as."""
+    if converged is None:
+        return None
+    if step.id in converged.stays:
+        return Action(CACHED, converged.stays[step.id])
+    if step.id in converged.skipped:
+        return Action(SKIP, converged.skipped[step.id], own=True)
+    if step.id in converged.paused:
+        return Action(UNDECIDED, f"stays paused: {converged.paused[step.id]}")
+    return None
+
+
+def _broken(step: Step, actions: Mapping[str, Action]) -> Action | None:
+    """The skip that follows from a dependency whose end is certain and does not hold."""
+    for edge in step.edges:
+        before = actions.get(edge.on)
+        if before is not None and not _may_hold(edge, before):
+            return Action(SKIP, f"{edge.on} {_ended(before)}, and {edge.when} is wanted")
+    return None
+
+
+def _may_hold(edge: Edge, before: Action) -> bool:
+    match before.kind:
+        case "skip":
+            return edge.when == "finished" or (edge.when == "passed" and before.own)
+        case "cached":
+            return edge.when != "failed"
+        case _:
+            return True
+
+
+def _ended(before: Action) -> str:
+    return "is skipped" if before.kind == SKIP else "has succeeded"
+
+
+def _undecided(step: Step, known: _Known) -> str | None:
+    """What decides whether the step runs, when that is not certain."""
+    if is_undecided(step.id):
+        return f"its instances are known {_once(step.edges, known.actions)}"
+    if step.condition is not None:
+        return f"if: {step.condition}, known {_once(step.edges, known.actions)}"
+    fails = [edge.on for edge in step.edges if edge.when == "failed"]
+    if fails:
+        return f"runs only if {fails[0]} fails"
+    if step.cache and step.id not in known.probes and step.edges:
+        return f"its key is known {_once(step.edges, known.actions)}"
+    return None
+
+
+def _once(edges: Iterable[Edge], actions: Mapping[str, Action]) -> str:
+    names = [edge.on for edge in edges]
+    names = [name for name in names if name not in actions or actions[name].kind not in (CACHED, SKIP)] or names
+    more = f" and {len(names) - 1} more have" if len(names) > 1 else " has"
+    return f"once {names[0]}{more} ended" if names else "during the run"
+
+
+def _first_reason(step: Step) -> str:
+    if step.taken:
+        return f"takes {_listed(step.taken)} as the newest run left it"
+    return f"after {_listed([edge.on for edge in step.edges])}" if step.edges else "first"
+
+
+def _listed(names: Iterable[str]) -> str:
+    listed = list(dict.fromkeys(names))
+    return ", ".join(listed[:3]) + (f" and {len(listed) - 3} more" if len(listed) > 3 else "")

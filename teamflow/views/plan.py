@@ -1,0 +1,159 @@
+"""A plan as people and programs read it: the table of what would run and why, its summary, its JSON.
+
+Decides columns, symbols and order; no colour carries meaning. What would run is decided in `plan/explain.py`. The
+tree is in `views/graph.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from teamflow.core.plan import Json, Step
+from teamflow.plan.explain import Line, Preview
+from teamflow.views.ascii import plain
+from teamflow.views.graph import tree
+from teamflow.views.sanitize import cell
+from teamflow.views.width import fit, pad, width
+from teamflow.views.words import names, plural
+
+SCHEMA_VERSION: Final = 1
+
+SYMBOLS: Final[Mapping[str, str]] = {"run": "+", "cached": "=", "skip": "-", "ask": "!", "undecided": "?"}
+AGAIN: Final = "~"
+
+_WORDS: Final[Mapping[str, str]] = {
+    "run": "to run",
+    "again": "to run again",
+    "cached": "unchanged",
+    "skip": "skipped",
+    "ask": "ask",
+    "undecided": "known later",
+}
+_HEADS: Final = ("step", "engine", "target", "workspace", "may")
+_WIDEST: Final = (40, 24, 16, 12, 32)
+_REASON: Final = 24
+"""Columns that the reason keeps; where the table leaves less, columns go from the right."""
+_PATH: Final = 8
+
+
+def symbol(line: Line) -> str:
+    """One character for what would happen to a step."""
+    action = line.action
+    return AGAIN if action.again and action.kind == "run" else SYMBOLS[action.kind]
+
+
+def plan_text(preview: Preview, *, columns: int, ascii_only: bool = False, graph: bool = True) -> str:
+    """Table, tree and summary, each line at most `columns` wide, without a last newline."""
+    parts = ["\n".join(_table(preview.lines, columns))] if preview.lines else []
+    if graph and any(line.step.edges for line in preview.lines):
+        parts.append("\n".join(tree(preview, symbol, columns=columns)))
+    parts.append("\n".join(_summary(preview, columns)))
+    text = "\n\n".join(parts)
+    return plain(text) if ascii_only else text
+
+
+# -- the table ---------------------------------------------------------------------------------------------------
+
+
+def _table(lines: Sequence[Line], columns: int) -> Iterator[str]:
+    rows = [_cells(line.step) for line in lines]
+    shown = _shown_columns(rows, columns)
+    yield fit("  " + "  ".join(pad(_HEADS[index], size) for index, size in shown) + "  why", columns).rstrip()
+    for line, row in zip(lines, rows, strict=True):
+        cells = "  ".join(pad(fit(row[index], size), size) for index, size in shown)
+        yield fit(f"{symbol(line)} {cells}  {cell(line.action.reason)}", columns).rstrip()
+
+
+def _shown_columns(rows: Sequence[tuple[str, ...]], columns: int) -> list[tuple[int, int]]:
+    """(column, its width) of those that hold anything and leave room for the reason; the step is always there."""
+    sizes = [
+        max(width(head), *(min(width(row[index]), _WIDEST[index]) for row in rows)) for index, head in enumerate(_HEADS)
+    ]
+    used = [index for index in range(len(_HEADS)) if index == 0 or any(row[index] for row in rows)]
+    while len(used) > 1 and sum(sizes[index] + 2 for index in used) + 2 + _REASON > columns:
+        used.pop()
+    sizes[0] = max(8, min(sizes[0], columns - 4))
+    return [(index, sizes[index]) for index in used]
+
+
+def _cells(step: Step) -> tuple[str, ...]:
+    engine = f"{step.engine}/{step.model}" if step.model else step.engine
+    return tuple(map(cell, (step.id, engine, step.target, step.workspace, step.permissions)))
+
+
+# -- the summary -------------------------------------------------------------------------------------------------
+
+
+def _summary(preview: Preview, columns: int) -> Iterator[str]:
+    yield fit(f"{plural(len(preview.lines), 'step')}: {_counts(preview)}" if preview.lines else "no steps", columns)
+    if preview.plan.critical_path:
+        path = preview.plan.critical_path
+        shown = path if len(path) <= _PATH else (*path[: _PATH // 2], "…", *path[-_PATH // 2 :])
+        yield fit(f"{plural(len(preview.levels), 'level')}, longest path {len(path)}: {' → '.join(shown)}", columns)
+    most = preview.most_steps
+    if most is None:
+        yield fit("the run may add steps without a limit: set limits.max_steps", columns)
+    elif most > len(preview.lines):
+        yield fit(f"at most {plural(most, 'step')} with those that the run adds", columns)
+    for area, keys in _waiting(preview).items():
+        yield fit(f"not in this version yet: {area} ({names(keys)})", columns)
+
+
+def _counts(preview: Preview) -> str:
+    found: dict[str, int] = {}
+    for line in preview.lines:
+        kind = "again" if symbol(line) == AGAIN else line.action.kind
+        found[kind] = found.get(kind, 0) + 1
+    return ", ".join(f"{found[kind]} {word}" for kind, word in _WORDS.items() if kind in found)
+
+
+def _waiting(preview: Preview) -> dict[str, list[str]]:
+    """Area → the keys that wait for it: those of the run, and `key of step`."""
+    found: dict[str, list[str]] = {}
+    for key, area in preview.plan.waits:
+        found.setdefault(area, []).append(key)
+    for line in preview.lines:
+        for key, area in line.step.waits:
+            found.setdefault(area, []).append(f"{key} of {line.step.id}")
+    return found
+
+
+# -- JSON --------------------------------------------------------------------------------------------------------
+
+
+def plan_object(preview: Preview) -> dict[str, Json]:
+    """The object of `plan --json`, as documented."""
+    plan = preview.plan
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "team": plan.team,
+        "digest": plan.digest,
+        "steps": [_step_object(line) for line in preview.lines],
+        "levels": [list(level) for level in preview.levels],
+        "critical_path": list(plan.critical_path),
+        "edges": [list(edge) for edge in preview.edges],
+    }
+
+
+def plan_json(preview: Preview) -> str:
+    """`plan_object` as text, without a last newline."""
+    return json.dumps(plan_object(preview), indent=2, ensure_ascii=False)
+
+
+def _step_object(line: Line) -> dict[str, Json]:
+    step, action = line
+    return {
+        "id": step.id,
+        "agent": step.agent,
+        "action": action.kind,
+        "reason": action.reason,
+        "depends_on": list(step.dependencies),
+        "level": step.level,
+        "engine": step.engine,
+        "model": step.model,
+        "target": step.target,
+        "workspace": step.workspace,
+        "key": step.key,
+    }
