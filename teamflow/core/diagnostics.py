@@ -5,7 +5,6 @@ Decides nothing and formats nothing: `views/diagnostics.py` prints, `core/codes.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -86,5 +85,7 @@ class Diagnostics:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """`did you mean "x"?` for the closest of `known`, or None when nothing is close."""
+    import difflib  # needed only when something is wrong
+
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f'did you mean "{close[0]}"?' if close else None

@@ -14,10 +14,10 @@ from teamflow.team import check_text
 from teamflow.team.check_kind import check_kind
 from teamflow.team.check_team import check_engine, check_names, check_policy, check_variables, shown
 from teamflow.team.check_text import AFTER, BEFORE, ENV, MATRIX, Owner
+from teamflow.team.declared import is_file_output
 from teamflow.team.files import leaves_root
 from teamflow.team.json_schema import check_declaration
 from teamflow.team.model import Agent, FileReference, Loop, McpServer, Permissions, PrPolicy, TargetLabels, Workspace
-from teamflow.team.resolve import is_file_output
 from teamflow.team.scope import Scope
 from teamflow.team.source import Path
 from teamflow.team.template import is_template
@@ -298,8 +298,8 @@ def _check_pr(scope: Scope, value: object, subject: Subject) -> None:
     if isinstance(value, PrPolicy):
         check_policy(scope, value, path)
     elif value is True and "default" not in known:
-        hint = "Declare default under pr_policies, or name a policy."
-        scope.error("unknown-policy", "pr: true means the policy default, which is not there", path, hint=hint)
+        remedy = "Declare default under pr_policies, or name a policy."
+        scope.error("unknown-policy", "pr: true means the policy default, which is not there", path, hint=remedy)
     elif isinstance(value, str) and value not in known:
         hint = scope.suggest(value, known, otherwise="Declare it under pr_policies.")
         scope.error("unknown-policy", f'there is no policy "{shown(value)}"', path, hint=hint)

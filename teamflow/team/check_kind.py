@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from teamflow.team.declared import KINDS
 from teamflow.team.model import Agent
-from teamflow.team.resolve import KINDS
 from teamflow.team.scope import Scope
 from teamflow.team.source import Path
 

@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 
 from teamflow.core.plan import Json
+from teamflow.team.declared import ITEM, is_file_output, json_schema
 from teamflow.team.model import Agent
-from teamflow.team.resolve import ITEM, is_file_output, json_schema
 from teamflow.team.scope import Scope
 from teamflow.team.source import Path
 from teamflow.team.template import Compiled, Reference

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from teamflow.core.plan import Json
-from teamflow.team.resolve import is_file_output, json_schema
+from teamflow.team.declared import is_file_output, json_schema
 from teamflow.team.scope import Scope
 from teamflow.team.source import Path
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from teamflow.core.diagnostics import Diagnostics, Span
 from teamflow.core.plan import Json
 from teamflow.team.model import Team
 from teamflow.team.places import Places
-from teamflow.team.resolve import resolve, resolve_limits
-from teamflow.team.resolved import ResolvedAgent, ResolvedLimits
+
+if TYPE_CHECKING:
+    from teamflow.team.resolved import ResolvedAgent, ResolvedLimits
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,14 @@ class LoadedTeam:
     @cached_property
     def resolved(self) -> Mapping[str, ResolvedAgent]:
         """Every agent with its settings merged, in the order of the file."""
+        from teamflow.team.resolve import resolve  # only plans need it
+
         return resolve(self.team, texts=self.texts, scripts=self.scripts)
 
     @cached_property
     def limits(self) -> ResolvedLimits:
+        from teamflow.team.resolve import resolve_limits
+
         return resolve_limits(self.team)
 
     def key_span(self, *path: str | int) -> Span:

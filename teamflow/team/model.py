@@ -11,9 +11,9 @@ built in (`team/resolve.py` has the one table). Maps merge one level; `resolve(t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, Strict, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from teamflow.team.scalars import COUNT, DURATION, SIZE, parse_count, parse_duration, parse_size
@@ -67,6 +67,8 @@ Count = Annotated[
     _spelled(parse_count, "bad-count"),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": COUNT}]}),
 ]
+JsonLike: TypeAlias = Any
+"""Any JSON value; the tree holds nothing else, so there is nothing to check."""
 EnvValue: TypeAlias = str | int
 Env: TypeAlias = dict[str, EnvValue]
 ConditionWord = Literal["succeeded", "failed", "finished", "passed"]
@@ -82,9 +84,9 @@ _DEPENDS_SCHEMA = {
 }
 DependsOn = Annotated[dict[str, ConditionWord], BeforeValidator(_conditions), WithJsonSchema(_DEPENDS_SCHEMA)]
 JsonType = Literal["string", "number", "integer", "boolean", "array", "object", "null"]
-Declaration: TypeAlias = JsonType | dict[str, JsonValue]
+Declaration: TypeAlias = JsonType | dict[str, JsonLike]
 Positive = Annotated[int, Field(ge=1)]
-Axis: TypeAlias = Text | list[JsonValue]
+Axis: TypeAlias = Text | list[JsonLike]
 
 
 class Model(BaseModel):
@@ -246,7 +248,7 @@ class Agent(Model):
     depends_on: DependsOn | None = Field(
         None, description="Agents that come first: a list, or a map to succeeded, failed, finished, passed."
     )
-    matrix: Text | list[JsonValue] | dict[str, Axis] | None = Field(
+    matrix: Text | list[JsonLike] | dict[str, Axis] | None = Field(
         None,
         description="One step per value: a map of lists or expressions, a list, an expression, or an agent "
         "to pair with.",

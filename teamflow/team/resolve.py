@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 from pydantic import BaseModel
 
 from teamflow.core.plan import Json
+from teamflow.team.declared import ITEM, KINDS, is_file_output, json_schema, layers_of
 from teamflow.team.model import (
     Agent,
     Budget,
@@ -46,8 +47,6 @@ from teamflow.team.resolved import (
 )
 from teamflow.team.resolved import Permissions as ResolvedPermissions
 
-KINDS = ("prompt", "command", "ask")
-
 
 @dataclass(frozen=True, slots=True)
 class BuiltIn:
@@ -64,8 +63,6 @@ class BuiltIn:
 
 
 BUILT_IN = BuiltIn()
-ITEM = "item"
-"""The axis that a bare list or expression in `matrix` stands for."""
 
 PrSetting: TypeAlias = PrPolicy | str | bool | None
 
@@ -200,16 +197,6 @@ def _matrix(value: object, agents: Mapping[str, Agent]) -> Matrix | None:
     raise AssertionError(f"not a matrix: {value!r}")
 
 
-def json_schema(declared: str | Mapping[str, Json]) -> dict[str, Json]:
-    """The JSON Schema of a declaration: a bare type is shorthand for `{type: …}`."""
-    return {"type": declared} if isinstance(declared, str) else dict(declared)
-
-
-def is_file_output(declared: object) -> bool:
-    """`{file: path}` and nothing else is a file; no JSON Schema has a key `file`."""
-    return isinstance(declared, dict) and set(declared) == {"file"} and isinstance(declared["file"], str)
-
-
 def _outputs(declared: Mapping[str, Any]) -> dict[str, Output]:
     return {
         name: FileOutput(str(value["file"])) if is_file_output(value) else SchemaOutput(json_schema(value))
@@ -269,13 +256,6 @@ def _work(layers: _Layers, texts: Mapping[str, str], scripts: Mapping[str, Json]
         mcp_servers={name: server.model_dump(exclude_none=True) for name, server in layers.maps("mcp_servers").items()},
         subagents=_texts(layers.get("subagents")),
     )
-
-
-def layers_of(team: Team, agent: Agent) -> tuple[Agent, ...]:
-    """The layers that settle `agent`, strongest first; an unknown persona counts as none."""
-    persona_name = agent.persona or (team.defaults.persona if team.defaults else None)
-    persona = (team.personas or {}).get(persona_name) if persona_name else None
-    return tuple(layer for layer in (agent, persona, team.defaults) if layer is not None)
 
 
 def resolve_agent(

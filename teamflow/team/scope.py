@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from teamflow.core.diagnostics import Diagnostics, did_you_mean
+from teamflow.team.declared import layers_of
 from teamflow.team.loaded import LoadedTeam
 from teamflow.team.model import Agent, PrPolicy, Team
 from teamflow.team.places import Places
-from teamflow.team.resolve import layers_of
 from teamflow.team.source import Path
 from teamflow.team.template import Compiled, TemplateError
 

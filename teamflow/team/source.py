@@ -32,7 +32,7 @@ Path: TypeAlias = "tuple[str | int, ...]"
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 
 _BREAK = re.compile(r"\r\n|\r|\n")
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN = "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 _ALLOWED_BYTES = bytes([9, 10, 13, *range(32, 127)])
 
 
@@ -296,7 +296,7 @@ def decode(data: bytes, *, file: str, found: Diagnostics) -> str | None:
         found.error("yaml-encoding", "this is not UTF-8", _at(before, file), hint=hint)
         return None
     text = text.removeprefix("\ufeff")
-    bad = _FORBIDDEN.search(text)
+    bad = re.search(_FORBIDDEN, text)
     if bad is None:
         return text
     name = f"U+{ord(bad.group()):04X}"

@@ -8,7 +8,6 @@ references (`{{ inputs.feature }}`) are settled here; everything else goes to th
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -100,7 +99,11 @@ def is_template(text: str) -> bool:
 
 def to_text(value: Json) -> str:
     """How a value stands inside a text: texts as they are, everything else as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if isinstance(value, str):
+        return value
+    import json
+
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def look_up(path: tuple[str, ...], context: Context) -> Json:
