@@ -19,6 +19,7 @@ if MYPY:
 
     Containment = Union[Cgroups, Walk]
 
+INIT = b'trap : INT TERM; "$@"; exit $?'  # caught, so that children have the defaults; not ignored, which they inherit
 FORCE = b"TEAMFLOW_KILL_LEVEL"
 
 
@@ -82,7 +83,7 @@ class Namespaces:
             self._probe()
         if self._prefix is None:
             raise Impossible("no PID namespace can be made here: " + self._why)
-        return [*self._prefix, b"/bin/sh", b"-c", b'"$@"; exit $?', b"sh", *argv]
+        return [*self._prefix, b"/bin/sh", b"-c", INIT, b"sh", *argv]
 
     def _probe(self) -> None:
         program = b"/usr/bin/unshare"

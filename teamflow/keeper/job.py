@@ -38,11 +38,13 @@ class Request:
         self.err = None if get("err") is None else _path(get("err"), "err")
         self.env: "str | None" = get("env")
         self.add: "dict[str, str | None]" = get("env_add") or {}
+        if type(self.env) not in (str, type(None)) or type(self.add) is not dict:
+            raise wire.Malformed("env, env_add are not a string and an object")
         self.stdin, self.stdin_eof = _stdin(get("stdin", "null"))
         self.in_log = None if get("in_log") is None else _path(get("in_log"), "in_log")
         self.timeout = _number(get("timeout"), "timeout")
         self.idle = _number(get("idle"), "idle")
-        self.idle_paths = [_path(path, "idle_paths") for path in get("idle_paths") or ()]
+        self.idle_paths = [_path(path, "idle_paths") for path in _list(get("idle_paths"))]
         grace = _number(get("grace"), "grace")
         self.grace = GRACE if grace is None else grace
         self.log_limit = _number(get("log_limit"), "log_limit")
@@ -67,6 +69,12 @@ def _argv(value: "Any") -> "list[bytes]":
         return [word.encode("utf-8", "surrogateescape") for word in value]
     except (AttributeError, ValueError):
         raise wire.Malformed("argv holds what is not a string of bytes") from None
+
+
+def _list(value: "Any") -> "list[Any]":
+    if value is not None and type(value) is not list:
+        raise wire.Malformed("idle_paths is not a list")
+    return value or []
 
 
 def _path(value: "Any", name: str) -> bytes:

@@ -167,7 +167,7 @@ class Loop:
             if name == "start":
                 self._phases.start(message, now)
             elif name == "env":
-                self._phases.env(str(message.get("id")), message.get("vars") or {})
+                self._phases.env(str(message.get("id")), message.get("vars"))
             else:
                 self._seldom(link, name, message, now)
         except wire.Malformed as error:

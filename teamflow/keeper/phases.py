@@ -52,7 +52,7 @@ class Phases:
 
     # -- starting
 
-    def env(self, name: str, variables: "dict[str, str]") -> None:
+    def env(self, name: str, variables: "Any") -> None:
         """Names an environment; Malformed."""
         try:
             self._envs[name] = {_raw(key): _raw(value) for key, value in variables.items()}

@@ -129,7 +129,7 @@ def make_directories(path: bytes) -> None:
         if not parent or parent == path:
             raise
         make_directories(parent)
-        make_directories(path)
+        posix.mkdir(path, 0o700)
 
 
 def said(error: Exception) -> str:

@@ -69,7 +69,8 @@ def decode(line: bytes) -> "dict[str, Any]":
     try:
         text = line.decode().strip()
         value, end = _scan(text, 0)
-    except (ValueError, StopIteration, RecursionError) as error:
+    except (ValueError, StopIteration, RecursionError, SystemError) as error:
+        # SystemError: the C scanner takes its exception from json.decoder, which is not imported.
         raise Malformed(str(error) or "not JSON") from None
     if end != len(text):
         raise Malformed("more than one value on a line")

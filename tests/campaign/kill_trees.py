@@ -50,7 +50,7 @@ TREES: dict[str, tuple[str, int]] = {
     "forks on TERM": ("trap 'setsid sleep 300 & setsid sleep 300 & exit 3' INT TERM; sleep 300 & wait; wait", 2),
     "burst": (BURST, 20),
     "fork-hop storm": (f"{HOP} & sleep 300", 2),
-    "exits by itself": (f"setsid sleep 300 {QUIET} & exit 0", 1),
+    "exits by itself": (f"setsid sleep 300 {QUIET} & exit 0", 0),
 }
 AT_LEVEL_WALK_UNSURE = {"fork-hop storm"}  # what a walk cannot promise; counted apart
 
@@ -100,7 +100,8 @@ class Stage:
         self.keeper.start(self.client, name, script, grace=grace, isolation=self.isolation)
         started = self.client.entry("start", name)
         if early is None:
-            wait_for(lambda: len(self.others()) >= size, 5)
+            if not wait_for(lambda: len(self.others()) >= size, 3):
+                tally.wrongs.append(f"{tree}: never stood, {len(self.others())} of {size}")
         else:
             time.sleep(early)
         begun = time.monotonic()

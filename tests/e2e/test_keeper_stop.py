@@ -1,0 +1,208 @@
+"""Stopping: ladders, limits, leftovers, namespaces, freezing; what lives is told by the test's own cgroup."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.campaign import kill_trees
+from tests.e2e.keeper_driver import Keeper, cgroup_root, has_pidns, levels, wait_for
+
+needs_truth = pytest.mark.skipif(cgroup_root() is None, reason="no cgroup can be made here to count in")
+needs_pidns = pytest.mark.skipif(not has_pidns(), reason="no PID namespace can be made here")
+
+
+@pytest.fixture(params=levels())
+def keeper(request: pytest.FixtureRequest) -> Iterator[Keeper]:
+    made = Keeper(request.param)
+    yield made
+    made.close()
+
+
+@needs_truth
+@pytest.mark.parametrize(("level", "isolation"), kill_trees.kinds())
+def test_every_tree_is_killed_and_the_bystander_lives(level: str, isolation: str | None) -> None:
+    tally = kill_trees.Tally()
+    stage = kill_trees.Stage(level, isolation)
+    try:
+        for number, tree in enumerate(kill_trees.TREES):
+            stage.trial(f"t{number}", tree, 0.05, None, tally)
+    finally:
+        stage.close()
+    assert tally.wrongs == []
+    assert not tally.survivors
+
+
+@pytest.mark.slow
+@needs_truth
+def test_thirty_trials_of_the_campaign_with_a_fresh_seed() -> None:
+    seed = int(time.time())
+    print("seed", seed)
+    for level, tally in kill_trees.campaign(30, seed).items():
+        assert (level, tally.wrongs, dict(tally.survivors)) == (level, [], {})
+
+
+def test_the_ladder_goes_up_step_by_step(keeper: Keeper) -> None:
+    client = keeper.client()
+    script = "trap 'echo int' INT; trap 'echo term' TERM; echo ready; while :; do sleep 0.01; done"
+    keeper.start(client, "s", script, grace=0.4)
+    wait_for(lambda: Path(keeper.log("s")).exists() and "ready" in keeper.output("s"), 5)
+    begun = time.monotonic()
+    client.send(op="stop", step="s", attempt=1, cause="pause")
+    entry = client.entry("exit", "s")
+    assert 0.35 < time.monotonic() - begun < 1.5
+    assert (entry["signal"], entry["cause"]) == (9, "pause")
+    assert [word for word in keeper.output("s").split() if word != "Terminated"] == ["ready", "int", "term"]
+
+
+def test_a_stop_that_is_heeded_takes_no_grace(keeper: Keeper) -> None:
+    client = keeper.client()
+    keeper.start(client, "s", "trap 'exit 3' INT; echo ready; while :; do sleep 0.01; done", grace=30)
+    wait_for(lambda: Path(keeper.log("s")).exists() and "ready" in keeper.output("s"), 5)
+    client.send(op="stop", step="s", attempt=1)
+    entry = client.entry("exit", "s", seconds=3)
+    assert (entry["code"], entry["cause"]) == (3, "cancel")
+
+
+def test_a_second_stop_shortens_the_first_and_keeps_its_cause(keeper: Keeper) -> None:
+    client = keeper.client()
+    keeper.start(client, "s", "trap '' INT TERM; sleep 300")
+    client.entry("start", "s")
+    time.sleep(0.05)
+    client.send(op="stop", step="s", attempt=1, grace=60, cause="first")
+    client.send(op="stop", step="s", attempt=1, grace=0.1, cause="second")
+    entry = client.entry("exit", "s", seconds=3)
+    assert (entry["signal"], entry["cause"]) == (9, "first")
+
+
+def test_no_grace_kills_at_once(keeper: Keeper) -> None:
+    client = keeper.client()
+    keeper.start(client, "s", "trap '' INT TERM; setsid sleep 300 & sleep 300", grace=60)
+    client.entry("start", "s")
+    begun = time.monotonic()
+    client.send(op="stop_all", grace=0, cause="interrupt")
+    assert client.entry("exit", "s")["cause"] == "interrupt"
+    assert time.monotonic() - begun < 0.5
+    assert not keeper.truth or wait_for(lambda: not keeper.left(), 2) or not keeper.left()
+
+
+def test_a_stop_of_what_is_not_there_does_nothing(keeper: Keeper) -> None:
+    client = keeper.client()
+    client.send(op="stop", step="nobody", attempt=1)
+    keeper.start(client, "s", "sleep 0.1; exit 2")
+    client.send(op="stop", step="s", attempt=2, grace=0)
+    entry = client.entry("exit", "s")
+    assert (entry["code"], entry["cause"]) == (2, None)
+
+
+def test_timeout(keeper: Keeper) -> None:
+    client = keeper.client()
+    begun = time.monotonic()
+    keeper.start(client, "s", "trap '' INT; sleep 300", timeout=0.2, grace=0.2)
+    entry = client.entry("exit", "s")
+    assert entry["cause"] == "timeout"
+    assert 0.2 < time.monotonic() - begun < 0.9
+
+
+def test_idle_is_output_first(keeper: Keeper) -> None:
+    client = keeper.client()
+    begun = time.monotonic()
+    keeper.start(client, "s", "for i in 1 2 3 4; do sleep 0.1; echo $i; done; exec sleep 300", idle=0.3, grace=0.2)
+    keeper.start(client, "err", "for i in 1 2 3 4; do sleep 0.1; echo $i >&2; done", idle=0.3, err=keeper.log("e"))
+    assert client.entry("exit", "s")["cause"] == "idle"
+    assert 0.65 < time.monotonic() - begun < 1.5
+    assert keeper.output("s") == "1\n2\n3\n4\n"
+    assert client.entry("exit", "err")["cause"] is None
+
+
+def test_files_that_change_keep_a_silent_phase_alive(keeper: Keeper) -> None:
+    work = Path(keeper.home, "work/deep")
+    busy = "while [ $((i=i+1)) -lt {} ]; do sleep 0.1; echo $i > {}; done; "
+    (work / ".git").mkdir(parents=True)
+    client = keeper.client()
+    script = busy.format(7, "file") + busy.format(20, ".git/x")
+    begun = time.monotonic()
+    keeper.start(client, "s", script, idle=0.3, grace=0.1, cwd=str(work), idle_paths=[str(work.parent)])
+    assert client.entry("exit", "s")["cause"] == "idle"
+    assert 0.85 < time.monotonic() - begun < 1.4
+
+
+def test_too_much_output(keeper: Keeper) -> None:
+    client = keeper.client()
+    Path(keeper.home, "logs/s").mkdir(parents=True)
+    Path(keeper.log("s")).write_bytes(b"x" * 500_000)
+    keeper.start(client, "s", "while :; do head -c 50000 /dev/zero; sleep 0.01; done", log_limit=400_000, grace=0.1)
+    entry = client.entry("exit", "s")
+    assert entry["cause"] == "log_limit"
+    assert 900_000 < entry["log_size"] < 60_000_000
+    keeper.start(client, "small", "head -c 300000 /dev/zero; sleep 0.3", log_limit=400_000)
+    assert client.entry("exit", "small")["cause"] is None
+
+
+def test_a_log_that_shrank_is_told(keeper: Keeper) -> None:
+    client = keeper.client()
+    script = "echo a long line of output; sleep 0.3; : > /dev/stderr; echo short"
+    keeper.start(client, "s", script, log_limit=1_000_000)
+    entry = client.entry("exit", "s")
+    assert entry["truncated"] is True
+    assert entry["log_size"] == 6
+
+
+def test_frozen_time_does_not_count(keeper: Keeper) -> None:
+    client = keeper.client()
+    script = "setsid sh -c 'while :; do echo x; sleep 0.01; done'"
+    keeper.start(client, "s", script, timeout=0.5, idle=0.4, grace=0.1)
+    wait_for(lambda: Path(keeper.log("s")).exists() and keeper.output("s"), 5)
+    client.send(op="freeze", step="s", attempt=1)
+    time.sleep(0.1)
+    size = len(keeper.output("s"))
+    time.sleep(0.6)
+    assert len(keeper.output("s")) == size
+    client.send(op="thaw", step="s", attempt=1)
+    assert wait_for(lambda: len(keeper.output("s")) > size, 2)
+    assert client.entry("exit", "s")["cause"] == "timeout"
+
+
+def test_what_is_frozen_can_be_stopped(keeper: Keeper) -> None:
+    client = keeper.client()
+    keeper.start(client, "s", "sleep 300 & sleep 300")
+    client.entry("start", "s")
+    client.send(op="freeze", step="s", attempt=1)
+    client.send(op="stop", step="s", attempt=1, grace=0.5)
+    entry = client.entry("exit", "s")
+    assert (entry["signal"], entry["cause"]) == (2, "cancel")
+
+
+@needs_pidns
+def test_a_namespace_passes_signals_and_codes_on(keeper: Keeper) -> None:
+    client = keeper.client()
+    keeper.start(client, "code", "exit 7", isolation="pidns")
+    assert client.entry("exit", "code")["code"] == 7
+    keeper.start(client, "self", "kill -9 $$", isolation="pidns")
+    assert client.entry("exit", "self")["code"] == 137
+    keeper.start(client, "alone", ["/bin/sh", "-c", "ls -d /proc/[0-9]* | wc -l"], isolation="pidns")
+    client.entry("exit", "alone")
+    assert int(keeper.output("alone")) < 6
+    for step, caught in (("int", "INT"), ("term", "TERM")):
+        script = f"trap '' INT; trap 'exit 9' {caught}; echo ready; while :; do sleep 0.01; done"
+        keeper.start(client, step, script, isolation="pidns", grace=2)
+        wait_for(lambda step=step: Path(keeper.log(step)).exists() and "ready" in keeper.output(step), 5)
+        client.send(op="stop", step=step, attempt=1)
+        assert client.entry("exit", step)["code"] == 9
+    keeper.start(client, "missing", ["no-such-program-here"], isolation="pidns")
+    assert client.entry("exit", "missing")["code"] == 127
+
+
+def test_leftovers_of_one_phase_are_told_from_another_that_runs(keeper: Keeper) -> None:
+    """At the level `walk` both are children of the keeper by then, and only the mark tells which one's they were."""
+    client = keeper.client()
+    daemon = "env -i /usr/bin/setsid /bin/sleep 300 >/dev/null 2>&1 </dev/null & exec sleep"
+    keeper.start(client, "a", f"({daemon} 0.1) ; true")
+    keeper.start(client, "b", f"sh -c '{daemon} 0' ; sleep 300")
+    client.entry("exit", "a")
+    if keeper.truth:
+        assert wait_for(lambda: len(keeper.left()) == 3, 4), keeper.left()  # sh, sleep, daemon of b
+    client.send(op="stop_all", grace=0.2)
+    client.entry("exit", "b")
+    assert not keeper.truth or wait_for(lambda: not keeper.left(), 4) or not keeper.left()
