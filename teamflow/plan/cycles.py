@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from teamflow.core.diagnostics import Diagnostics, Span
-from teamflow.plan.graph import Dependencies, cycles
+from teamflow.plan.graph import arrange, cycles
 from teamflow.plan.uses import Need
 from teamflow.team.loaded import LoadedTeam
 
@@ -17,10 +17,11 @@ _SHOWN: Final = 12
 _PLACES: Final = 50
 
 
-def report_cycles(
-    graph: Dependencies, needs: Mapping[str, Mapping[str, Need]], loaded: LoadedTeam, found: Diagnostics
-) -> None:
+def report_cycles(needs: Mapping[str, Mapping[str, Need]], loaded: LoadedTeam, found: Diagnostics) -> None:
     """One complaint for each knot of agents that wait for each other."""
+    graph = {name: tuple(wants) for name, wants in needs.items()}
+    if arrange(graph) is not None:
+        return
     for path in cycles(graph):
         edges = list(itertools.pairwise(path))
         related = tuple(_edge(name, other, needs[name][other], loaded) for name, other in edges[:_PLACES])

@@ -15,7 +15,7 @@ from teamflow.plan.assemble import assemble, team_env
 from teamflow.plan.cycles import need_span, report_cycles
 from teamflow.plan.digest import plan_digest
 from teamflow.plan.graph import Layout, arrange
-from teamflow.plan.instances import Instance, expand
+from teamflow.plan.instances import Instance, expand, is_undecided
 from teamflow.plan.overrides import override
 from teamflow.plan.selection import Selection, select
 from teamflow.plan.steps import Place, common, make_step
@@ -26,6 +26,8 @@ from teamflow.team.loaded import LoadedTeam
 from teamflow.team.resolved import ResolvedAgent
 
 EVERYTHING = Selection()
+RUN_TIME_MATRIX = ("matrix", "run-time matrix")
+"""(key, area) of a matrix whose instances only a run can tell."""
 
 
 class Agents(NamedTuple):
@@ -52,8 +54,8 @@ def make_plan(
     if found.has_errors:
         return None, found
     graph = {name: tuple(wants) for name, wants in agents.needs.items()}
-    if arrange(graph) is None:
-        report_cycles(graph, agents.needs, loaded, found)
+    report_cycles(agents.needs, loaded, found)
+    if found.has_errors:
         return None, found
     ids = {name: tuple(instances) for name, instances in agents.instances.items()}
     chosen = select(selection, ids, graph, found)
@@ -71,16 +73,36 @@ def make_plan(
     return plan._replace(digest=plan_digest(plan)), found
 
 
+def check_graph(loaded: LoadedTeam) -> Diagnostics:
+    """What is wrong with the graph whatever the inputs: cycles, and steps that wait for what never starts."""
+    found = Diagnostics()
+    wanted = _needs(loaded, loaded.resolved, found)
+    report_cycles(wanted, loaded, found)
+    return found
+
+
 # -- agents ------------------------------------------------------------------------------------------------------
 
 
 def _agents(loaded: LoadedTeam, inputs: Mapping[str, Json], overrides: Mapping[str, str], found: Diagnostics) -> Agents:
     every = override(loaded.resolved, overrides, found)
     settings = {name: agent for name, agent in every.items() if agent.startable}
-    wanted = {name: needs(agent, every) for name, agent in settings.items()}
-    _report_subagents(wanted, every, loaded, found)
+    wanted = _needs(loaded, every, found)
     instances = {name: _instances(loaded, agent, inputs, found) for name, agent in settings.items()}
     return Agents(settings, wanted, instances)
+
+
+def _needs(loaded: LoadedTeam, every: Mapping[str, ResolvedAgent], found: Diagnostics) -> dict[str, Mapping[str, Need]]:
+    wanted: dict[str, Mapping[str, Need]] = {
+        name: needs(agent, every) for name, agent in every.items() if agent.startable
+    }
+    for name, wants in wanted.items():
+        for other, need in wants.items():
+            if other in every and not every[other].startable:
+                span = need_span(name, other, need, loaded)
+                message = f"{name} depends on {other}, which never starts as a step (start: never)"
+                found.error("depends-on-subagent", message, span, hint=f"remove start: never from {other}")
+    return wanted
 
 
 def _instances(
@@ -95,20 +117,6 @@ def _instances(
         span = loaded.value_span("agents", agent.name, "matrix")
         found.warn("empty-matrix", f"the matrix of {agent.name} is empty, so it has no steps", span)
     return {agent.name if instance.name is None else f"{agent.name}/{instance.name}": instance for instance in expanded}
-
-
-def _report_subagents(
-    wanted: Mapping[str, Mapping[str, Need]],
-    every: Mapping[str, ResolvedAgent],
-    loaded: LoadedTeam,
-    found: Diagnostics,
-) -> None:
-    for name, wants in wanted.items():
-        for other, need in wants.items():
-            if other in every and not every[other].startable:
-                span = need_span(name, other, need, loaded)
-                message = f"{name} depends on {other}, which never starts as a step (start: never)"
-                found.error("depends-on-subagent", message, span, hint=f"remove start: never from {other}")
 
 
 # -- steps -------------------------------------------------------------------------------------------------------
@@ -165,8 +173,12 @@ def _place(name: str, agents: Agents, chosen: frozenset[str], layout: Layout, *,
         text_used=text_used,
         level=layout.level[name],
         height=layout.height[name],
-        waits=(),
+        waits=_waits(agents.instances[name]),
     )
+
+
+def _waits(instances: Mapping[str, Instance]) -> tuple[tuple[str, str], ...]:
+    return (RUN_TIME_MATRIX,) if any(map(is_undecided, instances)) else ()
 
 
 def _used_results(loaded: LoadedTeam, agents: Agents) -> set[str]:
