@@ -1,0 +1,82 @@
+"""Figures that several views need: how long, how much, how many. All of state and a moment; rounds nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from teamflow.core.events import Now
+from teamflow.core.outcome import Usage
+from teamflow.core.plan import COMMAND
+from teamflow.core.state import AttemptState, RunState, Status, StepState
+
+
+class Cost(NamedTuple):
+    """What is known of a cost; `partial`: some attempt of an agent did not tell its price."""
+
+    usage: Usage
+    partial: bool
+
+
+def attempt_seconds(state: RunState, attempt: AttemptState, now: Now) -> float:
+    """How long an attempt took, or has taken so far."""
+    if attempt.ended is not None:
+        return max(0.0, attempt.ended - attempt.started)
+    runner = state.runner
+    if runner is not None and runner.boot == now.boot and now.mono >= attempt.mono:
+        return now.mono - attempt.mono
+    return max(0.0, now.wall - attempt.started)
+
+
+def step_seconds(state: RunState, known: StepState, now: Now) -> float | None:
+    """The time of all its attempts together; None where none was started."""
+    if not known.attempts:
+        return None
+    return sum(attempt_seconds(state, attempt, now) for attempt in known.attempts)
+
+
+def usage_of(attempt: AttemptState) -> Usage | None:
+    """What an attempt told of its cost, as far as it has got."""
+    outcome = attempt.outcome or attempt.phase_outcome
+    return outcome.usage if outcome is not None else None
+
+
+def total(usages: Iterable[Usage | None]) -> Usage:
+    """Sums of what is known; None where nothing is."""
+    known = [usage for usage in usages if usage is not None]
+    ins = [usage.input_tokens for usage in known if usage.input_tokens is not None]
+    outs = [usage.output_tokens for usage in known if usage.output_tokens is not None]
+    prices = [usage.usd for usage in known if usage.usd is not None]
+    return Usage(sum(ins) if ins else None, sum(outs) if outs else None, sum(prices) if prices else None)
+
+
+def step_cost(known: StepState) -> Cost:
+    """A command costs nothing that teamflow could know of, so it hides no price."""
+    usages = [usage_of(attempt) for attempt in known.attempts]
+    ended = [usage for usage, attempt in zip(usages, known.attempts, strict=True) if attempt.outcome is not None]
+    silent = known.step.kind != COMMAND and any(usage is None or usage.usd is None for usage in ended)
+    return Cost(total(usages), silent)
+
+
+def run_cost(state: RunState) -> Cost:
+    costs = [step_cost(known) for known in state.steps.values() if known.attempts]
+    return Cost(total(cost.usage for cost in costs), any(cost.partial for cost in costs))
+
+
+def counts(state: RunState) -> dict[Status, int]:
+    """Steps per status, in the order of a step's life; statuses without a step are left out."""
+    found = dict.fromkeys(Status, 0)
+    for known in state.steps.values():
+        found[known.status] += 1
+    return {status: number for status, number in found.items() if number}
+
+
+def run_seconds(state: RunState, now: Now, *, gone: bool) -> float | None:
+    """From the first start to the end, or to now; None before the first start.
+
+    `gone`: no runner lives, so a run that has not ended stands still since its last record.
+    """
+    if state.started is None:
+        return None
+    until = state.updated if state.ended is not None or gone else now.wall
+    return max(0.0, until - state.started)

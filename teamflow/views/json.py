@@ -1,0 +1,181 @@
+"""The JSON forms of a run, of lists of runs and of records: plain data, documented and versioned.
+
+Decides names and shapes (`docs/operations.md`, "JSON"); fields are only added within a version. Values come redacted
+from the log of records; texts that are read out of logs are redacted by the `text` reader that is passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from teamflow.core.codec import event_object
+from teamflow.core.events import Now, Record
+from teamflow.core.outcome import Artifact, Failed, Stopped, Succeeded, Usage
+from teamflow.core.plan import Json
+from teamflow.core.state import AttemptState, RunState, Status, StepState
+from teamflow.views.figures import run_cost, total, usage_of
+from teamflow.views.header import RunHeader
+from teamflow.views.waiting import wait_of
+from teamflow.views.words import iso
+
+SCHEMA_VERSION: Final = 1
+
+TextReader = Callable[[str, int], "str | None"]
+"""(step, attempt) → its final text, redacted; for steps whose text nobody asked for while they ran."""
+
+
+def run_object(
+    state: RunState, header: RunHeader, now: Now, *, text: TextReader = lambda step, attempt: None
+) -> dict[str, Json]:
+    """One run and all its steps."""
+    ended = state.ended
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run": header.number,
+        "id": header.id,
+        "team": header.team,
+        "file": header.file,
+        "status": ended.status if ended else "running",
+        "exit_reason": ended.exit_reason if ended else None,
+        "reason": ended.reason if ended else "",
+        "revision": state.revision,
+        "runner": runner_object(header),
+        "started": _moment(state.started),
+        "ended": iso(state.updated) if ended else None,
+        "usage": usage_object(run_cost(state).usage),
+        "inputs": state.plan.inputs,
+        "outputs": ended.outputs if ended else {},
+        "steps": [step_object(state, known, header, now, text=text) for known in state.steps.values()],
+    }
+
+
+def runner_object(header: RunHeader) -> Json:
+    """The process that works on the run; null: none."""
+    runner = header.runner
+    return None if runner is None else {"pid": runner.pid, "host": runner.host, "since": iso(runner.since)}
+
+
+def step_object(
+    state: RunState,
+    known: StepState,
+    header: RunHeader,
+    now: Now,
+    *,
+    text: TextReader = lambda step, attempt: None,
+) -> dict[str, Json]:
+    step = known.step
+    return {
+        "id": step.id,
+        "agent": step.agent,
+        "status": known.status.value,
+        "reason": known.reason,
+        "waits": _wait(state, known, header, now),
+        "kind": step.kind,
+        "engine": step.engine,
+        "model": step.model,
+        "target": step.target,
+        "workspace": _workspace(header, step.workspace, step.workdir),
+        "depends_on": list(step.dependencies),
+        "parent": None,
+        "progress": _progress(known),
+        "text": _text(known, text),
+        "outputs": known.outputs,
+        "artifacts": [_artifact(artifact) for artifact in known.artifacts],
+        "diffstat": None,
+        "key": known.key,
+        "ended": _moment(known.ended_at),
+        "usage": usage_object(total(usage_of(attempt) for attempt in known.attempts)),
+        "attempts": [_attempt(step.id, attempt, header) for attempt in known.attempts],
+    }
+
+
+def _attempt(step_id: str, attempt: AttemptState, header: RunHeader) -> dict[str, Json]:
+    outcome = attempt.outcome
+    word, failure, reason = attempt_words(attempt)
+    return {
+        "number": attempt.number,
+        "cause": attempt.cause,
+        "continues": attempt.continues,
+        "outcome": word,
+        "failure": failure,
+        "reason": reason,
+        "phase": attempt.phase or None,
+        "exit_code": outcome.exit_code if outcome is not None else None,
+        "signal": outcome.signal if isinstance(outcome, (Failed, Stopped)) else None,
+        "started": iso(attempt.started),
+        "ended": _moment(attempt.ended),
+        "session": outcome.session if outcome is not None else None,
+        "log": header.log(step_id, attempt.number),
+        "note": attempt.note,
+        "usage": usage_object(usage_of(attempt) or Usage()),
+    }
+
+
+def attempt_words(attempt: AttemptState) -> tuple[str | None, str | None, str]:
+    """(outcome, failure class, reason) of an attempt; outcome None while it runs."""
+    match attempt.outcome:
+        case Succeeded():
+            return "succeeded", None, ""
+        case Failed(failure=failure, reason=reason):
+            return "failed", failure.value, reason
+        case Stopped(cause=cause):
+            return "stopped", None, cause
+        case None:
+            return None, None, f"stopping: {attempt.stopping}" if attempt.stopping else ""
+
+
+def usage_object(usage: Usage) -> dict[str, Json]:
+    """Null is what nobody told; it is never zero."""
+    return {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens, "usd": usage.usd}
+
+
+def record_object(record: Record) -> dict[str, Json]:
+    """A line of `events`: when, and the record's own fields."""
+    return {"seq": record.seq, "at": iso(record.at), **event_object(record.event)}
+
+
+def why_object(step_id: str, status: Status, line: str, wait: Json) -> dict[str, Json]:
+    return {"schema_version": SCHEMA_VERSION, "step": step_id, "status": status.value, "why": line, "waits": wait}
+
+
+def runs_object(rows: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
+    return {"schema_version": SCHEMA_VERSION, "runs": list(rows)}
+
+
+def wait_object(state: RunState, known: StepState, header: RunHeader, now: Now) -> Json:
+    """What the step waits for, or null."""
+    return _wait(state, known, header, now)
+
+
+def _wait(state: RunState, known: StepState, header: RunHeader, now: Now) -> Json:
+    wait = wait_of(state, known, now, gone=header.gone)
+    if wait is None:
+        return None
+    return {"what": wait.what, "on": list(wait.on), "until": _moment(wait.until), "detail": wait.detail}
+
+
+def _workspace(header: RunHeader, mode: str, workdir: str) -> str:
+    root = header.root if mode == "project" else mode
+    return f"{root}/{workdir}" if workdir else root
+
+
+def _progress(known: StepState) -> Json:
+    if known.progress is None:
+        return None
+    percent, text = known.progress
+    return {"percent": percent, "text": text}
+
+
+def _text(known: StepState, text: TextReader) -> str | None:
+    if known.text is not None or known.status is not Status.SUCCEEDED or known.attempt is None:
+        return known.text
+    return text(known.step.id, known.attempt.number)
+
+
+def _artifact(artifact: Artifact) -> dict[str, Json]:
+    return {"name": artifact.name, "path": artifact.path, "sha256": artifact.digest, "size": artifact.size}
+
+
+def _moment(wall: float | None) -> str | None:
+    return None if wall is None else iso(wall)

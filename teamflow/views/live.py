@@ -1,0 +1,64 @@
+"""The live table as rows of data: which steps are worth a line on a screen of so many lines. Draws nothing.
+
+Order: what runs, what failed, what waits for somebody, what comes next, what has ended (newest first); each in the
+order of the plan. What does not fit is counted.
+"""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+from typing import Final, NamedTuple
+
+from teamflow.core.events import Now
+from teamflow.core.state import RunState, Status, StepState
+from teamflow.views.header import RunHeader
+from teamflow.views.text import LastLine, StepRow, counts_words, heading, no_last_line, step_row
+
+_RANK: Final = {
+    Status.RUNNING: 0,
+    Status.FAILED: 1,
+    Status.WAITING: 2,
+    Status.QUEUED: 3,
+    Status.CANCELLED: 4,
+    Status.SUCCEEDED: 5,
+    Status.PENDING: 6,
+    Status.CACHED: 7,
+    Status.SKIPPED: 8,
+}
+
+
+class LiveTable(NamedTuple):
+    """`left_out`: steps that have no row because the screen is too small."""
+
+    heading: str
+    rows: tuple[StepRow, ...]
+    left_out: int
+    counts: str
+
+
+def live_table(
+    state: RunState,
+    header: RunHeader,
+    now: Now,
+    *,
+    lines: int,
+    last_line: LastLine = no_last_line,
+    zone: tzinfo | None = None,
+) -> LiveTable:
+    """At most `lines` rows; where all steps fit they stand in the order of the plan."""
+    chosen = _chosen(state, lines)
+    rows = tuple(step_row(state, known, now, gone=header.gone, last_line=last_line, zone=zone) for known in chosen)
+    return LiveTable(heading(state, header, now), rows, len(state.steps) - len(rows), counts_words(state))
+
+
+def _chosen(state: RunState, lines: int) -> list[StepState]:
+    every = list(state.steps.values())
+    if len(every) <= lines:
+        return every
+    ranked = sorted(every, key=lambda known: (_RANK[known.status], -(known.ended_at or 0.0), _place(state, known)))
+    kept = ranked[: max(1, lines)]
+    return sorted(kept, key=lambda known: _place(state, known))
+
+
+def _place(state: RunState, known: StepState) -> int:
+    return state.order[known.step.id]

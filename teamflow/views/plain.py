@@ -1,0 +1,172 @@
+"""`--progress plain`: what happened, one line per event, and output lines as `step | line`.
+
+Remembers only what one line needs of another (why a step was admitted, unfinished output lines). Lines are clean for
+a terminal. Refuses to know streams, colours and when it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import tzinfo
+from typing import Final
+
+from teamflow.core.events import (
+    Admitted,
+    AttemptStarted,
+    AttemptStopping,
+    Cached,
+    CancelRequested,
+    PhaseEnded,
+    PlanRevised,
+    Record,
+    Reopened,
+    RetryScheduled,
+    RunnerStarted,
+    StepEnded,
+    StepWaiting,
+    StopRequested,
+)
+from teamflow.core.state import AttemptState, RunState
+from teamflow.views import words
+from teamflow.views.header import RunHeader
+from teamflow.views.logs import Interleaved, numbered, tail_lines
+from teamflow.views.sanitize import cell
+
+TailReader = Callable[[str, int], str]
+"""(step, attempt) → the end of its output, redacted, at least its last twenty lines where there are so many."""
+
+_MOST_HITS: Final = 20
+_TAIL: Final = 20
+
+
+class PlainPrinter:
+    """`tail` None: the last lines of a failed step are not repeated."""
+
+    def __init__(self, header: RunHeader, *, tail: TailReader | None = None, zone: tzinfo | None = None) -> None:
+        self._header = header
+        self._tail = tail
+        self._zone = zone
+        self._admitted: dict[str, str] = {}
+        self._output = Interleaved()
+
+    def records(self, records: Iterable[Record], state: RunState) -> list[str]:
+        """Lines for records; `state` has at least these records applied."""
+        lines: list[str] = []
+        for record in records:
+            lines += self._record(record, state)
+        return lines
+
+    def output(self, step_id: str, data: bytes) -> list[str]:
+        """Lines for a piece of a step's output, redacted bytes, cut anywhere."""
+        return self._output.feed(step_id, data)
+
+    def output_ended(self, step_id: str) -> list[str]:
+        """The unfinished last line of a step whose output has ended."""
+        return self._output.close(step_id)
+
+    def _record(self, record: Record, state: RunState) -> list[str]:
+        match record.event:
+            case RunnerStarted() as event:
+                return [self._opening(event, state)]
+            case Cached(hits=hits):
+                return _cached({step: hit.reason for step, hit in hits.items()})
+            case Admitted(step=step, reason=reason):
+                self._admitted[step] = reason
+                return []
+            case AttemptStarted() as event:
+                return [self._started(event)]
+            case RetryScheduled() as event:
+                return self._retry(event, record, state)
+            case StepEnded() as event:
+                return self._ended(event, record, state)
+            case event:
+                return _rare(event)
+
+    def _opening(self, event: RunnerStarted, state: RunState) -> str:
+        name = f"run {self._header.number} of {cell(self._header.team)}"
+        steps = words.plural(len(state.steps), "step")
+        verb = "goes on" if event.resumed else "starts"
+        return f"{name} {verb}: {steps}, at most {event.max_parallel} at once"
+
+    def _started(self, event: AttemptStarted) -> str:
+        reason = event.reason or self._admitted.pop(event.step, "")
+        if event.attempt == 1 and event.cause == "first":
+            told = f" ({reason})" if reason else ""
+        else:
+            told = f" (attempt {event.attempt}, {event.cause}{': ' + reason if reason else ''})"
+        return cell(f"{event.step}: started{told}")
+
+    def _retry(self, event: RetryScheduled, record: Record, state: RunState) -> list[str]:
+        ended = _attempt_at(state, event.step, record.at)
+        took = _took(ended)
+        if event.cause == "resume":
+            return [cell(f"{event.step}: stopped{took}; {event.reason}")]
+        when = f"in {words.duration(event.delay)}" if event.delay > 0 else "now"
+        return [cell(f"{event.step}: failed{took}, tries again {when} ({event.reason})")]
+
+    def _ended(self, event: StepEnded, record: Record, state: RunState) -> list[str]:
+        lines = self._output.close(event.step)
+        attempt = _attempt_at(state, event.step, record.at) if event.status != "skipped" else None
+        told = f": {event.reason}" if event.reason else ""
+        lines.append(cell(f"{event.step}: {event.status}{_took(attempt)}{told}"))
+        if attempt is not None and attempt.note:
+            lines.append(cell(f"{event.step}: not kept in the cache: {attempt.note}"))
+        if event.status == "failed" and attempt is not None:
+            lines += self._last_lines(event.step, attempt)
+        return lines
+
+    def _last_lines(self, step_id: str, attempt: AttemptState) -> list[str]:
+        if self._tail is None:
+            return []
+        tail = tail_lines(self._tail(step_id, attempt.number), most=_TAIL)
+        if not tail:
+            return [cell(f"{step_id}: it printed nothing")]
+        log = cell(self._header.log(step_id, attempt.number))
+        told = "its last line" if len(tail) == 1 else f"its last {len(tail)} lines"
+        return [cell(f"{step_id}: {told} ({log}):"), *numbered(tail, step_id)]
+
+
+def _rare(event: object) -> list[str]:
+    """Lines of events that most runs do not have."""
+    match event:
+        case PhaseEnded(step=step, next=following):
+            line = f"{step}: goes on with {following}"
+        case AttemptStopping(step=step, cause=cause):
+            line = f"{step}: is being stopped ({cause})"
+        case StepWaiting(step=step, on=on, reason=reason):
+            line = f"{step}: waiting ({on}){': ' + reason if reason else ''}"
+        case Reopened(steps=steps, cause=cause):
+            line = f"opened again ({cause}): {words.names(steps)}"
+        case CancelRequested(steps=None, by=by):
+            line = f"{by} cancels the run"
+        case CancelRequested(steps=steps, by=by):
+            line = f"{by} cancels {words.names(steps or ())}"
+        case StopRequested(reason=reason, kill=kill):
+            line = f"{'killing' if kill else 'stopping'}: {reason}"
+        case PlanRevised(revision=revision, reason=reason):
+            line = f"the plan has changed (revision {revision}): {reason}"
+        case _:
+            return []
+    return [cell(line)]
+
+
+def _cached(hits: dict[str, str]) -> list[str]:
+    lines = [cell(f"{step}: cached{': ' + reason if reason else ''}") for step, reason in hits.items()]
+    if len(lines) <= _MOST_HITS:
+        return lines
+    return [*lines[: _MOST_HITS - 1], f"and {len(lines) - _MOST_HITS + 1} more cached"]
+
+
+def _attempt_at(state: RunState, step_id: str, at: float) -> AttemptState | None:
+    """The attempt that had ended when a record of moment `at` was written; the state may be further on."""
+    known = state.steps.get(step_id)
+    for attempt in reversed(known.attempts if known is not None else []):
+        if attempt.ended is not None and attempt.ended <= at:
+            return attempt
+    return None
+
+
+def _took(attempt: AttemptState | None) -> str:
+    if attempt is None or attempt.ended is None:
+        return ""
+    return f" after {words.duration(attempt.ended - attempt.started)}"

@@ -1,0 +1,139 @@
+"""The last words of a run, at most fifteen lines: what came of it, what failed, what waits, what it cost, what next.
+
+A pure function of the state. Lines are clean for a terminal and as wide as they are.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import tzinfo
+from typing import Final
+
+from teamflow.core.events import Now
+from teamflow.core.state import ENDED, RunState, Status, StepState
+from teamflow.views import words
+from teamflow.views.figures import counts, run_cost
+from teamflow.views.header import RunHeader
+from teamflow.views.sanitize import cell
+from teamflow.views.text import run_status
+from teamflow.views.why import short_reason
+
+_MOST_FAILED: Final = 3
+_MOST_WAITING: Final = 2
+_MOST_OUTPUTS: Final = 2
+_LONGEST: Final = 200
+
+
+def summary(
+    state: RunState, header: RunHeader, now: Now, *, since: float | None = None, zone: tzinfo | None = None
+) -> list[str]:
+    """`since`: when this session of the run began (Unix); what ended before it only stayed as it was."""
+    begun = since if since is not None else (state.started or header.created)
+    lines = [_heading(state, header, now, begun), f"  {_counted(state, begun)}"]
+    lines += _labelled("failed", _failed(state))
+    lines += _labelled("waits", _waiting(state, now, gone=header.gone, zone=zone))
+    lines += _labelled("files", _files(state, begun))
+    lines += _labelled("outputs", _outputs(state))
+    lines += _labelled("cost", _cost(state))
+    lines += _labelled("next", next_commands(state, header))
+    return [cell(line) if len(line) <= _LONGEST else cell(line)[: _LONGEST - 1] + "…" for line in lines]
+
+
+def _heading(state: RunState, header: RunHeader, now: Now, begun: float) -> str:
+    until = state.updated if state.ended is not None or header.gone else now.wall
+    line = f"run {header.number} of {header.team}: {run_status(state, header)} after {words.duration(until - begun)}"
+    reason = state.ended.reason if state.ended is not None else ""
+    return f"{line} ({reason})" if reason else line
+
+
+def _counted(state: RunState, begun: float) -> str:
+    """Counts per status; successes of earlier sessions are told apart."""
+    stayed = sum(1 for known in state.steps.values() if _stayed(known, begun))
+    parts = []
+    for status, number in counts(state).items():
+        fresh = number - stayed if status is Status.SUCCEEDED else number
+        if fresh:
+            parts.append(f"{fresh} {status.value}")
+    if stayed:
+        parts.append(f"{stayed} succeeded before and stayed")
+    return ", ".join(parts) or "no steps"
+
+
+def _stayed(known: StepState, begun: float) -> bool:
+    return known.status is Status.SUCCEEDED and known.ended_at is not None and known.ended_at < begun
+
+
+def _failed(state: RunState) -> list[str]:
+    failed = [known for known in state.steps.values() if known.status is Status.FAILED]
+    lines = []
+    for known in failed[:_MOST_FAILED]:
+        tolerated = " (continue_on_error)" if known.step.continue_on_error else ""
+        lines.append(f"{known.step.id}: {known.reason}{tolerated}")
+    if len(failed) > _MOST_FAILED:
+        lines.append(words.names([known.step.id for known in failed[_MOST_FAILED:]]))
+    return lines
+
+
+def _waiting(state: RunState, now: Now, *, gone: bool, zone: tzinfo | None) -> list[str]:
+    """Steps that wait for somebody or some moment; those that only wait for other steps are not worth a line."""
+    held = [
+        known
+        for known in state.steps.values()
+        if known.status is Status.WAITING or (known.status is Status.QUEUED and known.backoff is not None)
+    ]
+    lines = [
+        f"{known.step.id}: {short_reason(state, known, now, gone=gone, zone=zone)}" for known in held[:_MOST_WAITING]
+    ]
+    if len(held) > _MOST_WAITING:
+        lines[-1] += f", and {len(held) - _MOST_WAITING} more"
+    return lines
+
+
+def _files(state: RunState, begun: float) -> list[str]:
+    """Artifacts of the steps that ran or were taken from the cache in this session."""
+    fresh = [known for known in state.steps.values() if known.ended_at is not None and known.ended_at >= begun]
+    paths = list(dict.fromkeys(artifact.path for known in fresh for artifact in known.artifacts))
+    return [words.names(paths)] if paths else []
+
+
+def _outputs(state: RunState) -> list[str]:
+    values = state.ended.outputs if state.ended is not None else {}
+    lines = [f"{name} = {_short(json.dumps(value, ensure_ascii=False))}" for name, value in values.items()]
+    if len(lines) > _MOST_OUTPUTS:
+        lines[_MOST_OUTPUTS - 1 :] = [words.names(list(values)[_MOST_OUTPUTS - 1 :])]
+    return lines
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 100 else f"{text[:99]}…"
+
+
+def _cost(state: RunState) -> list[str]:
+    cost = run_cost(state)
+    told = words.usage_words(cost.usage)
+    if cost.partial:
+        return [f"{told}, and what some engines do not tell" if told else "unknown: the engines do not tell"]
+    return [told] if told else []
+
+
+def next_commands(state: RunState, header: RunHeader) -> list[str]:
+    """One or two commands that make sense now, with what they do."""
+    again = "teamflow run" if header.file in ("team.yaml", "team.yml") else f"teamflow run {_quoted(header.file)}"
+    failed = [known for known in state.steps.values() if known.status is Status.FAILED]
+    if state.ended is None and not header.gone:
+        return ["`teamflow status -w` and `teamflow logs -f` show it while it runs"]
+    shown = [f"`teamflow logs {failed[0].step.id}` shows what it printed"] if failed else []
+    if state.ended is None or any(known.status not in ENDED for known in state.steps.values()):
+        return [*shown, f"`{again}` goes on where it stopped"]
+    if failed or state.ended.status != "succeeded":
+        return [*shown, f"`{again}` runs again what did not succeed"]
+    return ["`teamflow status` shows every step"]
+
+
+def _quoted(word: str) -> str:
+    plain = word and all(character.isalnum() or character in "-_./" for character in word)
+    return word if plain else "'" + word.replace("'", "'\\''") + "'"
+
+
+def _labelled(label: str, lines: list[str]) -> list[str]:
+    return [f"  {label if number == 0 else '':<8} {line}" for number, line in enumerate(lines)]

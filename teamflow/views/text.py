@@ -1,0 +1,148 @@
+"""The table of a run: rows as data, and as text of a given width. Statuses are words, never colours alone.
+
+Rows come in the order of the plan. Refuses to know terminals: the width is an argument, colours are the front end's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import tzinfo
+from typing import Final, NamedTuple
+
+from teamflow.core.events import Now
+from teamflow.core.state import RunState, Status, StepState
+from teamflow.views import words
+from teamflow.views.figures import counts, run_cost, run_seconds, step_cost, step_seconds
+from teamflow.views.header import RunHeader
+from teamflow.views.sanitize import cell
+from teamflow.views.why import short_reason
+from teamflow.views.width import fit, pad, width
+
+HEADINGS: Final = ("STEP", "STATUS", "ENGINE", "TARGET", "TIME", "COST", "LAST LINE OR REASON")
+_RIGHT: Final = (False, False, False, False, True, True, False)
+_LONGEST_ID: Final = 40
+_GAP: Final = "  "
+
+LastLine = Callable[[str, int], str]
+"""(step, attempt) → the last line of its output, redacted; empty: none."""
+
+
+class StepRow(NamedTuple):
+    """One line of the table; every text is clean for a terminal."""
+
+    id: str
+    status: Status
+    engine: str
+    target: str
+    time: str
+    cost: str
+    last: str
+
+
+def no_last_line(step_id: str, attempt: int) -> str:
+    return ""
+
+
+def step_row(
+    state: RunState,
+    known: StepState,
+    now: Now,
+    *,
+    gone: bool,
+    last_line: LastLine = no_last_line,
+    zone: tzinfo | None = None,
+) -> StepRow:
+    step = known.step
+    seconds = step_seconds(state, known, now)
+    model = f"{step.engine}/{step.model}" if step.model else step.engine
+    return StepRow(
+        cell(step.id),
+        known.status,
+        cell(model),
+        cell(step.target),
+        "-" if seconds is None else words.duration(seconds),
+        _cost(known),
+        cell(_last(state, known, now, gone=gone, last_line=last_line, zone=zone)),
+    )
+
+
+def _cost(known: StepState) -> str:
+    """`-`: nothing was spent that teamflow could know of; `unknown`: the engine did not tell."""
+    cost = step_cost(known)
+    if cost.usage.usd is None:
+        return "unknown" if cost.partial else "-"
+    return f"{words.usd(cost.usage.usd)}{'+' if cost.partial else ''}"
+
+
+def _last(state: RunState, known: StepState, now: Now, *, gone: bool, last_line: LastLine, zone: tzinfo | None) -> str:
+    told = short_reason(state, known, now, gone=gone, zone=zone)
+    live = known.live
+    if live is None or live.stopping is not None:
+        return told
+    line = last_line(known.step.id, live.number)
+    return f"{told}: {line}" if told and line else told or line
+
+
+def table(rows: Sequence[StepRow], *, columns: int | None) -> list[str]:
+    """Lines of at most `columns` columns (None: as wide as they are), the headings first."""
+    cells = [HEADINGS, *((row.id, row.status.value, *row[2:]) for row in rows)]
+    widths = [max(width(line[at]) for line in cells) for at in range(len(HEADINGS))]
+    if columns is not None:
+        widths[0] = min(widths[0], max(_LONGEST_ID, columns // 3))
+    return [_line(line, widths, columns=columns) for line in cells]
+
+
+def _line(texts: Sequence[str], widths: Sequence[int], *, columns: int | None) -> str:
+    parts = [
+        pad(fit(text, columns_of), columns_of, right=right)
+        for text, columns_of, right in zip(texts[:-1], widths[:-1], _RIGHT[:-1], strict=True)
+    ]
+    line = _GAP.join((*parts, texts[-1])).rstrip()
+    return line if columns is None else fit(line, columns)
+
+
+def run_status(state: RunState, header: RunHeader) -> str:
+    """The run's status in words. The log of a run whose runner died still says `running`."""
+    if state.ended is not None:
+        return state.ended.status
+    if not header.gone:
+        return "stopping" if state.stop is not None else "running"
+    return "not started" if state.started is None else "interrupted (its runner is gone)"
+
+
+def counts_words(state: RunState) -> str:
+    """`6 steps: 1 running, 2 pending, 3 succeeded`."""
+    told = ", ".join(f"{number} {status.value}" for status, number in counts(state).items())
+    return f"{words.plural(len(state.steps), 'step')}{': ' + told if told else ''}"
+
+
+def heading(state: RunState, header: RunHeader, now: Now) -> str:
+    """The line above a table: which run, how it stands, how long, what it cost so far."""
+    parts = [f"run {header.number} of {cell(header.team)}: {run_status(state, header)}"]
+    seconds = run_seconds(state, now, gone=header.gone)
+    if seconds is not None:
+        parts.append(words.duration(seconds))
+    cost = run_cost(state)
+    told = words.usage_words(cost.usage)
+    if told:
+        parts.append(f"{told}{' (and what some engines do not tell)' if cost.partial else ''}")
+    return ", ".join(parts)
+
+
+def status_text(
+    state: RunState,
+    header: RunHeader,
+    now: Now,
+    *,
+    columns: int | None = None,
+    last_line: LastLine = no_last_line,
+    zone: tzinfo | None = None,
+) -> str:
+    """What `status` prints: heading, table, counts; ends with a newline."""
+    rows = [
+        step_row(state, known, now, gone=header.gone, last_line=last_line, zone=zone) for known in state.steps.values()
+    ]
+    lines = [heading(state, header, now), "", *table(rows, columns=columns), "", counts_words(state)]
+    if state.ended is not None and state.ended.reason:
+        lines[1:1] = [f"  {cell(state.ended.reason)}"]
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,99 @@
+"""Why a step that has not ended does not go on: the answer as data, and in words.
+
+Reads the same state as `policy/decide.py` and decides nothing. Refuses to guess: what no record says is not told.
+"""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+from typing import NamedTuple
+
+from teamflow.core.events import Now
+from teamflow.core.state import ENDED, RunState, Status, StepState
+from teamflow.views import words
+
+
+class Wait(NamedTuple):
+    """`what`: dependencies | condition | lookup | backoff | slot | engine | stop | runner | pause | limit | person.
+
+    `on`: the steps it waits for; `until`: a Unix time, where one is set; `detail`: for people.
+    """
+
+    what: str
+    on: tuple[str, ...] = ()
+    until: float | None = None
+    detail: str = ""
+
+
+def wait_of(state: RunState, known: StepState, now: Now, *, gone: bool = False) -> Wait | None:
+    """What the step waits for; None for one that runs or has ended. `gone`: no runner lives."""
+    match known.status:
+        case Status.WAITING:
+            return Wait(known.waiting_on or "pause", (), None, known.reason)
+        case Status.PENDING:
+            return _pending(state, known)
+        case Status.QUEUED if gone or state.ended is not None:
+            return Wait("runner", detail="no runner works on this run; `teamflow run` goes on with it")
+        case Status.QUEUED:
+            return _queued(state, known, now)
+        case _:
+            return None
+
+
+def _pending(state: RunState, known: StepState) -> Wait:
+    open_ones = tuple(name for name in known.step.dependencies if state.steps[name].status not in ENDED)
+    told = [f"{name} ({state.steps[name].status.value})" for name in open_ones]
+    return Wait("dependencies", open_ones, None, words.names(told) if told else "")
+
+
+def _queued(state: RunState, known: StepState, now: Now) -> Wait:
+    if state.stop is not None:
+        return Wait("stop", detail=f"the run is stopping: {state.stop.reason}")
+    if known.backoff is not None:
+        return _backoff(known, now)
+    if not known.admitted:
+        what = "condition" if known.step.condition and not known.step.cache else "lookup"
+        return Wait(what, detail="its `if` is evaluated" if what == "condition" else "its cache key is looked up")
+    return _slot(state, known)
+
+
+def _backoff(known: StepState, now: Now) -> Wait:
+    boot, mono = known.backoff or ("", 0.0)
+    # After a reboot the moment is gone, and the next runner starts the step at once.
+    until = now.wall + (mono - now.mono) if boot == now.boot else None
+    return Wait("backoff", (), until, known.reason)
+
+
+def _slot(state: RunState, known: StepState) -> Wait:
+    engine = known.step.engine
+    limit = state.plan.limits.engines.get(engine)
+    working = state.running_by_engine.get(engine, 0)
+    if limit is not None and working >= limit:
+        on = tuple(name for name in _running(state) if state.steps[name].step.engine == engine)
+        return Wait("engine", on, None, f"limits.engines.{engine} is {limit}, and {working} run")
+    most = state.runner.max_parallel if state.runner is not None else None
+    busy = len(state.running)
+    if most is not None and busy >= most:
+        all_of = "the only slot is" if most == 1 else f"all {most} slots are"
+        return Wait("slot", _running(state), None, f"{all_of} taken")
+    return Wait("slot", detail="it starts next")
+
+
+def _running(state: RunState) -> tuple[str, ...]:
+    return tuple(sorted(state.running, key=lambda name: state.order.get(name, 0)))
+
+
+def wait_words(wait: Wait, now: Now, *, zone: tzinfo | None = None) -> str:
+    """One clause: `waits for plan (running)`, `waits until 14:30:05 to try again (…)`."""
+    match wait.what:
+        case "dependencies":
+            return f"waits for {wait.detail}" if wait.detail else "its dependencies have ended"
+        case "backoff":
+            when = f"until {words.moment(wait.until, now=now.wall, zone=zone)}" if wait.until is not None else ""
+            return f"waits {when or 'for a runner'} to try again ({wait.detail})"
+        case "slot" | "engine" if wait.on:
+            return f"waits for a slot: {wait.detail} ({words.names(wait.on, most=3)})"
+        case "pause" | "limit" | "person":
+            return f"waits ({wait.what}): {wait.detail}" if wait.detail else f"waits ({wait.what})"
+        case _:
+            return wait.detail

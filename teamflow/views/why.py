@@ -1,0 +1,172 @@
+"""One line for one step: why it waits, runs, ran, was skipped, cached, retried, cancelled, failed.
+
+What the state forgets when a step moves on (why it was admitted, which run a hit came from) is read from the records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from teamflow.core.events import Admitted, AttemptStarted, Cached, Now, Record, Reopened
+from teamflow.core.outcome import Failed, Stopped
+from teamflow.core.state import AttemptState, RunState, Status, StepState
+from teamflow.views import words
+from teamflow.views.figures import attempt_seconds
+from teamflow.views.sanitize import cell
+from teamflow.views.waiting import wait_of, wait_words
+
+
+@dataclass(slots=True)
+class Past:
+    """What the log says of one step beyond its state."""
+
+    admitted: str = ""
+    reopened: str = ""
+    origin: tuple[int, int] | None = None
+
+
+def past_of(records: Iterable[Record], step_id: str) -> Past:
+    past = Past()
+    for record in records:
+        match record.event:
+            case Admitted(step=step, reason=reason) if step == step_id:
+                past.admitted = reason
+            case Reopened(steps=steps, reasons=reasons, cause=cause) if step_id in steps:
+                past = Past(reopened=reasons.get(step_id) or cause)
+            case Cached(hits=hits) if step_id in hits:
+                past.origin = hits[step_id].origin
+            case AttemptStarted(step=step) if step == step_id:
+                past.origin = None
+            case _:
+                pass
+    return past
+
+
+def why(
+    state: RunState,
+    step_id: str,
+    records: Iterable[Record],
+    now: Now,
+    *,
+    gone: bool = False,
+    zone: tzinfo | None = None,
+) -> str:
+    """The line, clean for a terminal. KeyError: there is no such step."""
+    known = state.steps[step_id]
+    line = _line(state, known, past_of(records, step_id), now, gone=gone, zone=zone)
+    return cell(f"{step_id}: {line}")
+
+
+def _line(state: RunState, known: StepState, past: Past, now: Now, *, gone: bool, zone: tzinfo | None) -> str:
+    match known.status:
+        case Status.PENDING | Status.QUEUED | Status.WAITING:
+            wait = wait_of(state, known, now, gone=gone)
+            told = wait_words(wait, now, zone=zone) if wait is not None else ""
+            return _join(f"{known.status.value}: {told}", _again(past))
+        case Status.RUNNING:
+            return _running(state, known, past, now, gone=gone, zone=zone)
+        case Status.SKIPPED:
+            return f"skipped: {known.reason}"
+        case Status.CACHED:
+            return _cached(known, past)
+        case Status.SUCCEEDED | Status.FAILED | Status.CANCELLED:
+            return _ended(state, known, past, now, zone=zone)
+
+
+def _running(state: RunState, known: StepState, past: Past, now: Now, *, gone: bool, zone: tzinfo | None) -> str:
+    live = known.live
+    if live is None:
+        return "running: its attempt has ended, and what follows is being decided"
+    since = f"since {words.moment(live.started, now=now.wall, zone=zone)}"
+    took = words.duration(attempt_seconds(state, live, now))
+    line = f"running {since} ({took}){_which(known, live)}"
+    if live.phase and live.phase != "agent":
+        line += f", in {live.phase}"
+    if live.stopping is not None:
+        line += f", being stopped ({live.stopping})"
+    if gone:
+        line += "; its runner is gone: `teamflow run` takes it up again"
+    return _join(line, _cause(live, past))
+
+
+def _ended(state: RunState, known: StepState, past: Past, now: Now, *, zone: tzinfo | None) -> str:
+    newest = known.attempt
+    line = known.status.value
+    if newest is not None:
+        line += f" after {words.duration(attempt_seconds(state, newest, now))}"
+    if known.ended_at is not None:
+        line += f" at {words.moment(known.ended_at, now=now.wall, zone=zone)}"
+    if newest is not None:
+        line += _which(known, newest)
+    if known.reason:
+        line += f": {known.reason}"
+    if newest is None:
+        return line
+    line = _join(line, _cause(newest, past))
+    return _join(line, f"not kept in the cache: {newest.note}" if newest.note else "")
+
+
+def _cached(known: StepState, past: Past) -> str:
+    line = f"cached: {known.reason or 'nothing that it depends on has changed'}"
+    if past.origin is not None:
+        line += f" (from run {past.origin[0]}, attempt {past.origin[1]})"
+    return line
+
+
+def _which(known: StepState, attempt: AttemptState) -> str:
+    return f", attempt {attempt.number}" if len(known.attempts) > 1 else ""
+
+
+def _cause(attempt: AttemptState, past: Past) -> str:
+    """Why this attempt was started."""
+    if attempt.cause != "first":
+        told = attempt.reason or past.reopened
+        return f"{attempt.cause} because {told}" if told else attempt.cause
+    if past.admitted:
+        return f"it ran because {past.admitted}"
+    return f"it ran because {attempt.reason}" if attempt.reason else ""
+
+
+def _again(past: Past) -> str:
+    return f"opened again: {past.reopened}" if past.reopened else ""
+
+
+def _join(line: str, more: str) -> str:
+    return f"{line}; {more}" if more else line
+
+
+def short_reason(state: RunState, known: StepState, now: Now, *, gone: bool = False, zone: tzinfo | None = None) -> str:
+    """What the last column of a table says of a step that does not run: why, in a few words."""
+    wait = wait_of(state, known, now, gone=gone)
+    if wait is not None:
+        return wait_words(wait, now, zone=zone)
+    if known.status is Status.RUNNING:
+        return _live_words(known)
+    newest = known.attempt
+    if known.status is Status.SUCCEEDED and len(known.attempts) > 1 and newest is not None:
+        return f"in attempt {newest.number}"
+    return known.reason
+
+
+def _live_words(known: StepState) -> str:
+    live = known.live
+    if live is None:
+        newest = known.attempt
+        match newest.outcome if newest is not None else None:
+            case Failed(reason=reason):
+                return reason
+            case Stopped(cause=cause):
+                return f"stopped ({cause})"
+            case _:
+                return ""
+    if live.stopping is not None:
+        return f"being stopped ({live.stopping})"
+    if known.progress is not None:
+        percent, text = known.progress
+        share = "" if percent is None else f"{percent:.0f}% "
+        return f"{share}{text}".strip()
+    tries = f"attempt {live.number}" if live.number > 1 else ""
+    phase = live.phase if live.phase not in ("", "agent") else ""
+    return ", ".join(part for part in (tries, phase) if part)
