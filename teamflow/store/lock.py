@@ -98,13 +98,20 @@ def creation_lock(layout: Layout, *, patience: float = 10.0) -> Iterator[None]:
 
     StoreError: busy after `patience` seconds, unwritable.
     """
-    descriptor = _open(layout.creation_lock)
+    with exclusive(layout.creation_lock, patience=patience):
+        yield
+
+
+@contextmanager
+def exclusive(path: str, *, patience: float) -> Iterator[None]:
+    """Holds a lock file for the body. StoreError: busy after `patience` seconds, unwritable."""
+    descriptor = _open(path)
     try:
         if not _wait(lambda: _try(descriptor, fcntl.LOCK_EX), patience):
             raise StoreError(
                 "busy",
-                place=layout.creation_lock,
-                fact=f"another teamflow has been creating a run here for {patience:g} s",
+                place=path,
+                fact=f"another teamflow has held this lock for {patience:g} s",
                 remedy="it may be stopped: `fuser` on the file names it",
             )
         yield

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from teamflow.core.codec import dump_event, event_kind, load_event
 from teamflow.core.events import Record
 from teamflow.store.rows import Row
+from teamflow.store.text import storable
 
 
 def rows(records: Iterable[Record]) -> list[Row]:
     """Raises TypeError for a value that is no JSON: nothing half-written may come of it."""
-    return [(seq, at, mono, event_kind(event), dump_event(event)) for seq, at, mono, event in records]
+    return [(seq, at, mono, event_kind(event), storable(dump_event(event))) for seq, at, mono, event in records]
 
 
 def records(stored: Iterable[Row]) -> list[Record]:

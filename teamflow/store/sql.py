@@ -22,6 +22,11 @@ def schema() -> str:
     return _read("schema.sql")
 
 
+def cache_schema() -> str:
+    """All of the cache index's format."""
+    return _read("cache.sql")
+
+
 def migrations() -> dict[int, str]:
     """Format → the statements that lead to it from the one before."""
     return {

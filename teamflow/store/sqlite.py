@@ -38,6 +38,7 @@ from teamflow.store.migrate import current, migrate
 from teamflow.store.place import prepare, refuse_network, unwritable
 from teamflow.store.rows import NewRun, RequestRow, Row, RunRow
 from teamflow.store.sql import migrations, query, schema
+from teamflow.store.text import storable
 
 
 class Database:
@@ -89,8 +90,8 @@ class Database:
         if file is None:
             return self._one_run("newest_run")
         if inputs_digest is None:
-            return self._one_run("newest_run_of_file", file)
-        return self._one_run("newest_run_of_inputs", file, inputs_digest)
+            return self._one_run("newest_run_of_file", storable(file))
+        return self._one_run("newest_run_of_inputs", storable(file), inputs_digest)
 
     def runs(self, *, limit: int = -1) -> list[RunRow]:
         """Newest first."""
@@ -115,7 +116,16 @@ class Database:
             execute(query("set_last_number"), (number,))
             execute(
                 query("insert_run"),
-                (number, new.id, new.team, new.file, new.inputs_digest, new.inputs, new.created, new.created),
+                (
+                    number,
+                    new.id,
+                    storable(new.team),
+                    storable(new.file),
+                    new.inputs_digest,
+                    storable(new.inputs),
+                    new.created,
+                    new.created,
+                ),
             )
             execute(query("insert_plan"), (number, 1, new.plan))
             execute("COMMIT")
@@ -193,8 +203,9 @@ class Database:
 
     def insert_request(self, run: int, verb: str, args: str, *, expected_seq: int | None, at: float, by: str) -> int:
         """Leaves a verb for the runner and gives its id; durable when this returns. `wake` comes after it."""
+        values = (run, verb, storable(args), expected_seq, at, storable(by))
         with explained(self.layout.database):
-            cursor = self._connection.execute(query("insert_request"), (run, verb, args, expected_seq, at, by))
+            cursor = self._connection.execute(query("insert_request"), values)
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 

@@ -1,0 +1,257 @@
+"""What succeeded before, by key: `.teamflow/cache/`, index and contents, self-contained, safe to copy or delete.
+
+    cache = Cache(layout.cache, on_warning=...)             # opens nothing yet
+    cache.get(keys, now=...) → {key: Entry}                 # thousands at once
+    cache.put([Entry, ...], now=...)                        # one transaction
+    cache.set_parts(file, {step: (key, parts)}); cache.parts(file, step) → (key, parts) | None
+    cache.add_object(descriptor) → (digest, size) | None    # contents of artifacts, before the put that names them
+    cache.open_object(digest) → descriptor | None           # workspaces/artifacts.restore takes it from there
+    cache.stats(root), cache.save_stats(root, blob)         # for workspaces.digest.ReadsDigester
+    cache.collect(limit=bytes, now=...)                     # least recently used first
+
+Nothing here fails: a cache that is damaged, of another format, or on a full disk finds nothing and keeps nothing, and
+says so through `on_warning`. Knows keys and contents, never what made them or whether a hit may be used.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+from teamflow.store.cache_index import Index
+from teamflow.store.objects import Objects
+from teamflow.store.text import storable
+
+DAY: Final = 86_400.0
+TEXT_IN_INDEX: Final = 8 * 1024
+"""Bytes; a longer text is an object."""
+
+_Row: TypeAlias = "tuple[object, ...]"
+_CHUNK: Final = 500
+_GET: Final = "SELECT key, text, text_object, outputs, artifacts, run, attempt, used FROM entries WHERE key IN "
+_PUT: Final = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+class Kept(NamedTuple):
+    """An artifact: its name, path below the workspace root, sha256 in hex, bytes, permission bits."""
+
+    name: str
+    path: str
+    digest: str
+    size: int
+    mode: int
+
+
+class Entry(NamedTuple):
+    """A result. `outputs` is a JSON object as text; `origin` the (run, attempt) that made it."""
+
+    key: str
+    text: str | None = None
+    outputs: str | None = None
+    artifacts: tuple[Kept, ...] = ()
+    origin: tuple[int, int] | None = None
+
+
+class Cache:
+    """Belongs to one thread; any number of processes may use one directory at once."""
+
+    def __init__(self, directory: str, *, on_warning: Callable[[str], None]) -> None:
+        self._index = Index(directory, on_warning=on_warning)
+        self._objects = Objects(f"{directory}/objects")
+        self._directory = directory
+        self._on_warning = on_warning
+
+    def close(self) -> None:
+        self._index.close()
+
+    # -- results ---------------------------------------------------------------------------------------------
+
+    def get(self, keys: Iterable[str], *, now: float) -> dict[str, Entry]:
+        """Those that are there; contents of artifacts may have gone since, which `open_object` tells.
+
+        `now` (Unix) is noted as their use, to the day.
+        """
+        wanted = list(keys)
+        if not wanted or not self._index.exists():
+            return {}
+        nothing: list[_Row] = []
+        rows = self._index.ask(lambda connection: _select(connection, wanted), otherwise=nothing)
+        found: dict[str, Entry] = {}
+        stale: list[str] = []
+        for row in rows:
+            entry = self._entry(row)
+            if entry is not None:
+                found[entry.key] = entry
+                if not isinstance(row[7], float) or row[7] < now - DAY:
+                    stale.append(entry.key)
+        if stale:
+            self._index.ask(lambda connection: _touch(connection, stale, now), otherwise=None)
+        return found
+
+    def put(self, entries: Iterable[Entry], *, now: float) -> bool:
+        """Keeps the results; the contents of their artifacts must be there. Whether it could."""
+        rows = [row for entry in entries if (row := self._row(entry, now)) is not None]
+        return not rows or self._index.ask(lambda connection: _write(connection, _PUT, rows), otherwise=False)
+
+    def set_parts(self, file: str, parts: Mapping[str, tuple[str, str]]) -> bool:
+        """For each step of a team file, the key of its newest result and (as JSON) what the key was made of."""
+        rows = [(storable(file), storable(step), key, storable(made)) for step, (key, made) in parts.items()]
+        statement = "INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?)"
+        return not rows or self._index.ask(lambda connection: _write(connection, statement, rows), otherwise=False)
+
+    def parts(self, file: str, step: str) -> tuple[str, str] | None:
+        """What `set_parts` was told last."""
+        if not self._index.exists():
+            return None
+        statement = "SELECT key, parts FROM parts WHERE file = ? AND step = ?"
+        found = self._one(statement, storable(file), storable(step))
+        return (str(found[0]), str(found[1])) if found else None
+
+    def _row(self, entry: Entry, now: float) -> Sequence[object] | None:
+        text, text_object = entry.text, None
+        size = len(entry.outputs or "") + sum(kept.size for kept in entry.artifacts)
+        if text is not None:
+            data = text.encode("utf-8", "surrogatepass")
+            size += len(data)
+            if len(data) > TEXT_IN_INDEX or storable(text) != text:
+                try:
+                    text, text_object = None, self._objects.add_bytes(data)[0]
+                except OSError as error:
+                    self._no_room(error)
+                    return None
+        if not all(self._objects.has(kept.digest, size=kept.size) for kept in entry.artifacts):
+            return None
+        run, attempt = entry.origin or (None, None)
+        artifacts = json.dumps(entry.artifacts, ensure_ascii=False) if entry.artifacts else "[]"
+        outputs = None if entry.outputs is None else storable(entry.outputs)
+        return (entry.key, text, text_object, outputs, storable(artifacts), run, attempt, size, now)
+
+    def _entry(self, row: _Row) -> Entry | None:
+        """None for a row that is damaged, or whose text is gone: it is no hit."""
+        key, text, text_object, outputs, artifacts, run, attempt, _ = row
+        if text_object is not None:
+            data = self._objects.read(str(text_object))
+            if data is None:
+                return None
+            text = data.decode("utf-8", "surrogatepass")
+        kept = _artifacts(artifacts)
+        if kept is None:
+            return None
+        origin = (run, attempt) if isinstance(run, int) and isinstance(attempt, int) else None
+        return Entry(str(key), _text(text), _text(outputs), kept, origin)
+
+    def _one(self, statement: str, *arguments: str) -> _Row | None:
+        def question(connection: sqlite3.Connection) -> _Row | None:
+            found: _Row | None = connection.execute(statement, arguments).fetchone()
+            return found
+
+        return self._index.ask(question, otherwise=None)
+
+    # -- contents --------------------------------------------------------------------------------------------
+
+    def add_object(self, source: int) -> tuple[str, int] | None:
+        """Copies what is left to read of a descriptor; its digest and size. None: there is no room."""
+        try:
+            return self._objects.add(source)
+        except OSError as error:
+            self._no_room(error)
+            return None
+
+    def open_object(self, digest: str) -> int | None:
+        """A descriptor, to be closed by the caller, who checks the digest as it reads. None: it is gone."""
+        return self._objects.open(digest)
+
+    def _no_room(self, error: OSError) -> None:
+        self._on_warning(f"{self._directory}: cannot keep a result: {error.strerror or error}")
+
+    # -- stats of files --------------------------------------------------------------------------------------
+
+    def stats(self, root: str) -> bytes:
+        """The blob kept for a directory tree; empty: none."""
+        if not self._index.exists():
+            return b""
+        statement = "SELECT data FROM stats WHERE root = ?"
+        found = self._one(statement, storable(root))
+        return bytes(found[0]) if found and isinstance(found[0], bytes) else b""
+
+    def save_stats(self, root: str, blob: bytes) -> None:
+        statement = "INSERT OR REPLACE INTO stats VALUES (?, ?)"
+        self._index.ask(lambda connection: _write(connection, statement, [(storable(root), blob)]), otherwise=False)
+
+    # -- room ------------------------------------------------------------------------------------------------
+
+    def collect(self, *, limit: int, now: float) -> int:
+        """Forgets the results that were of use longest ago until the rest fits into `limit` bytes; how many.
+
+        Then removes contents that no result names, except what was added within the last hour: it may belong to a
+        result that another process is about to put.
+        """
+        if not self._index.exists():
+            return 0
+        forgotten = self._index.ask(lambda connection: _forget(connection, limit), otherwise=-1)
+        if forgotten < 0:
+            return 0
+        named = self._index.ask(_named_objects, otherwise=None)
+        if named is not None:
+            for digest, _, added in list(self._objects.all()):
+                if digest not in named and added < now - 3600:
+                    self._objects.remove(digest)
+        return forgotten
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _select(connection: sqlite3.Connection, keys: Sequence[str]) -> list[_Row]:
+    rows: list[_Row] = []
+    for start in range(0, len(keys), _CHUNK):
+        chunk = keys[start : start + _CHUNK]
+        rows += connection.execute(f"{_GET}({','.join('?' * len(chunk))})", chunk)
+    return rows
+
+
+def _touch(connection: sqlite3.Connection, keys: Sequence[str], now: float) -> None:
+    _write(connection, "UPDATE entries SET used = ? WHERE key = ?", [(now, key) for key in keys])
+
+
+def _write(connection: sqlite3.Connection, statement: str, rows: Sequence[Sequence[object]]) -> bool:
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany(statement, rows)
+    connection.execute("COMMIT")
+    return True
+
+
+def _forget(connection: sqlite3.Connection, limit: int) -> int:
+    connection.execute("BEGIN IMMEDIATE")
+    (total,) = connection.execute("SELECT coalesce(sum(size), 0) FROM entries").fetchone()
+    gone: list[tuple[str]] = []
+    for key, size in connection.execute("SELECT key, size FROM entries ORDER BY used, key"):
+        if total <= limit:
+            break
+        total -= size
+        gone.append((key,))
+    connection.executemany("DELETE FROM entries WHERE key = ?", gone)
+    connection.execute("COMMIT")
+    return len(gone)
+
+
+def _named_objects(connection: sqlite3.Connection) -> set[str]:
+    named: set[str] = set()
+    for text_object, artifacts in connection.execute("SELECT text_object, artifacts FROM entries"):
+        if text_object:
+            named.add(text_object)
+        named.update(kept.digest for kept in _artifacts(artifacts) or ())
+    return named
+
+
+def _artifacts(stored: object) -> tuple[Kept, ...] | None:
+    """None: damaged."""
+    if stored == "[]":
+        return ()
+    try:
+        return tuple(Kept(*fields) for fields in json.loads(str(stored)))
+    except (ValueError, TypeError):
+        return None
