@@ -175,6 +175,7 @@ def _workspace(layers: _Layers) -> WorkspacePolicy:
         given.keep or "on_failure",
         given.repo,
         declared=given.mode is not None,
+        keep_declared=given.keep is not None,
     )
 
 

@@ -1,0 +1,245 @@
+"""Which keys of the team file work, and which wait for a later version: one table, and who uses them.
+
+Decides what `run` refuses: every key that the model has stands here, with WORKS or the area that it waits for; a
+test compares the two. Refuses to know about selection: callers name the agents that would run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from teamflow.team.loaded import LoadedTeam
+from teamflow.team.model import Agent, Team
+from teamflow.team.resolved import Matrix, PromptWork, ResolvedAgent
+from teamflow.team.template import TemplateError, expression_names
+
+WORKS: Final = "works"
+
+SSH = "SSH targets"
+PULL_REQUESTS = "pull requests"
+WORKTREES = "worktrees"
+SUB_AGENTS = "sub-agents"
+LOOPS = "loops"
+VERIFIED = "skipping verified steps"
+PEOPLE = "people"
+RUN_TIME_MATRIX = "run-time matrix"
+AGENTS = "real agents"
+BUDGETS = "budgets"
+QUOTA = "usage limits"
+HOOKS = "hooks"
+
+TEAM: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        ("version", "name", "description", "include", "env", "env_file", "inherit_env", "secrets", "inputs"), WORKS
+    ),
+    **dict.fromkeys(("secrets.*.env", "secrets.*.file", "defaults", "personas", "agents", "outputs", "limits"), WORKS),
+    **dict.fromkeys(("limits.max_parallel", "limits.engines", "limits.timeout", "limits.orphan_after"), WORKS),
+    "limits.log_size": WORKS,
+    **dict.fromkeys(("limits.budget", "limits.budget.usd", "limits.budget.tokens"), BUDGETS),
+    "limits.max_steps": RUN_TIME_MATRIX,
+    **dict.fromkeys(("limits.on_usage_limit", "limits.max_wait"), QUOTA),
+    **dict.fromkeys(("targets", "targets.*.ssh", "targets.*.work_root", "targets.*.capacity"), SSH),
+    **dict.fromkeys(("targets.*.labels", "targets.*.bootstrap"), SSH),
+    **dict.fromkeys(("pr_policies", "pr_policies.*.extends", "pr_policies.*.base"), PULL_REQUESTS),
+    **dict.fromkeys(("pr_policies.*.branch", "pr_policies.*.title", "pr_policies.*.body"), PULL_REQUESTS),
+    **dict.fromkeys(("pr_policies.*.draft", "pr_policies.*.labels", "pr_policies.*.reviewers"), PULL_REQUESTS),
+    **dict.fromkeys(("pr_policies.*.feedback", "pr_policies.*.feedback.watch"), PULL_REQUESTS),
+    **dict.fromkeys(("pr_policies.*.feedback.agent", "pr_policies.*.feedback.max_rounds"), PULL_REQUESTS),
+    **dict.fromkeys(("engines", "engines.*.command", "engines.*.prompt", "engines.*.output"), AGENTS),
+    **dict.fromkeys(("hooks", "hooks.before_run", "hooks.after_run", "hooks.before_step", "hooks.after_step"), HOOKS),
+    **dict.fromkeys(("hooks.succeeded", "hooks.failed", "hooks.needs_user"), HOOKS),
+}
+"""Keys of the team by path; `*` stands for any name. Keys of agents are in AGENT."""
+
+AGENT: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("prompt", "prompt.file", "command", "description", "instructions", "persona", "file"), WORKS),
+    **dict.fromkeys(("engine", "script", "permissions", "depends_on", "matrix", "if", "reads", "cache"), WORKS),
+    **dict.fromkeys(("env", "secrets", "timeout", "idle_timeout", "grace", "verify", "outputs"), WORKS),
+    **dict.fromkeys(("retry", "retry.attempts", "retry.backoff", "retry.delay", "retry.max_delay"), WORKS),
+    **dict.fromkeys(("continue_on_error", "workspace", "workspace.mode", "workspace.setup", "workdir"), WORKS),
+    **dict.fromkeys(("isolation", "target"), WORKS),
+    **dict.fromkeys(("workspace.repo", "workspace.copy", "workspace.keep", "writes"), WORKTREES),
+    "target.labels": SSH,
+    **dict.fromkeys(("model", "mcp_servers", "mcp_servers.*.type", "mcp_servers.*.command"), AGENTS),
+    **dict.fromkeys(("mcp_servers.*.args", "mcp_servers.*.env", "mcp_servers.*.url"), AGENTS),
+    **dict.fromkeys(("mcp_servers.*.headers", "permissions.run", "permissions.edit", "permissions.net"), AGENTS),
+    "permissions.ask": AGENTS,
+    **dict.fromkeys(("subagents", "start"), SUB_AGENTS),
+    "max_failures": RUN_TIME_MATRIX,
+    **dict.fromkeys(("loop", "loop.until", "loop.max", "loop.rework"), LOOPS),
+    **dict.fromkeys(("ask", "options", "default", "on_failure"), PEOPLE),
+    "skip_if_verified": VERIFIED,
+    **dict.fromkeys(("budget", "budget.usd", "budget.tokens"), BUDGETS),
+    "pr": PULL_REQUESTS,
+    **{
+        f"pr.{key.removeprefix('pr_policies.*.')}": area
+        for key, area in TEAM.items()
+        if key.startswith("pr_policies.*.")
+    },
+}
+"""Keys of an agent, a persona or `defaults`."""
+
+
+class Waiting(NamedTuple):
+    """A key in use that waits. `agent` None: it concerns the whole run. `path` is that of the model, for spans."""
+
+    path: tuple[str | int, ...]
+    area: str
+    agent: str | None
+    message: str
+    """What to tell the user: the key and what it waits for, or what to write instead."""
+
+    @property
+    def key(self) -> str:
+        """The key as people write it: `limits.budget`, `loop`."""
+        parts = self.path[2:] if self.agent is not None and self.path[0] != "defaults" else self.path
+        return ".".join(map(str, parts))
+
+
+def area_of(key: str, *, agent: bool) -> str:
+    """WORKS or the area for a key path (`*` for names). Raises KeyError for what is no key."""
+    return (AGENT if agent else TEAM)[key]
+
+
+def waiting(loaded: LoadedTeam, agents: Iterable[str], *, git: bool) -> list[Waiting]:
+    """Every key in use that waits: run-level ones always, agents' ones for `agents` (those of the steps to run).
+
+    `git`: whether the project is in a git repository, where a prompt that may edit needs a workspace of its own.
+    """
+    found = list(_run_level(loaded.team))
+    for name in agents:
+        agent = loaded.resolved.get(name)
+        if agent is not None:
+            found.extend(_agent_level(loaded, name, agent, git=git))
+    return found
+
+
+def run_waits(loaded: LoadedTeam) -> tuple[tuple[str, str], ...]:
+    """(key, area) of the run-level keys in use that wait, for the plan."""
+    return tuple((item.key, item.area) for item in _run_level(loaded.team))
+
+
+def agent_waits(loaded: LoadedTeam, name: str, *, git: bool) -> tuple[tuple[str, str], ...]:
+    """(key, area) of one agent's keys in use that wait, for the plan."""
+    agent = loaded.resolved.get(name)
+    found = _agent_level(loaded, name, agent, git=git) if agent is not None else ()
+    return tuple(dict.fromkeys((item.key, item.area) for item in found))
+
+
+def _run_level(team: Team) -> Iterator[Waiting]:
+    if team.hooks is not None and team.hooks.model_fields_set:
+        yield _waits(("hooks",), HOOKS, None)
+    if team.limits is not None:
+        for key in sorted(team.limits.model_fields_set):
+            area = TEAM[f"limits.{key}"]
+            if area != WORKS:
+                yield _waits(("limits", key), area, None)
+
+
+def _waits(path: tuple[str | int, ...], area: str, agent: str | None, message: str | None = None) -> Waiting:
+    item = Waiting(path, area, agent, message or "")
+    return item if message else item._replace(message=f"{item.key} waits for {area}")
+
+
+def _agent_level(loaded: LoadedTeam, name: str, agent: ResolvedAgent, *, git: bool) -> Iterator[Waiting]:
+    for layer, prefix in _layers(loaded.team, name):
+        yield from _layer(layer, prefix, name, agent)
+    yield from _special(loaded, name, agent, git=git)
+
+
+def _layers(team: Team, name: str) -> Iterator[tuple[Agent, tuple[str, ...]]]:
+    agent = team.agents[name]
+    yield agent, ("agents", name)
+    persona = agent.persona or (team.defaults.persona if team.defaults else None)
+    if persona is not None and persona in (team.personas or {}):
+        yield (team.personas or {})[persona], ("personas", persona)
+    if team.defaults is not None:
+        yield team.defaults, ("defaults",)
+
+
+_OF_PROMPTS = frozenset(("model", "mcp_servers", "subagents"))
+_OF_QUESTIONS = frozenset(("options", "default"))
+_SPECIAL = frozenset(("permissions", "workspace", "target", "start", "pr", "ask"))
+"""Keys whose value decides; `_special` looks at what they came to."""
+
+
+def _layer(layer: Agent, prefix: tuple[str, ...], name: str, agent: ResolvedAgent) -> Iterator[Waiting]:
+    for field in sorted(layer.model_fields_set):
+        key = field.rstrip("_")
+        value = getattr(layer, field)
+        if key in _SPECIAL or AGENT[key] == WORKS or value is None or _is_off(key, value):
+            continue
+        if (key in _OF_PROMPTS and agent.kind != "prompt") or (key in _OF_QUESTIONS and agent.kind != "ask"):
+            continue
+        yield _waits((*prefix, key), AGENT[key], name)
+
+
+def _is_off(key: str, value: object) -> bool:
+    """A value that asks for what happens anyway."""
+    return value is False or (key == "on_failure" and value == "stop") or value in ((), {})
+
+
+def _special(loaded: LoadedTeam, name: str, agent: ResolvedAgent, *, git: bool) -> Iterator[Waiting]:
+    own = ("agents", name)
+    if agent.kind == "ask":
+        yield _waits((*own, "ask"), PEOPLE, name)
+    if not agent.startable:
+        yield _waits((*own, "start"), SUB_AGENTS, name)
+    if agent.pr is not None or loaded.team.agents[name].pr:
+        yield _waits((*own, "pr"), PULL_REQUESTS, name)
+    if agent.target.name != "local":
+        yield _waits((*own, "target"), SSH, name)
+    if agent.matrix is not None and _is_late(agent.matrix):
+        yield _waits((*own, "matrix"), RUN_TIME_MATRIX, name, "a matrix over results of other agents waits for the "
+                     "run-time matrix")  # fmt: skip
+    yield from _workspace(name, agent, git=git)
+    if isinstance(agent.work, PromptWork):
+        yield from _prompt(name, agent.work)
+
+
+def _is_late(matrix: Matrix) -> bool:
+    """Whether only a run can tell the instances."""
+    if matrix.pairs_with is not None:
+        return True
+    for axis in matrix.axes.values():
+        if isinstance(axis, str):
+            try:
+                if any(reference.path[0] != "inputs" for reference in expression_names(axis)):
+                    return True
+            except TemplateError:
+                return False
+    return False
+
+
+def _workspace(name: str, agent: ResolvedAgent, *, git: bool) -> Iterator[Waiting]:
+    path = ("agents", name, "workspace")
+    given = agent.workspace
+    if given.mode in ("worktree", "clone"):
+        yield _waits((*path, "mode"), WORKTREES, name, f"workspace.mode: {given.mode} waits for worktrees")
+    if given.copy:
+        yield _waits((*path, "copy"), WORKTREES, name)
+    if given.keep_declared:
+        yield _waits((*path, "keep"), WORKTREES, name)
+    edits = isinstance(agent.work, PromptWork) and agent.work.permissions.may_edit
+    if git and edits and given.mode == "auto":
+        message = (
+            "a prompt that may edit gets a worktree of its own, which waits for worktrees: write "
+            "workspace: {mode: shared} to let it work in the project directory, or permissions: read"
+        )
+        yield _waits(path, WORKTREES, name, message)
+
+
+def _prompt(name: str, work: PromptWork) -> Iterator[Waiting]:
+    path = ("agents", name)
+    if len(work.engines) > 1 or work.engines[0].name != "scripted":
+        engines = ", ".join(choice.name for choice in work.engines)
+        message = f"engine {engines} waits for real agents; only engine: scripted works yet"
+        yield _waits((*path, "engine"), AGENTS, name, message)
+    elif work.engines[0].model is not None:
+        yield _waits((*path, "engine"), AGENTS, name, "engine: scripted has no models; models wait for real agents")
+    granted = work.permissions
+    narrowed = granted.edit is not None or granted.run is not None or granted.net != "allow" or granted.ask != "queue"
+    if narrowed or granted.level == "full":
+        message = "permissions other than read and edit wait for real agents"
+        yield _waits((*path, "permissions"), AGENTS, name, message)
