@@ -17,7 +17,7 @@ from teamflow.plan.digest import plan_digest
 from teamflow.plan.graph import Layout, arrange
 from teamflow.plan.instances import Instance, expand, is_undecided
 from teamflow.plan.overrides import override
-from teamflow.plan.selection import Selection, select
+from teamflow.plan.selection import Choices, Selection, select
 from teamflow.plan.steps import Place, common, make_step
 from teamflow.plan.texts import Complain, Texts, static_env
 from teamflow.plan.uses import Need, named_results, needs, references
@@ -58,7 +58,8 @@ def make_plan(
     if found.has_errors:
         return None, found
     ids = {name: tuple(instances) for name, instances in agents.instances.items()}
-    chosen = select(selection, ids, graph, found)
+    helpers = [name for name in loaded.resolved if name not in agents.settings]
+    chosen = select(selection, Choices(ids, graph, helpers), found)
     if found.has_errors:
         return None, found
     layout = _layout(graph, ids, chosen)

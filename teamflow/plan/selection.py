@@ -25,25 +25,34 @@ class Selection(NamedTuple):
         return bool(self.steps or self.since or self.until)
 
 
-def select(
-    selection: Selection,
-    instances: Mapping[str, Sequence[str]],
-    needs: Dependencies,
-    found: Diagnostics,
-) -> frozenset[str]:
-    """Ids of the selected steps. `instances`: agent → its step ids; `needs`: agent → agents it depends on."""
-    ids = {step_id: agent for agent, steps in instances.items() for step_id in steps}
-    chosen = frozenset(ids)
-    if selection.steps:
-        chosen &= _closure(_named(selection.steps, instances, ids, found), instances, ids, needs)
-    if selection.until:
-        chosen &= _closure(_named(selection.until, instances, ids, found), instances, ids, needs)
-    if selection.since:
-        chosen &= _closure(_named(selection.since, instances, ids, found), instances, ids, dependents(needs))
-    if not chosen and ids and not found.has_errors:
+class Choices(NamedTuple):
+    """What can be selected. `instances`: agent → its step ids; `needs`: agent → agents that it depends on.
+
+    `helpers` are agents that never start as a step.
+    """
+
+    instances: Mapping[str, Sequence[str]]
+    needs: Dependencies
+    helpers: Collection[str] = ()
+
+
+def select(selection: Selection, choices: Choices, found: Diagnostics) -> frozenset[str]:
+    """Ids of the selected steps, complete with what the selection takes along."""
+    agents = {step_id: agent for agent, steps in choices.instances.items() for step_id in steps}
+    chosen = frozenset(agents)
+    criteria = (
+        (selection.steps, choices.needs),
+        (selection.until, choices.needs),
+        (selection.since, dependents(choices.needs) if selection.since else {}),
+    )
+    for words, neighbours in criteria:
+        if words:
+            named = {step_id for word in words for step_id in _named(word, choices, agents, found)}
+            chosen &= _closure(named, choices.instances, agents, neighbours)
+    if not chosen and selection and not found.has_errors:
         found.error(
             "nothing-selected",
-            "no step is left: the steps that were named do not lie on one path",
+            "no step is left: what was named has no steps, or does not lie on one path",
             hint="a step before --until must also come after --from",
         )
     return chosen
@@ -52,34 +61,27 @@ def select(
 def _closure(
     seeds: Collection[str],
     instances: Mapping[str, Sequence[str]],
-    ids: Mapping[str, str],
+    agents: Mapping[str, str],
     neighbours: Mapping[str, Sequence[str]],
 ) -> frozenset[str]:
-    near = [agent for seed in seeds for agent in neighbours[ids[seed]]]
+    near = [name for agent in dict.fromkeys(agents[seed] for seed in seeds) for name in neighbours[agent]]
     return frozenset(seeds).union(*(instances[agent] for agent in reachable(near, neighbours)))
 
 
-def _named(
-    words: Sequence[str], instances: Mapping[str, Sequence[str]], ids: Mapping[str, str], found: Diagnostics
-) -> set[str]:
-    out: set[str] = set()
-    for word in words:
-        if word in ids:
-            out.add(word)
-        elif word in instances:
-            out.update(instances[word])
-        else:
-            _unknown(word, instances, ids, found)
-    return out
-
-
-def _unknown(word: str, instances: Mapping[str, Sequence[str]], ids: Mapping[str, str], found: Diagnostics) -> None:
+def _named(word: str, choices: Choices, agents: Mapping[str, str], found: Diagnostics) -> Sequence[str]:
+    """The steps that a word names; none after a complaint."""
+    if word in agents:
+        return (word,)
+    if word in choices.instances:
+        return choices.instances[word]
     agent = word.partition("/")[0]
-    steps = instances.get(agent, ())
-    if any(map(is_undecided, steps)):
+    if word in choices.helpers:
+        found.error("unknown-step", f"{word} never starts as a step (start: never)", hint="select who starts it")
+    elif any(map(is_undecided, choices.instances.get(agent, ()))):
         message = f'"{word}" cannot be selected: the steps of {agent} are known only during a run'
         found.error("unknown-step", message, hint=f"select {agent}")
-        return
-    known = [*instances, *ids]
-    hint = did_you_mean(word, known) or f"there are: {', '.join(known[:8])}{', …' if len(known) > 8 else ''}"
-    found.error("unknown-step", f'there is no step or agent "{word}"', hint=hint)
+    else:
+        known = list(dict.fromkeys([*choices.instances, *agents]))
+        listed = f"there are: {', '.join(known[:8])}{', …' if len(known) > 8 else ''}"
+        found.error("unknown-step", f'there is no step or agent "{word}"', hint=did_you_mean(word, known) or listed)
+    return ()

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import pytest
+
+from teamflow.core.plan import Command, Deferred, OutputFile, Outputs, Retry, Step
+from teamflow.plan.key import (
+    KeyParts,
+    Upstream,
+    aspects,
+    changed_aspects,
+    definition_key,
+    difference,
+    is_static,
+    key_from_json,
+    key_to_json,
+    value_digest,
+)
+from tests.fakes.plans import make_step
+
+STEP = make_step("build/api")
+
+
+@pytest.mark.parametrize(
+    ("aspect", "changed"),
+    [
+        ("id", STEP._replace(id="build/web")),
+        ("kind", STEP._replace(kind="prompt")),
+        ("prompt", STEP._replace(prompt="other")),
+        ("prompt", STEP._replace(prompt=Deferred("other"))),
+        ("instructions", STEP._replace(instructions="Be kind.")),
+        ("command", STEP._replace(command=Command("/bin/false"))),
+        ("command", STEP._replace(command=Command(None, ("/bin/true",)))),
+        ("script", STEP._replace(script=[{"say": "hello"}])),
+        ("engine", STEP._replace(engine="codex")),
+        ("model", STEP._replace(model="gpt-5")),
+        ("permissions", STEP._replace(permissions="reads")),
+        ("env", STEP._replace(env=(("A", "1"),))),
+        ("env", STEP._replace(inherit_env=("AWS_*",))),
+        ("secrets", STEP._replace(secrets=("TOKEN",))),
+        ("workspace", STEP._replace(workdir="sub")),
+        ("setup", STEP._replace(setup="npm ci")),
+        ("writes", STEP._replace(writes=("src/**",))),
+        ("verify", STEP._replace(verify=(Command("pytest"),))),
+        ("outputs", STEP._replace(outputs=Outputs((OutputFile("a", "a.md"),)))),
+        ("outputs", STEP._replace(outputs=Outputs((), {"n": {"type": "integer"}}))),
+    ],
+)
+def test_what_changes_a_definition(aspect: str, changed: Step) -> None:
+    assert definition_key(changed) != definition_key(STEP)
+    assert changed_aspects(STEP, changed) == (aspect,)
+    assert [name for name, digest in aspects(changed).items() if digest != aspects(STEP)[name]] == [aspect]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        STEP._replace(timeout=3.0),
+        STEP._replace(idle_timeout=3.0),
+        STEP._replace(grace=3.0),
+        STEP._replace(retry=Retry(attempts=5)),
+        STEP._replace(target="gpu-box"),
+        STEP._replace(reads=("src/**",), cache=True),
+        STEP._replace(height=9, level=4),
+        STEP._replace(isolation="pidns"),
+        STEP._replace(continue_on_error=True),
+        STEP._replace(waits=(("pr", "pull requests"),)),
+        STEP._replace(matrix={"unused": 1}),
+    ],
+)
+def test_what_changes_no_definition(changed: Step) -> None:
+    assert definition_key(changed) == definition_key(STEP)
+
+
+def test_the_order_of_variables_and_secrets_means_nothing() -> None:
+    one = STEP._replace(env=(("A", "1"), ("B", "2")), secrets=("X", "Y"))
+    other = STEP._replace(env=(("B", "2"), ("A", "1")), secrets=("Y", "X"))
+    assert definition_key(one) == definition_key(other)
+
+
+def test_a_text_is_never_taken_for_a_template() -> None:
+    text = STEP._replace(prompt="{{ run.id }}")
+    assert definition_key(text) != definition_key(STEP._replace(prompt=Deferred("{{ run.id }}")))
+
+
+def test_deferred_parts_count_by_value_once_rendered() -> None:
+    deferred = STEP._replace(env=(("A", Deferred("{{ agents.plan.text }}")),))
+    assert not is_static(deferred)
+    assert definition_key(deferred._replace(env=(("A", "x"),))) == definition_key(STEP._replace(env=(("A", "x"),)))
+
+
+@pytest.mark.parametrize(
+    "deferred",
+    [
+        STEP._replace(prompt=Deferred("x")),
+        STEP._replace(command=Command(None, ("a", Deferred("x")))),
+        STEP._replace(outputs=Outputs((OutputFile("a", Deferred("x")),))),
+        STEP._replace(writes=(Deferred("x"),)),
+    ],
+)
+def test_every_deferred_part_of_a_definition_is_seen(deferred: Step) -> None:
+    assert is_static(STEP)
+    assert not is_static(deferred)
+
+
+OLD = KeyParts(
+    "d1",
+    {"src/a.py": "1", "src/b.py": "2"},
+    {"build": Upstream("o1", {"report": "r1"}, "t1"), "plan": Upstream("p")},
+    {"command": "c1", "env": "e1"},
+)
+
+
+@pytest.mark.parametrize(
+    ("new", "why"),
+    [
+        (OLD, "nothing changed"),
+        (OLD._replace(reads={"src/a.py": "9", "src/b.py": "2"}), "reads: src/a.py changed"),
+        (OLD._replace(reads={"src/a.py": "1"}), "reads: src/b.py removed"),
+        (OLD._replace(reads={**OLD.reads, "src/c.py": "3"}), "reads: src/c.py added"),
+        (OLD._replace(reads={"x": "1", "y": "1", "src/a.py": "1"}), "reads: x added (and 2 more)"),
+        (OLD._replace(definition="d2", aspects={"command": "c2", "env": "e1"}), "definition changed: command"),
+        (OLD._replace(definition="d2", aspects={"command": "c2", "env": "e2"}), "definition changed: command, env"),
+        (OLD._replace(definition="d2", aspects={}), "definition changed"),
+        (OLD._replace(upstream={**OLD.upstream, "plan": Upstream("q")}), "outputs of plan changed"),
+        (
+            OLD._replace(upstream={**OLD.upstream, "build": Upstream("o1", {"report": "r2"}, "t1")}),
+            "artifact report of build changed",
+        ),
+        (
+            OLD._replace(upstream={**OLD.upstream, "build": Upstream("o1", {"report": "r1"}, "t2")}),
+            "text of build changed",
+        ),
+        (OLD._replace(upstream={"build": OLD.upstream["build"]}), "no longer depends on plan"),
+        (OLD._replace(upstream={**OLD.upstream, "lint": Upstream("l")}), "now depends on lint"),
+        (
+            KeyParts("d2", {**OLD.reads, "src/a.py": "9"}, OLD.upstream, {"command": "c2", "env": "e1"}),
+            "definition changed: command; reads: src/a.py changed",
+        ),
+    ],
+)
+def test_why_says_what_changed(new: KeyParts, why: str) -> None:
+    assert difference(OLD, new) == why
+    assert (new.digest() == OLD.digest()) == (why == "nothing changed")
+
+
+def test_aspects_only_explain() -> None:
+    assert OLD._replace(aspects={}).digest() == OLD.digest()
+
+
+def test_the_stored_form_comes_back() -> None:
+    assert key_from_json(key_to_json(OLD)) == OLD
+    assert key_from_json(key_to_json(KeyParts("d"))) == KeyParts("d")
+
+
+@pytest.mark.parametrize(
+    "stored",
+    ["", "[]", "{}", "null", '{"version": 99}', key_to_json(OLD).replace('"o1"', "7"), key_to_json(OLD)[:-9]],
+)
+def test_a_key_of_another_version_compares_as_unknown(stored: str) -> None:
+    assert key_from_json(stored) is None
+
+
+def test_values_are_told_apart() -> None:
+    assert len({value_digest(value) for value in (None, "", {}, [], 0, False, "0", 1, True)}) == 9
+    assert value_digest({"a": 1, "b": 2}) == value_digest({"b": 2, "a": 1})
+    assert value_digest("\ud800") != value_digest("?")

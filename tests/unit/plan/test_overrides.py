@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.fakes.teams import errors_of, plan_of, step_of
+
+TEAM = """
+agents:
+  a: {prompt: x, engine: [claude/opus, codex]}
+  b: {command: x}
+"""
+
+
+def test_model_engine_and_times() -> None:
+    overrides = {"agents.a.model": "haiku", "agents.b.timeout": "90s", "agents.b.cache": "true"}
+    plan = plan_of(TEAM, overrides=overrides)
+    assert (step_of(plan, "a").engine, step_of(plan, "a").model) == ("claude", "haiku")
+    assert (step_of(plan, "b").timeout, step_of(plan, "b").cache) == (90.0, True)
+    assert step_of(plan_of(TEAM, overrides={"agents.a.engine": "codex/gpt-5"}), "a").model == "gpt-5"
+
+
+def test_an_override_changes_the_plan() -> None:
+    assert plan_of(TEAM).digest != plan_of(TEAM, overrides={"agents.a.model": "haiku"}).digest
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "part"),
+    [
+        ("agent.a.model", "x", "cannot be set"),
+        ("agents.model", "x", "cannot be set"),
+        ("agents.aa.model", "x", "there is no agent"),
+        ("agents.a.modle", "x", "cannot be set on the command line"),
+        ("agents.b.model", "x", "has no prompt"),
+        ("agents.a.model", "", "has a name"),
+        ("agents.a.engine", "/x", "write an engine"),
+        ("agents.a.timeout", "soon", "a duration is"),
+        ("agents.a.cache", "yes", "true or false"),
+    ],
+)
+def test_an_override_is_never_ignored(path: str, value: str, part: str) -> None:
+    found = errors_of(TEAM, overrides={path: value})
+    assert [item.code for item in found] == ["bad-override"]
+    assert part in found[0].message
