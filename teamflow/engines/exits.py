@@ -5,11 +5,12 @@ Refuses to know output: an engine that reads a protocol decides first whether it
 
 from __future__ import annotations
 
+from dataclasses import replace
 from signal import Signals
 from typing import Final
 
 from teamflow.core.invocation import Brief, Exit
-from teamflow.core.outcome import Failed, FailureClass, Outcome, Stopped, Succeeded
+from teamflow.core.outcome import Failed, FailureClass, Outcome, Stopped, Succeeded, Usage
 from teamflow.core.shell import excerpt, shown
 
 _LIMITS: Final = {
@@ -113,3 +114,8 @@ def _limit_words(cause: str, end: Exit, brief: Brief) -> str:
 def _not_started(error: str, brief: Brief) -> str:
     hint = next((hint for sign, hint in _START_HINTS if sign.lower() in error.lower()), None)
     return f"{subject(brief)} could not be started: {error}" + (f" ({hint})" if hint else "")
+
+
+def with_cost(outcome: Outcome, *, usage: Usage | None, session: str | None) -> Outcome:
+    """The outcome with what the attempt used and the session that can be gone on with."""
+    return replace(outcome, usage=usage, session=session)

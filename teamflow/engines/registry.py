@@ -18,8 +18,15 @@ def _command() -> Engine:
     return CommandEngine()
 
 
+def _scripted() -> Engine:
+    from teamflow.engines.scripted import ScriptedEngine
+
+    return ScriptedEngine()
+
+
 ENGINES: Final[Mapping[str, Callable[[], Engine]]] = {
     "command": _command,
+    "scripted": _scripted,
 }
 
 
