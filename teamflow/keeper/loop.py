@@ -20,7 +20,7 @@ if MYPY:
     from .phases import Phases
 
 NEVER = float("inf")
-CHORES = 2.0  # seconds between looks at the run directory
+CHORES = 1.0  # seconds between looks at the run directory
 RETRY = 1.0  # seconds between tries to write a journal that the disk refuses
 FIRST = 10.0  # seconds that the first runner has to come
 LONGEST = 30.0  # seconds of one wait: it does not count the time of a suspend, our deadlines do

@@ -20,6 +20,13 @@ def keeper(request: pytest.FixtureRequest) -> Iterator[Keeper]:
     made.close()
 
 
+@pytest.fixture
+def any_keeper() -> Iterator[Keeper]:
+    made = Keeper()
+    yield made
+    made.close()
+
+
 @needs_truth
 @pytest.mark.parametrize(("level", "isolation"), kill_trees.kinds())
 def test_every_tree_is_killed_and_the_bystander_lives(level: str, isolation: str | None) -> None:
@@ -65,8 +72,8 @@ def test_a_stop_that_is_heeded_takes_no_grace(keeper: Keeper) -> None:
     assert (entry["code"], entry["cause"]) == (3, "cancel")
 
 
-def test_a_second_stop_shortens_the_first_and_keeps_its_cause(keeper: Keeper) -> None:
-    client = keeper.client()
+def test_a_second_stop_shortens_the_first_and_keeps_its_cause(any_keeper: Keeper) -> None:
+    keeper, client = any_keeper, any_keeper.client()
     keeper.start(client, "s", "trap '' INT TERM; sleep 300")
     client.entry("start", "s")
     time.sleep(0.05)
@@ -87,8 +94,8 @@ def test_no_grace_kills_at_once(keeper: Keeper) -> None:
     assert not keeper.truth or wait_for(lambda: not keeper.left(), 2) or not keeper.left()
 
 
-def test_a_stop_of_what_is_not_there_does_nothing(keeper: Keeper) -> None:
-    client = keeper.client()
+def test_a_stop_of_what_is_not_there_does_nothing(any_keeper: Keeper) -> None:
+    keeper, client = any_keeper, any_keeper.client()
     client.send(op="stop", step="nobody", attempt=1)
     keeper.start(client, "s", "sleep 0.1; exit 2")
     client.send(op="stop", step="s", attempt=2, grace=0)
@@ -96,8 +103,8 @@ def test_a_stop_of_what_is_not_there_does_nothing(keeper: Keeper) -> None:
     assert (entry["code"], entry["cause"]) == (2, None)
 
 
-def test_timeout(keeper: Keeper) -> None:
-    client = keeper.client()
+def test_timeout(any_keeper: Keeper) -> None:
+    keeper, client = any_keeper, any_keeper.client()
     begun = time.monotonic()
     keeper.start(client, "s", "trap '' INT; sleep 300", timeout=0.2, grace=0.2)
     entry = client.entry("exit", "s")
@@ -105,8 +112,8 @@ def test_timeout(keeper: Keeper) -> None:
     assert 0.2 < time.monotonic() - begun < 0.9
 
 
-def test_idle_is_output_first(keeper: Keeper) -> None:
-    client = keeper.client()
+def test_idle_is_output_first(any_keeper: Keeper) -> None:
+    keeper, client = any_keeper, any_keeper.client()
     begun = time.monotonic()
     keeper.start(client, "s", "for i in 1 2 3 4; do sleep 0.1; echo $i; done; exec sleep 300", idle=0.3, grace=0.2)
     keeper.start(client, "err", "for i in 1 2 3 4; do sleep 0.1; echo $i >&2; done", idle=0.3, err=keeper.log("e"))
@@ -116,11 +123,11 @@ def test_idle_is_output_first(keeper: Keeper) -> None:
     assert client.entry("exit", "err")["cause"] is None
 
 
-def test_files_that_change_keep_a_silent_phase_alive(keeper: Keeper) -> None:
-    work = Path(keeper.home, "work/deep")
+def test_files_that_change_keep_a_silent_phase_alive(any_keeper: Keeper) -> None:
+    work = Path(any_keeper.home, "work/deep")
     busy = "while [ $((i=i+1)) -lt {} ]; do sleep 0.1; echo $i > {}; done; "
     (work / ".git").mkdir(parents=True)
-    client = keeper.client()
+    keeper, client = any_keeper, any_keeper.client()
     script = busy.format(7, "file") + busy.format(20, ".git/x")
     begun = time.monotonic()
     keeper.start(client, "s", script, idle=0.3, grace=0.1, cwd=str(work), idle_paths=[str(work.parent)])
@@ -128,8 +135,8 @@ def test_files_that_change_keep_a_silent_phase_alive(keeper: Keeper) -> None:
     assert 0.85 < time.monotonic() - begun < 1.4
 
 
-def test_too_much_output(keeper: Keeper) -> None:
-    client = keeper.client()
+def test_too_much_output(any_keeper: Keeper) -> None:
+    keeper, client = any_keeper, any_keeper.client()
     Path(keeper.home, "logs/s").mkdir(parents=True)
     Path(keeper.log("s")).write_bytes(b"x" * 500_000)
     keeper.start(client, "s", "while :; do head -c 50000 /dev/zero; sleep 0.01; done", log_limit=400_000, grace=0.1)
@@ -140,8 +147,8 @@ def test_too_much_output(keeper: Keeper) -> None:
     assert client.entry("exit", "small")["cause"] is None
 
 
-def test_a_log_that_shrank_is_told(keeper: Keeper) -> None:
-    client = keeper.client()
+def test_a_log_that_shrank_is_told(any_keeper: Keeper) -> None:
+    keeper, client = any_keeper, any_keeper.client()
     script = "echo a long line of output; sleep 0.3; : > /dev/stderr; echo short"
     keeper.start(client, "s", script, log_limit=1_000_000)
     entry = client.entry("exit", "s")
@@ -149,6 +156,7 @@ def test_a_log_that_shrank_is_told(keeper: Keeper) -> None:
     assert entry["log_size"] == 6
 
 
+@pytest.mark.slow
 def test_frozen_time_does_not_count(keeper: Keeper) -> None:
     client = keeper.client()
     script = "setsid sh -c 'while :; do echo x; sleep 0.01; done'"
