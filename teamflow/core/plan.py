@@ -35,7 +35,7 @@ class Edge(NamedTuple):
 
 
 class Retry(NamedTuple):
-    """`attempts` is the total; delays in seconds; backoff: exponential | constant."""
+    """`attempts` is the total; delays in seconds; backoff: exponential | linear | fixed."""
 
     attempts: int = 1
     backoff: str = "exponential"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from teamflow.core.plan import Json, Limits, Plan, SecretSource, Step
 from teamflow.plan.texts import static_env
+from teamflow.team.areas import run_waits
 from teamflow.team.loaded import LoadedTeam
 from teamflow.team.model import Team
 from teamflow.team.resolved import ResolvedLimits
@@ -29,7 +30,7 @@ def assemble(loaded: LoadedTeam, *, inputs: Mapping[str, Json], steps: tuple[Ste
         outputs=tuple((team.outputs or {}).items()),
         files=dict(loaded.files),
         selected=None,
-        waits=(),
+        waits=run_waits(loaded),
         critical_path=(),
     )
 

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from teamflow.core.ids import hashed_instance, is_instance
 from teamflow.core.plan import Json
-from teamflow.plan.uses import Place, references
+from teamflow.plan.uses import references_of_expression
 from teamflow.team.resolved import Matrix
 from teamflow.team.template import TemplateError, evaluate, kind_of, to_text
 
@@ -79,7 +79,7 @@ def _product(axes: Sequence[Sequence[Json]]) -> int:
 def _known_now(axis: Sequence[Json] | str) -> bool:
     if not isinstance(axis, str):
         return True
-    return all(reference.path[0] == "inputs" for reference in references(Place("matrix", axis, expression=True)))
+    return all(reference.path[0] == "inputs" for reference in references_of_expression(axis))
 
 
 def _evaluated(name: str, source: str, inputs: Mapping[str, Json], complain: Complain) -> Sequence[Json] | None:

@@ -21,7 +21,6 @@ from teamflow.team.resolved import (
     ResolvedAgent,
     SchemaOutput,
     TargetChoice,
-    WorkspacePolicy,
 )
 
 
@@ -54,8 +53,8 @@ class Common(NamedTuple):
     schemas: Mapping[str, Json]
 
 
-def common(agent: ResolvedAgent) -> Common:
-    """The settings of `agent` in the plan's words."""
+def common(agent: ResolvedAgent, *, git: bool) -> Common:
+    """The settings of `agent` in the plan's words. `git`: whether the project is in a git repository."""
     work, retry = agent.work, agent.retry
     choice = work.engines[0] if isinstance(work, PromptWork) else None
     return Common(
@@ -66,7 +65,7 @@ def common(agent: ResolvedAgent) -> Common:
         script=work.script.value if isinstance(work, PromptWork) and work.script else None,
         permissions=permissions_in_words(agent),
         target=target_in_words(agent.target),
-        workspace=_workspace(agent.workspace),
+        workspace=_workspace(agent, git=git),
         retry=Retry(retry.attempts, retry.backoff, retry.delay, retry.max_delay),
         verify=tuple(Command(line) for line in agent.verify),
         schemas={
@@ -80,8 +79,12 @@ def target_in_words(target: TargetChoice) -> str:
     return target.name if target.name is not None else f"[{', '.join(target.labels)}]"
 
 
-def _workspace(policy: WorkspacePolicy) -> str:
-    return "project" if policy.mode in ("auto", "shared") else policy.mode
+def _workspace(agent: ResolvedAgent, *, git: bool) -> str:
+    mode = agent.workspace.mode
+    if mode == "auto":
+        edits = isinstance(agent.work, PromptWork) and agent.work.permissions.may_edit
+        return "worktree" if git and edits else "project"
+    return "project" if mode == "shared" else mode
 
 
 def make_step(shared: Common, instance: Instance, step_id: str, place: Place, texts: StepTexts) -> Step:

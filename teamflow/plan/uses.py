@@ -77,6 +77,11 @@ def references(place: Place) -> tuple[Reference, ...]:
         return ()
 
 
+def references_of_expression(source: str) -> tuple[Reference, ...]:
+    """What a bare expression names; nothing when it cannot be read."""
+    return references(Place("", source, expression=True))
+
+
 def needs(agent: ResolvedAgent, agents: Mapping[str, ResolvedAgent]) -> dict[str, Need]:
     """Agent → what `agent` wants of it: from `depends_on`, from pairing, and from every reference."""
     found = {

@@ -120,10 +120,9 @@ def run_waits(loaded: LoadedTeam) -> tuple[tuple[str, str], ...]:
     return tuple((item.key, item.area) for item in _run_level(loaded.team))
 
 
-def agent_waits(loaded: LoadedTeam, name: str, *, git: bool) -> tuple[tuple[str, str], ...]:
-    """(key, area) of one agent's keys in use that wait, for the plan."""
-    agent = loaded.resolved.get(name)
-    found = _agent_level(loaded, name, agent, git=git) if agent is not None else ()
+def agent_waits(loaded: LoadedTeam, agent: ResolvedAgent, *, git: bool) -> tuple[tuple[str, str], ...]:
+    """(key, area) of one agent's keys in use that wait, for the plan; `agent` as the command line has settled it."""
+    found = _agent_level(loaded, agent.name, agent, git=git)
     return tuple(dict.fromkeys((item.key, item.area) for item in found))
 
 

@@ -39,9 +39,10 @@ def try_plan(
     inputs: Mapping[str, Json] | None = None,
     selection: Selection | None = None,
     overrides: Mapping[str, str] | None = None,
+    git: bool = False,
 ) -> tuple[Plan | None, list[Diagnostic]]:
     plan, found = make_plan(
-        load_team(text), inputs=inputs or {}, selection=selection or Selection(), overrides=overrides
+        load_team(text), inputs=inputs or {}, git=git, selection=selection or Selection(), overrides=overrides
     )
     assert (plan is None) == any(item.severity is Severity.ERROR for item in found)
     return plan, list(found)
@@ -53,9 +54,10 @@ def plan_of(
     inputs: Mapping[str, Json] | None = None,
     selection: Selection | None = None,
     overrides: Mapping[str, str] | None = None,
+    git: bool = False,
 ) -> Plan:
     """The plan; it must have no errors."""
-    plan, found = try_plan(text, inputs=inputs, selection=selection, overrides=overrides)
+    plan, found = try_plan(text, inputs=inputs, selection=selection, overrides=overrides, git=git)
     assert plan is not None, found
     return plan
 
@@ -66,9 +68,10 @@ def errors_of(
     inputs: Mapping[str, Json] | None = None,
     selection: Selection | None = None,
     overrides: Mapping[str, str] | None = None,
+    git: bool = False,
 ) -> list[Diagnostic]:
     """The complaints of a plan that cannot be made."""
-    plan, found = try_plan(text, inputs=inputs, selection=selection, overrides=overrides)
+    plan, found = try_plan(text, inputs=inputs, selection=selection, overrides=overrides, git=git)
     assert plan is None
     return found
 

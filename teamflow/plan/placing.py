@@ -1,0 +1,128 @@
+"""The steps of the chosen instances, each at its place in the graph.
+
+Decides edges between steps, levels and heights, and which results are used; one step itself is made in
+`plan/steps.py`. All of it is worked out per agent, because instances share their dependencies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from teamflow.core.diagnostics import Diagnostics
+from teamflow.core.plan import Edge, Json, Step
+from teamflow.plan.assemble import team_env
+from teamflow.plan.graph import Dependencies, Layout, arrange
+from teamflow.plan.instances import Instance
+from teamflow.plan.steps import Place, common, make_step
+from teamflow.plan.texts import Complain, Texts, static_env
+from teamflow.plan.uses import Need, named_results, references_of_expression
+from teamflow.team.areas import agent_waits
+from teamflow.team.loaded import LoadedTeam
+from teamflow.team.resolved import ResolvedAgent
+
+
+class Agents(NamedTuple):
+    """The agents that have steps: their settings, what they need of each other, their instances by step id."""
+
+    settings: Mapping[str, ResolvedAgent]
+    needs: Mapping[str, Mapping[str, Need]]
+    instances: Mapping[str, Mapping[str, Instance]]
+
+
+class Chosen(NamedTuple):
+    """What is to become steps. `ids`: the chosen ones. `git`: whether the project is in a git repository."""
+
+    loaded: LoadedTeam
+    agents: Agents
+    ids: frozenset[str]
+    layout: Layout
+    git: bool
+
+
+def layout_of(graph: Dependencies, ids: Mapping[str, Sequence[str]], chosen: frozenset[str]) -> Layout:
+    """The layout of the agents that have a chosen step: edges through an agent without steps lead nowhere."""
+    present = [name for name, steps in ids.items() if not chosen.isdisjoint(steps)]
+    layout = arrange({name: graph[name] for name in present})
+    if layout is None:
+        raise AssertionError("a part of a graph without cycles has a cycle")
+    return layout
+
+
+def make_steps(chosen: Chosen, inputs: Mapping[str, Json], found: Diagnostics) -> tuple[Step, ...]:
+    """The steps in topological order, instances in the order of their matrix."""
+    loaded, agents = chosen.loaded, chosen.agents
+    used = _used_results(loaded, agents)
+    texts = Texts(inputs, static_env(team_env(loaded), inputs))
+    steps: list[Step] = []
+    for name in chosen.layout.order:
+        shared = common(agents.settings[name], git=chosen.git)
+        place = _place(name, chosen, text_used=name in used)
+        complain = _Complaints(loaded, name, found)
+        for step_id, instance in agents.instances[name].items():
+            if step_id in chosen.ids:
+                renderer = texts.step(name, instance, step_id, complain.of(step_id))
+                steps.append(make_step(shared, instance, step_id, place, renderer))
+    return tuple(steps)
+
+
+def _place(name: str, chosen: Chosen, *, text_used: bool) -> Place:
+    edges: list[Edge] = []
+    refers: list[str] = []
+    texts: list[str] = []
+    taken: list[str] = []
+    for other, need in chosen.agents.needs[name].items():
+        ids = chosen.agents.instances.get(other, ())
+        edges += [Edge(step_id, need.when, need.why) for step_id in ids if step_id in chosen.ids]
+        taken += [step_id for step_id in ids if step_id not in chosen.ids]
+        refers += ids if need.refers else ()
+        texts += ids if need.text else ()
+    return Place(
+        edges=tuple(edges),
+        refers=tuple(refers),
+        needs_text=tuple(texts),
+        taken=tuple(taken),
+        text_used=text_used,
+        level=chosen.layout.level[name],
+        height=chosen.layout.height[name],
+        waits=agent_waits(chosen.loaded, chosen.agents.settings[name], git=chosen.git),
+    )
+
+
+def _used_results(loaded: LoadedTeam, agents: Agents) -> set[str]:
+    """Agents whose text or schema outputs some other agent or the team's outputs name."""
+    used = {other for wants in agents.needs.values() for other, need in wants.items() if need.handed}
+    for source in (loaded.team.outputs or {}).values():
+        for reference in references_of_expression(source):
+            path = reference.path
+            if path[0] == "agents" and len(path) > 1 and path[1] in agents.settings:
+                used.update((path[1],) if any(named_results(reference, agents.settings[path[1]])) else ())
+    return used
+
+
+def critical_path(layout: Layout, graph: Dependencies, steps: Sequence[Step]) -> tuple[str, ...]:
+    """A longest chain of steps: of each agent on the way, the first instance."""
+    first: dict[str, str] = {}
+    for step in steps:
+        first.setdefault(step.agent, step.id)
+    agents = layout.critical_path({name: graph[name] for name in layout.order})
+    return tuple(first[name] for name in agents)
+
+
+class _Complaints:
+    """Turns what a text could not be rendered for into diagnostics, once per key of an agent."""
+
+    def __init__(self, loaded: LoadedTeam, agent: str, found: Diagnostics) -> None:
+        self._loaded = loaded
+        self._agent = agent
+        self._found = found
+        self._said: set[str] = set()
+
+    def of(self, step_id: str) -> Complain:
+        def complain(key: str, message: str) -> None:
+            if key not in self._said:
+                self._said.add(key)
+                span = self._loaded.value_span("agents", self._agent, key)
+                self._found.error("template-failed", f"{key} of {step_id}: {message}", span)
+
+        return complain
