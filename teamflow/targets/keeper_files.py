@@ -6,14 +6,14 @@ Decides nothing. See docs/keeper-protocol.md for the files.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import stat
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+
+from teamflow.keeper.names import run_hash
 
 _SOCKET_PATH_LIMIT: Final = 107
 """Bytes that fit into sockaddr_un with the ending NUL."""
@@ -83,14 +83,17 @@ def socket_path(run_dir: str, environ: Mapping[str, str]) -> str:
 
     The directory exists afterwards, is ours and closed to others. Raises OSError if none can be made.
     """
-    name = hashlib.sha256(os.fsencode(os.path.realpath(run_dir))).hexdigest()[:16] + ".sock"
+    name = run_hash(os.path.realpath(run_dir)) + ".sock"
     runtime = environ.get("XDG_RUNTIME_DIR")
     wishes = [os.path.join(runtime, "teamflow")] if runtime and os.path.isabs(runtime) else []
-    wishes += [os.path.join(place, f"teamflow-{os.geteuid()}") for place in (tempfile.gettempdir(), "/tmp")]
+    wishes += [os.path.join(place, f"teamflow-{os.geteuid()}") for place in (environ.get("TMPDIR"), "/tmp") if place]
     for directory in wishes:
         if len(os.fsencode(directory)) + 1 + len(name) <= _SOCKET_PATH_LIMIT and _is_private(directory):
             return os.path.join(directory, name)
-    return os.path.join(tempfile.mkdtemp(prefix="teamflow-", dir="/tmp"), name)
+    # Somebody else took our name: rare, and the import is not cheap.
+    from tempfile import mkdtemp
+
+    return os.path.join(mkdtemp(prefix="teamflow-", dir="/tmp"), name)
 
 
 def _is_private(directory: str) -> bool:

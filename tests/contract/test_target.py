@@ -106,11 +106,13 @@ class FakeWorld:
 
 
 class LocalWorld:
+    level: dict[str, str] = {}  # noqa: RUF012 (never changed)
+
     def __init__(self, run_dir: Path) -> None:
         self.run_dir = run_dir
 
     def target(self) -> Target:
-        return LocalTarget(str(self.run_dir), environ={"PATH": os.environ["PATH"]})
+        return LocalTarget(str(self.run_dir), environ={"PATH": os.environ["PATH"], **self.level})
 
     def recorder(self) -> Recorder:
         return Recorder()
@@ -132,7 +134,13 @@ class LocalWorld:
         return Invocation(("/bin/sh", "-c", f"{trap}printf '%s' '{play.output.decode()}'; {wait}{end}"))
 
 
-@pytest.fixture(params=[FakeWorld, LocalWorld])
+class WalkWorld(LocalWorld):
+    """Without cgroups, as on machines that give us none."""
+
+    level = {"TEAMFLOW_KILL_LEVEL": "walk"}  # noqa: RUF012
+
+
+@pytest.fixture(params=[FakeWorld, LocalWorld, WalkWorld])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     run_dir = tmp_path / "run"
     run_dir.mkdir()
