@@ -13,6 +13,7 @@ from typing import Final
 
 from teamflow.core.diagnostics import Diagnostic, Severity, Span
 from teamflow.core.plan import Json
+from teamflow.views.width import width
 
 _BREAK: Final = re.compile(r"\r\n|\r|\n")
 _TAB: Final = "    "
@@ -100,10 +101,10 @@ def _excerpt(span: Span, sources: Mapping[str, list[str]], paint: _Paint, style:
     end = min(span.end_column - 1, len(line)) if span.end_line == span.line else len(line.rstrip())
     before, marked, after = _cut(line[:start], line[start : max(end, start)], line[max(end, start) :])
     shown = safe(before, tab=_TAB) + safe(marked, tab=_TAB) + safe(after, tab=_TAB)
-    carets = "^" * max(1, _width(safe(marked, tab=_TAB)))
+    carets = "^" * max(1, width(safe(marked, tab=_TAB)))
     number = str(span.line)
     gutter = " " * len(number)
-    blanks = " " * _width(safe(before, tab=_TAB))
+    blanks = " " * width(safe(before, tab=_TAB))
     return f"\n {number} | {shown.rstrip()}\n {gutter} | {blanks}{paint(style, carets)}"
 
 
@@ -133,16 +134,3 @@ def _is_plain(char: str) -> bool:
 def _escaped(char: str) -> str:
     code = ord(char)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-def _width(text: str) -> int:
-    """Columns of a terminal that `text` takes."""
-    if text.isascii():
-        return len(text)
-    return sum(_columns(char) for char in text)
-
-
-def _columns(char: str) -> int:
-    if unicodedata.category(char) in ("Mn", "Me"):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1

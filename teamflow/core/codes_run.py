@@ -1,0 +1,140 @@
+"""Codes of plans and runs: what is wrong with a team only together with inputs, a selection or this machine."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from teamflow.core.code import Code
+
+RUN: Final = (
+    Code(
+        "cycle",
+        "agents wait for each other",
+        "Following depends_on and references leads back to where it began, so none of these agents could "
+        "ever start. The "
+        "place of each dependency on the circle is listed.",
+        "agents:\n  a: {command: make a, depends_on: [b]}\n  b: {command: make b, depends_on: [a]}\n",
+        "agents:\n  a: {command: make a}\n  b: {command: make b, depends_on: [a]}\n",
+        "plan",
+    ),
+    Code(
+        "depends-on-subagent",
+        "a step waits for an agent that never starts by itself",
+        "An agent with start: never is only ever started by another agent, so a step cannot wait for its results.",
+        "agents:\n  helper: {start: never, prompt: Help.}\n  test: {command: pytest -q, depends_on: [helper]}\n",
+        "agents:\n  helper: {start: never, prompt: Help.}\n  test: {command: pytest -q}\n",
+        "plan",
+    ),
+    Code(
+        "matrix-too-large",
+        "a matrix has too many instances",
+        "The product of the lists of a matrix is more than is planned for one agent.",
+        "",
+        "",
+        "plan",
+    ),
+    Code(
+        "duplicate-instance",
+        "two instances would have one id",
+        "Entries of a matrix become parts of step ids, without regard to case; equal entries would be one "
+        "step. Objects "
+        "are told apart by a key id.",
+        "agents:\n  test: {command: pytest -q, matrix: {python: [py311, py311]}}\n",
+        "agents:\n  test: {command: pytest -q, matrix: {python: [py311, py312]}}\n",
+        "plan",
+    ),
+    Code(
+        "empty-matrix",
+        "a matrix has no entries",
+        "With these inputs the agent has no instances, so nothing of it runs; it counts as succeeded.",
+        "",
+        "",
+        "plan",
+    ),
+    Code(
+        "template-failed",
+        "a template has no value with these inputs",
+        "The template can be read, but with the inputs of this run it fails: a key is missing, or values do not fit.",
+        "",
+        "",
+        "plan",
+    ),
+    Code(
+        "unknown-step",
+        "there is no such step",
+        "Steps are selected by id (build/api) or by agent (build). Steps of a matrix over results are known "
+        "only in a run.",
+        "teamflow run nosuchstep",
+        "teamflow run build",
+        "command line",
+    ),
+    Code(
+        "nothing-selected",
+        "the selection leaves no step",
+        "What STEP, --from and --until leave together is empty.",
+        "teamflow run --from z --until a",
+        "teamflow run --from a --until z",
+        "command line",
+    ),
+    Code(
+        "bad-override",
+        "--set cannot be applied",
+        "--set takes agents.NAME.KEY=VALUE, with a key that can be overridden for a run.",
+        "teamflow run --set model=opus",
+        "teamflow run --set agents.build.model=opus",
+        "command line",
+    ),
+    Code(
+        "unknown-input",
+        "there is no such input",
+        "-i names an input that the team does not declare.",
+        "teamflow run -i isue=12",
+        "teamflow run -i issue=12",
+        "command line",
+    ),
+    Code(
+        "missing-input",
+        "an input has no value",
+        "An input without a default must be given with -i name=value; -i name=@file takes a file's content.",
+        "teamflow run",
+        "teamflow run -i issue=12",
+        "command line",
+    ),
+    Code(
+        "bad-input",
+        "an input's value does not fit",
+        "Values are JSON, except that an input declared as a string takes the text as it is. They must be "
+        "valid under the "
+        "declaration.",
+        "teamflow run -i count=many",
+        "teamflow run -i count=3",
+        "command line",
+    ),
+    Code(
+        "secret-not-set",
+        "a secret that a step asks for has no value",
+        "The variable is not set, or the file is missing or empty. Nothing starts without the secrets that "
+        "it asks for.",
+        "teamflow run",
+        "TOKEN=… teamflow run",
+        "command line",
+    ),
+    Code(
+        "short-secret",
+        "a secret is too short to be redacted",
+        "Values are redacted from 8 characters up; a shorter one would hide text that has nothing to do with it.",
+        "",
+        "",
+        "command line",
+    ),
+    Code(
+        "waits",
+        "a key that a later version will act on",
+        "The key is read and checked, and plan shows it, but this version cannot do what it asks for. run "
+        "refuses rather "
+        "than ignoring it. docs/team-file.md says for every key whether it works.",
+        "",
+        "",
+        "command line",
+    ),
+)
