@@ -8,26 +8,49 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Protocol
 
-from teamflow.app.cachework import CacheResults, file_artifact, reads_session
+from teamflow.app.cachework import CacheResults, ProjectReads, file_artifact
+from teamflow.app.failpoints import CrashingStore, CrashingTarget, failpoint
+from teamflow.app.session import Session, opening
 from teamflow.core.events import Event, Record, RunEnded, RunnerStarted
-from teamflow.core.plan import Json, Plan
+from teamflow.core.invocation import Brief, Exit
+from teamflow.core.outcome import Failed, Outcome
+from teamflow.core.plan import Json
 from teamflow.core.redact import Redactor
 from teamflow.core.state import RunState
-from teamflow.engines.text_outputs import EngineTable
+from teamflow.engines.exits import outcome_of
+from teamflow.engines.registry import engine
+from teamflow.ports import Engine
 from teamflow.run.attempt import AttemptRunner, Place
 from teamflow.run.clock import SystemClock
 from teamflow.run.environment import Environments
-from teamflow.run.executor import Executor
+from teamflow.run.executor import Executor, Opening
 from teamflow.run.probe import Prober
 from teamflow.run.requests import Requests
+from teamflow.store.layout import Layout
 from teamflow.store.sqlite import Database
 from teamflow.store.wake import WakeSocket
 from teamflow.store.writer import Writer
 from teamflow.targets.local import LocalTarget
+
+
+class EngineTable:
+    """`run/attempt.Engines` over the registry."""
+
+    def engine(self, name: str) -> Engine:
+        return engine(name)
+
+    def outcome_of(self, end: Exit, brief: Brief) -> Outcome:
+        return outcome_of(end, brief)
+
+    def outputs(self, text: str, schemas: Mapping[str, Json]) -> Mapping[str, Json] | Failed:
+        # Imported here: most runs declare no outputs, and jsonschema is slow to import.
+        from teamflow.engines.results import outputs
+
+        return outputs(text, schemas)
 
 
 class Screen(Protocol):
@@ -36,6 +59,10 @@ class Screen(Protocol):
     def begin(self, state: RunState) -> None: ...
 
     def records(self, records: Sequence[Record], state: RunState) -> None: ...
+
+    def said(self, step: str, text: str) -> None:
+        """What an agent says while it works; not redacted."""
+        ...
 
     def trouble(self, message: str | None) -> None: ...
 
@@ -56,87 +83,139 @@ class Wired(NamedTuple):
 
 
 async def run_to_end(
-    database: Database,
-    state: RunState,
-    session: RunnerStarted,
-    opening: Sequence[Event],
-    plans: dict[int, Plan],
-    wired: Wired,
-    screen: Screen,
+    database: Database, session: Session, wired: Wired, screen: Screen, *, parallel: int, fail_fast: bool
 ) -> RunEnded:
     """Drives the run until it ends; every adapter is closed on the way out."""
     loop = asyncio.get_running_loop()
-    layout = database.layout
+    state, layout, clock = session.state, database.layout, SystemClock()
     place = Place(wired.root, layout.run(wired.number), wired.run)
     pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="teamflow-disk")
-    redactor = Redactor({**wired.env_file_values, **wired.secrets})
-    target = LocalTarget(place.run_dir, environ=wired.environ, orphan_after=state.plan.limits.orphan_after)
-    executor: Executor | None = None
-
-    def durable(seq: int) -> None:
-        if executor is not None:
-            loop.call_soon_threadsafe(executor.durable, seq)
-
-    def trouble(message: str | None) -> None:
-        loop.call_soon_threadsafe(_trouble, executor, screen, message)
-
-    writer = Writer(layout, wired.number, after=state.seq, on_durable=durable, on_trouble=trouble)
-    prober = make_prober(state, wired, place, pool=pool)
-    attempts = AttemptRunner(
-        state,
-        place=place,
-        clock=SystemClock(),
-        environments=Environments(
-            environ=wired.environ,
-            files=wired.env_file_values,
-            secrets=wired.secrets,
-            run=wired.run,
-            common=common_variables(place, wired),
-            declare=target.environment,
-        ),
-        engines=EngineTable(),
-        results=prober,
-        redactor=redactor,
-        report=lambda event: None if executor is None else executor.report(event),
-    )
+    target = LocalTarget(place.run_dir, environ=wired.environ, orphan_after=session.plan.limits.orphan_after)
+    prober = make_prober(state, wired, screen, pool=pool)
+    bridge = _Bridge(loop, screen)
+    boundary = failpoint(wired.environ)
+    on_durable = bridge.durable if boundary is None else boundary.around(bridge.durable)
+    writer = Writer(layout, wired.number, after=state.seq, on_durable=on_durable, on_trouble=bridge.trouble)
     executor = Executor(
         state,
-        store=writer,
-        target=target,
-        clock=SystemClock(),
-        attempts=attempts,
+        store=writer if boundary is None else CrashingStore(writer, boundary),
+        target=target if boundary is None else CrashingTarget(target, boundary),
+        clock=clock,
+        attempts=_attempts(state, wired, place, clock, target, prober, bridge, pool),
         prober=prober,
         run=wired.run,
         publish=lambda records: screen.records(records, state),
-        plans=plans,
+        plans=session.plans,
     )
+    bridge.executor = executor
     requests = Requests(database, wired.number, executor, answered=state.answered)
     wake = WakeSocket.bind(layout, wired.number, env=wired.environ)
+    now = clock.now()
     screen.begin(state)
     _handle_signals(loop, executor)
     requests.follow(loop, wake)
     try:
-        ended = await executor.run(session, opening)
+        ended = await executor.run(
+            RunnerStarted(now.boot, os.getpid(), parallel, fail_fast, session.resumed),
+            _opening(session, executor, writer, prober),
+        )
     finally:
         requests.stop()
         if wake is not None:
             wake.close()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.remove_signal_handler(number)
         await asyncio.to_thread(writer.close)
+        await loop.run_in_executor(pool, prober.close)
         pool.shutdown()
     executor.durable(writer.durable)
     screen.end(state, ended)
     return ended
 
 
-def make_prober(state: RunState, wired: Wired, place: Place, *, pool: ThreadPoolExecutor | None = None) -> Prober:
-    results = CacheResults(wired.root, team_file=state.plan.file)
+class _Bridge:
+    """Callbacks of the store's thread, handed over to the loop's."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, screen: Screen) -> None:
+        self._loop = loop
+        self._screen = screen
+        self.executor: Executor | None = None
+
+    def durable(self, seq: int) -> None:
+        if self.executor is not None:
+            self._loop.call_soon_threadsafe(self.executor.durable, seq)
+
+    def trouble(self, message: str | None) -> None:
+        self._loop.call_soon_threadsafe(self._trouble, message)
+
+    def _trouble(self, message: str | None) -> None:
+        self._screen.trouble(message)
+        if self.executor is not None:
+            self.executor.store_trouble(message)
+
+    def said(self, step: str, text: str) -> None:
+        """From the loop's thread or the disk thread."""
+        self._loop.call_soon_threadsafe(self._screen.said, step, text)
+
+    def report(self, event: Event) -> None:
+        if self.executor is not None:
+            self.executor.report(event)
+
+
+def _attempts(
+    state: RunState,
+    wired: Wired,
+    place: Place,
+    clock: SystemClock,
+    target: LocalTarget,
+    prober: Prober,
+    bridge: _Bridge,
+    pool: ThreadPoolExecutor,
+) -> AttemptRunner:
+    environments = Environments(
+        environ=wired.environ,
+        files=wired.env_file_values,
+        secrets=wired.secrets,
+        run=wired.run,
+        common=common_variables(place, wired),
+        declare=target.environment,
+    )
+    return AttemptRunner(
+        state,
+        place=place,
+        clock=clock,
+        environments=environments,
+        engines=EngineTable(),
+        results=prober,
+        redactor=Redactor({**wired.env_file_values, **wired.secrets}),
+        report=bridge.report,
+        say=bridge.said,
+        pool=pool,
+    )
+
+
+def _opening(session: Session, executor: Executor, writer: Writer, prober: Prober) -> Opening:
+    """What this session settles before it starts anything: a revision, steps opened again, hits of the cache."""
+
+    def events(state: RunState) -> Iterator[Event]:
+        if session.resumed:
+            yield from opening(session, state, put_plan=writer.put_plan, expect_ripple=executor.expect_ripple)
+        cached = prober.sweep()
+        if cached is not None:
+            yield cached
+
+    return events
+
+
+def make_prober(state: RunState, wired: Wired, screen: Screen, *, pool: ThreadPoolExecutor | None = None) -> Prober:
+    """The prober over the project's cache."""
+    directory = Layout(wired.root).cache
+    results = CacheResults(wired.root, directory=directory, team_file=state.plan.file, warn=screen.trouble)
     return Prober(
         state,
         root=wired.root,
         results=results,
-        reads=lambda: reads_session(wired.root, results),
+        reads=ProjectReads(wired.root, results=results),
         run=wired.run,
         digest_file=file_artifact,
         pool=pool,
@@ -153,12 +232,6 @@ def common_variables(place: Place, wired: Wired) -> dict[str, str]:
         "TEAMFLOW_RUN_DIR": place.run_dir,
         "TEAMFLOW_PROJECT": place.project,
     }
-
-
-def _trouble(executor: Executor | None, screen: Screen, message: str | None) -> None:
-    screen.trouble(message)
-    if executor is not None:
-        executor.store_trouble(message)
 
 
 def _handle_signals(loop: asyncio.AbstractEventLoop, executor: Executor) -> None:

@@ -53,7 +53,8 @@ class Hit:
     reason: str
     text: str | None = None
     outputs: Mapping[str, Json] | None = None
-    artifacts: tuple[tuple[str, str, str, int], ...] = ()
+    artifacts: tuple[tuple[str, str, str, int, int], ...] = ()
+    """The fields of `Artifact`, in order."""
     origin: tuple[int, int] | None = None
     """(run, attempt) that made the result, where it is still known."""
 

@@ -133,12 +133,24 @@ def _adopt_plan(state: RunState, plan: Plan, old: dict[str, StepState]) -> None:
             known = StepState(step)
         known.step = step
         state.steps[step.id] = known
+    for step_id, known in old.items():
+        if step_id not in state.steps and known.live is not None:
+            _keep_until_stopped(state, step_id, known)
     state.open = {step_id for step_id, step in state.steps.items() if step.status not in ENDED}
     state.failures = [s for s, known in state.steps.items() if known.status is Status.FAILED]
     state.backoff = [entry for entry in state.backoff if entry[1] in state.steps]
     for known in state.steps.values():
         if known.status in (Status.PENDING, Status.QUEUED):
             recount(state, known)
+
+
+def _keep_until_stopped(state: RunState, step_id: str, known: StepState) -> None:
+    """A step that the new plan no longer has, but whose attempt still runs: it stays until that has ended."""
+    known.cancelled_by = "the team file, which no longer has it"
+    known.step = known.step._replace(edges=())
+    state.steps[step_id] = known
+    state.order[step_id] = len(state.order)
+    state.dependents[step_id] = []
 
 
 def _reopened(state: RunState, record: Record, event: Reopened) -> list[str]:

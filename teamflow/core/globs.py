@@ -65,44 +65,59 @@ def name_matcher(segment: str) -> re.Pattern[str]:
 
 
 def path_matcher(glob: Glob) -> re.Pattern[str]:
-    """Matches whole relative paths of files."""
-    out: list[str] = []
+    """Matches whole relative paths of files, in a time that does not explode with the number of stars."""
     last = len(glob.segments) - 1
+    groups: list[str] = [""]
     for index, segment in enumerate(glob.segments):
-        if segment == ANY_DEPTH:
-            out.append(r".+" if index == last else r"(?:[^/]+/)*")
+        if segment == ANY_DEPTH and index < last:
+            groups.append("")
         else:
-            out.append(_translate(segment) + ("" if index == last else "/"))
+            groups[-1] += ".+" if segment == ANY_DEPTH else _translate(segment) + ("/" if index < last else "")
+    return re.compile(_in_order(groups, r"(?:[^/]+/)") + _tail(glob) + r"\Z", re.DOTALL)
+
+
+def _tail(glob: Glob) -> str:
     if not glob.segments:
-        tail = ".+"
-    elif glob.below:
-        tail = "/.+" if glob.segments[-1] != ANY_DEPTH else ""
-    else:
-        tail = "(?:/.+)?" if not is_wild(glob.segments[-1]) else ""
-    return re.compile("".join(out) + tail + r"\Z", re.DOTALL)
+        return ".+"
+    if glob.segments[-1] == ANY_DEPTH:
+        return ""
+    if glob.below:
+        return "/.+"
+    return "" if is_wild(glob.segments[-1]) else "(?:/.+)?"
+
+
+def _in_order(parts: list[str], between: str) -> str:
+    """The parts in order, with any number of `between` before each but the first.
+
+    The first place where a part fits is as good as any later one, so no other need be tried (atomic groups); only the
+    last part is bound to the end.
+    """
+    first, *rest = parts
+    if not rest:
+        return first
+    return first + "".join(f"(?>{between}*?{part})" for part in rest[:-1]) + f"{between}*{rest[-1]}"
 
 
 def _translate(segment: str) -> str:
-    out: list[str] = []
+    parts: list[str] = [""]
     index = 0
     while index < len(segment):
         char = segment[index]
         index += 1
         if char == "*":
-            if out[-1:] != ["[^/]*"]:
-                out.append("[^/]*")
+            parts.append("")
         elif char == "?":
-            out.append("[^/]")
+            parts[-1] += "[^/]"
         elif char == "[":
             end = segment.find("]", index + 1 + (segment[index : index + 1] == "!"))
             if end < 0:
-                out.append(r"\[")
+                parts[-1] += r"\["
                 continue
-            out.append(_character_set(segment[index:end]))
+            parts[-1] += _character_set(segment[index:end])
             index = end + 1
         else:
-            out.append(re.escape(char))
-    return "".join(out)
+            parts[-1] += re.escape(char)
+    return _in_order(parts, "[^/]")
 
 
 def _character_set(body: str) -> str:

@@ -50,12 +50,13 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """An output file as it was when the step succeeded: path below the workspace root, sha256, bytes."""
+    """An output file as it was when the step succeeded: path below the workspace root, sha256, bytes, permissions."""
 
     name: str
     path: str
     digest: str
     size: int
+    mode: int = 0o644
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,7 +159,7 @@ def _check_attempts(argument: Json, path: Path) -> Iterator[Complaint]:
     inside = (*path, "attempt")
     if not isinstance(argument, Mapping) or not argument:
         yield Complaint(
-            inside, f"expected actions by attempt number, found {what(argument)}", "attempt: {1: [...], 2: [...]}"
+            inside, f"expected actions by attempt number, found {what(argument)}", 'attempt: {"1": [...], "2": [...]}'
         )
         return
     if "attempt" in path:

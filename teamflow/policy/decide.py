@@ -34,6 +34,9 @@ from teamflow.policy.retry import Again, after_failure
 _RESUMABLE: Final = frozenset({"orphaned", "keeper_stopped"})
 """Stops that nobody asked this run for: a living runner goes on with such a step at once."""
 
+REDEFINED: Final = "redefined"
+"""The stop of an attempt whose step has another definition in the plan's new revision."""
+
 
 class Decision(NamedTuple):
     """Records to append, steps whose cache key must be looked up, and when to ask again (seconds since boot)."""
@@ -174,6 +177,9 @@ def _after_attempt(state: RunState, known: StepState, now: Now) -> Event:
 def _after_stop(state: RunState, step: Step, cause: str, now: Now, *, attempt: int) -> Event:
     if state.stop is None and cause in _RESUMABLE:
         return RetryScheduled(step.id, "resume", 0.0, now.boot, now.mono, f"goes on after {cause}", attempt)
+    if cause == REDEFINED:
+        reason = "its definition changed while it ran"
+        return RetryScheduled(step.id, "relaunch", 0.0, now.boot, now.mono, reason)
     if cause == "fail_fast":
         return StepEnded(step.id, "cancelled", state.stop.reason if state.stop else "another step failed")
     if cause == "timeout":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor as Pool
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -73,7 +74,10 @@ class AttemptRunner:
         results: Results,
         redactor: Redactor,
         report: Callable[[Event], None],
+        say: Callable[[str, str], None],
+        pool: Pool | None = None,
     ) -> None:
+        """`pool` does what reads and digests files; None: asyncio's own."""
         self._state = state
         self._place = place
         self._clock = clock
@@ -82,6 +86,8 @@ class AttemptRunner:
         self._results = results
         self._redactor = redactor
         self._report = report
+        self._say = say
+        self._pool = pool
         self._sessions: dict[tuple[str, int], tuple[Session, Tail]] = {}
 
     # -- starting --------------------------------------------------------------------------------------------
@@ -171,7 +177,7 @@ class AttemptRunner:
     def _session(self, step: str, attempt: int, engine: Engine, brief: Brief) -> tuple[Session, Tail]:
         session = engine.session(brief)
         log = self._place.log(step, attempt)
-        return session, Tail(log, session, step=step, attempt=attempt, report=self._report)
+        return session, Tail(log, session, step=step, attempt=attempt, report=self._report, say=self._say)
 
     def _open_session(self, step: str, attempt: int, engine: Engine, brief: Brief) -> None:
         opened = self._session(step, attempt, engine, brief)
@@ -204,7 +210,7 @@ class AttemptRunner:
         return self._ended(exited)
 
     async def conclude(self, exited: Exited) -> PhaseEnded | AttemptEnded:
-        return await asyncio.to_thread(self._ended, exited)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._ended, exited)
 
     def _ended(self, exited: Exited) -> PhaseEnded | AttemptEnded:
         known = self._state.steps[exited.step]

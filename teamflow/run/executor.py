@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from teamflow.core.events import (
     AttemptEnded,
@@ -19,14 +19,16 @@ from teamflow.core.events import (
     Event,
     PhaseEnded,
     Record,
+    Reopened,
     RequestAnswered,
     RunEnded,
     RunnerStarted,
+    StepEnded,
     StopRequested,
 )
 from teamflow.core.fold import apply
 from teamflow.core.plan import Json, Plan
-from teamflow.core.state import RunState, Status
+from teamflow.core.state import ENDED, RunState, Status
 from teamflow.policy.decide import decide
 from teamflow.ports import Clock, Exited, Start, Started, Store, Target
 
@@ -50,6 +52,10 @@ class Attempts(Protocol):
         """The phase that follows."""
         ...
 
+    def adopt(self) -> None:
+        """Follows the output of attempts that another runner started."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -57,6 +63,9 @@ class Prober(Protocol):
     async def probe(self, step_ids: Sequence[str]) -> list[Event]:
         """Looks the steps' cache keys up: `Cached` or `Admitted` for each."""
         ...
+
+
+Opening: TypeAlias = Callable[[RunState], Iterable[Event]]
 
 
 class Executor:
@@ -88,6 +97,8 @@ class Executor:
         self._run = run
         self._publish = publish
         self._plans = plans
+        self._ripple: dict[str, list[str]] = {}
+        """Dependency that may run again → ended steps that must follow if it does."""
         self._changed: dict[str, None] = {}
         self._unpublished: deque[Record] = deque()
         self._probing: set[str] = set()
@@ -103,14 +114,20 @@ class Executor:
 
     # -- the life of a run -----------------------------------------------------------------------------------
 
-    async def run(self, session: RunnerStarted, opening: Sequence[Event] = ()) -> RunEnded:
-        """Opens a session of the run, takes in what happened without a runner, and goes on to the end."""
+    async def run(self, session: RunnerStarted, opening: Opening) -> RunEnded:
+        """Opens a session of the run, takes in what happened without a runner, and goes on to the end.
+
+        `opening` is asked after that what else has changed meanwhile (a new revision of the plan, cache hits); each
+        event that it yields is recorded before it is asked for the next.
+        """
         self.record(session)
-        for event in opening:
-            self.record(event)
         self._importing = True
         await self._target.open(self, after=self.state.journal)
         self._importing = False
+        for event in opening(self.state):
+            self.record(event)
+            self._act(event)
+        self._attempts.adopt()
         self._restart_unproven()
         self._wake()
         try:
@@ -287,8 +304,21 @@ class Executor:
         if ready:
             self._publish(ready)
 
+    def expect_ripple(self, ripple: Mapping[str, Sequence[str]]) -> None:
+        """`ripple`: ended step → dependencies; it is opened again once one of them has really been run."""
+        for step_id, dependencies in ripple.items():
+            for dependency in dependencies:
+                self._ripple.setdefault(dependency, []).append(step_id)
+
+    def _spread(self, dependency: str) -> None:
+        for step_id in self._ripple.pop(dependency, ()):
+            if self.state.steps[step_id].status in ENDED:
+                self.record(Reopened((step_id,), "revision", {step_id: f"{dependency} ran again"}))
+
     def _act(self, event: Event) -> None:
         match event:
+            case StepEnded(step=step, status="succeeded") if self._ripple:
+                self._spread(step)
             case AttemptStarted():
                 self._begin(event)
             case AttemptStopping(step=step, attempt=attempt, cause=cause):

@@ -49,10 +49,18 @@ class ReadsChanged(Exception):
 
 
 class Reads(Protocol):
-    """Digests of files below a root, by glob. One session sees each directory and file once."""
+    """Digests of files below a root, by glob. Between two `look_again` each directory and file is seen once."""
 
     def digests(self, patterns: Sequence[str] | None) -> Mapping[str, str]:
         """Path → sha256; None: every file that git does not ignore. Raises ReadsChanged."""
+        ...
+
+    def look_again(self) -> None:
+        """Files may have changed since the last look."""
+        ...
+
+    def save(self) -> None:
+        """Keeps what was learnt about files for the next process."""
         ...
 
 
@@ -73,7 +81,7 @@ class Prober:
         *,
         root: str,
         results: Results,
-        reads: Callable[[], Reads],
+        reads: Reads,
         run: Mapping[str, Json],
         digest_file: Callable[[str, str, str], Artifact | str],
         pool: Pool | None = None,
@@ -101,14 +109,14 @@ class Prober:
         """
         if not self._use_cache:
             return None
-        reads = self._reads()
+        self._reads.look_again()
         wanted: dict[str, tuple[Step, KeyParts, str]] = {}
         handed: dict[str, Handed] = {}
         hits: dict[str, Hit] = {}
         for level in _levels(self._state):
             wanted.clear()
             for step in level:
-                parts = self._sweep_parts(step, reads, handed)
+                parts = self._sweep_parts(step, handed)
                 if parts is not None:
                     wanted[step.id] = (step, parts, parts.digest())
             found = self._results.look_up([key for _, _, key in wanted.values()])
@@ -120,7 +128,7 @@ class Prober:
                     handed[step.id] = Handed(entry.outputs, entry.artifacts, entry.text)
         return Cached(hits) if hits else None
 
-    def _sweep_parts(self, step: Step, reads: Reads, handed: Mapping[str, Handed]) -> KeyParts | None:
+    def _sweep_parts(self, step: Step, handed: Mapping[str, Handed]) -> KeyParts | None:
         known = self._state.steps[step.id]
         if known.status not in (Status.PENDING, Status.QUEUED) or known.admitted or not step.cache:
             return None
@@ -138,7 +146,7 @@ class Prober:
         if not is_static(step):
             return None
         try:
-            return self._make_parts(step, step.key, reads, upstream)
+            return self._make_parts(step, step.key, upstream)
         except ReadsChanged:
             return None
 
@@ -154,18 +162,15 @@ class Prober:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self.probe_now, tuple(step_ids))
 
     def probe_now(self, step_ids: Sequence[str]) -> list[Event]:
-        reads = self._reads()
-        events: list[Event] = []
-        for step_id in step_ids:
-            events.append(self._probe_one(self._state.steps[step_id], reads))
-        return events
+        self._reads.look_again()
+        return [self._probe_one(self._state.steps[step_id]) for step_id in step_ids]
 
-    def _probe_one(self, known: StepState, reads: Reads) -> Event:
+    def _probe_one(self, known: StepState) -> Event:
         step = known.step
         try:
             rendered = self._rendered(step)
             definition = step.key if rendered is step else definition_key(rendered)
-            parts = self._make_parts(rendered, definition, reads, self._upstream(step))
+            parts = self._make_parts(rendered, definition, self._upstream(step))
         except (ReadsChanged, BriefError) as error:
             return Admitted(step.id, None, f"no key: {error}")
         parts = parts._replace(aspects=aspects(rendered))
@@ -189,7 +194,7 @@ class Prober:
         if trouble is not None:
             return trouble
         where = f" (run {entry.origin[0]})" if entry.origin else ""
-        artifacts = tuple((a.name, a.path, a.digest, a.size) for a in entry.artifacts)
+        artifacts = tuple((a.name, a.path, a.digest, a.size, a.mode) for a in entry.artifacts)
         text = entry.text if step.text_used else None
         return Hit(key, f"unchanged since it succeeded{where}", text, entry.outputs or None, artifacts, entry.origin)
 
@@ -215,14 +220,18 @@ class Prober:
         known = ((edge.on, self._state.steps[edge.on]) for edge in step.edges)
         return {step_id: Handed(dep.outputs, dep.artifacts, dep.text) for step_id, dep in known}
 
-    def _make_parts(self, step: Step, definition: str, reads: Reads, upstream: Mapping[str, Handed]) -> KeyParts:
+    def _make_parts(self, step: Step, definition: str, upstream: Mapping[str, Handed]) -> KeyParts:
         patterns = None if step.reads is None else [str(pattern) for pattern in step.reads]
-        found = reads.digests(patterns)
+        found = self._reads.digests(patterns)
         return KeyParts(
             definition,
             found,
             {name: _upstream_digest(value, text=name in step.needs_text) for name, value in upstream.items()},
         )
+
+    def close(self) -> None:
+        """Keeps what was learnt about files."""
+        self._reads.save()
 
     # -- after a success -------------------------------------------------------------------------------------
 
@@ -245,7 +254,8 @@ class Prober:
         if parts is None:
             return None, ""
         try:
-            after = self._reads().digests(None if step.reads is None else [str(p) for p in step.reads])
+            self._reads.look_again()
+            after = self._reads.digests(None if step.reads is None else [str(p) for p in step.reads])
         except ReadsChanged as error:
             return None, f"not cached: {error}"
         own = {artifact.path for artifact in outcome.artifacts}

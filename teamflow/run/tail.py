@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from teamflow.core.events import Event, ProgressReported
-from teamflow.core.invocation import EngineEvent, Progress
+from teamflow.core.invocation import EngineEvent, Progress, Said
 from teamflow.ports import Session
 
 _POLL = 0.2
@@ -22,13 +22,21 @@ class Tail:
     """`follow` polls on the loop; `finish` reads to the end, from any thread, once `stop`ped."""
 
     def __init__(
-        self, path: str, session: Session, *, step: str, attempt: int, report: Callable[[Event], None]
+        self,
+        path: str,
+        session: Session,
+        *,
+        step: str,
+        attempt: int,
+        report: Callable[[Event], None],
+        say: Callable[[str, str], None],
     ) -> None:
         self._path = path
         self._session = session
         self._step = step
         self._attempt = attempt
         self._report = report
+        self._say = say
         self._offset = 0
         self._handle: asyncio.TimerHandle | None = None
         self._last: ProgressReported | None = None
@@ -60,16 +68,19 @@ class Tail:
             return False
         self._offset += len(data)
         if data:
-            events = self._session.feed(data)
-            if show:
-                self._show(events)
+            self._show(self._session.feed(data), live=show)
         return bool(data)
 
-    def _show(self, events: Sequence[EngineEvent]) -> None:
+    def _show(self, events: Sequence[EngineEvent], *, live: bool) -> None:
         newest: ProgressReported | None = None
         for event in events:
-            if isinstance(event, Progress):
-                newest = ProgressReported(self._step, self._attempt, event.percent, event.text)
-        if newest is not None and newest != self._last:
+            match event:
+                case Progress(percent=percent, text=text):
+                    newest = ProgressReported(self._step, self._attempt, percent, text)
+                case Said(text=text):
+                    self._say(self._step, text)
+                case _:
+                    pass
+        if live and newest is not None and newest != self._last:
             self._last = newest
             self._report(newest)

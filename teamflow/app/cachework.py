@@ -1,0 +1,165 @@
+"""The cache and the files of a workspace as the prober sees them: adapters over `store/cache` and `workspaces/`.
+
+Called from the loop's thread before a run and from the disk thread during it; a cache connection per thread.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from teamflow.core.outcome import Artifact
+from teamflow.plan.key import KeyParts, key_from_json, key_to_json
+from teamflow.run.probe import Entry, ReadsChanged
+from teamflow.store import cache as kept
+from teamflow.workspaces.artifacts import Restored, file_facts, restore
+from teamflow.workspaces.digest import ReadsDigester
+from teamflow.workspaces.errors import WorkspaceError
+from teamflow.workspaces.shared import default_reads
+
+
+class CacheResults:
+    """`run/probe.Results` over one project's cache, for one team file."""
+
+    def __init__(self, root: str, *, directory: str, team_file: str, warn: Callable[[str], None]) -> None:
+        self._root = root
+        self._directory = directory
+        self._team_file = team_file
+        self._warn = warn
+        self._local = threading.local()
+
+    @property
+    def cache(self) -> kept.Cache:
+        """The calling thread's connection."""
+        found: kept.Cache | None = getattr(self._local, "cache", None)
+        if found is None:
+            found = self._local.cache = kept.Cache(self._directory, on_warning=self._warn)
+        return found
+
+    def look_up(self, keys: Sequence[str]) -> Mapping[str, Entry]:
+        return {key: _entry(found) for key, found in self.cache.get(keys, now=time.time()).items()}
+
+    def restore(self, artifacts: Sequence[Artifact], root: str) -> str | None:
+        for artifact in artifacts:
+            try:
+                done = restore(
+                    root,
+                    artifact.path,
+                    digest=artifact.digest,
+                    mode=artifact.mode,
+                    contents=self.cache.open_object,
+                )
+            except WorkspaceError as error:
+                return str(error)
+            if done is Restored.DIFFERS:
+                return f"{artifact.path} differs from what this step made"
+            if done is Restored.GONE:
+                return f"{artifact.path} is gone, from the cache too"
+        return None
+
+    def store(self, key: str, entry: Entry, *, parts: KeyParts, step: str, root: str) -> None:
+        rows = []
+        for artifact in entry.artifacts:
+            try:
+                facts = file_facts(root, artifact.path, keep=self.cache.add_object)
+            except WorkspaceError:
+                return
+            if facts.digest != artifact.digest:
+                return
+            rows.append(kept.Kept(artifact.name, artifact.path, artifact.digest, artifact.size, facts.mode))
+        outputs = json.dumps(entry.outputs, ensure_ascii=False) if entry.outputs else None
+        self.cache.put([kept.Entry(key, entry.text, outputs, tuple(rows), entry.origin)], now=time.time())
+        self.cache.set_parts(self._team_file, {step: (key, key_to_json(parts))})
+
+    def last_parts(self, step: str) -> KeyParts | None:
+        found = self.cache.parts(self._team_file, step)
+        return None if found is None else key_from_json(found[1])
+
+
+class ProjectReads:
+    """`run/probe.Reads` over the project directory. What is known by stat is kept from call to call."""
+
+    def __init__(self, root: str, *, results: CacheResults) -> None:
+        self._root = root
+        self._results = results
+        self._lock = threading.Lock()
+        self._digester: ReadsDigester | None = None
+
+    def digests(self, patterns: Sequence[str] | None) -> Mapping[str, str]:
+        with self._lock:
+            digester = self._open()
+            try:
+                if patterns is None:
+                    return digester.digests_of(default_reads(self._root, self._git))
+                return digester.digests(patterns)
+            except WorkspaceError as error:
+                raise ReadsChanged(str(error)) from error
+
+    def look_again(self) -> None:
+        """Files may have changed since the last look."""
+        with self._lock:
+            self._open().look_again()
+
+    def save(self) -> None:
+        """Keeps what was learnt about files for the next process."""
+        with self._lock:
+            if self._digester is not None:
+                self._digester.save()
+
+    def _git(self, argv: Sequence[str]) -> bytes:
+        try:
+            done = subprocess.run(
+                list(argv),
+                cwd=self._root,
+                env=_git_environment(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+            )
+        except OSError as error:
+            raise ReadsChanged(f"git could not be started: {error.strerror}") from error
+        if done.returncode != 0:
+            raise ReadsChanged(f"git ls-files failed: {done.stderr.decode('utf-8', 'replace').strip()}")
+        return done.stdout
+
+    def _open(self) -> ReadsDigester:
+        if self._digester is None:
+            self._digester = ReadsDigester(self._root, _StatsPerThread(self._results))
+        return self._digester
+
+
+class _StatsPerThread:
+    """The cache connection of whichever thread asks."""
+
+    def __init__(self, results: CacheResults) -> None:
+        self._results = results
+
+    def stats(self, root: str) -> bytes:
+        return self._results.cache.stats(root)
+
+    def save_stats(self, root: str, blob: bytes) -> None:
+        self._results.cache.save_stats(root, blob)
+
+
+def file_artifact(root: str, name: str, path: str) -> Artifact | str:
+    """An output file as it is now, or what is wrong with it."""
+    try:
+        facts = file_facts(root, path)
+    except WorkspaceError as error:
+        return str(error)
+    return Artifact(name, path, facts.digest, facts.size, facts.mode)
+
+
+def _entry(found: kept.Entry) -> Entry:
+    artifacts = tuple(Artifact(one.name, one.path, one.digest, one.size, one.mode) for one in found.artifacts)
+    return Entry(found.text, json.loads(found.outputs) if found.outputs else {}, artifacts, found.origin)
+
+
+def _git_environment() -> dict[str, str]:
+    """Ours without what would point git at another repository, and without prompts."""
+    kept_variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return {**kept_variables, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}

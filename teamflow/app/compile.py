@@ -1,0 +1,188 @@
+"""A team file becomes a plan, once: the compiled plan is kept by the digests of all that it was made from.
+
+On a hit nothing of yaml, pydantic, networkx and jinja2 is imported (architecture, decision 6). A file counts as
+unchanged when its size, times and inode are; else its content decides.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import marshal
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from teamflow import __version__
+from teamflow.core.plan import Json, Plan
+
+if TYPE_CHECKING:
+    from teamflow.core.diagnostics import Diagnostics
+    from teamflow.team.load import LoadedTeam
+
+_FORMAT = 1
+_RACY_NS = 20_000_000
+"""A file changed this shortly before it was read may change again within one tick of its clock."""
+
+Stat = tuple[int, int, int, int]
+
+
+class Request(NamedTuple):
+    """What the command line asks to be planned. `inputs` are those of an earlier run, `given` those of `-i`."""
+
+    file: str
+    """Relative to the project."""
+    given: tuple[str, ...] = ()
+    inputs: Mapping[str, Json] | None = None
+    steps: tuple[str, ...] = ()
+    since: tuple[str, ...] = ()
+    until: tuple[str, ...] = ()
+    overrides: tuple[tuple[str, str], ...] = ()
+
+
+class Compiled(NamedTuple):
+    """`plan` is None when `diagnostics` hold an error. `sources` are texts for excerpts; empty on a cache hit."""
+
+    plan: Plan | None
+    diagnostics: Diagnostics | None
+    sources: Mapping[str, str]
+    loaded: LoadedTeam | None
+
+
+class _Files:
+    """`Sources` over a directory."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+
+    def read(self, path: str) -> bytes:
+        with open(os.path.join(self._root, path), "rb") as file:
+            return file.read()
+
+
+def compile_team(root: str, request: Request, *, directory: str | None) -> Compiled:
+    """The plan of a request. `directory`: where compiled plans are kept; None: nowhere."""
+    place = None if directory is None else f"{directory}/{_name(request)}"
+    keepable = place is not None and not any("=@" in word for word in request.given)
+    if place is not None and keepable:
+        plan = _kept(root, place)
+        if plan is not None:
+            return Compiled(plan, None, {}, None)
+    begun = _clock()
+    compiled = _compile(root, request)
+    plan, found = compiled.plan, compiled.diagnostics
+    if place is not None and keepable and plan is not None and not len(found or ()):
+        _keep(root, place, plan, begun)
+    return compiled
+
+
+def _compile(root: str, request: Request) -> Compiled:
+    from teamflow.plan.planner import make_plan
+    from teamflow.plan.selection import Selection
+    from teamflow.team.inputs import bind_inputs
+    from teamflow.team.load import load
+
+    loaded = load(request.file, sources=_Files(root))
+    if loaded.team is None:
+        return Compiled(None, loaded.diagnostics, loaded.sources, None)
+    found = loaded.diagnostics
+    inputs = bind_inputs(loaded.team, request.given, read_file=_Files(os.getcwd()).read, previous=request.inputs)
+    found.extend(inputs.diagnostics)
+    if found.has_errors:
+        return Compiled(None, found, loaded.sources, loaded.team)
+    plan, planned = make_plan(
+        loaded.team,
+        inputs=inputs.values,
+        selection=Selection(request.steps, request.since, request.until),
+        overrides=dict(request.overrides),
+        git=os.path.lexists(f"{root}/.git"),
+    )
+    found.extend(planned)
+    return Compiled(None if found.has_errors else plan, found, loaded.sources, loaded.team)
+
+
+# -- kept plans ----------------------------------------------------------------------------------------------
+
+
+def _name(request: Request) -> str:
+    words = json.dumps([_FORMAT, __version__, sys.implementation.cache_tag, request], sort_keys=True)
+    return hashlib.sha256(words.encode()).hexdigest()[:32]
+
+
+def _kept(root: str, place: str) -> Plan | None:
+    from teamflow.plan.stored import PlanFormatError, plan_from_plain
+
+    try:
+        with open(place, "rb") as file:
+            data = file.read()
+        digest, body = data[:32], data[32:]
+        if hashlib.sha256(body).digest() != digest:
+            return None
+        stats, git, plain = marshal.loads(body)  # our own file, checked by its digest above
+        if git != os.path.lexists(f"{root}/.git"):
+            return None
+        plan = plan_from_plain(plain)
+    except (OSError, ValueError, EOFError, TypeError, PlanFormatError):
+        return None
+    return plan if all(_same(root, path, known, plan.files) for path, known in stats) else None
+
+
+def _same(root: str, path: str, known: Stat | None, digests: Mapping[str, str]) -> bool:
+    if known is not None and _stat(f"{root}/{path}") == known:
+        return True
+    try:
+        data = _Files(root).read(path)
+    except OSError:
+        return False
+    return hashlib.sha256(data).hexdigest() == digests.get(path)
+
+
+def _keep(root: str, place: str, plan: Plan, begun: int) -> None:
+    """Best effort: a plan that cannot be kept is compiled again."""
+    from teamflow.plan.stored import plan_to_plain
+
+    stats: list[tuple[str, Stat | None]] = []
+    for path in plan.files:
+        stat = _stat(f"{root}/{path}")
+        racy = stat is None or max(stat[0], stat[1]) > begun - _RACY_NS
+        stats.append((path, None if racy else stat))
+    body = marshal.dumps((stats, os.path.lexists(f"{root}/.git"), plan_to_plain(plan)))
+    temporary = f"{place}.{os.getpid()}"
+    try:
+        os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(hashlib.sha256(body).digest() + body)
+        os.replace(temporary, place)
+    except OSError:
+        return
+
+
+def _stat(path: str) -> Stat | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+
+
+def _clock() -> int:
+    """Now, as files are stamped."""
+    import time
+
+    return time.time_ns()
+
+
+def inputs_digest(inputs: Mapping[str, Json]) -> str:
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def words_of(pairs: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """`path=value` words of --set as pairs. Raises ValueError naming the word."""
+    found = []
+    for pair in pairs:
+        path, equals, value = pair.partition("=")
+        if not equals or not path:
+            raise ValueError(f"--set {pair}: write --set agents.NAME.KEY=VALUE")
+        found.append((path, value))
+    return tuple(found)

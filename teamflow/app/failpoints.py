@@ -1,0 +1,118 @@
+"""Crashes on purpose, for tests: `TEAMFLOW_FAILPOINT=N` ends the runner by SIGKILL at the Nth boundary it passes.
+
+A boundary is a moment between two effects: before and after each append, commit, start, stop, journal entry and
+publication. A sweep over N until a run ends by itself visits them all. Without the variable nothing is wrapped.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from teamflow.core.events import Record
+from teamflow.ports import Exited, Start, Started, Store, Target, TargetEvents
+
+VARIABLE = "TEAMFLOW_FAILPOINT"
+
+
+class Failpoint:
+    """Counts boundaries, in all threads together; the last one does not return."""
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+
+    def __call__(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(self, effect: Callable[[int], None]) -> Callable[[int], None]:
+        """`effect` between two boundaries."""
+
+        def crossed(value: int) -> None:
+            self()
+            effect(value)
+            self()
+
+        return crossed
+
+
+def failpoint(environ: Mapping[str, str]) -> Failpoint | None:
+    word = environ.get(VARIABLE, "")
+    return Failpoint(int(word)) if word.isdigit() and int(word) > 0 else None
+
+
+class CrashingStore:
+    """A store with boundaries around its appends."""
+
+    def __init__(self, store: Store, boundary: Failpoint) -> None:
+        self._store = store
+        self._boundary = boundary
+
+    def append(self, records: Iterable[Record]) -> None:
+        self._boundary()
+        self._store.append(records)
+        self._boundary()
+
+    async def flush(self) -> None:
+        self._boundary()
+        await self._store.flush()
+        self._boundary()
+
+
+class CrashingTarget:
+    """A target with boundaries around what it is told and what it tells."""
+
+    def __init__(self, target: Target, boundary: Failpoint) -> None:
+        self._target = target
+        self._boundary = boundary
+
+    async def open(self, events: TargetEvents, *, after: int) -> None:
+        self._boundary()
+        await self._target.open(CrashingEvents(events, self._boundary), after=after)
+        self._boundary()
+
+    def environment(self, name: str, variables: Mapping[str, str]) -> None:
+        self._target.environment(name, variables)
+
+    def start(self, request: Start) -> None:
+        self._boundary()
+        self._target.start(request)
+        self._boundary()
+
+    def stop(self, step: str, attempt: int, *, grace: float, cause: str) -> None:
+        self._boundary()
+        self._target.stop(step, attempt, grace=grace, cause=cause)
+        self._boundary()
+
+    def send(self, step: str, attempt: int, *, n: int, data: str) -> None:
+        self._boundary()
+        self._target.send(step, attempt, n=n, data=data)
+        self._boundary()
+
+    async def close(self) -> None:
+        self._boundary()
+        await self._target.close()
+        self._boundary()
+
+
+class CrashingEvents:
+    """The callbacks of a target, with a boundary before and after each."""
+
+    def __init__(self, events: TargetEvents, boundary: Failpoint) -> None:
+        self._events = events
+        self._boundary = boundary
+
+    def journal(self, entries: Sequence[Started | Exited]) -> None:
+        for entry in entries:
+            self._boundary()
+            self._events.journal((entry,))
+            self._boundary()
+
+    def disk_trouble(self, message: str | None) -> None:
+        self._events.disk_trouble(message)
+
+    def keeper_lost(self, reason: str) -> None:
+        self._boundary()
+        self._events.keeper_lost(reason)

@@ -1,0 +1,244 @@
+"""`run`, from words to an exit code: find, compile, refuse, take the run, sweep the cache, drive it.
+
+Everything that the terminal decides is in `RunOptions` or asked of the `Front`. Exit codes: `docs/operations.md`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from teamflow.app.compile import Compiled, Request, compile_team
+from teamflow.app.project import find_team_file, project_of
+from teamflow.core.plan import Json, Plan
+from teamflow.store.sqlite import Database
+
+if TYPE_CHECKING:
+    from teamflow.app.session import Busy, Session
+    from teamflow.app.wiring import Screen, Wired
+    from teamflow.core.events import RunEnded
+    from teamflow.store.rows import RunRow
+
+EXIT_CODES: Final[Mapping[str, int]] = {
+    "ok": 0,
+    "step_failed": 1,
+    "cancelled": 1,
+    "limit": 4,
+    "needs_person": 5,
+    "interrupted": 130,
+    "internal": 70,
+}
+"""By `exit_reason`. An interruption by SIGTERM is 143."""
+
+USAGE: Final = 2
+ENVIRONMENT: Final = 3
+
+
+class RunOptions(NamedTuple):
+    """The words of `run`. `file` None: the project's team file. `steps` are steps or agents."""
+
+    file: str | None = None
+    steps: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    since: tuple[str, ...] = ()
+    until: tuple[str, ...] = ()
+    overrides: tuple[tuple[str, str], ...] = ()
+    force: tuple[str, ...] = ()
+    new: bool = False
+    use_cache: bool = True
+    fail_fast: bool = False
+    max_parallel: int | None = None
+    detach: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing of the run is overridden: such a call may watch a run that is alive already."""
+        return self == RunOptions(file=self.file, detach=self.detach)
+
+
+class Front(Protocol):
+    """The terminal's side of `run`."""
+
+    def complain(self, message: str) -> None:
+        """A message that explains an exit code."""
+        ...
+
+    def diagnostics(self, compiled: Compiled) -> None: ...
+
+    def screen(self, row: RunRow, wired: Wired) -> Screen: ...
+
+    def watch(self, root: str, number: int) -> int | None:
+        """Follows a run that another process drives; None: this terminal does not."""
+        ...
+
+    def detached(self, number: int) -> None:
+        """Says that the run goes on by itself; called in the process that returns to the shell."""
+        ...
+
+
+def run_team(options: RunOptions, front: Front, *, environ: Mapping[str, str], directory: str) -> int:
+    """Runs a team file; the exit code. StoreError and NoTeamFile are for the caller."""
+    path = find_team_file(options.file, directory)
+    project = project_of(os.path.dirname(path))
+    with open_database(project.root, environ) as database:
+        compiled = compile_run(database, os.path.relpath(path, project.root), options)
+        if compiled.diagnostics:
+            front.diagnostics(compiled)
+        plan = compiled.plan
+        if plan is None:
+            return USAGE
+        refusal = refused(plan)
+        if refusal:
+            front.complain(refusal)
+            return USAGE
+        return _with_plan(database, plan, options, front, environ)
+
+
+def open_database(root: str, environ: Mapping[str, str]) -> Database:
+    return Database.open(root, allow_network=environ.get("TEAMFLOW_ALLOW_NETWORK_FS") == "1")
+
+
+def compile_run(database: Database, file: str, options: RunOptions) -> Compiled:
+    """The plan that these options ask for; inputs that are not given are those of the file's newest run."""
+    earlier: Mapping[str, Json] = {}
+    newest = None if options.new else database.newest_run(file=file)
+    if newest is not None:
+        earlier = json.loads(newest.inputs)
+    request = Request(
+        file=file,
+        given=options.inputs,
+        inputs=earlier,
+        steps=options.steps,
+        since=options.since,
+        until=options.until,
+        overrides=options.overrides,
+    )
+    return compile_team(database.layout.root, request, directory=f"{database.layout.cache}/plans")
+
+
+def refused(plan: Plan) -> str:
+    """Why this version cannot run the plan, all of it at once; empty when it can."""
+    lines = [f"  {key}: waits for {area}" for key, area in plan.waits]
+    by_key: dict[tuple[str, str], list[str]] = {}
+    for step in plan.steps:
+        for key, area in step.waits:
+            by_key.setdefault((key, area), []).append(step.id)
+    for (key, area), steps in by_key.items():
+        more = f" and {len(steps) - 3} more" if len(steps) > 3 else ""
+        lines.append(f"  {', '.join(steps[:3])}{more}: {key}: waits for {area}")
+    if not lines:
+        return ""
+    head = f"{plan.file} cannot run yet: it uses keys that this version plans but does not act on."
+    return "\n".join([head, *lines, "Leave these out, or select steps without them (teamflow run STEP)."])
+
+
+def _with_plan(database: Database, plan: Plan, options: RunOptions, front: Front, environ: Mapping[str, str]) -> int:
+    from teamflow.app.secrets import gather_secrets
+    from teamflow.app.session import Busy, take
+
+    root = database.layout.root
+    secrets = gather_secrets(plan, root=root, environ=environ)
+    if secrets.problems:
+        front.complain("\n".join(secrets.problems))
+        return ENVIRONMENT
+    session = take(database, plan, new=options.new)
+    if isinstance(session, Busy):
+        return _busy(database, session, options, front)
+    secrets.write(database.layout.run(session.row.number))
+    wired = _wired(session, options, environ, secrets.values, secrets.env_files, root)
+    try:
+        return _drive(database, session, wired, options, front)
+    finally:
+        session.lock.release()
+
+
+def _busy(database: Database, busy: Busy, options: RunOptions, front: Front) -> int:
+    if options.plain and not options.detach:
+        code = front.watch(database.layout.root, busy.row.number)
+        if code is not None:
+            return code
+    number = busy.row.number
+    front.complain(
+        f"run {number} is held by {busy.holder}\n"
+        f"  watch it with `teamflow status -w -r {number}`, end it with `teamflow cancel --all -r {number}`, "
+        "or start another with `teamflow run --new`"
+    )
+    return ENVIRONMENT
+
+
+def _wired(
+    session: Session,
+    options: RunOptions,
+    environ: Mapping[str, str],
+    secrets: Mapping[str, str],
+    env_files: Mapping[str, str],
+    root: str,
+) -> Wired:
+    from teamflow.app.wiring import Wired
+
+    return Wired(
+        root=root,
+        number=session.row.number,
+        run=session.run,
+        environ=environ,
+        secrets=secrets,
+        env_file_values=env_files,
+        use_cache=options.use_cache,
+        force=frozenset(options.force),
+    )
+
+
+def _drive(database: Database, session: Session, wired: Wired, options: RunOptions, front: Front) -> int:
+    import asyncio
+
+    from teamflow.app.wiring import run_to_end
+
+    number = session.row.number
+    if options.detach:
+        child = _fork()
+        if child is not None:
+            front.detached(number)
+            return 0
+        _let_go(database.layout.run(number))
+        database = open_database(wired.root, wired.environ)
+    parallel = options.max_parallel or session.plan.limits.max_parallel or cores()
+    ended = asyncio.run(
+        run_to_end(
+            database, session, wired, front.screen(session.row, wired), parallel=parallel, fail_fast=options.fail_fast
+        )
+    )
+    code = exit_code(ended)
+    if options.detach:
+        session.lock.release()
+        os._exit(code)
+    return code
+
+
+def exit_code(ended: RunEnded) -> int:
+    if ended.exit_reason == "interrupted" and "SIGTERM" in ended.reason:
+        return 143
+    return EXIT_CODES[ended.exit_reason]
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _fork() -> int | None:
+    """The child's pid in the parent, None in the child. No thread of ours runs yet."""
+    pid = os.fork()
+    return pid or None
+
+
+def _let_go(run_dir: str) -> None:
+    """The child leaves the terminal: a session of its own, output into the run's directory."""
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDONLY)
+    log = os.open(f"{run_dir}/runner.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for descriptor, source in ((0, null), (1, log), (2, log)):
+        os.dup2(source, descriptor)
+    os.close(null)
+    os.close(log)

@@ -1,0 +1,74 @@
+"""Values of secrets and env files: read once at the start of a session, kept for redaction beside the raw logs.
+
+The values lie in `secrets.json` (0600) in the run's directory, so that another terminal can redact what it reads from
+the raw logs, which hold the same values (docs/decisions/0005).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from teamflow.core.plan import Plan
+from teamflow.run.environment import secret_values
+
+FILE = "secrets.json"
+
+
+class Secrets(NamedTuple):
+    """`values` by secret name, `env_files` by variable; `problems` name secrets that a step asks for and lacks."""
+
+    values: Mapping[str, str]
+    env_files: Mapping[str, str]
+    problems: tuple[str, ...]
+
+    def write(self, run_dir: str) -> None:
+        """For other terminals. What an earlier session of the run knew is kept: its logs are still there."""
+        known = {**read_secrets(run_dir), **self.env_files, **self.values}
+        if not known:
+            return
+        descriptor = os.open(f"{run_dir}/{FILE}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+            json.dump(known, file)
+
+
+def read_secrets(run_dir: str) -> dict[str, str]:
+    """Name → value of what must not be shown of this run; empty where nothing was secret."""
+    try:
+        with open(f"{run_dir}/{FILE}", encoding="utf-8", errors="surrogateescape") as file:
+            found = json.load(file)
+    except (FileNotFoundError, ValueError):
+        return {}
+    return {str(name): str(value) for name, value in found.items()}
+
+
+def gather_secrets(plan: Plan, *, root: str, environ: Mapping[str, str]) -> Secrets:
+    """The values that this plan's steps ask for, and those of its env files."""
+
+    def read(path: str) -> str:
+        place = os.path.join(root, os.path.expanduser(path))
+        with open(place, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+
+    asked = {name for step in plan.steps if step.skip is None for name in step.secrets}
+    values, problems = secret_values(plan, environ, read)
+    told = tuple(f"{problems[name]} (asked for by {_asker(plan, name)})" for name in sorted(asked & problems.keys()))
+    return Secrets({name: values[name] for name in asked & values.keys()}, _env_files(plan, read), told)
+
+
+def _asker(plan: Plan, name: str) -> str:
+    return next(step.id for step in plan.steps if name in step.secrets)
+
+
+def _env_files(plan: Plan, read: Callable[[str], str]) -> dict[str, str]:
+    if not plan.env_files:
+        return {}
+    from teamflow.core.diagnostics import Diagnostics
+    from teamflow.team.env_file import parse_env_file
+
+    values: dict[str, str] = {}
+    for path in plan.env_files:
+        values.update(parse_env_file(read(path), file=path, found=Diagnostics()))
+    return values

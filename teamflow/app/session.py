@@ -1,0 +1,129 @@
+"""One session of a run: which run `run` means, the right to drive it, and what has to be settled before it goes on.
+
+Rules: `docs/team-file.md`, "run converges". Decides no step; that is `plan/converge.py` and `policy/`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from teamflow.app.compile import inputs_digest
+from teamflow.core.events import AttemptStopping, Event, PlanRevised, Record
+from teamflow.core.fold import fold, initial
+from teamflow.core.plan import Json, Plan
+from teamflow.core.state import RunState
+from teamflow.plan.stored import plan_from_json, plan_to_json
+from teamflow.policy.decide import REDEFINED
+from teamflow.store.lock import Holder, RunLock, creation_lock, this_process
+from teamflow.store.log import records as to_records
+from teamflow.store.rows import NewRun, RunRow
+from teamflow.store.sqlite import Database
+from teamflow.store.ulid import ulid
+
+FINISHED = frozenset({"succeeded"})
+"""Statuses of a run that `run` does not go on with: it starts a new one."""
+
+
+class Session(NamedTuple):
+    """The right to drive run `row`, and its state as the log tells it. `plans` by revision; the last is in force."""
+
+    row: RunRow
+    lock: RunLock
+    state: RunState
+    plans: dict[int, Plan]
+    plan: Plan
+    """What the team file says now."""
+    resumed: bool
+
+    @property
+    def run(self) -> dict[str, Json]:
+        """What templates see as `run`."""
+        return {"number": self.row.number, "id": self.row.id}
+
+    @property
+    def revised(self) -> bool:
+        return self.plans[max(self.plans)].digest != self.plan.digest
+
+
+class Busy(NamedTuple):
+    """Another process drives the run."""
+
+    row: RunRow
+    holder: Holder
+
+
+def take(database: Database, plan: Plan, *, new: bool) -> Session | Busy:
+    """Finds or creates the run of this plan and takes its lock. StoreError for broken plumbing."""
+    digest = inputs_digest(plan.inputs)
+    now = time.time()
+    me = this_process(since=now)
+    with creation_lock(database.layout):
+        row = None if new else database.newest_run(file=plan.file, inputs_digest=digest)
+        if row is not None and row.status in FINISHED:
+            row = None
+        created = row is None
+        if row is None:
+            row = database.create_run(
+                NewRun(
+                    id=ulid(at=now, entropy=os.urandom(10)),
+                    team=plan.team,
+                    file=plan.file,
+                    inputs_digest=digest,
+                    inputs=json.dumps(plan.inputs),
+                    created=now,
+                    plan=plan_to_json(plan).encode(),
+                )
+            )
+        lock = RunLock.acquire(database.layout, row.number, me)
+    if isinstance(lock, Holder):
+        return Busy(row, lock)
+    if created:
+        return Session(row, lock, initial(plan), {1: plan}, plan, resumed=False)
+    database.make_directories(row.number)
+    state, plans = read_state(database, row.number)
+    return Session(row, lock, state, plans, plan, resumed=True)
+
+
+def read_state(database: Database, number: int) -> tuple[RunState, dict[int, Plan]]:
+    """The fold of a run's whole log, and its plans by revision."""
+    last = database.last_revision(number)
+    plans = {r: plan_from_json(database.plan(number, r).decode()) for r in range(1, last + 1)}
+    return fold(plans[1], read_records(database, number), plans=plans), plans
+
+
+def read_records(database: Database, number: int, *, after: int = 0) -> list[Record]:
+    return list(to_records(database.rows(number, after=after)))
+
+
+def opening(
+    session: Session,
+    state: RunState,
+    *,
+    put_plan: Callable[[int, bytes], None],
+    expect_ripple: Callable[[Mapping[str, Sequence[str]]], None],
+) -> Iterator[Event]:
+    """What a resumed run records before it goes on: a new revision, and the steps that are opened again.
+
+    Each event must have been applied to `state` before the next is asked for.
+    """
+    from teamflow.plan.converge import reopen
+    from teamflow.plan.diff import compare
+
+    current = session.plans[max(session.plans)]
+    changes = compare(current, session.plan)
+    if session.revised:
+        revision = max(session.plans) + 1
+        session.plans[revision] = session.plan
+        put_plan(revision, plan_to_json(session.plan).encode())
+        yield PlanRevised(revision, "the team file has changed")
+    converged = reopen(state, session.plan, changes)
+    yield from converged.events()
+    for step_id in converged.stop:
+        live = state.steps[step_id].live
+        if live is not None:
+            yield AttemptStopping(step_id, live.number, REDEFINED)
+    expect_ripple(converged.ripple)

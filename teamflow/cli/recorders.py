@@ -1,0 +1,78 @@
+"""`--junit` and `--events`: a screen that also writes files. What it cannot write is told once, and the run goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import TextIO
+
+from teamflow.app.wiring import Screen, Wired
+from teamflow.core.events import Record, RunEnded
+from teamflow.core.redact import Redactor
+from teamflow.core.state import RunState
+from teamflow.run.clock import SystemClock
+from teamflow.run.logs import read_tail
+from teamflow.views.header import RunHeader
+from teamflow.views.json import record_object
+from teamflow.views.junit import junit_xml
+
+
+def with_recorders(screen: Screen, header: RunHeader, wired: Wired, *, junit: str | None, events: str | None) -> Screen:
+    """`screen` itself where nothing is to be written."""
+    if junit is None and events is None:
+        return screen
+    return RecordingScreen(screen, header, wired, junit=junit, events=events)
+
+
+class RecordingScreen:
+    """Passes everything on to another screen."""
+
+    def __init__(
+        self, screen: Screen, header: RunHeader, wired: Wired, *, junit: str | None, events: str | None
+    ) -> None:
+        self._screen = screen
+        self._header = header
+        self._redactor = Redactor({**wired.env_file_values, **wired.secrets})
+        self._junit = junit
+        self._events: TextIO | None = None
+        if events is not None:
+            # Opened before anything runs: a path that cannot be written is a usage error, not a surprise at the end.
+            self._events = open(events, "w", encoding="utf-8")
+        if junit is not None:
+            os.close(os.open(junit, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+
+    def begin(self, state: RunState) -> None:
+        self._screen.begin(state)
+
+    def records(self, records: Sequence[Record], state: RunState) -> None:
+        self._screen.records(records, state)
+        if self._events is not None:
+            try:
+                for record in records:
+                    self._events.write(json.dumps(record_object(record), ensure_ascii=False) + "\n")
+                self._events.flush()
+            except OSError as error:
+                self._events = None
+                self._screen.trouble(f"--events: {error.strerror}")
+
+    def said(self, step: str, text: str) -> None:
+        self._screen.said(step, text)
+
+    def trouble(self, message: str | None) -> None:
+        self._screen.trouble(message)
+
+    def end(self, state: RunState, ended: RunEnded) -> None:
+        self._screen.end(state, ended)
+        if self._events is not None:
+            self._events.close()
+        if self._junit is not None:
+            xml = junit_xml(state, self._header, SystemClock().now(), tail=self._tail)
+            try:
+                with open(self._junit, "w", encoding="utf-8") as file:
+                    file.write(xml)
+            except OSError as error:
+                self._screen.trouble(f"--junit: {self._junit}: {error.strerror}")
+
+    def _tail(self, step: str, attempt: int) -> str:
+        return self._redactor.text(read_tail(self._header.log(step, attempt)))

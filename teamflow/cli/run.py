@@ -1,0 +1,141 @@
+"""`teamflow run`: words and a terminal around `app/launch.run_team`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from teamflow.app.launch import RunOptions, run_team
+
+if TYPE_CHECKING:
+    from teamflow.app.compile import Compiled
+    from teamflow.app.wiring import Screen, Wired
+    from teamflow.store.rows import RunRow
+
+EXAMPLES = """\b
+  teamflow run                          the project's team.yaml, or what is left of its last run
+  teamflow run nightly build/api        one step of teams/nightly.yaml, and what it needs
+  teamflow run team.yaml -i issue=42    with an input
+"""
+
+
+class TerminalFront:
+    """`app/launch.Front` over this terminal."""
+
+    def __init__(self, *, progress: str, junit: str | None, events: str | None) -> None:
+        self._progress = progress
+        self._junit = junit
+        self._events = events
+
+    def complain(self, message: str) -> None:
+        print(message, file=sys.stderr)
+
+    def diagnostics(self, compiled: Compiled) -> None:
+        from teamflow.cli.output import use_color
+        from teamflow.views.diagnostics import to_text
+
+        if compiled.diagnostics:
+            print(to_text(compiled.diagnostics, compiled.sources, color=use_color(sys.stderr)), end="", file=sys.stderr)
+
+    def screen(self, row: RunRow, wired: Wired) -> Screen:
+        from teamflow.cli.recorders import with_recorders
+        from teamflow.cli.showing import header_of, screen_for
+
+        header = header_of(row, wired.root)
+        screen = screen_for(self._progress, header, wired)
+        return with_recorders(screen, header, wired, junit=self._junit, events=self._events)
+
+    def watch(self, root: str, number: int) -> int | None:
+        if not sys.stdout.isatty():
+            return None
+        from teamflow.cli.status import watch_run
+
+        return watch_run(root, number)
+
+    def detached(self, number: int) -> None:
+        print(f"run {number} goes on in the background: `teamflow status -r {number} -w`", file=sys.stderr)
+        print(number)
+
+
+@click.command(epilog=None)
+@click.argument("words", nargs=-1, metavar="[FILE|NAME] [STEP]...")
+@click.option("-i", "inputs", multiple=True, metavar="NAME=VALUE", help="An input; NAME=@FILE takes a file's content.")
+@click.option("-d", "--detach", is_flag=True, help="Return at once; the run goes on in the background.")
+@click.option("--from", "since", multiple=True, metavar="STEP", help="Only this step and all after it.")
+@click.option("--until", multiple=True, metavar="STEP", help="Only this step and what it needs.")
+@click.option("--force", multiple=True, metavar="STEP", help="Run this step even if the cache has its result.")
+@click.option("--no-cache", is_flag=True, help="Use no result of the cache; results are still stored.")
+@click.option("--new", is_flag=True, help="Start a new run, even if the last one is not finished.")
+@click.option("--fail-fast", is_flag=True, help="The first failure stops all other steps.")
+@click.option("--max-parallel", type=click.IntRange(min=1), metavar="N", help="At most N steps at once.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a key: agents.build.model=opus."
+)
+@click.option("--yes", is_flag=True, help="Confirm going over limits.max_steps.")
+@click.option("--no-input", is_flag=True, help="Never ask on the terminal.")
+@click.option(
+    "--progress", type=click.Choice(["auto", "live", "plain", "json", "quiet"]), default="auto", show_default=True
+)
+@click.option("--junit", type=click.Path(dir_okay=False), metavar="FILE", help="Write a JUnit XML report at the end.")
+@click.option("--events", type=click.Path(dir_okay=False), metavar="FILE", help="Write every record as a JSON line.")
+def run(
+    words: tuple[str, ...],
+    inputs: tuple[str, ...],
+    detach: bool,
+    since: tuple[str, ...],
+    until: tuple[str, ...],
+    force: tuple[str, ...],
+    no_cache: bool,
+    new: bool,
+    fail_fast: bool,
+    max_parallel: int | None,
+    overrides: tuple[str, ...],
+    yes: bool,
+    no_input: bool,
+    progress: str,
+    junit: str | None,
+    events: str | None,
+) -> int:
+    """Run a team file, or go on with its last run."""
+    from teamflow.app.compile import words_of
+
+    file, steps = split_words(words)
+    try:
+        pairs = words_of(overrides)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    options = RunOptions(
+        file=file,
+        steps=steps,
+        inputs=inputs,
+        since=since,
+        until=until,
+        overrides=pairs,
+        force=force,
+        new=new,
+        use_cache=not no_cache,
+        fail_fast=fail_fast,
+        max_parallel=max_parallel,
+        detach=detach,
+    )
+    front = TerminalFront(progress=progress, junit=junit, events=events)
+    return run_team(options, front, environ=os.environ, directory=os.getcwd())
+
+
+def split_words(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+    """(team file, steps): the first word is a file if there is one of that name, as a path or in teams/."""
+    if not words:
+        return None, ()
+    from teamflow.app.project import NoTeamFile, find_team_file
+
+    first = words[0]
+    try:
+        find_team_file(first, os.getcwd())
+    except NoTeamFile:
+        if first.endswith((".yaml", ".yml")):
+            raise
+        return None, words
+    return first, words[1:]

@@ -1,0 +1,173 @@
+"""Screens of a running run: plain lines, JSON records, or nothing but the end. The live table is in `cli/live.py`.
+
+A screen is told records only once they are durable. Output of steps is read from their logs while they run; a step
+that prints faster than this reads is shown in part, with a word on what was left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final, TextIO
+
+from teamflow.core.events import AttemptEnded, AttemptStarted, Record, RunEnded
+from teamflow.core.redact import Redactor, Stream
+from teamflow.core.state import RunState
+from teamflow.run.clock import SystemClock
+from teamflow.run.logs import read_tail
+from teamflow.views.header import RunHeader
+from teamflow.views.json import record_object
+from teamflow.views.plain import PlainPrinter
+from teamflow.views.summary import summary
+
+_POLL: Final = 0.1
+_CHUNK: Final = 256 * 1024
+_BACKLOG: Final = 1024 * 1024
+"""Bytes of one step's output that may wait to be shown; more is left out, and said so."""
+
+
+class QuietScreen:
+    """Says nothing until the end, and then the summary."""
+
+    def __init__(self, header: RunHeader, *, out: TextIO = sys.stderr, quiet: bool = False) -> None:
+        self._header = header
+        self._out = out
+        self._quiet = quiet
+        self._clock = SystemClock()
+        self._since = self._clock.now().wall
+
+    def begin(self, state: RunState) -> None:
+        pass
+
+    def records(self, records: Sequence[Record], state: RunState) -> None:
+        pass
+
+    def said(self, step: str, text: str) -> None:
+        pass
+
+    def trouble(self, message: str | None) -> None:
+        self.say([f"warning: {message}" if message is not None else "the disk can be written again"])
+
+    def end(self, state: RunState, ended: RunEnded) -> None:
+        if not self._quiet or ended.exit_reason != "ok":
+            self.say(summary(state, self._header, self._clock.now(), since=self._since))
+
+    def say(self, lines: Sequence[str]) -> None:
+        if lines:
+            print("\n".join(lines), file=self._out, flush=True)
+
+
+class JsonScreen(QuietScreen):
+    """Every record as one JSON line on stdout."""
+
+    def records(self, records: Sequence[Record], state: RunState) -> None:
+        print("\n".join(json.dumps(record_object(record), ensure_ascii=False) for record in records), flush=True)
+
+    def end(self, state: RunState, ended: RunEnded) -> None:
+        pass
+
+
+class PlainScreen(QuietScreen):
+    """Events and output lines, for pipes and CI."""
+
+    def __init__(self, header: RunHeader, redactor: Redactor, *, out: TextIO = sys.stderr) -> None:
+        super().__init__(header, out=out)
+        self._redactor = redactor
+        self._printer = PlainPrinter(header, tail=self._tail)
+        self._followed: dict[str, _Followed] = {}
+        self._handle: asyncio.TimerHandle | None = None
+
+    def begin(self, state: RunState) -> None:
+        for step_id in state.running:
+            live = state.steps[step_id].live
+            if live is not None:
+                self._follow(step_id, live.number, state)
+        self._poll(asyncio.get_running_loop())
+
+    def records(self, records: Sequence[Record], state: RunState) -> None:
+        lines: list[str] = []
+        for record in records:
+            match record.event:
+                case AttemptStarted(step=step, attempt=attempt):
+                    self._follow(step, attempt, state)
+                case AttemptEnded(step=step):
+                    lines += self._drain(step)
+                case _:
+                    pass
+            lines += self._printer.records((record,), state)
+        self.say(lines)
+
+    def said(self, step: str, text: str) -> None:
+        self.say(self._printer.output(step, self._redactor.text(text).encode() + b"\n"))
+
+    def end(self, state: RunState, ended: RunEnded) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        super().end(state, ended)
+
+    def _tail(self, step: str, attempt: int) -> str:
+        text = read_tail(self._header.log(step, attempt))
+        errors = read_tail(self._header.err(step, attempt))
+        return self._redactor.text("\n".join(part for part in (text, errors) if part))
+
+    def _follow(self, step: str, attempt: int, state: RunState) -> None:
+        known = state.steps.get(step)
+        if known is not None and known.step.kind == "command":
+            self._followed[step] = _Followed(self._header.log(step, attempt), self._redactor.stream())
+
+    def _poll(self, loop: asyncio.AbstractEventLoop) -> None:
+        lines: list[str] = []
+        for step, followed in self._followed.items():
+            for data in followed.read():
+                lines += self._printer.output(step, data)
+        self.say(lines)
+        self._handle = loop.call_later(_POLL, self._poll, loop)
+
+    def _drain(self, step: str) -> list[str]:
+        followed = self._followed.pop(step, None)
+        if followed is None:
+            return []
+        lines: list[str] = []
+        for data in [*followed.read(), followed.rest()]:
+            if data:
+                lines += self._printer.output(step, data)
+        return lines
+
+
+class _Followed:
+    """One log file, read on from where it was."""
+
+    def __init__(self, path: str, stream: Stream) -> None:
+        self._path = path
+        self._offset = 0
+        self._stream = stream
+
+    def read(self) -> list[bytes]:
+        """What came since the last call, redacted; at most `_BACKLOG` bytes of it."""
+        try:
+            size = os.stat(self._path).st_size
+        except FileNotFoundError:
+            return []
+        if size == self._offset:
+            return []
+        parts: list[bytes] = []
+        if size < self._offset:
+            self._offset = 0
+        if size - self._offset > _BACKLOG:
+            parts.append(b"\n[%d bytes left out: %s]\n" % (size - self._offset - _CHUNK, self._path.encode()))
+            self._offset = size - _CHUNK
+        with open(self._path, "rb") as file:
+            file.seek(self._offset)
+            while self._offset < size and (data := file.read(min(_CHUNK, size - self._offset))):
+                self._offset += len(data)
+                parts.append(self._stream.feed(data))
+        return parts
+
+    def rest(self) -> bytes:
+        return self._stream.close()
+
+
+ScreenMaker = Callable[[RunHeader, Redactor], QuietScreen]

@@ -1,0 +1,44 @@
+"""The test command: lint, layers, types, tests. `--all` adds the slow suites, campaigns and the benchmark.
+
+Every part runs even if one before it failed, and the end says which did. Further arguments go to pytest.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+
+
+def main(arguments: list[str]) -> int:
+    everything = "--all" in arguments
+    rest = [word for word in arguments if word != "--all"]
+    parts: list[tuple[str, list[str]]] = [
+        ("format", [str(BIN / "ruff"), "format", "--check", "--quiet", "."]),
+        ("lint", [str(BIN / "ruff"), "check", "--quiet", "."]),
+        ("layers", [str(BIN / "lint-imports"), "--no-cache"]),
+        ("types", [str(BIN / "mypy"), "--no-error-summary"]),
+        ("tests", [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", *rest]),
+    ]
+    if everything:
+        parts[-1][1].append("--all")
+        parts.append(("bench", [sys.executable, "-m", "tests.bench", "--check"]))
+    failed = []
+    for name, argv in parts:
+        began = time.monotonic()
+        code = subprocess.run(argv, cwd=ROOT, check=False, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}).returncode
+        print(f"[{name}: {'ok' if code == 0 else f'FAILED ({code})'} in {time.monotonic() - began:.1f} s]", flush=True)
+        if code != 0:
+            failed.append(name)
+    if failed:
+        print(f"failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
