@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -135,15 +136,16 @@ except StoreError as error:
 """
 
 
-def test_a_directory_that_is_not_ours_is_a_clear_error(tmp_path_factory: pytest.TempPathFactory) -> None:
-    locked = tmp_path_factory.mktemp("locked")
-    for parent in (locked, locked.parent):
-        parent.chmod(0o755)
-    (locked / ".teamflow").mkdir()
-    (locked / ".teamflow").chmod(0o555)
-    told = finish(python(AS_PLAIN_USER, locked))
-    assert told.startswith("unwritable")
-    assert f"{locked}/.teamflow: cannot be written" in told
+@pytest.mark.parametrize("mode", [0o755, 0o555, 0o000])
+@pytest.mark.parametrize("where", ["", "/.teamflow"])
+def test_a_directory_that_is_not_ours_is_a_clear_error(mode: int, where: str) -> None:
+    with tempfile.TemporaryDirectory() as locked:
+        os.chmod(locked, 0o755)
+        os.mkdir(locked + "/.teamflow") if where else None
+        os.chmod(locked + where, mode if os.geteuid() == 0 else mode & 0o555)
+        told = finish(python(AS_PLAIN_USER, locked))
+        os.chmod(locked + where, 0o755)
+    assert told.startswith(f"unwritable {locked}/.teamflow: cannot be written: Permission denied\n")
     assert "make it writable for this user" in told
 
 

@@ -166,7 +166,7 @@ with Database.open(sys.argv[1]) as database:
 def test_a_creator_that_hangs_is_an_error_and_no_wait_without_end(layout: Layout) -> None:
     with (
         creation_lock(layout),
-        pytest.raises(StoreError, match="has been creating a run here"),
+        pytest.raises(StoreError, match="another teamflow has held this lock"),
         creation_lock(layout, patience=0.05),
     ):
         pass
