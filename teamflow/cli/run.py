@@ -15,12 +15,6 @@ if TYPE_CHECKING:
     from teamflow.app.wiring import Screen, Wired
     from teamflow.store.rows import RunRow
 
-EXAMPLES = """\b
-  teamflow run                          the project's team.yaml, or what is left of its last run
-  teamflow run nightly build/api        one step of teams/nightly.yaml, and what it needs
-  teamflow run team.yaml -i issue=42    with an input
-"""
-
 
 class TerminalFront:
     """`app/launch.Front` over this terminal."""
@@ -60,7 +54,7 @@ class TerminalFront:
         print(number)
 
 
-@click.command(epilog=None)
+@click.command("run")
 @click.argument("words", nargs=-1, metavar="[FILE|NAME] [STEP]...")
 @click.option("-i", "inputs", multiple=True, metavar="NAME=VALUE", help="An input; NAME=@FILE takes a file's content.")
 @click.option("-d", "--detach", is_flag=True, help="Return at once; the run goes on in the background.")
@@ -81,7 +75,7 @@ class TerminalFront:
 )
 @click.option("--junit", type=click.Path(dir_okay=False), metavar="FILE", help="Write a JUnit XML report at the end.")
 @click.option("--events", type=click.Path(dir_okay=False), metavar="FILE", help="Write every record as a JSON line.")
-def run(
+def command(
     words: tuple[str, ...],
     inputs: tuple[str, ...],
     detach: bool,
@@ -99,7 +93,13 @@ def run(
     junit: str | None,
     events: str | None,
 ) -> int:
-    """Run a team file, or go on with its last run."""
+    """Run a team file, or go on with its last run.
+
+    \b
+    teamflow run                          team.yaml, or what is left of its last run
+    teamflow run nightly build/api        one step of teams/nightly.yaml, and what it needs
+    teamflow run team.yaml -i issue=42    with an input
+    """
     from teamflow.app.compile import words_of
 
     file, steps = split_words(words)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TextIO
 
 from teamflow.core.events import AttemptEnded, AttemptStarted, Record, RunEnded
-from teamflow.core.redact import Redactor, Stream
+from teamflow.core.redact import Redactor, RedactingStream
 from teamflow.core.state import RunState
 from teamflow.run.clock import SystemClock
 from teamflow.run.logs import read_tail
@@ -140,7 +140,7 @@ class PlainScreen(QuietScreen):
 class _Followed:
     """One log file, read on from where it was."""
 
-    def __init__(self, path: str, stream: Stream) -> None:
+    def __init__(self, path: str, stream: RedactingStream) -> None:
         self._path = path
         self._offset = 0
         self._stream = stream
@@ -167,7 +167,7 @@ class _Followed:
         return parts
 
     def rest(self) -> bytes:
-        return self._stream.close()
+        return self._stream.flush()
 
 
 ScreenMaker = Callable[[RunHeader, Redactor], QuietScreen]
