@@ -11,13 +11,13 @@ import signal
 import socket
 import time
 from collections.abc import Awaitable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from teamflow.core.invocation import Exit
 from teamflow.ports import Exited, Start, TargetEvents
 from teamflow.targets import keeper_files, keeper_process
-from teamflow.targets.entries import Entry, Journal, Key, line, parse, start_line
+from teamflow.targets.entries import Entry, Key, line, parse
+from teamflow.targets.ledger import Ledger
 from teamflow.targets.link import Link
 
 PATIENCE: Final = 2.0
@@ -60,10 +60,7 @@ class LocalTarget:
         self._orphan_after = orphan_after
         self._patience = patience
         self._answer = patience / 2
-        self._journal = Journal()
-        self._environments: dict[str, bytes] = {}
-        self._asked: dict[Key, bytes] = {}
-        """Starts that the journal has not answered yet."""
+        self._ledger = Ledger()
         self._stops: dict[tuple[str, int], _Stop] = {}
         self._link: Link | None = None
         self._child: int | None = None
@@ -86,22 +83,17 @@ class LocalTarget:
         self._catch_up(after=after)
         if alive:
             await self._adopt()
-        elif self._journal.open or keeper_files.identity(self._run_dir) is not None:
+        elif self._ledger.journal.open or keeper_files.identity(self._run_dir) is not None:
             await self._bury("it was gone when this runner came")
 
     def environment(self, name: str, variables: Mapping[str, str]) -> None:
         """Remembered, and told to every keeper of this run before anything else."""
-        message = line("env", {"id": name, "vars": dict(variables)})
-        self._environments[name] = message
-        if self._link is not None:
-            self._link.send(message)
+        self._tell(self._ledger.environment(name, variables))
 
     def start(self, request: Start) -> None:
-        key = (request.step, request.attempt, request.phase)
-        if key in self._journal.known:
+        message = self._ledger.ask(request)
+        if message is None:
             return
-        message = start_line(request)
-        self._asked[key] = message
         if self._link is not None:
             self._link.send(message)
         elif not self._recovering:
@@ -131,20 +123,26 @@ class LocalTarget:
         self._stops.clear()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_REAP + 2 * self._answer)
-        if self._link is not None:
-            if not (self._journal.open or self._asked):
-                self._tell(line("quit", {}))
-                await _within(self._bye.wait(), _LEFTOVERS)
-            quitted = self._bye.is_set()
-            self._link.close()
-            self._link = None
-            if quitted:
-                await self._gone()
+        if self._link is None:
+            return
+        quits = not any(self._ledger.unanswered())
+        if quits:
+            self._tell(line("quit", {}))
+            await _within(self._bye.wait(), _LEFTOVERS)
+        self._detach()
+        if quits and self._bye.is_set():
+            await self._gone()
+
+    def _detach(self) -> None:
+        """Lets go of the connection if the keeper has not done so first."""
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
 
     # --- the connection
 
     def _tell(self, message: bytes) -> None:
-        """What nobody is there to hear is kept by the caller (`_asked`, `_stops`, `_environments`) or is moot."""
+        """What nobody is there to hear is kept (`_ledger`, `_stops`) or moot."""
         if self._link is not None:
             self._link.send(message)
 
@@ -159,10 +157,9 @@ class LocalTarget:
 
     def _attach(self, sock: socket.socket) -> None:
         """Says everything that a keeper has to know; what it knows already, it ignores."""
-        self._welcomed = False
+        self._welcomed = self._recovering = False
         self._link = Link(sock, on_lines=self._lines, on_closed=self._closed)
-        self._tell(line("hello", {"after": self._journal.seq}))
-        for message in (*self._environments.values(), *self._asked.values()):
+        for message in self._ledger.greeting():
             self._tell(message)
         for stop in self._stops.values():
             self._tell(stop.message)
@@ -174,6 +171,7 @@ class LocalTarget:
             sock = keeper_process.dial(self._run_dir)
             if sock is not None:
                 self._attach(sock)
+                self._tell(line("orphan_after", {"seconds": self._orphan_after}))
                 return
             if self._loop.time() > deadline:
                 keeper_process.kill_keeper(self._run_dir)
@@ -198,11 +196,9 @@ class LocalTarget:
             self._events.journal(entries)
 
     def _take(self, message: Mapping[str, Any], entries: list[Entry]) -> None:
-        entry = self._journal.read(message)
+        entry = self._ledger.take(message)
         if entry is None:
             return
-        if self._asked:
-            self._asked.pop((entry.step, entry.attempt, entry.phase), None)
         if self._stops and isinstance(entry, Exited):
             self._forget_stop(entry.step, entry.attempt)
         entries.append(entry)
@@ -223,8 +219,10 @@ class LocalTarget:
                 words = f"{message['path']}: {message['error']}" if message["full"] else None
                 self._events.disk_trouble(words)
             case "error" if message.get("of") == "start":
-                asked = [key for key in self._asked if key[:2] == (message["step"], message["attempt"])]
-                entries += self._ends(asked, Exit(error=str(message["text"])))
+                refused = [
+                    key for key in self._ledger.of(message["step"], message["attempt"]) if key in self._ledger.asked
+                ]
+                entries += self._ends(refused, Exit(error=str(message["text"])))
             case "error" if message.get("of") == "quit":
                 self._bye.set()
             case _:
@@ -234,7 +232,7 @@ class LocalTarget:
         """Reads the journal file. Entries up to `after` are not told: they only say what is open by them."""
         entries: list[Entry] = []
         for raw in keeper_files.journal_bytes(self._run_dir).splitlines():
-            told = self._journal.seq >= after
+            told = self._ledger.journal.seq >= after
             try:
                 self._take(parse(raw), entries if told else [])
             except (ValueError, KeyError):
@@ -245,7 +243,7 @@ class LocalTarget:
     def _distrust(self, why: str) -> None:
         keeper_process.kill_keeper(self._run_dir)
         if self._link is not None:
-            self._link.close()
+            self._detach()
             self._closed(why)
 
     # --- when it is gone
@@ -256,7 +254,7 @@ class LocalTarget:
             self._bye.set()
             return
         self._recovering = True
-        self._spawn(self._recover(why, tuple(self._asked)))
+        self._spawn(self._recover(why, tuple(self._ledger.asked)))
 
     async def _recover(self, why: str, asked: Sequence[Key]) -> None:
         """The keeper died, or it closed a connection that it should not have: bury it, or adopt it again."""
@@ -271,7 +269,7 @@ class LocalTarget:
         except OSError as error:
             # The run's directory cannot be read any more: nothing can be known, nothing started.
             self._recovering = False
-            self._tell_lost(f"{why}; {error}", None, tuple(self._asked))
+            self._tell_lost(f"{why}; {error}", None, tuple(self._ledger.asked))
 
     async def _bury(self, why: str, asked: Sequence[Key] = ()) -> None:
         """Ends what is left, tells what the journal still says, and that all else is lost; then goes on."""
@@ -289,34 +287,27 @@ class LocalTarget:
         else:
             self._tell_lost(why, status, asked)
         self._recovering = False
-        if self._asked and self._link is None:
+        if self._ledger.asked and self._link is None:
             self._launch()
 
     def _tell_lost(self, why: str, status: int | None, asked: Sequence[Key]) -> None:
-        lost = [*self._journal.open, *(key for key in asked if key in self._asked)]
+        lost = [*self._ledger.journal.open, *(key for key in asked if key in self._ledger.asked)]
         ends = self._ends(lost, Exit(cause="lost"))
         if ends:
             self._events.journal(ends)
-        killed = f" by {signal.Signals(-status).name}" if status is not None and status < 0 else ""
+        killed = f" by signal {-status}" if status is not None and status < 0 else ""
         self._events.keeper_lost(f"the keeper was ended{killed}: {why}")
 
     def _refuse_asked(self, error: str) -> None:
         """Nothing of what was asked for has started, nor could it."""
-        ends = self._ends(tuple(self._asked), Exit(error=error))
+        ends = self._ends(tuple(self._ledger.asked), Exit(error=error))
         if ends:
             self._events.journal(ends)
 
     def _ends(self, keys: Iterable[Key], end: Exit) -> list[Exited]:
-        """Ends that rest on no entry of the journal; an entry that comes late for one of them is not told."""
-        now = time.time()
-        ends = []
-        for key in keys:
-            begun = self._journal.open.get(key)
-            offset = begun.log_offset if begun else 0
-            self._asked.pop(key, None)
-            self._journal.settle(key)
-            self._forget_stop(key[0], key[1])
-            ends.append(Exited(self._journal.seq, *key, now, replace(end, log_start=offset, log_end=offset)))
+        ends = self._ledger.end(keys, end, at=time.time())
+        for exited in ends:
+            self._forget_stop(exited.step, exited.attempt)
         return ends
 
     async def _reap_child(self) -> int | None:
@@ -348,21 +339,21 @@ class LocalTarget:
         """The keeper did not stop it in time: kill it from here, say so, and see whether the keeper still lives."""
         from teamflow.targets.backstop import kill_attempt
 
-        for key in self._of(step, attempt):
-            begun = self._journal.open.get(key)
+        keys = self._ledger.of(step, attempt)
+        if not keys:
+            return
+        for key in keys:
+            begun = self._ledger.journal.open.get(key)
             if begun is not None:
                 await asyncio.to_thread(kill_attempt, self._run_dir, step, attempt, begun, deadline=self._answer)
         self._heard.clear()
         self._tell(line("ping", {}))
         answers = await _within(self._heard.wait(), self._answer)
-        ends = self._ends(self._of(step, attempt), Exit(signal=int(signal.SIGKILL), cause=cause))
+        ends = self._ends(self._ledger.of(step, attempt), Exit(signal=int(signal.SIGKILL), cause=cause))
         if ends:
             self._events.journal(ends)
         if not answers and self._link is not None:
             keeper_process.kill_keeper(self._run_dir)
-
-    def _of(self, step: str, attempt: int) -> list[Key]:
-        return [key for key in (*self._journal.open, *self._asked) if key[:2] == (step, attempt)]
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
