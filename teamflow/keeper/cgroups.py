@@ -4,6 +4,7 @@ The keeper moves itself in, spawns and moves on; it is back home before anything
 """
 
 import posix
+import time
 
 from . import names, proc
 
@@ -88,7 +89,7 @@ class Cgroups:
         try:
             _write(home + "/cgroup.procs", b"0")  # the way back must be open before we leave
             self._home = posix.open(home + "/cgroup.procs", posix.O_WRONLY | posix.O_CLOEXEC)
-            remove(self.path)
+            _clear(self.path)
             posix.mkdir(self.path, 0o700)
             slot = self._new()
             posix.stat(slot.directory + "/cgroup.kill")
@@ -106,8 +107,12 @@ class Cgroups:
     def enter(self, job: "Job") -> None:
         """Before the spawn: what is spawned next is in the job's cgroup. OSError."""
         slot = self._free.pop() if self._free else self._new()
+        try:
+            posix.write(slot.procs, b"0")
+        except OSError:
+            slot.close()  # somebody removed it, so it is of no more use
+            raise
         job.slot = slot
-        posix.write(slot.procs, b"0")
         self._away = True
         self._marks.wear(job.mark)
 
@@ -136,7 +141,7 @@ class Cgroups:
         for pid, relative in self._members(job.slot.directory):
             if pid == job.pid and not job.ended:
                 if not job.wrapped:
-                    posix.kill(pid, number)
+                    proc.signal_child(pid, number)
             else:
                 proc.signal_in_cgroup(pid, relative, number)
 
@@ -154,18 +159,19 @@ class Cgroups:
         """SIGKILL to every process of a phase, forked meanwhile or not."""
         self.home()
         if job.slot:
-            _write(job.slot.directory + "/cgroup.kill", b"1")
+            _tell(job.slot.directory + "/cgroup.kill", b"1")
         if not job.ended:
-            posix.kill(job.pid, KILL)
+            proc.signal_child(job.pid, KILL)
 
     def freeze(self, job: "Job", *, on: bool) -> None:
         """Stops all of a phase where it is, or lets it go on."""
         self.home()
         if job.slot:
-            _write(job.slot.directory + "/cgroup.freeze", b"1" if on else b"0")
+            _tell(job.slot.directory + "/cgroup.freeze", b"1" if on else b"0")
 
     def release(self, job: "Job") -> None:
         """The phase is over. A cgroup that cannot be emptied is not used again."""
+        self.home()
         slot, job.slot = job.slot, None
         if slot is None:
             return
@@ -205,7 +211,7 @@ def remove(top: str) -> bool:
         return True
     events = proc.slurp(top + "/cgroup.events") or b""
     if b"populated 1" in events:
-        _write(top + "/cgroup.kill", b"1")
+        _tell(top + "/cgroup.kill", b"1")
     gone = True
     for directory in reversed(tree(top)):
         try:
@@ -213,6 +219,21 @@ def remove(top: str) -> bool:
         except OSError:
             gone = False
     return gone
+
+
+def _clear(path: str) -> None:
+    """Removes what a keeper of the same run left; waits a moment for what it kills."""
+    until = time.monotonic() + 1
+    while not remove(path) and time.monotonic() < until:
+        time.sleep(0.002)
+
+
+def _tell(path: str, data: bytes) -> None:
+    """Writes to a cgroup that may be gone, in which case nothing is in it."""
+    try:
+        _write(path, data)
+    except OSError:
+        pass
 
 
 def _write(path: str, data: bytes) -> None:

@@ -333,9 +333,9 @@ class Loop:
 
     def _kill_strays(self, now: float) -> bool:
         """Whether to give up on children that do not die."""
-        if self._strays is NEVER:
+        if self._strays == NEVER:
             self._stray_kills = 0
-        if now >= self._strays or self._strays is NEVER:
+        if now >= self._strays or self._strays == NEVER:
             self._phases.reap(now)
             if not self._phases.children or (containment.kill_strays() == 0 and self._stray_kills > 500):
                 return True

@@ -44,6 +44,7 @@ class Phases:
         self._contain = containment
         self._namespaces = Namespaces()
         self._seen = {(entry["step"], entry["attempt"], entry["phase"]) for entry in journal.past}
+        journal.past = []
         self._count = journal.seq
         self._by_pid: "dict[int, Job]" = {}
         self._envs: "dict[str, dict[bytes, bytes]]" = {}
@@ -193,6 +194,8 @@ class Phases:
                 self._contain.reaped(pid)
                 continue
             job.ended = True
+            if job.frozen:
+                self._contain.freeze(job, on=False)
             self._exited(job, status, usage, now)
             ended.append(job)
         if ended:

@@ -211,6 +211,11 @@ def _guarded(pid: int, number: int, same: "Callable[[], bool]") -> bool:
     return True
 
 
+def signal_child(pid: int, number: int) -> None:
+    """Signals a child that was not waited for, whose number is therefore still its own; it may have other rights by now."""
+    _send(pid, number)
+
+
 def _send(pid: int, number: int) -> bool:
     try:
         posix.kill(pid, number)

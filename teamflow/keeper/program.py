@@ -140,7 +140,10 @@ def _lock(run_dir: str) -> "int | None":
 
 
 def _close_past(run_dir: str, journal: Journal) -> None:
-    """Kills what a keeper that died left, and writes that its open phases are lost."""
+    """Kills what a keeper that died left, and writes that its open phases are lost.
+
+    One that ended in order left no `keeper.json`.
+    """
     left = {}
     for entry in journal.past:
         name = (entry["step"], entry["attempt"], entry["phase"])
@@ -148,7 +151,7 @@ def _close_past(run_dir: str, journal: Journal) -> None:
             left[name] = entry
         else:
             left.pop(name, None)
-    if not left:
+    if not left and proc.slurp(run_dir + "/keeper.json") is None:
         return
     import time
 

@@ -133,19 +133,19 @@ class Walk:
         for found in self.members(job):
             if found.pid == job.pid and not job.ended:
                 if not job.wrapped:
-                    posix.kill(found.pid, number)
+                    proc.signal_child(found.pid, number)
             else:
                 proc.signal(found.pid, found.start, number)
 
     def kill(self, job: "Job") -> None:
         """Stops all of a phase until no new process is found, then kills it; to be called again until it is empty."""
         if job.wrapped and not job.ended:
-            posix.kill(job.pid, _signal.SIGKILL)  # takes the whole namespace along
+            proc.signal_child(job.pid, _signal.SIGKILL)  # takes the whole namespace along
         stopped = self._stop(job)
         for pid, start in stopped.items():
             proc.signal(pid, start, _signal.SIGKILL)
         if not job.ended:
-            posix.kill(job.pid, _signal.SIGKILL)
+            proc.signal_child(job.pid, _signal.SIGKILL)
 
     def _stop(self, job: "Job") -> "dict[int, int]":
         stopped: "dict[int, int]" = {}

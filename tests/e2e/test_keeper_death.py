@@ -32,13 +32,20 @@ def keeper(request: pytest.FixtureRequest) -> Iterator[Keeper]:
     made.close()
 
 
+@pytest.fixture
+def any_keeper() -> Iterator[Keeper]:
+    made = Keeper()
+    yield made
+    made.close()
+
+
 def _stand(keeper: Keeper, client: Client, step: str = "s") -> None:
     keeper.start(client, step, NASTY)
     client.entry("start", step)
     assert not keeper.truth or wait_for(lambda: len(keeper.left()) >= SIZE, 5)
 
 
-def test_a_killed_runner_costs_nothing(keeper: Keeper) -> None:
+def test_a_killed_runner_costs_nothing(any_keeper: Keeper) -> None:
     """The runner is a process that starts something and is killed at once; its successor reads how it ended."""
     script = (
         "import sys, time; sys.path.insert(0, sys.argv[1]);"
@@ -47,15 +54,15 @@ def test_a_killed_runner_costs_nothing(keeper: Keeper) -> None:
     )
     message = (
         f'{{"op":"start","step":"s","attempt":1,"phase":"agent","argv":["/bin/sh","-c","sleep 0.3; exit 8"],'
-        f'"cwd":"/","log":"{keeper.log("s")}"}}'
+        f'"cwd":"/","log":"{any_keeper.log("s")}"}}'
     )
-    argv = [sys.executable, "-c", script, str(PROGRAM.parents[2]), keeper.path, message]
+    argv = [sys.executable, "-c", script, str(PROGRAM.parents[2]), any_keeper.path, message]
     with subprocess.Popen(argv, stdout=subprocess.PIPE) as runner:
         assert runner.stdout
         runner.stdout.readline()
-        assert wait_for(keeper.journal, 5)
+        assert wait_for(any_keeper.journal, 5)
         runner.kill()
-    assert keeper.client().entry("exit", "s")["code"] == 8
+    assert any_keeper.client().entry("exit", "s")["code"] == 8
 
 
 def test_orphans_are_stopped_after_a_while(keeper: Keeper) -> None:
@@ -75,14 +82,14 @@ def test_orphans_are_stopped_after_a_while(keeper: Keeper) -> None:
     assert not keeper.truth or not keeper.truth.pids()
 
 
-def test_who_comes_back_in_time_is_no_orphan(keeper: Keeper) -> None:
-    client = keeper.client()
-    keeper.start(client, "s", "sleep 0.5; exit 3")
+def test_who_comes_back_in_time_is_no_orphan(any_keeper: Keeper) -> None:
+    client = any_keeper.client()
+    any_keeper.start(client, "s", "sleep 0.5; exit 3")
     client.send(op="orphan_after", seconds=0.3)
     client.entry("start", "s")
     client.sock.close()
     time.sleep(0.1)
-    assert keeper.client().entry("exit", "s")["code"] == 3
+    assert any_keeper.client().entry("exit", "s")["code"] == 3
 
 
 def test_the_reaper_clears_up_after_a_killed_keeper(keeper: Keeper) -> None:
@@ -199,6 +206,7 @@ def _fill(place: Path) -> Path:
     return filler
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_no_exit(small_disk: Path, tmp_path: Path) -> None:
     keeper = Keeper("", directory=str(small_disk))
     try:

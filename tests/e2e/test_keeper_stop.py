@@ -123,6 +123,7 @@ def test_idle_is_output_first(any_keeper: Keeper) -> None:
     assert client.entry("exit", "err")["cause"] is None
 
 
+@pytest.mark.slow
 def test_files_that_change_keep_a_silent_phase_alive(any_keeper: Keeper) -> None:
     work = Path(any_keeper.home, "work/deep")
     busy = "while [ $((i=i+1)) -lt {} ]; do sleep 0.1; echo $i > {}; done; "
@@ -183,8 +184,8 @@ def test_what_is_frozen_can_be_stopped(keeper: Keeper) -> None:
 
 
 @needs_pidns
-def test_a_namespace_passes_signals_and_codes_on(keeper: Keeper) -> None:
-    client = keeper.client()
+def test_a_namespace_passes_signals_and_codes_on(any_keeper: Keeper) -> None:
+    keeper, client = any_keeper, any_keeper.client()
     keeper.start(client, "code", "exit 7", isolation="pidns")
     assert client.entry("exit", "code")["code"] == 7
     keeper.start(client, "self", "kill -9 $$", isolation="pidns")
@@ -194,7 +195,7 @@ def test_a_namespace_passes_signals_and_codes_on(keeper: Keeper) -> None:
     assert int(keeper.output("alone")) < 6
     for step, caught in (("int", "INT"), ("term", "TERM")):
         script = f"trap '' INT; trap 'exit 9' {caught}; echo ready; while :; do sleep 0.01; done"
-        keeper.start(client, step, script, isolation="pidns", grace=2)
+        keeper.start(client, step, script, isolation="pidns", grace=0.4)
         wait_for(lambda step=step: Path(keeper.log(step)).exists() and "ready" in keeper.output(step), 5)
         client.send(op="stop", step=step, attempt=1)
         assert client.entry("exit", step)["code"] == 9
