@@ -155,19 +155,19 @@ def _settle(case: _Case, out: _Found) -> _Fate:
 
 
 def _settle_skipped(case: _Case, out: _Found) -> _Fate:
-    again = case.before(_Fate.RUNS) or case.before(_Fate.MAYBE)
-    if not again or case.step.skip is not None:
+    why = _because(case)
+    if not why or case.step.skip is not None:
         out.skipped[case.step.id] = case.known.reason
         return _Fate.STAYS
-    out.revision[case.step.id] = _because(again)
+    out.revision[case.step.id] = why
     return _Fate.MAYBE
 
 
 def _settle_keyed(case: _Case, out: _Found) -> _Fate:
     step_id = case.step.id
-    again = case.before(_Fate.RUNS) or case.before(_Fate.MAYBE)
-    if again:
-        out.revision[step_id] = f"looked up again: {_because(again)}"
+    why = _because(case)
+    if why:
+        out.revision[step_id] = f"looked up again: {why}"
         return _Fate.MAYBE
     if step_id not in case.keys:
         out.revision[step_id] = "looked up again"
@@ -181,9 +181,8 @@ def _settle_keyed(case: _Case, out: _Found) -> _Fate:
 
 
 def _settle_finished(case: _Case, out: _Found) -> _Fate:
-    again = case.before(_Fate.RUNS)
-    if again:
-        out.revision[case.step.id] = _because(again)
+    if case.before(_Fate.RUNS):
+        out.revision[case.step.id] = _because(case)
         return _Fate.RUNS
     out.stays[case.step.id] = _ended(case.known)
     doubtful = case.before(_Fate.MAYBE)
@@ -193,9 +192,14 @@ def _settle_finished(case: _Case, out: _Found) -> _Fate:
     return _Fate.MAYBE
 
 
-def _because(again: tuple[str, ...]) -> str:
-    more = f" (and {len(again) - 1} more)" if len(again) > 1 else ""
-    return f"{again[0]} runs again{more}"
+def _because(case: _Case) -> str:
+    """Why a step is opened again: what before it runs again, or may; empty when nothing does."""
+    for fate, word in ((_Fate.RUNS, "runs"), (_Fate.MAYBE, "may run")):
+        again = case.before(fate)
+        if again:
+            more = f" (and {len(again) - 1} more)" if len(again) > 1 else ""
+            return f"{again[0]} {word} again{more}"
+    return ""
 
 
 def _ended(known: StepState) -> str:
