@@ -209,6 +209,7 @@ def _drive(database: Database, session: Session, wired: Wired, options: RunOptio
             database, session, wired, front.screen(session.row, wired), parallel=parallel, fail_fast=options.fail_fast
         )
     )
+    assert ended is not None
     code = exit_code(ended)
     if options.detach:
         session.lock.release()

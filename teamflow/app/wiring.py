@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from teamflow.app.cachework import CacheResults, ProjectReads, file_artifact
 from teamflow.app.failpoints import CrashingStore, CrashingTarget, failpoint
 from teamflow.app.session import Session, opening
-from teamflow.core.events import Event, Record, RunEnded, RunnerStarted
+from teamflow.core.events import CancelRequested, Event, Record, RunEnded, RunnerStarted
 from teamflow.core.invocation import Brief, Exit
 from teamflow.core.outcome import Failed, Outcome
 from teamflow.core.plan import Json
@@ -83,9 +83,19 @@ class Wired(NamedTuple):
 
 
 async def run_to_end(
-    database: Database, session: Session, wired: Wired, screen: Screen, *, parallel: int, fail_fast: bool
-) -> RunEnded:
-    """Drives the run until it ends; every adapter is closed on the way out."""
+    database: Database,
+    session: Session,
+    wired: Wired,
+    screen: Screen,
+    *,
+    parallel: int,
+    fail_fast: bool = False,
+    cancel: Cancel | None = None,
+) -> RunEnded | None:
+    """Drives the run until it ends; every adapter is closed on the way out.
+
+    `cancel`: only do that, and leave (None) when it is done; `parallel` is then 0, so nothing starts.
+    """
     loop = asyncio.get_running_loop()
     state, layout, clock = session.state, database.layout, SystemClock()
     place = Place(wired.root, layout.run(wired.number), wired.run)
@@ -117,7 +127,8 @@ async def run_to_end(
     try:
         ended = await executor.run(
             RunnerStarted(now.boot, os.getpid(), parallel, fail_fast, session.resumed),
-            _opening(session, executor, writer, prober),
+            _opening(session, executor, writer, prober) if cancel is None else cancel.opening,
+            until=None if cancel is None else cancel.done,
         )
     finally:
         requests.stop()
@@ -129,8 +140,22 @@ async def run_to_end(
         await loop.run_in_executor(pool, prober.close)
         pool.shutdown()
     executor.durable(writer.durable)
-    screen.end(state, ended)
+    if ended is not None:
+        screen.end(state, ended)
     return ended
+
+
+class Cancel(NamedTuple):
+    """Cancels steps (None: the run) in a session of its own, when no runner is there to be asked."""
+
+    steps: tuple[str, ...] | None
+    by: str
+
+    def opening(self, state: RunState) -> Iterator[Event]:
+        yield CancelRequested(self.steps, self.by)
+
+    def done(self, state: RunState) -> bool:
+        return not any(step in state.open for step in (self.steps or ()))
 
 
 class _Bridge:

@@ -110,16 +110,21 @@ class Executor:
         self._full: set[str] = set()
         """Which of store and target cannot write now."""
         self._loop = asyncio.get_running_loop()
-        self._done: asyncio.Future[RunEnded] = self._loop.create_future()
+        self._done: asyncio.Future[RunEnded | None] = self._loop.create_future()
+        self._until: Callable[[RunState], bool] | None = None
 
     # -- the life of a run -----------------------------------------------------------------------------------
 
-    async def run(self, session: RunnerStarted, opening: Opening) -> RunEnded:
+    async def run(
+        self, session: RunnerStarted, opening: Opening, *, until: Callable[[RunState], bool] | None = None
+    ) -> RunEnded | None:
         """Opens a session of the run, takes in what happened without a runner, and goes on to the end.
 
-        `opening` is asked after that what else has changed meanwhile (a new revision of the plan, cache hits); each
+        `until`: leave as soon as it holds, without ending the run; what runs then stays with its keeper (None comes
+        back). `opening` is asked after that what else has changed meanwhile (a new revision of the plan, cache hits); each
         event that it yields is recorded before it is asked for the next.
         """
+        self._until = until
         self.record(session)
         self._importing = True
         await self._target.open(self, after=self.state.journal)
@@ -282,6 +287,8 @@ class Executor:
                 self._probe(decision.probes)
             if not decision.events:
                 self._set_timer(decision.wake_at)
+                if self._until is not None and may_start and self._until(self.state):
+                    self._done.set_result(None)
                 return
             for event in decision.events:
                 self.record(event)
