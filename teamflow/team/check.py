@@ -14,17 +14,19 @@ from teamflow.team.scope import Scope
 from teamflow.team.source import Path
 
 
-def check(loaded: LoadedTeam, found: Diagnostics) -> None:
-    """Adds everything that is wrong with the team to `found`."""
-    scope = Scope(loaded, found)
+def check(loaded: LoadedTeam, found: Diagnostics, *, damaged: frozenset[Path] = frozenset()) -> None:
+    """Adds everything that is wrong with the team to `found`; nothing is concluded from `damaged` parts."""
+    scope = Scope(loaded, found, damaged=damaged)
     team = loaded.team
     check_team.check(scope)
-    if team.defaults is not None:
+    if team.defaults is not None and not scope.is_damaged("defaults"):
         _check_layer(scope, team.defaults, ("defaults",))
     for name, persona in (team.personas or {}).items():
-        _check_layer(scope, persona, ("personas", name))
+        if ("personas", name) not in damaged:
+            _check_layer(scope, persona, ("personas", name))
     for name, agent in team.agents.items():
-        check_agent.check_agent(scope, name, agent)
+        if ("agents", name) not in damaged:
+            check_agent.check_agent(scope, name, agent)
 
 
 def _check_layer(scope: Scope, layer: Agent, path: Path) -> None:

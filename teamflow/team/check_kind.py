@@ -26,6 +26,8 @@ def check_kind(scope: Scope, name: str, agent: Agent, path: Path) -> None:
         scope.error("two-kinds", f'"{name}" has {" and ".join(own)}, it needs one of them', (*path, own[1]), key=True)
         return
     kind = own[0] if own else _inherited_kind(scope, agent)
+    if kind is None and (scope.is_damaged("personas") or scope.is_damaged("defaults")):
+        return
     if kind is None:
         hint = "Give it one of: prompt (an agent CLI), command (a process), ask (a person)."
         scope.error("no-kind", f'"{name}" does not say what to do', path, hint=hint, key=True)

@@ -24,11 +24,9 @@ _SCALARS = frozenset(("string", "number", "integer", "boolean", "null"))
 _PAIRINGS = 100
 
 
-def check_reference(
-    scope: Scope, reference: Reference, text: str, path: Path, name: str | None, agent: Agent | None
-) -> bool:
+def check_reference(scope: Scope, reference: Reference, path: Path, name: str | None, agent: Agent | None) -> bool:
     """Complains at `path` when `reference` cannot have a value; whether it can."""
-    message, hint = _fault(scope, reference, text, name, agent)
+    message, hint = _fault(scope, reference, name, agent)
     if message is None or (reference.optional and not message.startswith(("there is no agent", "name"))):
         return True
     scope.error("unknown-reference", message, path, hint=hint)
@@ -39,15 +37,17 @@ Fault = tuple[str | None, str | None]
 _FINE: Fault = (None, None)
 
 
-def _fault(scope: Scope, reference: Reference, text: str, name: str | None, agent: Agent | None) -> Fault:
+def _fault(scope: Scope, reference: Reference, name: str | None, agent: Agent | None) -> Fault:
     parts = reference.path
+    if scope.damaged and _is_damaged(scope, parts):
+        return _FINE
     match parts[0]:
         case "inputs":
             return _input_fault(scope, parts)
         case "matrix":
             return _matrix_fault(scope, parts, agent) if agent is not None else _FINE
         case "agents":
-            return _agent_fault(scope, reference, text, name, agent)
+            return _agent_fault(scope, reference, name, agent)
         case "outputs":
             return _output_fault(scope, parts, agent, whose="this agent") if agent is not None else _FINE
         case "secrets":
@@ -57,6 +57,14 @@ def _fault(scope: Scope, reference: Reference, text: str, name: str | None, agen
         case "run":
             return _listed(scope, parts, RUN, "key of run")
     return _FINE
+
+
+def _is_damaged(scope: Scope, parts: tuple[str, ...]) -> bool:
+    if parts[0] == "agents":
+        return parts[:2] in scope.damaged or scope.is_damaged("personas") or scope.is_damaged("defaults")
+    return parts[0] in ("inputs", "secrets", "matrix") and scope.is_damaged(
+        "agents" if parts[0] == "matrix" else parts[0]
+    )
 
 
 def _listed(scope: Scope, parts: tuple[str, ...], known: Mapping[str, object] | tuple[str, ...], what: str) -> Fault:
@@ -121,13 +129,13 @@ def _matrix_fault(scope: Scope, parts: tuple[str, ...], agent: Agent) -> Fault:
     return _FINE
 
 
-def _agent_fault(scope: Scope, reference: Reference, text: str, name: str | None, agent: Agent | None) -> Fault:
+def _agent_fault(scope: Scope, reference: Reference, name: str | None, agent: Agent | None) -> Fault:
     parts, agents = reference.path, scope.team.agents
     if len(parts) < 2:
         return "name one agent", "Write agents.NAME, or agents['my-agent'] for a name with a dash."
     other = agents.get(parts[1])
     if other is None:
-        return f'there is no agent "{parts[1]}"', _dash_hint(scope, text) or scope.suggest(parts[1], agents)
+        return f'there is no agent "{parts[1]}"', scope.suggest(parts[1], agents)
     if parts[1] == name:
         return "an agent cannot name its own results here", "In until, write outputs and text."
     if other.start is not None:
@@ -135,11 +143,20 @@ def _agent_fault(scope: Scope, reference: Reference, text: str, name: str | None
     return _result_fault(scope, parts, other, agent)
 
 
-def _dash_hint(scope: Scope, text: str) -> str | None:
-    for dashed in re.findall(r"agents\.([a-z_][a-z0-9_]*(?:-[a-z0-9_]+)+)", text):
-        if dashed in scope.team.agents:
-            return f"A dash is a minus here: write agents['{dashed}']."
-    return None
+_DASHED = re.compile(r"\b(agents|inputs)\.([a-z_][a-z0-9_]*(?:-[a-z0-9_]+)+)")
+
+
+def report_dash(scope: Scope, compiled: Compiled, text: str, path: Path) -> bool:
+    """Complains about `agents.my-agent`, which is a subtraction; whether it did."""
+    if not compiled.tokens or "-" not in text:
+        return False
+    for root, name in _DASHED.findall(text):
+        known: Mapping[str, object] = scope.team.agents if root == "agents" else scope.team.inputs or {}
+        if name in known and any(part.path == (root, name.split("-")[0]) for part in compiled.references):
+            hint = f"Write {root}['{name}']."
+            scope.error("unknown-reference", f"the dash in {root}.{name} is a minus here", path, hint=hint)
+            return True
+    return False
 
 
 def _result_fault(scope: Scope, parts: tuple[str, ...], other: Agent, agent: Agent | None) -> Fault:

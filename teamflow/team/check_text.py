@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from teamflow.team.check_reference import check_reference, declared_type
+from teamflow.team.check_reference import check_reference, declared_type, report_dash
 from teamflow.team.model import Agent
 from teamflow.team.scope import Scope
 from teamflow.team.source import Path
@@ -87,6 +87,8 @@ def _unreadable(scope: Scope, error: TemplateError, text: str, path: Path) -> No
 
 def _check_references(scope: Scope, compiled: Compiled, text: str, path: Path, owner: Owner) -> bool:
     good = True
+    if "agents" in owner.names and report_dash(scope, compiled, text, path):
+        return False
     for reference in compiled.references:
         root = reference.path[0]
         if root not in owner.names:
@@ -95,7 +97,7 @@ def _check_references(scope: Scope, compiled: Compiled, text: str, path: Path, o
             scope.error("unknown-name", f'"{root}" is not known here', path, hint=hint)
             good = False
         else:
-            good = check_reference(scope, reference, text, path, owner.name, owner.agent) and good
+            good = check_reference(scope, reference, path, owner.name, owner.agent) and good
     return good
 
 

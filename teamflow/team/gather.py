@@ -160,7 +160,10 @@ class Placed:
     def __init__(self, found: Diagnostics, places: Places) -> None:
         self._found = found
         self._places = places
+        spans = [item.span for item in found if item.span is not None and item.code.startswith("yaml-")]
+        self._unread = {(span.file, span.line, span.column) for span in spans}
 
     def __call__(self, code: str, message: str, path: Path, *, hint: str | None = None, key: bool = False) -> None:
         span = self._places.key_span(path) if key else self._places.value_span(path)
-        self._found.error(code, message, span, hint=hint)
+        if (span.file, span.line, span.column) not in self._unread:  # what is not YAML has no type to complain about
+            self._found.error(code, message, span, hint=hint)

@@ -17,6 +17,8 @@ _TAB = "Indent with spaces: YAML does not take tabs there."
 _QUOTE = 'Quote the value: a text that starts with one of @ ` % & * ! | > { [ " \' # or holds ": " needs quotes.'
 
 _KNOWN: tuple[tuple[str, str, str, str | None], ...] = (
+    ("while scanning an alias", "yaml-alias", "an unquoted * begins an alias", 'If it is a glob, quote it: "*.py".'),
+    ("while scanning an anchor", "yaml-alias", "an unquoted & begins an anchor", "Quote the value."),
     (
         "expected a single document",
         "yaml-documents",

@@ -18,8 +18,8 @@ from teamflow.team.gather import Gatherer, Placed
 from teamflow.team.loaded import Loaded, LoadedTeam
 from teamflow.team.model import Agent, FileReference, Team
 from teamflow.team.places import Places
+from teamflow.team.salvage import read_all
 from teamflow.team.source import Path, decode, parse_value
-from teamflow.team.structure import read_team
 
 
 def load(path: str, *, sources: Reads) -> Loaded:
@@ -43,13 +43,14 @@ def _load(path: str, sources: Reads) -> Loaded:
     if gathered is None:
         return Loaded(None, found, _excerpts(files, {}))
     places = gathered.places
-    team = read_team(gathered.tree, Placed(found, places))
+    salvaged = read_all(gathered.tree, Placed(found, places))
+    team = salvaged.team
     if team is None:
         return Loaded(None, found, _excerpts(files, places.texts))
     reader = _NamedFiles(files, places, found)
     reader.read(team)
     loaded = LoadedTeam(path, team, files.digests, reader.texts, reader.scripts, reader.env_values, places)
-    check(loaded, found)
+    check(loaded, found, damaged=salvaged.damaged)
     texts = {**places.texts, **reader.texts}
     return Loaded(None if found.has_errors else loaded, found, _excerpts(files, texts))
 

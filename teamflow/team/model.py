@@ -8,8 +8,6 @@ Resolved settings: an agent's value for a key is its own, else its persona's, el
 built in (`team/resolve.py` has the one table). Maps merge one level; `resolve(team)` gives `ResolvedAgent`s.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 

@@ -139,8 +139,11 @@ def _texts(value: tuple[str, ...] | None) -> tuple[str, ...]:
     return value or ()
 
 
+_NO_ENV: dict[str, str] = {}
+
+
 def _env(values: Mapping[str, str | int]) -> dict[str, str]:
-    return {name: str(value) for name, value in values.items()}
+    return {name: str(value) for name, value in values.items()} if values else _NO_ENV
 
 
 def _permissions(layers: _Layers) -> ResolvedPermissions:
@@ -154,19 +157,27 @@ def _permissions(layers: _Layers) -> ResolvedPermissions:
 
 
 def _retry(layers: _Layers, *, prompt: bool) -> RetryPolicy:
-    given = layers.part("retry", Retry) or _NO_RETRY
+    given = layers.part("retry", Retry)
+    if given is None:
+        return _RETRY_OF_PROMPT if prompt else _RETRY_OF_OTHERS
     built_in = BUILT_IN.attempts_of_prompt if prompt else BUILT_IN.attempts_of_others
     delay = BUILT_IN.retry_delay if given.delay is None else given.delay
     longest = BUILT_IN.retry_max_delay if given.max_delay is None else given.max_delay
     return RetryPolicy(given.attempts or built_in, given.backoff or "exponential", delay, longest)
 
 
-_NO_RETRY = Retry.model_construct()
-_NO_WORKSPACE = Workspace.model_construct()
+_RETRY_OF_PROMPT, _RETRY_OF_OTHERS = (
+    RetryPolicy(attempts, "exponential", BUILT_IN.retry_delay, BUILT_IN.retry_max_delay)
+    for attempts in (BUILT_IN.attempts_of_prompt, BUILT_IN.attempts_of_others)
+)
+_WORKSPACE = WorkspacePolicy("auto", None, (), "on_failure", None, declared=False, keep_declared=False)
+_NO_BUDGET = BudgetLimit()
 
 
 def _workspace(layers: _Layers) -> WorkspacePolicy:
-    given = layers.part("workspace", Workspace) or _NO_WORKSPACE
+    given = layers.part("workspace", Workspace)
+    if given is None:
+        return _WORKSPACE
     mode = given.mode or ("clone" if given.repo else "auto")
     return WorkspacePolicy(
         mode,
@@ -180,7 +191,7 @@ def _workspace(layers: _Layers) -> WorkspacePolicy:
 
 
 def budget_limit(given: Budget | None) -> BudgetLimit:
-    return BudgetLimit(given.usd, given.tokens) if given else BudgetLimit()
+    return BudgetLimit(given.usd, given.tokens) if given else _NO_BUDGET
 
 
 def _matrix(value: object, agents: Mapping[str, Agent]) -> Matrix | None:

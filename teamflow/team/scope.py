@@ -19,6 +19,15 @@ from teamflow.team.template import Compiled, TemplateError
 _SUGGESTIONS = 40
 _MOST_KNOWN = 2_000
 _MOST_TOKENS = 50_000
+_SECTIONS = {
+    "unknown-engine": "engines",
+    "unknown-persona": "personas",
+    "unknown-policy": "pr_policies",
+    "unknown-secret": "secrets",
+    "unknown-target": "targets",
+    "no-agents": "agents",
+}
+"""Complaints that cannot be told from a consequence when the section is damaged."""
 
 BUILT_IN_ENGINES = ("acp", "claude", "codex", "copilot", "gemini", "opencode", "scripted")
 """Engines that need no definition, whether or not this version starts them."""
@@ -27,7 +36,9 @@ BUILT_IN_ENGINES = ("acp", "claude", "codex", "copilot", "gemini", "opencode", "
 class Scope:
     """One load's team under check."""
 
-    def __init__(self, loaded: LoadedTeam, found: Diagnostics) -> None:
+    def __init__(self, loaded: LoadedTeam, found: Diagnostics, *, damaged: frozenset[Path] = frozenset()) -> None:
+        self.damaged = damaged
+        self._broken = frozenset(path[0] for path in damaged if path)
         self.loaded = loaded
         self.team: Team = loaded.team
         self.places: Places = loaded.places
@@ -57,8 +68,14 @@ class Scope:
 
     def error(self, code: str, message: str, path: Path, *, hint: str | None = None, key: bool = False) -> None:
         """Complains at the value at `path`, or at its key."""
+        if self._broken and _SECTIONS.get(code) in self._broken:
+            return
         span = self.places.key_span(path) if key else self.places.value_span(path)
         self._found.error(code, message, span, hint=hint)
+
+    def is_damaged(self, section: str) -> bool:
+        """Whether something below a top-level key was taken out because its shape was wrong."""
+        return section in self._broken
 
     def warn(self, code: str, message: str, path: Path, *, hint: str | None = None) -> None:
         self._found.warn(code, message, self.places.value_span(path), hint=hint)

@@ -179,7 +179,8 @@ class _Builder:
         text: str = node.value
         if node.tag is not None:
             self._tagged(node)
-            return text
+            if node.style or node.tag.endswith(":str"):
+                return text
         if node.style:
             if "\x00" in text:
                 self._problem("yaml-character", "a value cannot hold a NUL character", node, None)
@@ -209,7 +210,7 @@ class _Builder:
             if _is_merge(key_node):
                 merges.append(value_node)
                 continue
-            key = self._key(key_node)
+            key = self._key(key_node, node)
             if key is None:
                 continue
             if key in made:
@@ -220,9 +221,9 @@ class _Builder:
             return self._merged(made, merges, depth)
         return made
 
-    def _key(self, node: Node) -> str | None:
+    def _key(self, node: Node, mapping: Node) -> str | None:
         if not isinstance(node, ScalarNode):
-            self._not_text(node)
+            self._not_text(node, mapping)
             return None
         text: str = node.value
         if node.style or (text and text[0] not in STARTS):
@@ -236,10 +237,11 @@ class _Builder:
             return None
         return text
 
-    def _not_text(self, node: Node) -> None:
+    def _not_text(self, node: Node, mapping: Node) -> None:
         hint = "A key must be a single word or a quoted text."
-        if getattr(node, "flow_style", False):
+        if isinstance(node, MappingNode) and node.flow_style:
             hint = 'A value that starts with "{" must be quoted when it is a template: "{{ inputs.x }}".'
+            node = mapping
         self._problem("yaml-key", "a key must be text, not a map or a list", node, hint)
 
     def _twice(self, key: str, node: Node, places: dict[str, Node], mapping: MappingNode) -> None:

@@ -149,7 +149,7 @@ def _say_type(path: Path, details: list[ErrorDetails], value: Value, complain: C
         hint = did_you_mean(value, literals)
         complain("wrong-value", f'expected {wanted}, found "{_short(value)}"', path, hint=hint)
         return
-    if "a text" in expected and isinstance(value, (bool, int, float)):
+    if "a text" in expected and "a list" not in expected and isinstance(value, (bool, int, float)):
         hint = f'Quote it: "{str(value).lower() if isinstance(value, bool) else value}"'
     complain("wrong-type", f"expected {wanted}, found {_found(value)}", path, hint=hint)
 
