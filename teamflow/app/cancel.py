@@ -35,7 +35,7 @@ class NoScreen:
 def cancel_without_runner(
     database: Database, row: RunRow, steps: tuple[str, ...] | None, *, by: str, environ: Mapping[str, str]
 ) -> tuple[bool, str]:
-    """(done, what to say). `steps` None: the whole run. A runner that comes in between is named, and asked by nobody."""
+    """(done, what to say). `steps` None: the whole run. A runner that comes in between is named."""
     lock = RunLock.acquire(database.layout, row.number, this_process(since=time.time()))
     if isinstance(lock, Holder):
         return False, f"run {row.number} has just been taken by {lock}: cancel again"

@@ -12,7 +12,7 @@ import marshal
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from teamflow import __version__
 from teamflow.core.plan import Json, Plan
@@ -147,7 +147,8 @@ def _keep(root: str, place: str, plan: Plan, begun: int) -> None:
         stat = _stat(f"{root}/{path}")
         racy = stat is None or max(stat[0], stat[1]) > begun - _RACY_NS
         stats.append((path, None if racy else stat))
-    body = marshal.dumps((stats, os.path.lexists(f"{root}/.git"), plan_to_plain(plan)))
+    kept: Any = (stats, os.path.lexists(f"{root}/.git"), plan_to_plain(plan))
+    body = marshal.dumps(kept)
     temporary = f"{place}.{os.getpid()}"
     try:
         os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)

@@ -212,7 +212,7 @@ def _guarded(pid: int, number: int, same: "Callable[[], bool]") -> bool:
 
 
 def signal_child(pid: int, number: int) -> None:
-    """Signals a child that was not waited for, whose number is therefore still its own; it may have other rights by now."""
+    """Signals a child that was not waited for, so that its number is still its own. It may have other rights by now."""
     _send(pid, number)
 
 

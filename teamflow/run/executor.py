@@ -121,8 +121,8 @@ class Executor:
         """Opens a session of the run, takes in what happened without a runner, and goes on to the end.
 
         `until`: leave as soon as it holds, without ending the run; what runs then stays with its keeper (None comes
-        back). `opening` is asked after that what else has changed meanwhile (a new revision of the plan, cache hits); each
-        event that it yields is recorded before it is asked for the next.
+        back). `opening` is asked what else has changed meanwhile (a new revision of the plan, cache hits); each event
+        that it yields is recorded before it is asked for the next.
         """
         self._until = until
         self.record(session)

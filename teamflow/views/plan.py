@@ -7,6 +7,7 @@ tree is in `views/graph.py`.
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -36,6 +37,7 @@ _WIDEST: Final = (40, 24, 16, 12, 32)
 _REASON: Final = 24
 """Columns that the reason keeps; where the table leaves less, columns go from the right."""
 _PATH: Final = 8
+_KEYS: Final = 12
 
 
 def symbol(line: Line) -> str:
@@ -74,7 +76,7 @@ def _shown_columns(rows: Sequence[tuple[str, ...]], columns: int) -> list[tuple[
     used = [index for index in range(len(_HEADS)) if index == 0 or any(row[index] for row in rows)]
     while len(used) > 1 and sum(sizes[index] + 2 for index in used) + 2 + _REASON > columns:
         used.pop()
-    sizes[0] = max(8, min(sizes[0], columns - 4))
+    sizes[0] = max(8, min(sizes[0], columns - _REASON))
     return [(index, sizes[index]) for index in used]
 
 
@@ -98,7 +100,8 @@ def _summary(preview: Preview, columns: int) -> Iterator[str]:
     elif most > len(preview.lines):
         yield fit(f"at most {plural(most, 'step')} with those that the run adds", columns)
     for area, keys in _waiting(preview).items():
-        yield fit(f"not in this version yet: {area} ({names(keys)})", columns)
+        words = f"not in this version yet: {area} ({names(keys, most=_KEYS)})"
+        yield from textwrap.wrap(words, max(columns, 20), subsequent_indent="  ")
 
 
 def _counts(preview: Preview) -> str:
@@ -110,14 +113,14 @@ def _counts(preview: Preview) -> str:
 
 
 def _waiting(preview: Preview) -> dict[str, list[str]]:
-    """Area → the keys that wait for it: those of the run, and `key of step`."""
-    found: dict[str, list[str]] = {}
+    """Area → the keys that wait for it: those of the run, and `key of agent`."""
+    found: dict[str, dict[str, None]] = {}
     for key, area in preview.plan.waits:
-        found.setdefault(area, []).append(key)
+        found.setdefault(area, {})[key] = None
     for line in preview.lines:
         for key, area in line.step.waits:
-            found.setdefault(area, []).append(f"{key} of {line.step.id}")
-    return found
+            found.setdefault(area, {})[f"{key} of {line.step.agent}"] = None
+    return {area: list(keys) for area, keys in found.items()}
 
 
 # -- JSON --------------------------------------------------------------------------------------------------------

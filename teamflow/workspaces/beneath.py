@@ -19,11 +19,13 @@ _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 def inner_path(root: str, path: str) -> str:
     """`path` (relative to `root`) with all links followed, relative to the real root. WorkspaceError: escape."""
-    real_root = os.path.realpath(root)
-    real = os.path.realpath(f"{real_root}/{path}")
-    if path.startswith("/") or "\0" in path or not real.startswith(real_root.rstrip("/") + "/"):
+    if path.startswith("/") or "\0" in path:
         raise escape(root, path)
-    return real[len(real_root.rstrip("/")) + 1 :]
+    prefix = os.path.realpath(root).rstrip("/") + "/"
+    real = os.path.realpath(prefix + path)
+    if not real.startswith(prefix):
+        raise escape(root, path)
+    return real.removeprefix(prefix)
 
 
 def escape(root: str, path: str) -> WorkspaceError:

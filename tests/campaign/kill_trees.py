@@ -18,8 +18,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.e2e.keeper_driver import Client, Keeper, has_pidns, levels, wait_for
+from tests.e2e.keeper_driver import Client, Keeper, has_pidns, has_plain_user, levels, wait_for
 
+PLAIN = " as nobody"
 QUIET = ">/dev/null 2>&1 </dev/null"
 HOP = f"""{sys.executable} -I -S -c '
 import os, time
@@ -68,7 +69,7 @@ class Tally:
 
     def line(self, level: str) -> str:
         return (
-            f"{level:14} {self.trials:5} trials  {sum(self.survivors.values()):3} survivors"
+            f"{level:20} {self.trials:5} trials  {sum(self.survivors.values()):3} survivors"
             f"  {sum(self.unsure.values()):3} of storms  {len(self.wrongs):3} wrong"
             f"  exit entry p50 {_ms(self.exits, 50)} p99 {_ms(self.exits, 99)} ms"
             f"  all gone p50 {_ms(self.cleans, 50)} p99 {_ms(self.cleans, 99)} ms"
@@ -86,7 +87,7 @@ class Stage:
     """One keeper with its bystander, on which trials are run one after the other."""
 
     def __init__(self, level: str, isolation: str | None) -> None:
-        self.keeper = Keeper(level)
+        self.keeper = Keeper(level.removesuffix(PLAIN), plain_user=level.endswith(PLAIN))
         self.isolation = isolation
         self.client: Client = self.keeper.client()
         self.keeper.start(self.client, "bystander", f"(setsid sleep 1000 {QUIET} &); sleep 1000 & sleep 1000")
@@ -165,7 +166,8 @@ def _about(pid: int) -> str:
 def kinds() -> list[tuple[str, str | None]]:
     """(kill level, isolation) that this machine has."""
     plain: list[tuple[str, str | None]] = [(level, None) for level in levels()]
-    return plain + ([(level, "pidns") for level in levels()] if has_pidns() else [])
+    found = plain + ([(level, "pidns") for level in levels()] if has_pidns() else [])
+    return found + ([("walk" + PLAIN, None), ("walk" + PLAIN, "pidns")] if has_plain_user() else [])
 
 
 def campaign(trials: int, seed: int) -> dict[str, Tally]:

@@ -17,6 +17,8 @@ from typing import Any
 
 PROGRAM = Path(__file__).parents[2] / "teamflow" / "keeper" / "__main__.py"
 Message = dict[str, Any]
+NOBODY = 65534
+PLAIN_PYTHON = "/usr/bin/python3"
 
 
 def cgroup_root() -> Path | None:
@@ -46,6 +48,16 @@ def has_pidns() -> bool:
         return bool(containment.Namespaces().wrap([b"true"]))
     except containment.Impossible:
         return False
+
+
+def has_plain_user() -> bool:
+    """Whether we can become a user without rights who can run a Python and read this checkout."""
+    argv = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", PLAIN_PYTHON, "-I", "-S"]
+    try:
+        done = subprocess.run([*argv, "-c", f"open({str(PROGRAM)!r})"], capture_output=True, check=False)
+    except OSError:
+        return False
+    return os.getuid() == 0 and done.returncode == 0
 
 
 class Truth:
@@ -162,21 +174,30 @@ class Client:
 class Keeper:
     """A keeper in a directory of its own, inside a Truth if the machine has one."""
 
-    def __init__(self, level: str = "", *options: str, python: str = sys.executable, directory: str = "") -> None:
+    def __init__(self, level: str = "", *options: str, directory: str = "", plain_user: bool = False) -> None:
         self.home = directory or tempfile.mkdtemp(prefix="tfk-")
+        self.plain_user = plain_user
         self.run = self.home + "/run"
         self.path = self.home + "/s"
         self.level = level
         self.truth = Truth() if cgroup_root() else None
         os.makedirs(self.run, exist_ok=True)
-        self.process = self.spawn(*options, python=python)
+        if plain_user:
+            os.chown(self.home, NOBODY, NOBODY)
+            os.chown(self.run, NOBODY, NOBODY)
+        self.process = self.spawn(*options)
         self.clients: list[Client] = []
 
-    def spawn(self, *options: str, python: str = sys.executable) -> subprocess.Popen[bytes]:
+    def spawn(self, *options: str) -> subprocess.Popen[bytes]:
         """Starts the program and waits until it listens or ends."""
         env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "TEAMFLOW_KILL_LEVEL": self.level}
         reading, writing = os.pipe()
-        argv = [python, "-I", "-S", str(PROGRAM), self.run, self.path, "--ready-fd", str(writing), *options]
+        python = sys.executable
+        become: list[str] = []
+        if self.plain_user:
+            python = PLAIN_PYTHON
+            become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        argv = [*become, python, "-I", "-S", str(PROGRAM), self.run, self.path, "--ready-fd", str(writing), *options]
         if self.truth:
             script = 'echo 0 > "$0/cgroup.procs"; exec "$@"'
             argv = ["/bin/sh", "-c", script, str(self.truth.path), *argv]
