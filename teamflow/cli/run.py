@@ -75,7 +75,7 @@ class TerminalFront:
 )
 @click.option("--junit", type=click.Path(dir_okay=False), metavar="FILE", help="Write a JUnit XML report at the end.")
 @click.option("--events", type=click.Path(dir_okay=False), metavar="FILE", help="Write every record as a JSON line.")
-def command(
+def run(
     words: tuple[str, ...],
     inputs: tuple[str, ...],
     detach: bool,
