@@ -18,11 +18,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.e2e.keeper_driver import Client, Keeper, has_pidns, has_plain_user, levels, wait_for
+from tests.e2e.keeper_driver import PLAIN_PYTHON, Client, Keeper, has_pidns, has_plain_user, levels, wait_for
 
 PLAIN = " as nobody"
 QUIET = ">/dev/null 2>&1 </dev/null"
-HOP = f"""{sys.executable} -I -S -c '
+PYTHON = PLAIN_PYTHON if os.path.exists(PLAIN_PYTHON) else sys.executable
+HOP = f"""{PYTHON} -I -S -c '
 import os, time
 while True:
     if os.fork():
@@ -50,7 +51,7 @@ TREES: dict[str, tuple[str, int]] = {
     "nohup, parent gone": (f"nohup setsid sh -c 'sleep 300 & sleep 300' {QUIET} & sleep 300 & exec sleep 300", 5),
     "forks on TERM": ("trap 'setsid sleep 300 & setsid sleep 300 & exit 3' INT TERM; sleep 300 & wait; wait", 2),
     "burst": (BURST, 20),
-    "fork-hop storm": (f"{HOP} & sleep 300", 2),
+    "fork-hop storm": (f"{HOP} & sleep 300", 3),
     "exits by itself": (f"setsid sleep 300 {QUIET} & exit 0", 0),
 }
 AT_LEVEL_WALK_UNSURE = {"fork-hop storm"}  # what a walk cannot promise; counted apart
