@@ -7,7 +7,6 @@ an action is carried out, and any action that is not in `ACTIONS`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from signal import Signals
 from typing import Final, NamedTuple
 
 from teamflow.core.diagnostics import did_you_mean
@@ -42,6 +41,20 @@ FAILURES: Final = (
 ECHOES: Final = ("prompt", "instructions", "notice", "session", "model", "permissions")
 GARBAGE: Final = ("bytes", "line", "escapes", "nul")
 SPAWNS: Final = ("child", "setsid", "daemon")
+SIGNALS: Final = (
+    "SIGABRT",
+    "SIGBUS",
+    "SIGFPE",
+    "SIGHUP",
+    "SIGILL",
+    "SIGINT",
+    "SIGKILL",
+    "SIGPIPE",
+    "SIGQUIT",
+    "SIGSEGV",
+    "SIGTERM",
+    "SIGXCPU",
+)
 MOST_ACTIONS: Final = 10_000
 
 _COUNT: Final = number(0, 10**12, whole=True)
@@ -81,22 +94,22 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "run": Action(COMMAND, "Runs a command to its end. Its output and exit code are reported, and nothing follows."),
     "spawn": Action(
         mapping({"run": COMMAND}, {"as": choice(SPAWNS)}),
-        "Starts a command and goes on: a `child` (default), in a session of its own, or as an orphaned daemon.",
+        "Starts a command and goes on: as a `child` (default), with `setsid`, or as an orphaned `daemon`.",
     ),
     "stderr": Action(TEXT, "Writes a line to stderr."),
     "garbage": Action(
         mapping({"kind": choice(GARBAGE)}, {"size": SIZE, "seed": _COUNT}),
-        "Writes to stdout what no protocol allows (1 KiB): random bytes, a line without an end, escapes, NULs.",
+        "Writes to stdout what no protocol allows (1 KiB): random `bytes`, a `line` without an end, `escapes`, `nul`s.",
     ),
     "ignore_signals": Action(None, "From here on SIGINT, SIGTERM and SIGHUP do nothing."),
     "attempt": Action(None, "Different actions by attempt number: the entry with the highest number not above it."),
     "fail": Action(
         mapping({"class": choice([item.value for item in FAILURES])}, {"reason": TEXT, "retry_after": DURATION}),
-        "Ends as an agent that reports this failure.",
+        f"Ends as an agent that reports this failure: {', '.join(FAILURES)}.",
     ),
     "exit": Action(number(0, 255, whole=True), "Ends in order, with this exit code."),
     "crash": Action(None, "Ends without an end of its output, with exit code 1."),
-    "signal": Action(choice([item.name for item in Signals]), "Ends by this signal, sent to itself."),
+    "signal": Action(choice(SIGNALS), "Ends by this signal, sent to itself."),
     "hang": Action(None, "Does nothing more and does not end."),
 }
 
