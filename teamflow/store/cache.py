@@ -19,6 +19,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
+from zlib import crc32
 
 from teamflow.store.cache_index import Index
 from teamflow.store.objects import Objects
@@ -30,8 +31,8 @@ TEXT_IN_INDEX: Final = 8 * 1024
 
 _Row: TypeAlias = "tuple[object, ...]"
 _CHUNK: Final = 500
-_GET: Final = "SELECT key, text, text_object, outputs, artifacts, run, attempt, used FROM entries WHERE key IN "
-_PUT: Final = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_GET: Final = "SELECT key, text, text_object, outputs, artifacts, run, attempt, used, crc FROM entries WHERE key IN "
+_PUT: Final = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class Kept(NamedTuple):
@@ -126,11 +127,14 @@ class Cache:
         run, attempt = entry.origin or (None, None)
         artifacts = json.dumps(entry.artifacts, ensure_ascii=False) if entry.artifacts else "[]"
         outputs = None if entry.outputs is None else storable(entry.outputs)
-        return (entry.key, text, text_object, outputs, storable(artifacts), run, attempt, size, now)
+        row = (entry.key, text, text_object, outputs, storable(artifacts), run, attempt)
+        return (*row, size, now, _crc(row))
 
     def _entry(self, row: _Row) -> Entry | None:
         """None for a row that is damaged, or whose text is gone: it is no hit."""
-        key, text, text_object, outputs, artifacts, run, attempt, _ = row
+        key, text, text_object, outputs, artifacts, run, attempt, _, crc = row
+        if crc != _crc(row[:7]):
+            return None
         if text_object is not None:
             data = self._objects.read(str(text_object))
             if data is None:
@@ -199,6 +203,10 @@ class Cache:
                 if digest not in named and added < now - 3600:
                     self._objects.remove(digest)
         return forgotten
+
+
+def _crc(row: Sequence[object]) -> int:
+    return crc32(repr(row).encode("utf-8", "surrogatepass"))
 
 
 def _text(value: object) -> str | None:

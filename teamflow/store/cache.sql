@@ -9,7 +9,8 @@ CREATE TABLE entries (
   run INTEGER,
   attempt INTEGER,
   size INTEGER NOT NULL,             -- bytes, with those of its objects
-  used REAL NOT NULL                 -- when it was last a hit, to the day (Unix)
+  used REAL NOT NULL,                -- when it was last a hit, to the day (Unix)
+  crc INTEGER NOT NULL               -- of key to attempt: SQLite notices no damage within a page
 ) WITHOUT ROWID;
 CREATE INDEX entries_by_use ON entries (used);
 

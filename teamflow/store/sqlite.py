@@ -63,8 +63,12 @@ class Database:
     def find(root: str, *, allow_network: bool = False) -> Database | None:
         """The database of `root`, or None where no run was ever made. StoreError."""
         layout = Layout(os.path.abspath(root))
-        if not os.path.exists(layout.database):
+        try:
+            os.stat(layout.database)
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise unwritable(layout.database, error) from error
         if not allow_network:
             refuse_network(layout.directory)
         return _opened(layout)

@@ -73,6 +73,41 @@ def writer(project: str, count: int) -> None:
         log.close()
 
 
+def unchanged(project: str, count: int, rounds: int) -> None:
+    """What a run of `count` steps that read two files each looks at when nothing has changed."""
+    from teamflow.store.cache import Cache, Entry
+    from teamflow.workspaces.digest import ReadsDigester
+
+    pairs = [(f"src/f{n}.txt", f"out/f{n}.txt") for n in range(count)]
+    for directory in ("src", "out"):
+        os.mkdir(f"{project}/{directory}")
+    for path in [path for pair in pairs for path in pair]:
+        Path(project, path).write_text(path)
+    time.sleep(0.1)
+    cache = Cache(f"{project}/.teamflow/cache", on_warning=print)
+
+    def look() -> float:
+        started = time.perf_counter()
+        digester = ReadsDigester(project, cache)
+        for pair in pairs:
+            digester.digests(pair)
+        took = time.perf_counter() - started
+        digester.save()
+        return took * 1000
+
+    print(f"\ndigests of {2 * count} files: first {look():.1f}, ", end="")
+    print(f"unchanged {statistics.median(look() for _ in range(rounds)):.1f}")
+    keys = [f"{n:064}" for n in range(count)]
+    cache.put([Entry(key, None, "{}", (), (1, 1)) for key in keys], now=1.0)
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        cache.get(keys, now=1.0)
+        times.append((time.perf_counter() - started) * 1000)
+    print(f"{count} keys looked up: {statistics.median(times):.1f}")
+    cache.close()
+
+
 def main() -> None:
     from teamflow.store.sqlite import Database
     from tests.fakes.projects import new_run
@@ -82,6 +117,7 @@ def main() -> None:
             database.create_run(new_run())
         no_op(project, 15)
         writer(project, 4000)
+        unchanged(project, 2000, 9)
 
 
 if __name__ == "__main__":
