@@ -1,0 +1,144 @@
+"""A run as another process left it: opened, folded, followed. Reads only; takes no lock that a runner would wait for.
+
+What state.db and the logs say is the truth; whether a runner lives is asked of the run's lock.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+
+from teamflow.app.project import Project
+from teamflow.app.secrets import read_secrets
+from teamflow.core.events import Now, PlanRevised, Record, RequestAnswered, RunnerStarted
+from teamflow.core.fold import apply, initial
+from teamflow.core.plan import Plan
+from teamflow.core.redact import Redactor
+from teamflow.core.state import RunState
+from teamflow.plan.stored import plan_from_json
+from teamflow.store.layout import Layout
+from teamflow.store.lock import Holder, holder_of
+from teamflow.store.log import records as to_records
+from teamflow.store.rows import RunRow
+from teamflow.store.sqlite import Database
+from teamflow.views.header import RunHeader, Runner
+from teamflow.views.runs import RunLine
+
+
+class NoRun(Exception):
+    """There is no such run, or none at all; the message says what to do."""
+
+
+def open_project(project: Project, environ: Mapping[str, str]) -> Database:
+    """The project's database. Raises NoRun where no run was ever made, StoreError."""
+    database = Database.find(project.root, allow_network=environ.get("TEAMFLOW_ALLOW_NETWORK_FS") == "1")
+    if database is None:
+        raise NoRun(f"no run yet in {project.root}\n  start one with `teamflow run`")
+    return database
+
+
+def open_run(database: Database, number: int | None = None) -> Inspected:
+    """The run of that number, or the newest. Raises NoRun, StoreError, CodecError, PlanFormatError."""
+    row = database.newest_run() if number is None else database.run(number)
+    if row is None:
+        root = database.layout.root
+        if number is None:
+            raise NoRun(f"no run yet in {root}\n  start one with `teamflow run`")
+        raise NoRun(f"there is no run {number} in {root}\n  `teamflow runs` lists them")
+    return Inspected(database, row)
+
+
+class Inspected:
+    """One run. `refresh` takes in what was appended since; nothing else changes it."""
+
+    def __init__(self, database: Database, row: RunRow) -> None:
+        self.database = database
+        self.row = row
+        self.plans: dict[int, Plan] = {1: self._stored_plan(1)}
+        self.records: list[Record] = []
+        self.state: RunState = initial(self.plans[1])
+        self.holder: Holder | None = None
+        self.redactor = Redactor({})
+        self._version = -1
+        self.refresh()
+
+    @property
+    def layout(self) -> Layout:
+        return self.database.layout
+
+    @property
+    def plan(self) -> Plan:
+        """The plan in force."""
+        return self.state.plan
+
+    @property
+    def gone(self) -> bool:
+        """Whether no process works on the run."""
+        return self.holder is None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen to the run by itself: it has ended, or nobody works on it."""
+        return self.state.ended is not None or self.gone
+
+    @property
+    def header(self) -> RunHeader:
+        row, layout = self.row, self.layout
+        holder = self.holder
+        runner = None if holder is None else Runner(holder.pid, holder.host, holder.since)
+        logs = layout.logs(row.number)
+        return RunHeader(row.number, row.id, row.team, row.file, layout.root, logs, row.created, runner)
+
+    def refresh(self) -> Sequence[Record]:
+        """Looks at the log and at the lock; the records that are new. Cheap where nothing has changed."""
+        # The lock first: a runner that lets go has written its last record before.
+        self.holder = holder_of(self.layout, self.row.number)
+        version = self.database.data_version()
+        if version == self._version:
+            return ()
+        fresh = to_records(self.database.rows(self.row.number, after=self.state.seq))
+        self._version = version
+        if self.state.seq == 0 or any(isinstance(record.event, RunnerStarted) for record in fresh):
+            self.redactor = Redactor(read_secrets(self.layout.run(self.row.number)))
+        for record in fresh:
+            if isinstance(record.event, PlanRevised):
+                revision = record.event.revision
+                self.plans[revision] = self._stored_plan(revision)
+            apply(self.state, record, plans=self.plans)
+        self.records += fresh
+        return fresh
+
+    def _stored_plan(self, revision: int) -> Plan:
+        return plan_from_json(self.database.plan(self.row.number, revision).decode())
+
+
+def list_runs(database: Database) -> list[RunLine]:
+    """Newest first; for runs that say `running` the lock is asked."""
+    return [_run_line(database.layout, row) for row in database.runs()]
+
+
+def _run_line(layout: Layout, row: RunRow) -> RunLine:
+    alive = row.status in ("running", "created") and holder_of(layout, row.number) is not None
+    return RunLine(row.number, row.id, row.team, row.file, row.status, row.exit_reason, row.created, row.updated, alive)
+
+
+def now() -> Now:
+    """This moment, on this machine's clocks."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        boot = file.read().strip()
+    return Now(boot, time.clock_gettime(time.CLOCK_BOOTTIME), time.time())
+
+
+def answer_to(inspected: Inspected, request: int) -> tuple[bool, str] | None:
+    """(ok, message) once the log has the answer to a request."""
+    for record in reversed(inspected.records):
+        event = record.event
+        if isinstance(event, RequestAnswered) and event.request == request:
+            return event.ok, event.message
+    return None
+
+
+def request_args(steps: Sequence[str] | None) -> str:
+    """The stored arguments of a `cancel` request; None: the whole run."""
+    return json.dumps({"steps": None if steps is None else list(steps)})

@@ -1,0 +1,194 @@
+"""What steps printed, read out of their logs: by byte offset, redacted, and readable where an engine speaks a protocol.
+
+A log may grow, be truncated by the process that writes it, or be gone. Nothing is held in memory as a whole. Text is
+redacted but not yet clean for a terminal: that is `views/sanitize.py`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from teamflow.core.invocation import Brief, EngineEvent, Progress, Said
+from teamflow.core.redact import Redactor
+from teamflow.core.state import AttemptState, StepState
+from teamflow.run.logs import TEXT_LIMIT, read_tail, read_text
+
+if TYPE_CHECKING:
+    from teamflow.app.inspect import Inspected
+    from teamflow.ports import Session
+
+CHUNK: Final = 256 * 1024
+LONGEST_LINE: Final = 1024 * 1024
+"""Bytes of a protocol line that is read as one; a longer one is shown as it is."""
+
+TAIL: Final = 32 * 1024
+
+MARGIN: Final = 8 * 1024
+"""Bytes read before a tail and left out after redaction: a secret that the cut goes through lies in them."""
+
+TRUNCATED: Final = b"\n[teamflow: the log was truncated; what follows is from its new beginning]\n"
+
+
+class LogReader:
+    """One file from a byte offset on. A file that is not there (yet) is empty."""
+
+    def __init__(self, path: str, *, offset: int = 0) -> None:
+        self.path = path
+        self.offset = offset
+
+    def read(self, most: int = CHUNK) -> tuple[bytes, bool]:
+        """(bytes, truncated): the next piece, empty at the end; whether the file has shrunk below the offset."""
+        try:
+            with open(self.path, "rb") as file:
+                truncated = os.fstat(file.fileno()).st_size < self.offset
+                if truncated:
+                    self.offset = 0
+                data = os.pread(file.fileno(), most, self.offset)
+        except FileNotFoundError:
+            return b"", False
+        self.offset += len(data)
+        return data, truncated
+
+
+class Readable:
+    """An engine's protocol lines as what the agent said; every other line as it is (setup, verify, rubbish)."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        *whole, self._rest = (self._rest + data).split(b"\n")
+        out = b"".join(self._line(line + b"\n") for line in whole)
+        if len(self._rest) > LONGEST_LINE:
+            out += self._rest
+            self._rest = b""
+        return out
+
+    def close(self) -> bytes:
+        rest, self._rest = self._rest, b""
+        return self._line(rest) if rest else b""
+
+    def _line(self, line: bytes) -> bytes:
+        if not line.startswith((b'{"type"', b'{"jsonrpc"')):
+            return line
+        return b"".join(_said(event) for event in self._session.feed(line))
+
+
+def _said(event: EngineEvent) -> bytes:
+    match event:
+        case Said(text=text):
+            told = text
+        case Progress(percent=None, text=text):
+            told = text
+        case Progress(percent=percent, text=text):
+            told = f"[{percent:.0f}%] {text}"
+        case _:
+            return b""
+    return told.encode("utf-8", "replace") + b"\n"
+
+
+class AttemptOutput:
+    """The output of one attempt, stdout's log and, where there is one, stderr's: pieces of redacted bytes.
+
+    `offset` is that of the log; an attempt that is read from an offset leaves the other file out.
+    """
+
+    def __init__(self, inspected: Inspected, known: StepState, attempt: AttemptState, *, offset: int = 0) -> None:
+        header, step_id = inspected.header, known.step.id
+        self.step_id = step_id
+        self.number = attempt.number
+        self._log = LogReader(header.log(step_id, attempt.number), offset=offset)
+        self._readable = _readable(known, attempt)
+        self._redacted = inspected.redactor.stream()
+        self._err = None if offset else LogReader(header.err(step_id, attempt.number))
+        self._err_redacted = inspected.redactor.stream()
+
+    @property
+    def offset(self) -> int:
+        """Bytes of the log read so far."""
+        return self._log.offset
+
+    def read(self) -> Iterator[bytes]:
+        """What was added since, to the ends of both files."""
+        yield from self._pieces(self._log, self._main)
+        if self._err is not None:
+            yield from self._pieces(self._err, self._err_redacted.feed)
+
+    def close(self) -> Iterator[bytes]:
+        """What is left in the pipes, when nothing more will come."""
+        yield from self.read()
+        if self._readable is not None:
+            yield self._redacted.feed(self._readable.close())
+        yield self._redacted.flush()
+        yield self._err_redacted.flush()
+
+    def _main(self, data: bytes) -> bytes:
+        return self._redacted.feed(data if self._readable is None else self._readable.feed(data))
+
+    @staticmethod
+    def _pieces(reader: LogReader, feed: Callable[[bytes], bytes]) -> Iterator[bytes]:
+        while True:
+            data, truncated = reader.read()
+            if truncated:
+                yield TRUNCATED
+            if not data:
+                return
+            yield feed(data)
+
+
+def _readable(known: StepState, attempt: AttemptState) -> Readable | None:
+    """A translator for an engine that speaks a protocol; None for commands and for engines this version lacks."""
+    from teamflow.engines.registry import ENGINES, engine
+
+    name = known.step.engine
+    if known.step.engine == "command" or name not in ENGINES or not engine(name).capabilities.protocol:
+        return None
+    brief = Brief(step=known.step.id, attempt=attempt.number, cause=attempt.cause, cwd="")
+    return Readable(engine(name).session(brief))
+
+
+def tail_of(inspected: Inspected, step_id: str, attempt: int, *, most: int = TAIL) -> str:
+    """The end of an attempt's output as redacted text, from the beginning of a line; '' where there is none."""
+    known = inspected.state.steps[step_id]
+    header = inspected.header
+    return attempt_tail(
+        known,
+        known.attempts[attempt - 1],
+        header.log(step_id, attempt),
+        header.err(step_id, attempt),
+        inspected.redactor,
+        most=most,
+    )
+
+
+def attempt_tail(
+    known: StepState, attempt: AttemptState, log: str, err: str, redactor: Redactor, *, most: int = TAIL
+) -> str:
+    """As `tail_of`, for who has no run from the store: `log` and `err` are paths."""
+    raw = read_tail(log, limit=most + MARGIN)
+    readable = _readable(known, attempt)
+    if readable is not None and raw:
+        data = raw.encode("utf-8", "replace") + b"\n"
+        raw = (readable.feed(data) + readable.close()).decode("utf-8", "replace")
+    errors = _end(redactor.text(read_tail(err, limit=most + MARGIN)), most)
+    raw = _end(redactor.text(raw), most)
+    # Where stderr is a file of its own it most likely says why.
+    return raw.rstrip("\n") + "\n" + errors if raw.strip() and errors else raw or errors
+
+
+def _end(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    text = text[-most:]
+    return text[text.find("\n") + 1 :]
+
+
+def text_of(inspected: Inspected, step_id: str, attempt: int) -> str | None:
+    """The final text of a succeeded command whose text nobody asked for; None where the log holds more than that."""
+    step = inspected.state.steps[step_id].step
+    if step.kind != "command" or step.setup is not None or step.verify:
+        return None
+    return inspected.redactor.text(read_text(inspected.header.log(step_id, attempt), limit=TEXT_LIMIT))

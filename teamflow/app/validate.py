@@ -1,0 +1,65 @@
+"""One team file read and checked as far as that needs no inputs: what `validate` reports.
+
+Places are named as seen from the directory in which the command was called. Starts nothing and writes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from teamflow.app.project import find_team_file, project_of
+from teamflow.core.diagnostics import Diagnostic, Diagnostics, Span
+from teamflow.team.load import load
+
+
+class DirectorySources:
+    """`ports.Sources` over a directory."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+
+    def read(self, path: str) -> bytes:
+        with open(os.path.join(self._root, path), "rb") as file:
+            return file.read()
+
+
+class Checked(NamedTuple):
+    """`name`: the file as messages call it; `sources`: texts for excerpts, by the names in the diagnostics."""
+
+    name: str
+    diagnostics: Diagnostics
+    sources: Mapping[str, str]
+
+
+def validate_file(word: str | None, directory: str) -> Checked:
+    """Raises NoTeamFile."""
+    path = find_team_file(word, directory)
+    root = project_of(os.path.dirname(path)).root
+    file = os.path.relpath(path, root)
+    loaded = load(file, sources=DirectorySources(root))
+    found = Diagnostics(loaded.diagnostics)
+    if loaded.team is not None:
+        from teamflow.plan.planner import check_graph
+
+        found.extend(check_graph(loaded.team))
+
+    here = os.path.realpath(directory)
+
+    def shown(name: str) -> str:
+        return os.path.relpath(os.path.join(root, name), here)
+
+    diagnostics = Diagnostics(moved(item, shown) for item in found)
+    return Checked(shown(file), diagnostics, {shown(name): text for name, text in loaded.sources.items()})
+
+
+def moved(item: Diagnostic, shown: Callable[[str], str]) -> Diagnostic:
+    """The same complaint with its places named by `shown`."""
+
+    def place(span: Span) -> Span:
+        return replace(span, file=shown(span.file))
+
+    related = tuple((word, place(span)) for word, span in item.related)
+    return replace(item, span=None if item.span is None else place(item.span), related=related)

@@ -1,0 +1,178 @@
+"""The live table on a terminal, drawn by rich: for `run` while it runs, and for `status -w` from elsewhere.
+
+Rows come as data from `views/live.py`, already clean; nothing here is markup. What must not be overwritten (a failed
+step's last lines, messages) is printed above the table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from teamflow.app.outputs import attempt_tail
+from teamflow.cli.output import use_color
+from teamflow.core.events import Now, Record, RunEnded, StepEnded
+from teamflow.core.state import RunState, Status
+from teamflow.run.clock import SystemClock
+from teamflow.views.header import RunHeader
+from teamflow.views.live import live_table
+from teamflow.views.logs import last_line
+from teamflow.views.plain import PlainPrinter
+from teamflow.views.sanitize import cell, clean
+from teamflow.views.summary import summary
+from teamflow.views.text import HEADINGS, LastLine
+
+if TYPE_CHECKING:
+    from teamflow.app.inspect import Inspected
+    from teamflow.core.redact import Redactor
+
+_REDRAW: Final = 0.25
+_LAST: Final = 4096
+_FRAME: Final = 5
+"""Lines of the screen that rows do not get: heading, table head, what is left out, counts, the cursor."""
+
+_STYLES: Final = {
+    Status.RUNNING: "cyan",
+    Status.SUCCEEDED: "green",
+    Status.CACHED: "green",
+    Status.FAILED: "bold red",
+    Status.CANCELLED: "yellow",
+    Status.WAITING: "yellow",
+    Status.SKIPPED: "dim",
+    Status.PENDING: "dim",
+}
+
+
+class Screen:
+    """A table that is redrawn in place on `stream`."""
+
+    def __init__(self, stream: object = None) -> None:
+        file = sys.stderr if stream is None else stream
+        plain = not use_color(sys.stderr)
+        self.console = Console(file=file, no_color=plain, highlight=False, emoji=False, markup=False)  # type: ignore[arg-type]
+        self._live = Live(console=self.console, auto_refresh=False, transient=True)
+
+    def open(self) -> None:
+        """The cursor comes back even when nobody closes."""
+        self._live.start()
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """Idempotent. The table goes; who wants it to stay prints it."""
+        self._live.stop()
+        atexit.unregister(self.close)
+
+    def above(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.console.print(Text(line), soft_wrap=True)
+
+    def draw(self, state: RunState, header: RunHeader, now: Now, last: LastLine) -> None:
+        self._live.update(self.render(state, header, now, last), refresh=True)
+
+    def render(self, state: RunState, header: RunHeader, now: Now, last: LastLine, *, whole: bool = False) -> Group:
+        lines = len(state.steps) if whole else max(1, self.console.height - _FRAME)
+        shown = live_table(state, header, now, lines=lines, last_line=last)
+        table = Table(box=None, pad_edge=False, show_edge=False, expand=False, header_style="bold")
+        for number, heading in enumerate(HEADINGS):
+            right = heading in ("TIME", "COST")
+            last_column = number == len(HEADINGS) - 1
+            table.add_column(
+                heading, no_wrap=True, overflow="ellipsis", justify="right" if right else "left",
+                ratio=1 if last_column else None,
+            )  # fmt: skip
+        for row in shown.rows:
+            cells = [Text(text) for text in row]
+            cells[1] = Text(row.status.value, style=_STYLES.get(row.status, ""))
+            table.add_row(*cells)
+        parts: list[Text | Table] = [Text(shown.heading, no_wrap=True, overflow="ellipsis"), table]
+        if shown.left_out:
+            parts.append(Text(f"… and {shown.left_out} more"))
+        return Group(*parts, Text(shown.counts, no_wrap=True, overflow="ellipsis"))
+
+
+class LiveScreen:
+    """`app/wiring.Screen` for a run that this process drives."""
+
+    def __init__(self, header: RunHeader, redactor: Redactor) -> None:
+        self._header = header
+        self._redactor = redactor
+        self._clock = SystemClock()
+        self._since = self._clock.now().wall
+        self._screen = Screen()
+        self._said: dict[str, str] = {}
+        self._state: RunState | None = None
+        self._handle: asyncio.TimerHandle | None = None
+        self._failures = PlainPrinter(header, tail=self._tail)
+
+    def begin(self, state: RunState) -> None:
+        self._state = state
+        self._screen.open()
+        self._redraw(asyncio.get_running_loop())
+
+    def records(self, records: Sequence[Record], state: RunState) -> None:
+        failed = [r for r in records if isinstance(r.event, StepEnded) and r.event.status == "failed"]
+        self._screen.above(self._failures.records(failed, state))
+
+    def said(self, step: str, text: str) -> None:
+        self._said[step] = last_line(self._redactor.text(text))
+
+    def trouble(self, message: str | None) -> None:
+        told = f"warning: {message}" if message is not None else "the disk can be written again"
+        self._screen.above([cell(told)])
+
+    def end(self, state: RunState, ended: RunEnded) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._screen.close()
+        now = self._clock.now()
+        self._screen.console.print(self._screen.render(state, self._header, now, self._last))
+        self._screen.above(["", *summary(state, self._header, now, since=self._since)])
+
+    def _redraw(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._state is not None:
+            self._screen.draw(self._state, self._header, self._clock.now(), self._last)
+        self._handle = loop.call_later(_REDRAW, self._redraw, loop)
+
+    def _last(self, step: str, attempt: int) -> str:
+        said = self._said.get(step)
+        return said if said is not None else last_line(self._tail(step, attempt, most=_LAST))
+
+    def _tail(self, step: str, attempt: int, most: int = 32 * 1024) -> str:
+        if self._state is None:
+            return ""
+        known = self._state.steps[step]
+        log, err = self._header.log(step, attempt), self._header.err(step, attempt)
+        return attempt_tail(known, known.attempts[attempt - 1], log, err, self._redactor, most=most)
+
+
+def watch_live(inspected: Inspected) -> None:
+    """Follows another process's run on stdout until it is over; the table stays at the end."""
+    watch(inspected, Screen(sys.stdout), sleep=time.sleep)
+
+
+def watch(inspected: Inspected, screen: Screen, *, sleep: Callable[[float], None]) -> None:
+    from teamflow.app.inspect import now
+    from teamflow.app.outputs import tail_of
+
+    def last(step: str, attempt: int) -> str:
+        return last_line(tail_of(inspected, step, attempt, most=_LAST))
+
+    screen.open()
+    try:
+        while not inspected.over:
+            screen.draw(inspected.state, inspected.header, now(), last)
+            sleep(_REDRAW)
+            inspected.refresh()
+    finally:
+        screen.close()
+    screen.console.print(screen.render(inspected.state, inspected.header, now(), last))
+    screen.above(["", *(clean(line) for line in summary(inspected.state, inspected.header, now()))])

@@ -1,0 +1,18 @@
+"""The run that a reading verb means: of the project around the current directory, opened for as long as it is read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from teamflow.app.inspect import Inspected, open_project, open_run
+from teamflow.app.project import project_of
+
+
+@contextmanager
+def opened(number: int | None, *, root: str | None = None) -> Iterator[Inspected]:
+    """Raises NoRun, StoreError."""
+    project = project_of(root or os.getcwd())
+    with open_project(project, os.environ) as database:
+        yield open_run(database, number)
