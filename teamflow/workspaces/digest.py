@@ -16,13 +16,13 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from typing import Final, Protocol
 
 from teamflow.core.globs import Glob, PatternError, is_wild, parse, path_matcher
 from teamflow.workspaces.errors import WorkspaceError
-from teamflow.workspaces.stats import Known, known, pack, unpack
+from teamflow.workspaces.stats import FINE, Known, Stat, known, pack, unpack
 from teamflow.workspaces.tree import Tree, unreadable
 
 _CHUNK: Final = 1024 * 1024
@@ -43,8 +43,10 @@ class StatKeeper(Protocol):
 class ReadsDigester:
     """One process's look at the files below `root` (absolute)."""
 
-    def __init__(self, root: str, cache: StatKeeper | None) -> None:
+    def __init__(self, root: str, cache: StatKeeper | None, *, clock: Callable[[], int] = time.time_ns) -> None:
+        """`clock`: wall time in nanoseconds, as the file system stamps its files."""
         self._root = root
+        self._clock = clock
         self._cache = cache
         self._known: dict[str, Known] = unpack(cache.stats(root)) if cache is not None else {}
         self._globs: dict[str, Glob] = {}
@@ -54,6 +56,7 @@ class ReadsDigester:
     def look_again(self) -> None:
         """What was seen so far may have changed since. What is known by stat stays known."""
         self._tree = Tree(self._root)
+        self._began = time.time_ns()
         self._seen: dict[str, str | None] = {}
         self._expanded: dict[str, tuple[str, ...]] = {}
         self._results: dict[tuple[str, ...], Mapping[str, str]] = {}
@@ -96,6 +99,27 @@ class ReadsDigester:
             self._known = {path: entry for path, entry in self._known.items() if path in self._seen}
         self._cache.save_stats(self._root, pack(self._known))
         self._learnt = False
+
+    def witness(self) -> tuple[dict[str, Stat | None], dict[str, Stat]] | None:
+        """What was looked at since the last `look_again`: files (None: not there) and listed directories, by path.
+
+        As long as all of these have the same stat, the same patterns give the same digests. None: something is so
+        young, or of such a kind, that its stat proves nothing.
+        """
+        files: dict[str, Stat | None] = {}
+        for path, digest in self._seen.items():
+            entry = self._known.get(path)
+            if digest is not None and entry is None:
+                return None
+            files[path] = None if entry is None else entry[:4]
+        directories: dict[str, Stat] = {}
+        for path in self._tree.listed():
+            found = os.lstat(f"{self._root}/{path}")
+            # A directory that changed about when it was listed may have changed after it.
+            if max(found.st_mtime_ns, found.st_ctime_ns) >= self._began - FINE:
+                return None
+            directories[path] = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+        return files, directories
 
     def _glob(self, pattern: str) -> Glob:
         found = self._globs.get(pattern)
@@ -156,7 +180,7 @@ class ReadsDigester:
         """Hashes a file, as often as it changes meanwhile, and remembers it where its times allow that."""
         name = f"{self._root}/{path}"
         for _ in range(_TRIES):
-            hashed_at = time.time_ns()
+            hashed_at = self._clock()
             digest, after = _hash(name, path, os.O_NOFOLLOW)
             if _same(found, after):
                 entry = known(found, digest, hashed_at=hashed_at)

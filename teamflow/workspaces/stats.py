@@ -13,12 +13,16 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias
 from zlib import crc32
 
+Stat: TypeAlias = "tuple[int, int, int, int]"
+"""mtime, ctime (nanoseconds), size (bytes), inode."""
+
 Known: TypeAlias = "tuple[int, int, int, int, str]"
 """mtime, ctime (nanoseconds), size (bytes), inode, and the digest in hex."""
 
 _MAGIC: Final = b"tfstat1\n"
 _DIGEST: Final = 32
-_FINE: Final = 20_000_000
+FINE: Final = 20_000_000
+"""Nanoseconds: two changes closer than this may carry the same time."""
 _COARSE: Final = 2_100_000_000
 
 
@@ -29,7 +33,7 @@ def known(found: os.stat_result, digest: str, *, hashed_at: int) -> Known | None
     """
     newest = max(found.st_mtime_ns, found.st_ctime_ns)
     # File systems that keep whole or even seconds show it by times without a fraction.
-    margin = _COARSE if found.st_mtime_ns % 1_000_000_000 == 0 else _FINE
+    margin = _COARSE if found.st_mtime_ns % 1_000_000_000 == 0 else FINE
     if newest >= hashed_at - margin:
         return None
     return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, digest)

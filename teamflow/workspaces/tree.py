@@ -106,6 +106,10 @@ class Tree:
             found = self._listings[directory] = self._list(directory)
         return found
 
+    def listed(self) -> tuple[str, ...]:
+        """The directories that were listed and are there."""
+        return tuple(path for path, found in self._listings.items() if found is not _EMPTY)
+
     def _list(self, directory: str) -> Listing:
         prefix = f"{directory}/" if directory else ""
         files: list[str] = []

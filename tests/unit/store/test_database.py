@@ -123,11 +123,11 @@ def test_requests_keep_their_order(tmp_path: Path) -> None:
 
 # -- places that cannot hold state -----------------------------------------------------------------------------
 
-AS_PLAIN_USER = """
+OPEN = """
 import os, sys
 from teamflow.store.sqlite import Database
 from teamflow.store.errors import StoreError
-if os.geteuid() == 0:
+if os.geteuid() == 0 and "drop" in sys.argv:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 try:
     Database.open(sys.argv[1])
@@ -143,7 +143,7 @@ def test_a_directory_that_is_not_ours_is_a_clear_error(mode: int, where: str) ->
         os.chmod(locked, 0o755)
         os.mkdir(locked + "/.teamflow") if where else None
         os.chmod(locked + where, mode if os.geteuid() == 0 else mode & 0o555)
-        told = finish(python(AS_PLAIN_USER, locked))
+        told = finish(python(OPEN, locked, "drop"))
         os.chmod(locked + where, 0o755)
     assert told.startswith(f"unwritable {locked}/.teamflow: cannot be written: Permission denied\n")
     assert "make it writable for this user" in told
@@ -152,11 +152,10 @@ def test_a_directory_that_is_not_ours_is_a_clear_error(mode: int, where: str) ->
 def test_a_read_only_file_system_is_a_clear_error() -> None:
     mounts = private_mounts()
     script = (
-        "import subprocess\n"
-        "subprocess.run(['mount', '-t', 'tmpfs', '-o', 'ro', 'none', '/mnt'], check=True)\n" + AS_PLAIN_USER
+        "import subprocess\nsubprocess.run(['mount', '-t', 'tmpfs', '-o', 'ro', 'none', '/mnt'], check=True)\n" + OPEN
     )
     if mounts is None:  # /proc is as read-only as anything
-        told = finish(python(AS_PLAIN_USER, "/proc/self"))
+        told = finish(python(OPEN, "/proc/self"))
         assert told.startswith("unwritable")
         return
     told = finish(python(script, "/mnt", before=mounts))

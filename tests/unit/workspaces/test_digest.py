@@ -43,12 +43,9 @@ def make(root: Path, files: dict[str, str]) -> None:
         (root / path).write_text(text)
 
 
-def age(root: Path, *, seconds: float = 100.0) -> None:
-    """Lets every file look as if it had been written a while ago; ctime cannot be set, so it is waited out."""
-    for path in root.rglob("*"):
-        if not path.is_symlink():
-            os.utime(path, (time.time() - seconds,) * 2)
-    time.sleep(0.025)  # the margin of one clock tick within which a ctime is too young
+def later(keeper: Kept, root: Path) -> ReadsDigester:
+    """A look a second from now, when nothing has been written just before."""
+    return ReadsDigester(str(root), keeper, clock=lambda: time.time_ns() + 1_000_000_000)
 
 
 def look(root: Path, *patterns: str) -> dict[str, str]:
@@ -183,10 +180,10 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
         pass
     keeper = Kept()
     for _ in range(2):
-        digester = ReadsDigester(str(tmp_path), keeper)
+        digester = later(keeper, tmp_path)
         assert digester.digests(["**"]) == {"\udcff\n": sha("")}
         digester.save()
-        age(tmp_path)
+    assert set(later(keeper, tmp_path)._known) == {"\udcff\n"}
 
 
 @pytest.fixture
@@ -232,9 +229,8 @@ def test_what_cannot_be_read_is_an_error_that_names_it(public_directory: Path) -
 
 @pytest.fixture
 def keeper(root: Path) -> Kept:
-    age(root)
     kept = Kept()
-    digester = ReadsDigester(str(root), kept)
+    digester = later(kept, root)
     digester.digests(["**"])
     digester.save()
     return kept
@@ -297,13 +293,11 @@ def test_a_file_written_just_now_is_not_remembered(tmp_path: Path) -> None:
 
 def test_times_in_the_future_and_without_fraction_are_not_trusted(tmp_path: Path) -> None:
     make(tmp_path, {"future": "1", "whole": "2", "old": "3"})
-    age(tmp_path)
     os.utime(tmp_path / "future", (time.time() + 1000,) * 2)
     whole = int(time.time()) - 50
     os.utime(tmp_path / "whole", (whole, whole))
-    time.sleep(0.025)
     keeper = Kept()
-    digester = ReadsDigester(str(tmp_path), keeper)
+    digester = later(keeper, tmp_path)
     digester.digests(["*"])
     digester.save()
     # `whole` may lie on a file system of whole seconds, whose ctime would be as coarse.
@@ -328,8 +322,7 @@ def test_a_blob_cut_or_scratched_anywhere_is_as_none(root: Path, keeper: Kept) -
 def test_what_is_gone_is_forgotten_in_the_long_run(root: Path, keeper: Kept) -> None:
     (root / "b.txt").unlink()
     make(root, {"new": "x"})
-    age(root)
-    digester = ReadsDigester(str(root), keeper)
+    digester = later(keeper, root)
     digester.digests(["b.txt", "new"])
     digester.save()
     assert set(ReadsDigester(str(root), keeper)._known) == {*FILES, "new"} - {"b.txt"}
