@@ -3,6 +3,7 @@
 import _socket
 import posix
 import sys
+import time
 
 from . import wire
 
@@ -109,7 +110,10 @@ def accept(listener: "_socket.socket") -> "Link | None":
     """The next connection, None if there is none or it is a stranger's."""
     try:
         fd = listener._accept()[0]  # type: ignore[attr-defined]
+    except BlockingIOError:
+        return None
     except OSError:
+        time.sleep(0.01)  # no file descriptor is free: it waits in line, and we must not spin
         return None
     peer = _socket.socket(fileno=fd)
     try:

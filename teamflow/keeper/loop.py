@@ -43,7 +43,7 @@ class Loop:
     """One keeper at work. `run` comes back when the keeper has to exit."""
 
     def __init__(
-        self, run_dir: str, options: Options, phases: "Phases", journal: "Journal", contain: "containment.Containment",
+        self, run_dir: str, options: Options, phases: "Phases", journal: "Journal",
         listener: "_socket.socket", wakeup: int, welcome: "dict[str, Any]",
     ) -> None:  # fmt: skip
         self._run_dir = run_dir
@@ -51,7 +51,6 @@ class Loop:
         self._options = options
         self._phases = phases
         self._journal = journal
-        self._contain = contain
         self._listener = listener
         self._wakeup = wakeup
         self._welcome = welcome
@@ -84,7 +83,7 @@ class Loop:
                 self._event(fd, what, now)
             if self._phases.due <= now:
                 self._phases.tick(now)
-            self._contain.home()
+            self._phases.home()
             self._flush(now)
             if self._over(now):
                 return

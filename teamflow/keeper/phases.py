@@ -43,6 +43,7 @@ class Phases:
         self._boot = boot
         self._contain = containment
         self._namespaces = Namespaces()
+        self._inside = False
         self._seen = {(entry["step"], entry["attempt"], entry["phase"]) for entry in journal.past}
         journal.past = []
         self._count = journal.seq
@@ -101,6 +102,7 @@ class Phases:
         if request.stdin is not None:
             stdin, job.feed = _pipe(request)
         try:
+            self._inside = True
             spawn.enter(request.cwd)
             self._contain.enter(job)
             before = time.clock_gettime_ns(proc.BOOTTIME) // proc.TICKS_NS
@@ -117,6 +119,13 @@ class Phases:
         # Born between two looks at the clock that show the same tick: no need to read it from /proc.
         job.start = after if before == after else proc.start_time(job.pid)
         return fell, base
+
+    def home(self) -> None:
+        """After starts: back to where the keeper belongs, holding nobody's directory."""
+        self._contain.home()
+        if self._inside:
+            posix.chdir("/")
+            self._inside = False
 
     def _environment(self, request: Request) -> "dict[bytes, bytes]":
         if request.env is None:

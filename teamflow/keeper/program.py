@@ -105,7 +105,7 @@ def _keep(run_dir: str, path: str, options: loop.Options) -> int:
         wakeup = _signals()
         phases = Phases(run, journal, boot, jobs, contain)
         welcome = {"op": "welcome", "pid": posix.getpid(), "level": contain.level, "boot": boot, "protocol": PROTOCOL}
-        work = loop.Loop(run_dir, options, phases, journal, contain, listener, wakeup, welcome)
+        work = loop.Loop(run_dir, options, phases, journal, listener, wakeup, welcome)
         _handle(work, run_dir)
         _announce(run_dir, path, run, boot, contain)
         _let_go(options)

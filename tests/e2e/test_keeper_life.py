@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.keeper_driver import PROGRAM, Client, Closed, Keeper, levels, wait_for
+from tests.e2e.keeper_driver import PROGRAM, Client, Closed, Keeper, has_plain_user, levels, wait_for
 
 
 @pytest.fixture(params=levels())
@@ -229,6 +229,18 @@ def test_an_impossible_forced_level_is_an_error(tmp_path: Path) -> None:
     done = subprocess.run(argv, capture_output=True, timeout=10, env=env, check=False)
     assert done.returncode == 2
     assert b"magic" in done.stderr
+
+
+@pytest.mark.skipif(not has_plain_user(), reason="there is no other user to become")
+def test_a_level_that_is_forced_and_not_allowed_is_an_error() -> None:
+    keeper = Keeper("cgroup", plain_user=True)
+    try:
+        assert keeper.process.wait(5) == 2
+        assert keeper.process.stderr
+        assert b"TEAMFLOW_KILL_LEVEL=cgroup" in keeper.process.stderr.read()
+        assert not Path(keeper.run, "keeper.json").exists()
+    finally:
+        keeper.close()
 
 
 @pytest.mark.parametrize("shape", ["file", "directory", "zipapp"])

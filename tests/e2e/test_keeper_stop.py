@@ -1,5 +1,6 @@
 """Stopping: ladders, limits, leftovers, namespaces, freezing; what lives is told by the test's own cgroup."""
 
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -201,6 +202,31 @@ def test_a_namespace_passes_signals_and_codes_on(any_keeper: Keeper) -> None:
         assert client.entry("exit", step)["code"] == 9
     keeper.start(client, "missing", ["no-such-program-here"], isolation="pidns")
     assert client.entry("exit", "missing")["code"] == 127
+
+
+@needs_truth
+def test_what_hides_from_the_walk_is_killed_when_nothing_else_runs() -> None:
+    """It threw off its mark, its environment, its session and its files; only its parent is known: the keeper."""
+    keeper = Keeper("walk")
+    try:
+        client = keeper.client()
+        script = (
+            "import os, resource, time\n"
+            "if os.fork(): time.sleep(0.1); os._exit(0)\n"
+            "resource.setrlimit(10, (-1, -1)); os.setsid()\n"
+            "null = os.open('/dev/null', 2); [os.dup2(null, fd) for fd in (0, 1, 2)]\n"
+            "os.execve('/bin/sleep', ['sleep', '300'], {})\n"
+        )
+        keeper.start(client, "other", ["sleep", "0.5"])
+        keeper.start(client, "hides", [sys.executable, "-S", "-c", script])
+        client.entry("exit", "hides")
+        assert wait_for(lambda: len(keeper.left()) == 2, 2)
+        time.sleep(0.1)
+        assert len(keeper.left()) == 2, "whose it is cannot be told"
+        client.entry("exit", "other")
+        assert wait_for(lambda: not keeper.left(), 2) or not keeper.left()
+    finally:
+        keeper.close()
 
 
 def test_leftovers_of_one_phase_are_told_from_another_that_runs(keeper: Keeper) -> None:
