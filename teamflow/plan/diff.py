@@ -6,7 +6,7 @@ retry, limits, titles and targets redefine nothing. Knows no run; `plan/converge
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from teamflow.core.plan import Plan, Step
@@ -30,9 +30,15 @@ class Change(NamedTuple):
         return f"definition changed: {', '.join(self.aspects)}" if self.aspects else self.kind
 
 
-def compare(old: Plan, new: Plan) -> dict[str, Change]:
-    """Step id → what became of it, in the order of the new plan, removed ones last."""
-    before = old.by_id()
+def compare(old: Plan, new: Plan, *, older: Iterable[Plan] = ()) -> dict[str, Change]:
+    """Step id → what became of it, in the order of the new plan, removed ones last.
+
+    `older`: earlier revisions of the run, oldest first. A step that is not in `old`, because only others were
+    selected then, is compared with its last definition in them.
+    """
+    before: dict[str, Step] = {}
+    for plan in (*older, old):
+        before.update(plan.by_id())
     changes = {step.id: _change(before.get(step.id), step) for step in new.steps}
     for step in old.steps:
         changes.setdefault(step.id, Change(REMOVED))

@@ -63,3 +63,13 @@ def test_a_dependency_outside_the_selection_is_still_one() -> None:
 def test_reasons() -> None:
     assert Change("redefined", ("prompt", "model")).reason == "definition changed: prompt, model"
     assert Change("added").reason == "added"
+
+
+def test_steps_that_were_not_selected_for_a_while_are_not_new() -> None:
+    inputs = {"x": "d"}
+    whole = plan_of(TEAM, inputs=inputs)
+    part = plan_of(TEAM, inputs=inputs, selection=Selection(steps=("plan",)))
+    changed = plan_of(TEAM.replace("make", "cmake"), inputs=inputs)
+    assert compare(part, whole)["ship"] == Change("added")
+    assert compare(part, whole, older=[whole])["ship"] == Change("same")
+    assert compare(part, changed, older=[whole])["build/api"] == Change("redefined", ("command",))
