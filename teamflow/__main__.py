@@ -11,6 +11,12 @@ def main() -> int:
     words = sys.argv[1:]
     if words in (["--version"], ["--help"], ["-h"], []):
         return _answer(words)
+    if words[0] == "run":
+        from teamflow.cli.quick import quick_run
+
+        code = quick_run(words[1:])
+        if code is not None:
+            return code
     from teamflow.cli.main import main as cli
 
     return cli(words)

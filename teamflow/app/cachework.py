@@ -20,6 +20,7 @@ from teamflow.workspaces.artifacts import Restored, file_facts, restore
 from teamflow.workspaces.digest import ReadsDigester
 from teamflow.workspaces.errors import WorkspaceError
 from teamflow.workspaces.shared import default_reads
+from teamflow.workspaces.stats import Stat
 
 
 class CacheResults:
@@ -88,16 +89,23 @@ class ProjectReads:
         self._results = results
         self._lock = threading.Lock()
         self._digester: ReadsDigester | None = None
+        self._by_git = False
 
     def digests(self, patterns: Sequence[str] | None) -> Mapping[str, str]:
         with self._lock:
             digester = self._open()
             try:
                 if patterns is None:
+                    self._by_git = True
                     return digester.digests_of(default_reads(self._root, self._git))
                 return digester.digests(patterns)
             except WorkspaceError as error:
                 raise ReadsChanged(str(error)) from error
+
+    def witness(self) -> tuple[dict[str, Stat | None], dict[str, Stat]] | None:
+        """What the last look rests on, as stats; None where they prove nothing (see `app/fresh.py`)."""
+        with self._lock:
+            return None if self._by_git else self._open().witness()
 
     def look_again(self) -> None:
         """Files may have changed since the last look."""

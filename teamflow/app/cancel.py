@@ -9,8 +9,9 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
+from teamflow.app.parts import Wired, make_prober
 from teamflow.app.session import Session, read_state
-from teamflow.app.wiring import Cancel, Wired, run_to_end
+from teamflow.app.wiring import Cancel, run_to_end
 from teamflow.core.events import Record, RunEnded
 from teamflow.core.state import RunState
 from teamflow.store.lock import Holder, RunLock, this_process
@@ -68,7 +69,9 @@ def _cancel(
         use_cache=False,
         force=frozenset(),
     )
-    asyncio.run(run_to_end(database, session, wired, NoScreen(), parallel=0, cancel=Cancel(steps, by)))
+    screen = NoScreen()
+    prober = make_prober(state, wired, screen)
+    asyncio.run(run_to_end(database, session, wired, screen, prober, parallel=0, cancel=Cancel(steps, by)))
     what = f"run {row.number}" if steps is None else ", ".join(steps)
     return True, f"cancelled {what}"
 

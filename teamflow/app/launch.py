@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from teamflow.app.compile import Compiled, Request, compile_team
+from teamflow.app.fresh import certificate_path, fresh_name
 from teamflow.app.project import find_team_file, project_of
 from teamflow.core.plan import Json, Plan
+from teamflow.store.lock import this_process
 from teamflow.store.sqlite import Database
 
 if TYPE_CHECKING:
+    from teamflow.app.parts import Screen, Wired
     from teamflow.app.session import Busy, Session
-    from teamflow.app.wiring import Screen, Wired
-    from teamflow.core.events import RunEnded
+    from teamflow.core.events import Cached, RunEnded
+    from teamflow.run.probe import Prober
     from teamflow.store.rows import RunRow
 
 EXIT_CODES: Final[Mapping[str, int]] = {
@@ -176,7 +180,7 @@ def _wired(
     env_files: Mapping[str, str],
     root: str,
 ) -> Wired:
-    from teamflow.app.wiring import Wired
+    from teamflow.app.parts import Wired
 
     return Wired(
         root=root,
@@ -191,30 +195,80 @@ def _wired(
 
 
 def _drive(database: Database, session: Session, wired: Wired, options: RunOptions, front: Front) -> int:
+    from teamflow.app.parts import make_prober
+
+    parallel = options.max_parallel or session.plan.limits.max_parallel or cores()
+    screen = front.screen(session.row, wired)
+    prober = make_prober(session.state, wired, screen)
+    cached = None if session.resumed else prober.sweep()
+    if cached is not None and len(cached.hits) == len(session.plan.steps):
+        from teamflow.app.settled import finish
+
+        name = certificate_name(database, options, session)
+        ended = finish(database, session, wired, screen, cached, parallel=parallel, prober=prober, certificate=name)
+        return exit_code(ended)
+    if options.detach:
+        return _detached(session, wired, options, front, parallel=parallel)
+    return _loop(database, session, wired, screen, prober, cached, options, parallel=parallel)
+
+
+def _loop(
+    database: Database,
+    session: Session,
+    wired: Wired,
+    screen: Screen,
+    prober: Prober,
+    cached: Cached | None,
+    options: RunOptions,
+    *,
+    parallel: int,
+) -> int:
     import asyncio
 
     from teamflow.app.wiring import run_to_end
 
-    number = session.row.number
-    if options.detach:
-        child = _fork()
-        if child is not None:
-            front.detached(number)
-            return 0
-        _let_go(database.layout.run(number))
-        database = open_database(wired.root, wired.environ)
-    parallel = options.max_parallel or session.plan.limits.max_parallel or cores()
     ended = asyncio.run(
         run_to_end(
-            database, session, wired, front.screen(session.row, wired), parallel=parallel, fail_fast=options.fail_fast
+            database,
+            session,
+            wired,
+            screen,
+            prober,
+            parallel=parallel,
+            cached=cached,
+            fail_fast=options.fail_fast,
         )
     )
     assert ended is not None
-    code = exit_code(ended)
-    if options.detach:
+    return exit_code(ended)
+
+
+def _detached(session: Session, wired: Wired, options: RunOptions, front: Front, *, parallel: int) -> int:
+    """The parent says so and returns; the child drives the run with connections of its own."""
+    from teamflow.app.parts import make_prober
+
+    number = session.row.number
+    if os.fork():
+        front.detached(number)
+        sys.stdout.flush()
+        # Without cleaning up: the lock is the child's now.
+        os._exit(0)
+    with open_database(wired.root, wired.environ) as database:
+        _let_go(database.layout.run(number))
+        session.lock.rename(this_process(since=session.row.created))
+        screen = front.screen(session.row, wired)
+        prober = make_prober(session.state, wired, screen)
+        cached = None if session.resumed else prober.sweep()
+        code = _loop(database, session, wired, screen, prober, cached, options, parallel=parallel)
         session.lock.release()
-        os._exit(code)
-    return code
+    os._exit(code)
+
+
+def certificate_name(database: Database, options: RunOptions, session: Session) -> str | None:
+    """Where a run with these words is certified; None for words that ask for more than the plain thing."""
+    if options != RunOptions(file=options.file):
+        return None
+    return certificate_path(database, fresh_name(session.plan.file, session.row.inputs_digest))
 
 
 def exit_code(ended: RunEnded) -> int:
@@ -226,12 +280,6 @@ def exit_code(ended: RunEnded) -> int:
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0))
-
-
-def _fork() -> int | None:
-    """The child's pid in the parent, None in the child. No thread of ours runs yet."""
-    pid = os.fork()
-    return pid or None
 
 
 def _let_go(run_dir: str) -> None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from teamflow.app.cachework import CacheResults, ProjectReads, file_artifact
 from teamflow.app.failpoints import CrashingStore, CrashingTarget, failpoint
+from teamflow.app.parts import Screen, Wired
 from teamflow.app.session import Session, opening
-from teamflow.core.events import CancelRequested, Event, Record, RunEnded, RunnerStarted
+from teamflow.core.events import Cached, CancelRequested, Event, RunEnded, RunnerStarted
 from teamflow.core.invocation import Brief, Exit
 from teamflow.core.outcome import Failed, Outcome
 from teamflow.core.plan import Json
@@ -30,7 +30,6 @@ from teamflow.run.environment import Environments
 from teamflow.run.executor import Executor, Opening
 from teamflow.run.probe import Prober
 from teamflow.run.requests import Requests
-from teamflow.store.layout import Layout
 from teamflow.store.sqlite import Database
 from teamflow.store.wake import WakeSocket
 from teamflow.store.writer import Writer
@@ -53,55 +52,29 @@ class EngineTable:
         return outputs(text, schemas)
 
 
-class Screen(Protocol):
-    """What shows a run. Records come once they are durable; `state` may be ahead of them."""
-
-    def begin(self, state: RunState) -> None: ...
-
-    def records(self, records: Sequence[Record], state: RunState) -> None: ...
-
-    def said(self, step: str, text: str) -> None:
-        """What an agent says while it works; not redacted."""
-        ...
-
-    def trouble(self, message: str | None) -> None: ...
-
-    def end(self, state: RunState, ended: RunEnded) -> None: ...
-
-
-class Wired(NamedTuple):
-    """What a run needs to know about itself; `environ` is the runner's environment."""
-
-    root: str
-    number: int
-    run: Mapping[str, Json]
-    environ: Mapping[str, str]
-    secrets: Mapping[str, str]
-    env_file_values: Mapping[str, str]
-    use_cache: bool
-    force: frozenset[str]
-
-
 async def run_to_end(
     database: Database,
     session: Session,
     wired: Wired,
     screen: Screen,
+    prober: Prober,
     *,
     parallel: int,
+    cached: Cached | None = None,
     fail_fast: bool = False,
     cancel: Cancel | None = None,
 ) -> RunEnded | None:
     """Drives the run until it ends; every adapter is closed on the way out.
 
-    `cancel`: only do that, and leave (None) when it is done; `parallel` is then 0, so nothing starts.
+    `cached`: what a sweep before a new run has found. `cancel`: only do that, and leave (None) when it is done;
+    `parallel` is then 0, so nothing starts.
     """
     loop = asyncio.get_running_loop()
     state, layout, clock = session.state, database.layout, SystemClock()
     place = Place(wired.root, layout.run(wired.number), wired.run)
     pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="teamflow-disk")
     target = LocalTarget(place.run_dir, environ=wired.environ, orphan_after=session.plan.limits.orphan_after)
-    prober = make_prober(state, wired, screen, pool=pool)
+    prober.work_in(pool)
     bridge = _Bridge(loop, screen)
     boundary = failpoint(wired.environ)
     on_durable = bridge.durable if boundary is None else boundary.around(bridge.durable)
@@ -127,7 +100,7 @@ async def run_to_end(
     try:
         ended = await executor.run(
             RunnerStarted(now.boot, os.getpid(), parallel, fail_fast, session.resumed),
-            _opening(session, executor, writer, prober) if cancel is None else cancel.opening,
+            _opening(session, executor, writer, prober, cached) if cancel is None else cancel.opening,
             until=None if cancel is None else cancel.done,
         )
     finally:
@@ -219,34 +192,17 @@ def _attempts(
     )
 
 
-def _opening(session: Session, executor: Executor, writer: Writer, prober: Prober) -> Opening:
+def _opening(session: Session, executor: Executor, writer: Writer, prober: Prober, cached: Cached | None) -> Opening:
     """What this session settles before it starts anything: a revision, steps opened again, hits of the cache."""
 
     def events(state: RunState) -> Iterator[Event]:
         if session.resumed:
             yield from opening(session, state, put_plan=writer.put_plan, expect_ripple=executor.expect_ripple)
-        cached = prober.sweep()
-        if cached is not None:
-            yield cached
+        found = prober.sweep() if session.resumed else cached
+        if found is not None:
+            yield found
 
     return events
-
-
-def make_prober(state: RunState, wired: Wired, screen: Screen, *, pool: ThreadPoolExecutor | None = None) -> Prober:
-    """The prober over the project's cache."""
-    directory = Layout(wired.root).cache
-    results = CacheResults(wired.root, directory=directory, team_file=state.plan.file, warn=screen.trouble)
-    return Prober(
-        state,
-        root=wired.root,
-        results=results,
-        reads=ProjectReads(wired.root, results=results),
-        run=wired.run,
-        digest_file=file_artifact,
-        pool=pool,
-        use_cache=wired.use_cache,
-        force=wired.force,
-    )
 
 
 def common_variables(place: Place, wired: Wired) -> dict[str, str]:

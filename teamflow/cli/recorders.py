@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import TextIO
 
-from teamflow.app.wiring import Screen, Wired
+from teamflow.app.parts import Screen, Wired
 from teamflow.core.events import Record, RunEnded
 from teamflow.core.redact import Redactor
 from teamflow.core.state import RunState

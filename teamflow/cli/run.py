@@ -12,7 +12,7 @@ from teamflow.app.launch import RunOptions, run_team
 
 if TYPE_CHECKING:
     from teamflow.app.compile import Compiled
-    from teamflow.app.wiring import Screen, Wired
+    from teamflow.app.parts import Screen, Wired
     from teamflow.store.rows import RunRow
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from teamflow.app.wiring import Screen, Wired
+from teamflow.app.parts import Screen, Wired
 from teamflow.cli.screens import JsonScreen, PlainScreen, QuietScreen
 from teamflow.core.redact import Redactor
 from teamflow.store.layout import Layout

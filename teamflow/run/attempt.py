@@ -111,8 +111,7 @@ class AttemptRunner:
         cwd = self._cwd(step)
         invocation, err = self._invocation(known, live, phase, cwd)
         log_limit = self._state.plan.limits.log_size
-        if invocation.env:
-            env = {**env, **invocation.env}
+        env = {**invocation.env, "PWD": cwd, **env}
         return Start(
             step=step.id,
             attempt=live.number,

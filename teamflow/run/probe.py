@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor as Pool
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from teamflow.core.events import Admitted, Cached, Event, Hit
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Succeeded
@@ -44,6 +44,13 @@ class Results(Protocol):
         ...
 
 
+Stat: TypeAlias = "tuple[int, int, int, int]"
+"""mtime, ctime (nanoseconds), size (bytes), inode."""
+
+Witness: TypeAlias = "tuple[Mapping[str, Stat | None], Mapping[str, Stat]]"
+"""Files (None: not there) and listed directories with their stats."""
+
+
 class ReadsChanged(Exception):
     """What a step reads could not be digested; the message names the file."""
 
@@ -54,6 +61,8 @@ class Reads(Protocol):
     def digests(self, patterns: Sequence[str] | None) -> Mapping[str, str]:
         """Path → sha256; None: every file that git does not ignore. Raises ReadsChanged."""
         ...
+
+    def witness(self) -> Witness | None: ...
 
     def look_again(self) -> None:
         """Files may have changed since the last look."""
@@ -84,7 +93,6 @@ class Prober:
         reads: Reads,
         run: Mapping[str, Json],
         digest_file: Callable[[str, str, str], Artifact | str],
-        pool: Pool | None = None,
         use_cache: bool = True,
         force: frozenset[str] = frozenset(),
     ) -> None:
@@ -95,7 +103,7 @@ class Prober:
         self._reads = reads
         self._run = run
         self._digest_file = digest_file
-        self._pool = pool
+        self._pool: Pool | None = None
         self._use_cache = use_cache
         self._force = force
         self._parts: dict[str, KeyParts] = {}
@@ -228,6 +236,14 @@ class Prober:
             found,
             {name: _upstream_digest(value, text=name in step.needs_text) for name, value in upstream.items()},
         )
+
+    def work_in(self, pool: Pool) -> None:
+        """From now on `probe` reads the disk in this pool."""
+        self._pool = pool
+
+    def witness(self) -> Witness | None:
+        """What the last look at files rests on, as stats; None where they prove nothing."""
+        return self._reads.witness()
 
     def close(self) -> None:
         """Keeps what was learnt about files."""

@@ -71,6 +71,10 @@ class RunLock:
         _write(descriptor, json.dumps(holder._asdict()).encode())
         return RunLock(descriptor)
 
+    def rename(self, holder: Holder) -> None:
+        """After a fork: the child holds the same lock, under its own name."""
+        _write(self._descriptor, json.dumps(holder._asdict()).encode())
+
     def release(self) -> None:
         """Idempotent. The holder's name goes first, so that nobody reads it from a free lock."""
         if self._descriptor >= 0:

@@ -1,0 +1,175 @@
+"""A run with nothing to do, recognised by stats alone: no plan is loaded, no key is made, no loop is started.
+
+After a run in which every step came from the cache, a certificate says what was looked at and with what stat. As long
+as all of it looks the same, the next `run` with the same words would find the same again, and is recorded as such.
+Anything else falls back to the long way, which decides by content. See docs/decisions/0004.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import marshal
+import os
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from teamflow import __version__
+from teamflow.store.lock import Holder, RunLock, creation_lock, this_process
+from teamflow.store.rows import NewRun, Row, RunRow
+from teamflow.store.sqlite import Database
+from teamflow.store.ulid import ulid
+
+if TYPE_CHECKING:
+    from teamflow.core.plan import Plan
+
+    Stat = tuple[int, int, int, int]
+
+FORMAT = 1
+
+
+def certificate_path(database: Database, name: str) -> str:
+    return f"{database.layout.cache}/fresh/{name}"
+
+
+def fresh_name(file: str, inputs_digest: str) -> str:
+    return hashlib.sha256(f"{__version__}\0{file}\0{inputs_digest}".encode()).hexdigest()[:32]
+
+
+def run_fresh(root: str, path: str, *, environ: Mapping[str, str]) -> tuple[int, str, int] | None:
+    """(run, team, number of steps) if nothing that the newest run of the team file rests on has changed.
+
+    StoreError for broken plumbing. None: this way does not tell.
+    """
+    database = Database.find(root, allow_network=environ.get("TEAMFLOW_ALLOW_NETWORK_FS") == "1")
+    if database is None:
+        return None
+    with database:
+        newest = database.newest_run(file=os.path.relpath(path, root))
+        if newest is None or newest.status != "succeeded":
+            return None
+        kept = still_fresh(certificate_path(database, fresh_name(newest.file, newest.inputs_digest)), root)
+        if kept is None:
+            return None
+        row = record_fresh(database, kept, newest)
+        return None if row is None else (row.number, row.team, kept[6])
+
+
+def write(
+    path: str,
+    *,
+    root: str,
+    plan: Plan,
+    inputs_digest: str,
+    inputs: str,
+    rows: list[Row],
+    witness: tuple[Mapping[str, Stat | None], Mapping[str, Stat]],
+    began: int,
+) -> None:
+    """Best effort: without a certificate the next run goes the long way. `rows`: the records of this run."""
+    files, directories = dict(witness[0]), dict(witness[1])
+    for source in plan.files:
+        found = _stat(f"{root}/{source}")
+        if found is None or max(found[0], found[1]) >= began - 20_000_000:
+            return
+        files[source] = found
+    opening, *records = [(kind, data) for _, _, _, kind, data in rows]
+    if opening[0] != "RunnerStarted":
+        return
+    kept: Any = (
+        FORMAT,
+        os.path.lexists(f"{root}/.git"),
+        plan.team,
+        plan.file,
+        inputs_digest,
+        inputs,
+        len(plan.steps),
+        records,
+        list(files.items()),
+        list(directories.items()),
+    )
+    body = marshal.dumps(kept)
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        temporary = f"{path}.{os.getpid()}"
+        with open(temporary, "wb") as file:
+            file.write(hashlib.sha256(body).digest() + body)
+        os.replace(temporary, path)
+    except OSError:
+        return
+
+
+def still_fresh(path: str, root: str) -> Any | None:
+    """The certificate, if all that it looked at still looks the same."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError:
+        return None
+    body = data[32:]
+    if hashlib.sha256(body).digest() != data[:32]:
+        return None
+    kept = marshal.loads(body)  # our own file, checked by its digest
+    if kept[0] != FORMAT or kept[1] != os.path.lexists(f"{root}/.git"):
+        return None
+    lstat, prefix = os.lstat, root + "/"
+    for name, known in kept[8]:
+        try:
+            now = lstat(prefix + name)
+        except OSError:
+            if known is None:
+                continue
+            return None
+        if known != (now.st_mtime_ns, now.st_ctime_ns, now.st_size, now.st_ino):
+            return None
+    for name, known in kept[9]:
+        if _stat(prefix + name) != known:
+            return None
+    return kept
+
+
+def record_fresh(database: Database, kept: Any, previous: RunRow) -> RunRow | None:
+    """A run of its own with the records that the long way would have written; None: somebody else was quicker."""
+    _, _, team, file, digest, inputs, _, records, _, _ = kept
+    now = time.time()
+    mono = time.clock_gettime(time.CLOCK_BOOTTIME)
+    me = this_process(since=now)
+    with creation_lock(database.layout):
+        newest = database.newest_run(file=file, inputs_digest=digest)
+        if newest is None or newest.number != previous.number:
+            return None
+        plan = database.plan(previous.number, database.last_revision(previous.number))
+        row = database.create_run(
+            NewRun(
+                id=ulid(at=now, entropy=os.urandom(10)),
+                team=team,
+                file=file,
+                inputs_digest=digest,
+                inputs=inputs,
+                created=now,
+                plan=plan,
+            )
+        )
+        lock = RunLock.acquire(database.layout, row.number, me)
+    if not isinstance(lock, RunLock):
+        return None
+    try:
+        written = [("RunnerStarted", _opening(me)), *records]
+        database.append(row.number, [(n, now, mono, kind, data) for n, (kind, data) in enumerate(written, 1)])
+    finally:
+        lock.release()
+    return row
+
+
+def _opening(me: Holder) -> str:
+    """The fields of `RunnerStarted`: nothing is started, so how much may run at once is not asked."""
+    return json.dumps({"boot": me.boot, "pid": me.pid, "max_parallel": 1})
+
+
+def _stat(path: str) -> Stat | None:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)

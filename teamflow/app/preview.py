@@ -1,0 +1,167 @@
+"""What `run` would do now, without doing any of it: the plan, what the newest run left, what the cache holds.
+
+Starts, records, restores and overwrites nothing. The same rules as `run`: `plan/converge.py` and `run/probe.py`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from teamflow.app.cachework import CacheResults, ProjectReads, file_artifact
+from teamflow.app.compile import Compiled, Request, compile_team, inputs_digest
+from teamflow.app.launch import RunOptions, compile_run
+from teamflow.app.project import find_team_file, project_of
+from teamflow.app.session import FINISHED, read_state
+from teamflow.core.events import Admitted, Cached, Event, PlanRevised, Record
+from teamflow.core.fold import apply, initial
+from teamflow.core.outcome import Artifact
+from teamflow.core.plan import Plan
+from teamflow.core.state import RunState, Status
+from teamflow.plan.converge import Converged, reopen
+from teamflow.plan.diff import compare
+from teamflow.plan.explain import Preview, Probe, preview
+from teamflow.run.probe import Prober
+from teamflow.store.layout import Layout
+from teamflow.store.lock import holder_of
+from teamflow.store.sqlite import Database
+from teamflow.workspaces.artifacts import file_facts
+from teamflow.workspaces.errors import WorkspaceError
+
+
+class Shown(NamedTuple):
+    """`preview` is None when the file has errors; `root`: the project. `note`: what to know besides, for people."""
+
+    compiled: Compiled
+    preview: Preview | None
+    root: str
+    note: str = ""
+
+
+def preview_team(options: RunOptions, *, environ: Mapping[str, str], directory: str) -> Shown:
+    """Raises NoTeamFile, StoreError."""
+    path = find_team_file(options.file, directory)
+    root = project_of(os.path.dirname(path)).root
+    file = os.path.relpath(path, root)
+    database = Database.find(root, allow_network=environ.get("TEAMFLOW_ALLOW_NETWORK_FS") == "1")
+    if database is None:
+        compiled = compile_team(root, _request(file, options), directory=None)
+        if compiled.plan is None:
+            return Shown(compiled, None, root)
+        return Shown(compiled, _fresh(compiled.plan, Layout(root), options), root)
+    with database:
+        compiled = compile_run(database, file, options)
+        if compiled.plan is None:
+            return Shown(compiled, None, root)
+        return _beside_runs(database, compiled, compiled.plan, options)
+
+
+def _request(file: str, options: RunOptions) -> Request:
+    return Request(file, options.inputs, {}, options.steps, options.since, options.until, options.overrides)
+
+
+def _fresh(plan: Plan, layout: Layout, options: RunOptions) -> Preview:
+    return preview(plan, probes=_probes(initial(plan), layout, options))
+
+
+def _beside_runs(database: Database, compiled: Compiled, plan: Plan, options: RunOptions) -> Shown:
+    layout = database.layout
+    row = None if options.new else database.newest_run(file=plan.file, inputs_digest=inputs_digest(plan.inputs))
+    if row is None or row.status in FINISHED:
+        return Shown(compiled, _fresh(plan, layout, options), layout.root)
+    state, plans = read_state(database, row.number)
+    converged = _converge(state, plans, plan)
+    note = f"goes on with run {row.number} ({'not ended' if row.status in ('created', 'running') else row.status})"
+    holder = holder_of(layout, row.number)
+    if holder is not None:
+        note = f"run {row.number} is alive, held by {holder}: this is what it has left to do"
+    return Shown(
+        compiled, preview(plan, probes=_probes(state, layout, options), converged=converged), layout.root, note
+    )
+
+
+def _converge(state: RunState, plans: dict[int, Plan], plan: Plan) -> Converged:
+    """What becomes of the run's steps; `state` is then as `run` would have it before it starts anything."""
+    current = plans[max(plans)]
+    if current.digest != plan.digest:
+        revision = max(plans) + 1
+        plans[revision] = plan
+        _take(state, PlanRevised(revision, ""), plans)
+    converged = reopen(state, plan, compare(current, plan))
+    for event in converged.events():
+        _take(state, event, plans)
+    return converged
+
+
+def _take(state: RunState, event: Event, plans: dict[int, Plan] | None = None) -> None:
+    apply(state, Record(state.seq + 1, 0.0, 0.0, event), plans=plans)
+
+
+# -- the cache ---------------------------------------------------------------------------------------------------
+
+
+class _Looking(CacheResults):
+    """The cache as it is: what would be put back counts as put back."""
+
+    def restore(self, artifacts: Sequence[Artifact], root: str) -> str | None:
+        for artifact in artifacts:
+            try:
+                facts = file_facts(root, artifact.path)
+            except WorkspaceError as error:
+                if error.code == "missing":
+                    continue
+                return str(error)
+            if facts.digest != artifact.digest:
+                return f"{artifact.path} differs from what this step made"
+        return None
+
+
+def _probes(state: RunState, layout: Layout, options: RunOptions) -> dict[str, Probe]:
+    """What a look at the cache gives for every step whose key can be known before anything has run."""
+    wanted = [step.id for step in state.plan.steps if step.cache]
+    if not wanted:
+        return {}
+    if not os.path.isdir(layout.cache):
+        return {step_id: Probe(hit=False, reason="never ran") for step_id in wanted}
+    results = _Looking(layout.root, directory=layout.cache, team_file=state.plan.file, warn=lambda message: None)
+    prober = Prober(
+        state,
+        root=layout.root,
+        results=results,
+        reads=ProjectReads(layout.root, results=results),
+        run={},
+        digest_file=file_artifact,
+        use_cache=options.use_cache,
+        force=frozenset(options.force),
+    )
+    probes: dict[str, Probe] = {}
+    sweep = prober.sweep()
+    events: list[Event] = [sweep] if sweep is not None else []
+    while True:
+        for event in events:
+            _take(state, event)
+            probes.update(_told(event))
+        ready = _ready(state)
+        if not ready:
+            return probes
+        events = prober.probe_now(ready)
+
+
+def _ready(state: RunState) -> list[str]:
+    """Steps whose turn it is and whose key nobody has looked up; an `if` over results is not settled here."""
+    return [
+        step_id
+        for step_id, known in state.steps.items()
+        if known.status is Status.QUEUED and not known.admitted and known.step.cache and known.step.condition is None
+    ]
+
+
+def _told(event: Event) -> dict[str, Probe]:
+    match event:
+        case Cached(hits=hits):
+            return {step_id: Probe(hit=True, reason=hit.reason) for step_id, hit in hits.items()}
+        case Admitted(step=step, reason=reason):
+            return {step: Probe(hit=False, reason=reason)}
+        case _:
+            return {}
