@@ -3,7 +3,7 @@
     python tests/bench/keeper_cost.py --starts 1000 --at-once 8 --rounds 3
 
 Every figure stands beside that of a plain `posix_spawn` and `waitpid` loop, taken in the same round. Nothing is deleted
-before the last round: ext4 gives no inode out again for minutes after it was freed, and looks for another one with care, so
+before the last round: ext4 gives no inode out again for minutes after it was freed and looks for others with care, so
 that a log made after a thousand were deleted costs ten times as much. (`TMPDIR=/dev/shm` shows the keeper alone.)
 """
 
