@@ -48,7 +48,7 @@ def _version(ctx: click.Context, parameter: click.Parameter, value: Any) -> None
         ctx.exit()
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Verbs, subcommand_metavar="VERB [ARGS]...", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
 def teamflow() -> None:
     """docker compose, make and terraform for teams of agents."""

@@ -110,9 +110,7 @@ def _short(text: str) -> str:
 
 def _cost(state: RunState) -> list[str]:
     cost = run_cost(state)
-    told = words.usage_words(cost.usage)
-    if cost.partial:
-        return [f"{told}, and what some engines do not tell" if told else "unknown: the engines do not tell"]
+    told = words.cost_words(cost.usage, partial=cost.partial)
     return [told] if told else []
 
 

@@ -123,9 +123,9 @@ def heading(state: RunState, header: RunHeader, now: Now) -> str:
     if seconds is not None:
         parts.append(words.duration(seconds))
     cost = run_cost(state)
-    told = words.usage_words(cost.usage)
+    told = words.cost_words(cost.usage, partial=cost.partial)
     if told:
-        parts.append(f"{told}{' (and what some engines do not tell)' if cost.partial else ''}")
+        parts.append(told)
     return ", ".join(parts)
 
 

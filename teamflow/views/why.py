@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import tzinfo
+from typing import Final
 
 from teamflow.core.events import Admitted, AttemptStarted, Cached, Now, Record, Reopened
 from teamflow.core.outcome import Failed, Stopped
@@ -16,6 +17,9 @@ from teamflow.views import words
 from teamflow.views.figures import attempt_seconds
 from teamflow.views.sanitize import cell
 from teamflow.views.waiting import wait_of, wait_words
+
+NEVER: Final = "never ran"
+"""The reason with which a step is admitted of which the cache knows nothing."""
 
 
 @dataclass(slots=True)
@@ -88,7 +92,7 @@ def _running(state: RunState, known: StepState, past: Past, now: Now, *, gone: b
         line += f", being stopped ({live.stopping})"
     if gone:
         line += "; its runner is gone: `teamflow run` takes it up again"
-    return _join(line, _cause(live, past))
+    return _join(line, _cause(known, live, past))
 
 
 def _ended(state: RunState, known: StepState, past: Past, now: Now, *, zone: tzinfo | None) -> str:
@@ -104,13 +108,13 @@ def _ended(state: RunState, known: StepState, past: Past, now: Now, *, zone: tzi
         line += f": {known.reason}"
     if newest is None:
         return line
-    line = _join(line, _cause(newest, past))
+    line = _join(line, _cause(known, newest, past))
     return _join(line, f"not kept in the cache: {newest.note}" if newest.note else "")
 
 
 def _cached(known: StepState, past: Past) -> str:
     line = f"cached: {known.reason or 'nothing that it depends on has changed'}"
-    if past.origin is not None:
+    if past.origin is not None and f"run {past.origin[0]}" not in line:
         line += f" (from run {past.origin[0]}, attempt {past.origin[1]})"
     return line
 
@@ -119,14 +123,17 @@ def _which(known: StepState, attempt: AttemptState) -> str:
     return f", attempt {attempt.number}" if len(known.attempts) > 1 else ""
 
 
-def _cause(attempt: AttemptState, past: Past) -> str:
+def _cause(known: StepState, attempt: AttemptState, past: Past) -> str:
     """Why this attempt was started."""
     if attempt.cause != "first":
         told = attempt.reason or past.reopened
         return f"{attempt.cause} because {told}" if told else attempt.cause
-    if past.admitted:
-        return f"it ran because {past.admitted}"
-    return f"it ran because {attempt.reason}" if attempt.reason else ""
+    told = past.admitted or attempt.reason
+    if told == NEVER:
+        return "it had never run before"
+    if told:
+        return f"it ran because {told}"
+    return "" if known.step.cache else "it runs every time: it declares neither `reads` nor `cache`"
 
 
 def _again(past: Past) -> str:

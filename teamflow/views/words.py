@@ -72,3 +72,13 @@ def usage_words(usage: Usage) -> str:
     if usage.output_tokens is not None:
         parts.append(f"{count(usage.output_tokens)} {'' if usage.input_tokens is not None else 'tokens '}out")
     return ", ".join(parts)
+
+
+def cost_words(usage: Usage, *, partial: bool) -> str:
+    """As `usage_words`; `partial` marks a sum as less than the whole. `price unknown` where no engine told one."""
+    told = usage_words(usage)
+    if not partial:
+        return told
+    if usage.usd is None:
+        return f"{told}, price unknown" if told else "price unknown"
+    return f"at least {told}"

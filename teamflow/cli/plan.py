@@ -1,0 +1,99 @@
+"""`teamflow plan`: what would run, and why."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from teamflow.cli.output import columns, out, say, use_color
+from teamflow.cli.verb import VerbCommand, json_option
+
+if TYPE_CHECKING:
+    from teamflow.core.diagnostics import Diagnostics
+
+CHANGES = 10
+
+
+@click.command(
+    cls=VerbCommand,
+    examples=(
+        ("teamflow plan", "what `teamflow run` would do now"),
+        ("teamflow plan nightly build/api", "one step of teams/nightly.yaml, and what it needs"),
+        ("teamflow plan --detailed-exitcode", "for a script: 10 when there is something to do"),
+    ),
+)
+@click.argument("words", nargs=-1, metavar="[FILE|NAME] [STEP]...")
+@click.option("-i", "inputs", multiple=True, metavar="NAME=VALUE", help="An input; NAME=@FILE takes a file's content.")
+@click.option("--from", "since", multiple=True, metavar="STEP", help="Only this step and all after it.")
+@click.option("--until", multiple=True, metavar="STEP", help="Only this step and what it needs.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a key: agents.build.timeout=9m."
+)
+@click.option("--force", multiple=True, metavar="STEP", help="As if the cache did not have this step's result.")
+@click.option("--no-cache", is_flag=True, help="As if the cache were empty.")
+@click.option("--new", is_flag=True, help="As if no run were to be gone on with.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 10 when there is something to do.")
+@json_option
+def plan(
+    words: tuple[str, ...],
+    inputs: tuple[str, ...],
+    since: tuple[str, ...],
+    until: tuple[str, ...],
+    overrides: tuple[str, ...],
+    force: tuple[str, ...],
+    no_cache: bool,
+    new: bool,
+    detailed_exitcode: bool,
+    as_json: bool,
+) -> int:
+    """Show what would run, with the reason of each step; changes nothing."""
+    from teamflow.app.compile import words_of
+    from teamflow.app.launch import RunOptions
+    from teamflow.app.preview import Shown, preview_team
+    from teamflow.cli.run import split_words
+
+    file, steps = split_words(words)
+    try:
+        pairs = words_of(overrides)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    options = RunOptions(
+        file=file,
+        steps=steps,
+        inputs=inputs,
+        since=since,
+        until=until,
+        overrides=pairs,
+        force=force,
+        new=new,
+        use_cache=not no_cache,
+    )
+    shown: Shown = preview_team(options, environ=os.environ, directory=os.getcwd())
+    _diagnostics(shown.compiled.diagnostics, shown.compiled.sources)
+    if shown.preview is None:
+        return 2
+    from teamflow.views.plan import plan_json, plan_text
+
+    if as_json:
+        out(plan_json(shown.preview) + "\n")
+    else:
+        if shown.note:
+            say(shown.note)
+        out(plan_text(shown.preview, columns=columns() or 160, ascii_only=_ascii_only()) + "\n")
+    return CHANGES if detailed_exitcode and shown.preview.has_work else 0
+
+
+def _diagnostics(found: Diagnostics | None, sources: Mapping[str, str]) -> None:
+    if found is not None and len(found):
+        from teamflow.views.diagnostics import to_text
+
+        say(to_text(found, sources, color=use_color(sys.stderr)).rstrip("\n"))
+
+
+def _ascii_only() -> bool:
+    """Whether stdout cannot show the lines of a tree."""
+    return "utf" not in (sys.stdout.encoding or "").lower()
