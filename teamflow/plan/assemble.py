@@ -1,4 +1,4 @@
-"""The run-level part of a plan: limits, environment, secrets and outputs of the team, as plain data."""
+"""The run-level part of a plan: limits, environment and secrets of the team, as plain data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from teamflow.team.resolved import ResolvedLimits
 
 
 def assemble(loaded: LoadedTeam, *, inputs: Mapping[str, Json], steps: tuple[Step, ...]) -> Plan:
-    """The plan around `steps`; selection, critical path and digest are left empty."""
+    """The plan around `steps`; what depends on the selection, and the digest, are left empty."""
     team = loaded.team
     return Plan(
         team=loaded.name,
@@ -27,7 +27,7 @@ def assemble(loaded: LoadedTeam, *, inputs: Mapping[str, Json], steps: tuple[Ste
         env_files=tuple(team.env_file or ()),
         secrets=_secrets(team),
         inherit_env=tuple(team.inherit_env or ()),
-        outputs=tuple((team.outputs or {}).items()),
+        outputs=(),
         files=dict(loaded.files),
         selected=None,
         waits=run_waits(loaded),

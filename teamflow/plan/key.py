@@ -175,9 +175,8 @@ def _deferred(value: Text | None) -> bool:
     return isinstance(value, Deferred)
 
 
-def _canonical(value: object) -> str:
-    # A Deferred is a list here and a text a string, so the two never look the same.
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+_canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+# A Deferred is a list in this form and a text a string, so the two never look the same.
 
 
 def _digest(value: object) -> str:

@@ -20,6 +20,7 @@ from teamflow.plan.uses import Need, named_results, references_of_expression
 from teamflow.team.areas import agent_waits
 from teamflow.team.loaded import LoadedTeam
 from teamflow.team.resolved import ResolvedAgent
+from teamflow.team.template import Reference
 
 
 class Agents(NamedTuple):
@@ -93,11 +94,25 @@ def _used_results(loaded: LoadedTeam, agents: Agents) -> set[str]:
     """Agents whose text or schema outputs some other agent or the team's outputs name."""
     used = {other for wants in agents.needs.values() for other, need in wants.items() if need.handed}
     for source in (loaded.team.outputs or {}).values():
-        for reference in references_of_expression(source):
-            path = reference.path
-            if path[0] == "agents" and len(path) > 1 and path[1] in agents.settings:
-                used.update((path[1],) if any(named_results(reference, agents.settings[path[1]])) else ())
+        for reference in _of_agents(source, agents):
+            if any(named_results(reference, agents.settings[reference.path[1]])):
+                used.add(reference.path[1])
     return used
+
+
+def _of_agents(expression: str, agents: Agents) -> list[Reference]:
+    """The references to agents that have steps."""
+    found = references_of_expression(expression)
+    return [one for one in found if one.path[0] == "agents" and one.path[1:2] and one.path[1] in agents.settings]
+
+
+def team_outputs(loaded: LoadedTeam, agents: Agents, chosen: frozenset[str]) -> tuple[tuple[str, str], ...]:
+    """(name, expression) of the team's outputs, without those of agents that a selection leaves out."""
+    return tuple(
+        (name, source)
+        for name, source in (loaded.team.outputs or {}).items()
+        if all(chosen.issuperset(agents.instances[one.path[1]]) for one in _of_agents(source, agents))
+    )
 
 
 def critical_path(layout: Layout, graph: Dependencies, steps: Sequence[Step]) -> tuple[str, ...]:

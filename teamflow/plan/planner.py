@@ -6,16 +6,19 @@ command line adds is an argument; files, processes and earlier runs are out of i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from teamflow.core.diagnostics import Diagnostics
 from teamflow.core.plan import Json, Plan
 from teamflow.plan.assemble import assemble
+from teamflow.plan.bounds import check_bounds
 from teamflow.plan.cycles import need_span, report_cycles
 from teamflow.plan.digest import plan_digest
 from teamflow.plan.instances import Instance, expand
 from teamflow.plan.overrides import override
-from teamflow.plan.placing import Agents, Chosen, critical_path, layout_of, make_steps
+from teamflow.plan.placing import Agents, Chosen, critical_path, layout_of, make_steps, team_outputs
 from teamflow.plan.selection import Choices, Selection, select
 from teamflow.plan.uses import Need, needs
 from teamflow.team.loaded import LoadedTeam
@@ -35,38 +38,65 @@ def make_plan(
     """The plan and what there is to say about it; no plan when that holds an error.
 
     `inputs` are complete and checked. `git`: whether the project is in a git repository. `overrides` are those of
-    `--set`, by path (`agents.build.model`).
+    `--set`, by path (`agents.build.model`). The cyclic collector rests meanwhile.
     """
     found = Diagnostics()
-    agents = _agents(loaded, inputs, overrides or {}, found)
-    if found.has_errors:
-        return None, found
+    with _collector_at_rest():
+        plan = _make_plan(loaded, inputs, selection, overrides or {}, found, git=git)
+    return None if found.has_errors else plan, found
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """A plan is nothing but tuples that live on: collecting meanwhile costs as much as planning."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _make_plan(
+    loaded: LoadedTeam,
+    inputs: Mapping[str, Json],
+    selection: Selection,
+    overrides: Mapping[str, str],
+    found: Diagnostics,
+    *,
+    git: bool,
+) -> Plan | None:
+    agents = _agents(loaded, inputs, overrides, found)
     graph = {name: tuple(wants) for name, wants in agents.needs.items()}
     report_cycles(agents.needs, loaded, found)
+    check_bounds(agents, loaded, found)
     if found.has_errors:
-        return None, found
+        return None
     ids = {name: tuple(instances) for name, instances in agents.instances.items()}
     helpers = [name for name in loaded.resolved if name not in agents.settings]
     chosen = select(selection, Choices(ids, graph, helpers), found)
     if found.has_errors:
-        return None, found
+        return None
     layout = layout_of(graph, ids, chosen)
     steps = make_steps(Chosen(loaded, agents, chosen, layout, git), inputs, found)
     if found.has_errors:
-        return None, found
+        return None
     plan = assemble(loaded, inputs=inputs, steps=steps)._replace(
         selected=tuple(step.id for step in steps) if selection else None,
         critical_path=critical_path(layout, graph, steps),
         empty=tuple(name for name, instances in agents.instances.items() if not instances),
+        outputs=team_outputs(loaded, agents, chosen),
     )
-    return plan._replace(digest=plan_digest(plan)), found
+    return plan._replace(digest=plan_digest(plan))
 
 
 def check_graph(loaded: LoadedTeam) -> Diagnostics:
     """What is wrong with the graph whatever the inputs: cycles, and steps that wait for what never starts."""
     found = Diagnostics()
-    wanted = _needs(loaded, loaded.resolved, found)
-    report_cycles(wanted, loaded, found)
+    with _collector_at_rest():
+        wanted = _needs(loaded, loaded.resolved, found)
+        report_cycles(wanted, loaded, found)
     return found
 
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from teamflow.core.diagnostics import Severity
 from teamflow.core.plan import Command, Deferred, Edge, OutputFile, Retry, SecretSource
 from teamflow.plan.planner import check_graph, make_plan
+from teamflow.plan.selection import Selection
 from tests.fakes.teams import errors_of, load_team, plan_of, step_of, try_plan
 
 # -- edges --------------------------------------------------------------------------------------------------------
@@ -345,3 +348,44 @@ def test_an_override_settles_what_waits() -> None:
     team = "agents: {a: {prompt: x, engine: codex, permissions: read}}"
     assert ("engine", "real agents") in plan_of(team).steps[0].waits
     assert plan_of(team, overrides={"agents.a.engine": "scripted"}).steps[0].waits == ()
+
+
+def test_outputs_of_what_is_not_selected_are_left_out() -> None:
+    team = (
+        "agents: {a: {command: x}, b: {command: x, matrix: [p, q]}}\noutputs: {a: agents.a.text, b: agents.b.instances}"
+    )
+    assert plan_of(team).outputs == (("a", "agents.a.text"), ("b", "agents.b.instances"))
+    assert plan_of(team, selection=Selection(steps=("a", "b/p"))).outputs == (("a", "agents.a.text"),)
+
+
+# -- bounds -------------------------------------------------------------------------------------------------------
+
+
+def test_steps_that_would_share_a_directory_are_an_error() -> None:
+    [found] = errors_of("agents:\n  a: {command: x, matrix: [b]}\n  a--b: {command: x}\n")
+    assert (found.code, found.message) == ("same-slug", "a/b and a--b would share the directory name a--b")
+    assert found.span is not None
+    assert found.span.line == 3
+
+
+def test_a_plan_that_is_too_large_is_refused_before_it_is_made() -> None:
+    many = "".join(f"  a{i}: {{command: x, matrix: {{n: range(inputs.n)}}}}\n" for i in range(6))
+    [found] = errors_of(f"inputs: {{n: integer}}\nagents:\n{many}", inputs={"n": 19_000})
+    assert (found.code, found.message) == ("plan-too-large", "this plan has 114000 steps; at most 100000 are planned")
+    matrix = "command: x, matrix: {n: range(inputs.n)}"
+    pair = f"  a: {{{matrix}}}\n  b: {{{matrix}, depends_on: [a]}}\n"
+    [found] = errors_of(f"inputs: {{n: integer}}\nagents:\n{pair}", inputs={"n": 1001})
+    assert (found.code, found.span.line if found.span else 0) == ("plan-too-large", 4)
+    assert len(plan_of(f"inputs: {{n: integer}}\nagents:\n{pair}", inputs={"n": 100}).steps) == 200
+
+
+def test_the_collector_is_left_as_it_was() -> None:
+    assert gc.isenabled()
+    plan_of("agents: {a: {command: x}}")
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        plan_of("agents: {a: {command: x}}")
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
