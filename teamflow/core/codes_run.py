@@ -34,6 +34,32 @@ RUN: Final = (
         "plan",
     ),
     Code(
+        "plan-too-large",
+        "a plan has too many steps, or too many dependencies between steps",
+        "Every instance of an agent waits for every instance of the agents it depends on, so two large matrices "
+        "multiply. An agent without a matrix between the two makes it a sum.",
+        "",
+        "",
+        "plan",
+    ),
+    Code(
+        "same-slug",
+        "two steps would have one directory",
+        "The id of a step with -- for / names its directory and branch, so a/b and a--b cannot stand in one team.",
+        "agents:\n  a: {command: make a, matrix: [b]}\n  a--b: {command: make b}\n",
+        "agents:\n  a: {command: make a, matrix: [b]}\n  a-b: {command: make b}\n",
+        "plan",
+    ),
+    Code(
+        "result-missing",
+        "a selected step needs results that are not there",
+        "A step that is run alone takes the results of what it depends on from the run that goes on. The one that "
+        "it names has not succeeded there.",
+        "teamflow run --from ship",
+        "teamflow run ship",
+        "command line",
+    ),
+    Code(
         "duplicate-instance",
         "two instances would have one id",
         "Entries of a matrix become parts of step ids, without regard to case; equal entries would be one "
