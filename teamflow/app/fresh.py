@@ -139,7 +139,7 @@ def record_fresh(database: Database, kept: Any, previous: RunRow) -> RunRow | No
         newest = database.newest_run(file=file, inputs_digest=digest)
         if newest is None or newest.number != previous.number:
             return None
-        plan = database.plan(previous.number, database.last_revision(previous.number))
+        plan = (previous.number, database.last_revision(previous.number))
         row = database.create_run(
             NewRun(
                 id=ulid(at=now, entropy=os.urandom(10)),

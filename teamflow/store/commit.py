@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 
 from teamflow.store.rows import Row
 from teamflow.store.sql import query
@@ -26,7 +27,7 @@ def append(
     connection.execute("BEGIN IMMEDIATE")
     try:
         for revision, data in plans:
-            connection.execute(query("insert_plan"), (run, revision, data))
+            insert_plan(connection, run, revision, data)
         _insert(connection, run, rows)
         _repeat_status(connection, run, rows)
         connection.execute("COMMIT")
@@ -34,6 +35,13 @@ def append(
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def insert_plan(connection: sqlite3.Connection, run: int, revision: int, data: bytes) -> None:
+    """Within a transaction. Plans are stored by content: runs of an unchanged file share one."""
+    digest = sha256(data).hexdigest()
+    connection.execute(query("insert_plan_data"), (digest, data))
+    connection.execute(query("insert_plan"), (run, revision, digest))
 
 
 def _insert(connection: sqlite3.Connection, run: int, rows: Sequence[Row]) -> None:

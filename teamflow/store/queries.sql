@@ -35,11 +35,17 @@ DELETE FROM runs WHERE number = ?;
 -- name: set_status
 UPDATE runs SET status = ?, exit_reason = ?, updated = ? WHERE number = ?;
 
+-- name: insert_plan_data
+INSERT OR IGNORE INTO plan_data (digest, data) VALUES (?, ?);
+
 -- name: insert_plan
-INSERT INTO plans (run, revision, data) VALUES (?, ?, ?);
+INSERT INTO plans (run, revision, digest) VALUES (?, ?, ?);
+
+-- name: insert_plan_of
+INSERT INTO plans (run, revision, digest) SELECT ?, 1, digest FROM plans WHERE run = ? AND revision = ?;
 
 -- name: plan
-SELECT data FROM plans WHERE run = ? AND revision = ?;
+SELECT data FROM plans JOIN plan_data USING (digest) WHERE run = ? AND revision = ?;
 
 -- name: last_revision
 SELECT coalesce(max(revision), 0) FROM plans WHERE run = ?;

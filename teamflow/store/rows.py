@@ -25,14 +25,15 @@ class RunRow(NamedTuple):
 
 
 class NewRun(NamedTuple):
-    """What is known of a run before it has a number. `plan` is stored as revision 1."""
+    """What is known of a run before it has a number. `plan` is stored as revision 1: its data, or the (run, revision) that
+    has the same."""
 
     id: str
     team: str
     file: str
     inputs_digest: str
     inputs: str
-    plan: bytes
+    plan: bytes | tuple[int, int]
     created: float
 
 

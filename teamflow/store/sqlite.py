@@ -29,7 +29,7 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
-from teamflow.store.commit import append, last_seq
+from teamflow.store.commit import append, insert_plan, last_seq
 from teamflow.store.connect import connect, explained
 from teamflow.store.errors import StoreError
 from teamflow.store.layout import Layout
@@ -131,7 +131,10 @@ class Database:
                     new.created,
                 ),
             )
-            execute(query("insert_plan"), (number, 1, new.plan))
+            if isinstance(new.plan, bytes):
+                insert_plan(self._connection, number, 1, new.plan)
+            else:
+                execute(query("insert_plan_of"), (number, *new.plan))
             execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:

@@ -19,12 +19,22 @@ CREATE INDEX runs_by_file ON runs (file, inputs_digest, number);
 CREATE TABLE numbering (only INTEGER PRIMARY KEY CHECK (only = 1), last INTEGER NOT NULL);
 INSERT INTO numbering VALUES (1, 0);
 
+CREATE TABLE plan_data (
+  digest TEXT PRIMARY KEY,           -- sha256 of data: runs of an unchanged file share one row
+  data BLOB NOT NULL
+);
+
 CREATE TABLE plans (
   run INTEGER NOT NULL REFERENCES runs (number) ON DELETE CASCADE,
   revision INTEGER NOT NULL,         -- from 1
-  data BLOB NOT NULL,
+  digest TEXT NOT NULL REFERENCES plan_data (digest),
   PRIMARY KEY (run, revision)
 );
+CREATE INDEX plans_by_digest ON plans (digest);
+CREATE TRIGGER plan_data_unused AFTER DELETE ON plans BEGIN
+  DELETE FROM plan_data
+  WHERE digest = old.digest AND NOT EXISTS (SELECT 1 FROM plans WHERE plans.digest = old.digest);
+END;
 
 CREATE TABLE records (
   run INTEGER NOT NULL REFERENCES runs (number) ON DELETE CASCADE,
