@@ -18,14 +18,6 @@ RUN: Final = (
         "plan",
     ),
     Code(
-        "depends-on-subagent",
-        "a step waits for an agent that never starts by itself",
-        "An agent with start: never is only ever started by another agent, so a step cannot wait for its results.",
-        "agents:\n  helper: {start: never, prompt: Help.}\n  test: {command: pytest -q, depends_on: [helper]}\n",
-        "agents:\n  helper: {start: never, prompt: Help.}\n  test: {command: pytest -q}\n",
-        "plan",
-    ),
-    Code(
         "matrix-too-large",
         "a matrix has too many instances",
         "The product of the lists of a matrix is more than is planned for one agent.",

@@ -34,10 +34,10 @@ def report_cycles(needs: Mapping[str, Mapping[str, Need]], loaded: LoadedTeam, f
 
 
 def _edge(name: str, other: str, need: Need, loaded: LoadedTeam) -> tuple[str, Span]:
-    return (f"{name} needs {other} ({need.why})", need_span(name, other, need, loaded))
+    return (f"{name} needs {other} ({need.why})", _need_span(name, other, need, loaded))
 
 
-def need_span(name: str, other: str, need: Need, loaded: LoadedTeam) -> Span:
+def _need_span(name: str, other: str, need: Need, loaded: LoadedTeam) -> Span:
     """Where `name` says that it needs `other`: the entry of `depends_on`, else the key that refers to it."""
     if need.key != "depends_on":
         return loaded.value_span("agents", name, need.key)

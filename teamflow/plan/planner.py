@@ -14,7 +14,7 @@ from teamflow.core.diagnostics import Diagnostics
 from teamflow.core.plan import Json, Plan
 from teamflow.plan.assemble import assemble
 from teamflow.plan.bounds import check_bounds
-from teamflow.plan.cycles import need_span, report_cycles
+from teamflow.plan.cycles import report_cycles
 from teamflow.plan.digest import plan_digest
 from teamflow.plan.instances import Instance, expand
 from teamflow.plan.overrides import override
@@ -92,11 +92,11 @@ def _make_plan(
 
 
 def check_graph(loaded: LoadedTeam) -> Diagnostics:
-    """What is wrong with the graph whatever the inputs: cycles, and steps that wait for what never starts."""
+    """What is wrong with the graph whatever the inputs: its cycles."""
     found = Diagnostics()
     with _collector_at_rest():
-        wanted = _needs(loaded, loaded.resolved, found)
-        report_cycles(wanted, loaded, found)
+        settings = {name: agent for name, agent in loaded.resolved.items() if agent.startable}
+        report_cycles(_needs(settings), loaded, found)
     return found
 
 
@@ -106,22 +106,13 @@ def check_graph(loaded: LoadedTeam) -> Diagnostics:
 def _agents(loaded: LoadedTeam, inputs: Mapping[str, Json], overrides: Mapping[str, str], found: Diagnostics) -> Agents:
     every = override(loaded.resolved, overrides, found)
     settings = {name: agent for name, agent in every.items() if agent.startable}
-    wanted = _needs(loaded, every, found)
+    wanted = _needs(settings)
     instances = {name: _instances(loaded, agent, inputs, found) for name, agent in settings.items()}
     return Agents(settings, wanted, instances)
 
 
-def _needs(loaded: LoadedTeam, every: Mapping[str, ResolvedAgent], found: Diagnostics) -> dict[str, Mapping[str, Need]]:
-    wanted: dict[str, Mapping[str, Need]] = {
-        name: needs(agent, every) for name, agent in every.items() if agent.startable
-    }
-    for name, wants in wanted.items():
-        for other, need in wants.items():
-            if other in every and not every[other].startable:
-                span = need_span(name, other, need, loaded)
-                message = f"{name} depends on {other}, which never starts as a step (start: never)"
-                found.error("depends-on-subagent", message, span, hint=f"remove start: never from {other}")
-    return wanted
+def _needs(settings: Mapping[str, ResolvedAgent]) -> dict[str, Mapping[str, Need]]:
+    return {name: needs(agent, settings) for name, agent in settings.items()}
 
 
 def _instances(

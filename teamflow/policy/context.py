@@ -47,6 +47,8 @@ def _agents(state: RunState, ids: list[str]) -> dict[str, Json]:
             agents[agent] = _view(known)
     for agent, views in instances.items():
         agents[agent] = {"instances": views}
+    for agent in state.plan.empty:
+        agents[agent] = {"instances": {}}
     return agents
 
 

@@ -272,7 +272,7 @@ outputs: {x: agents.b.text}
     assert (c.kind, c.engine, c.prompt, c.timeout, c.cache) == ("ask", "ask", "Sure?", 172800.0, False)
 
 
-def test_helpers_have_no_step_and_nothing_may_wait_for_one() -> None:
+def test_helpers_have_no_step() -> None:
     team = "agents:\n  a: {prompt: x, subagents: [h]}\n  h: {start: never, prompt: y}\n"
     assert [step.id for step in plan_of(team).steps] == ["a"]
 
