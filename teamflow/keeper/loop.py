@@ -177,7 +177,7 @@ class Loop:
             "input": self._input, "stop": self._stop, "stop_all": self._stop, "freeze": self._freeze,
             "thaw": self._freeze, "ping": self._ping, "orphan_after": self._orphan_after, "quit": self._quit,
         }  # fmt: skip
-        if name in operations:
+        if type(name) is str and name in operations:
             operations[name](link, message, now)
         else:
             _complain(link, message, "unknown_op", "this keeper does not know it")

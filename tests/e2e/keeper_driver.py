@@ -133,6 +133,7 @@ class Client:
         self.send_raw(json.dumps(message).encode() + b"\n")
 
     def send_raw(self, data: bytes) -> None:
+        self.sock.settimeout(10)
         self.sock.sendall(data)
 
     def read(self, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -257,6 +258,37 @@ def test_it_runs_as_file_directory_and_zipapp(shape: str, tmp_path: Path) -> Non
     client.wait(lambda m: m.get("op") == "bye")
     client.close()
     assert process.wait(5) == 0
+
+
+def _runs(python: str) -> bool:
+    return (
+        bool(shutil.which(python))
+        and subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
+    )
+
+
+@pytest.mark.parametrize("minor", [9, 10, 11, 12, 13, 14])
+def test_it_runs_on_every_python_that_is_here(minor: int, tmp_path: Path) -> None:
+    python = f"python3.{minor}"
+    if not _runs(python):
+        pytest.skip(f"{python} is not here")
+    process = subprocess.Popen([python, "-I", "-S", str(PROGRAM), str(tmp_path), str(tmp_path / "s")])
+    try:
+        assert wait_for((tmp_path / "keeper.json").exists, 5)
+        client = Client(str(tmp_path / "s"))
+        for step, level in (("a", None), ("b", "pidns")):
+            client.send(
+                op="start", step=step, attempt=1, phase="agent", argv=["/bin/sh", "-c", "read x; exit $x"], cwd="/",
+                log=str(tmp_path / "out.log"), stdin={"data": "7\n"}, timeout=9, idle=9, isolation=level,
+            )  # fmt: skip
+        assert client.entry("exit", "a")["code"] == 7
+        client.wait(lambda m: m.get("step") == "b" and m.get("e") in ("exit", "fail"))
+        client.send(op="quit")
+        assert process.wait(5) == 0
+        client.close()
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_repeated_start_starts_once(any_keeper: Keeper) -> None:

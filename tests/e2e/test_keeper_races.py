@@ -1,9 +1,11 @@
 """Things that happen at the same moment, and deaths at any moment: each phase has one end, and nothing is left."""
 
 import json
+import os
 import random
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -79,4 +81,77 @@ def test_a_keeper_killed_at_any_moment_leaves_nothing_that_the_reaper_does_not_f
         for step in starts:
             assert kinds[step, "exit"] + kinds[step, "lost"] == kinds[step, "start"] == 1
     finally:
+        keeper.close()
+
+
+@pytest.mark.slow
+def test_a_keeper_survives_any_message() -> None:
+    seed = random.SystemRandom().randrange(1 << 31)
+    print("seed", seed)
+    chance = random.Random(seed)
+    keeper = Keeper()
+    try:
+        client = keeper.client()
+        ops = [
+            "start",
+            "start",
+            "input",
+            "stop",
+            "stop_all",
+            "freeze",
+            "thaw",
+            "env",
+            "hello",
+            "orphan_after",
+            "ping",
+            "?",
+        ]
+        junk: list[object] = [
+            None,
+            True,
+            0,
+            -1,
+            1.5,
+            1e300,
+            "",
+            "x",
+            "/tmp",
+            [],
+            ["a"],
+            {},
+            {"a": 1},
+            {"data": "x"},
+            "\0",
+            "\ud800",
+        ]
+        for number in range(3000):
+            base = keeper.request(
+                f"s{number % 400}", ["true"], n=1, data="x", cause="c", id="e", vars={"A": "b"}, after=0
+            )
+            message: dict[str, object] = {
+                **base,
+                "op": chance.choice(ops),
+                "seconds": None,
+                "stdin": "pipe",
+                "offset": 0,
+            }
+            for _ in range(chance.choice([0, 1, 1, 2])):
+                message[chance.choice([*message, "err", "fallback", "idle", "timeout", "idle_paths", "log_limit"])] = (
+                    chance.choice(junk)
+                )
+            if message.get("op") != "quit" and not (message.get("log") == "/tmp" or message.get("err") == "/tmp"):
+                client.send(**message)
+            if number % 50 == 0:
+                client.read(0.001)
+        client.send(op="hello", after=0)
+        client.send(op="the last one", n=777)
+        client.wait(lambda m: m.get("n") == 777, 20)
+        assert keeper.process.poll() is None
+        client.send(op="stop_all", grace=0)
+        assert not keeper.truth or wait_for(lambda: not keeper.left(), 5) or not keeper.left()
+        assert [entry["seq"] for entry in keeper.journal()] == list(range(1, len(keeper.journal()) + 1))
+    finally:
+        log = keeper.run + "/keeper.log"
+        if os.path.exists(log):
+            print(Path(log).read_text())
         keeper.close()
