@@ -134,10 +134,10 @@ class _Complaints:
         self._said: set[str] = set()
 
     def of(self, step_id: str) -> Complain:
-        def complain(key: str, message: str) -> None:
+        def complain(key: str, message: str, *, code: str = "template-failed") -> None:
             if key not in self._said:
                 self._said.add(key)
                 span = self._loaded.value_span("agents", self._agent, key)
-                self._found.error("template-failed", f"{key} of {step_id}: {message}", span)
+                self._found.error(code, f"{key} of {step_id}: {message}", span)
 
         return complain

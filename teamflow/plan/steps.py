@@ -110,13 +110,13 @@ def make_step(shared: Common, instance: Instance, step_id: str, place: Place, te
         inherit_env=(),
         target=shared.target,
         workspace=shared.workspace,
-        workdir=agent.workdir or "",
+        workdir=texts.settled_path("workdir", agent.workdir) if agent.workdir else "",
         permissions=shared.permissions,
         setup=agent.workspace.setup,
         verify=shared.verify,
         outputs=_outputs(shared, texts),
-        reads=None if agent.reads is None else _texts(agent.reads, "reads", texts),
-        writes=_texts(agent.writes or (), "writes", texts),
+        reads=None if agent.reads is None else _paths(agent.reads, "reads", texts),
+        writes=_paths(agent.writes or (), "writes", texts),
         cache=_has_key(agent),
         key="",
         needs_text=place.needs_text,
@@ -155,13 +155,13 @@ def _command(agent: ResolvedAgent, texts: StepTexts) -> Command | None:
         case CommandWork(command=str(shell)):
             return Command(shell)
         case CommandWork(command=words):
-            return Command(None, _texts(words, "command", texts))
+            return Command(None, tuple([texts.text("command", word) for word in words]))
         case _:
             return None
 
 
-def _texts(sources: Sequence[str], key: str, texts: StepTexts) -> tuple[Text, ...]:
-    return tuple([texts.text(key, source) for source in sources])
+def _paths(sources: Sequence[str], key: str, texts: StepTexts) -> tuple[Text, ...]:
+    return tuple([texts.path(key, source) for source in sources])
 
 
 _NO_OUTPUTS = Outputs()
@@ -172,7 +172,7 @@ def _outputs(shared: Common, texts: StepTexts) -> Outputs:
     if not declared:
         return _NO_OUTPUTS
     files = [
-        OutputFile(name, texts.text("outputs", output.path))
+        OutputFile(name, texts.path("outputs", output.path))
         for name, output in declared.items()
         if isinstance(output, FileOutput)
     ]

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from teamflow.core.ids import slug
 from teamflow.core.plan import Deferred, Json, Text
 from teamflow.plan.instances import UNDECIDED, Instance
+from teamflow.team.files import leaves_root
 from teamflow.team.template import Reference, TemplateError, evaluate_condition, expression_names, names, render_text
 
 _STEP_NAMES: Final = frozenset({"id", "slug", "agent"})
@@ -22,7 +23,7 @@ _STEP_NAMES: Final = frozenset({"id", "slug", "agent"})
 class Complain(Protocol):
     """Told once per key of an agent: what could not be rendered, and why."""
 
-    def __call__(self, key: str, message: str) -> None: ...
+    def __call__(self, key: str, message: str, *, code: str = "template-failed") -> None: ...
 
 
 class Texts:
@@ -84,6 +85,22 @@ class StepTexts:
         if all(reference.path[0] == "inputs" for reference in references):
             self._known[source] = value
         return value
+
+    def path(self, key: str, source: str) -> Text:
+        """A path or glob below the workspace. What is rendered later has to be checked then."""
+        value = self.text(key, source)
+        if isinstance(value, str) and value is not source and leaves_root(value):
+            self._complain(key, f'"{value[:80]}" leads out of the workspace', code="path-outside")
+        return value
+
+    def settled_path(self, key: str, source: str) -> str:
+        """A path that has to be known when planning."""
+        value = self.path(key, source)
+        if isinstance(value, str):
+            return value
+        if self._decided:
+            self._complain(key, "this has to be known before the run: it can name inputs, matrix and step")
+        return source
 
     def condition(self, source: str) -> bool | None:
         """The value of `if`; None when it must wait."""

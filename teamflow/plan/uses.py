@@ -49,6 +49,8 @@ def places(agent: ResolvedAgent) -> Iterator[Place]:
     yield from (Place("reads", value) for value in agent.reads or ())
     yield from (Place("writes", value) for value in agent.writes or ())
     yield from (Place("outputs", output.path) for output in agent.outputs.values() if isinstance(output, FileOutput))
+    if agent.workdir is not None:
+        yield Place("workdir", agent.workdir)
     yield from (Place("workspace", value) for value in agent.workspace.copy)
     yield from (Place("pr", value) for value in _strings(agent.pr))
 

@@ -199,6 +199,30 @@ def test_what_cannot_be_rendered_is_told_with_its_place(agent: str, line: int, p
     assert found.span.line == line
 
 
+def test_each_instance_can_have_its_own_directory() -> None:
+    plan = plan_of('agents: {a: {command: make, matrix: [x, y], workdir: "services/{{ matrix.item }}"}}')
+    assert [step.workdir for step in plan.steps] == ["services/x", "services/y"]
+
+
+@pytest.mark.parametrize("value", ["..", "/etc", "~/x", "a/../../b"])
+@pytest.mark.parametrize(
+    "key", ['workdir: "{{ inputs.p }}"', 'reads: ["{{ inputs.p }}"]', 'outputs: {o: {file: "{{ inputs.p }}"}}']
+)
+def test_a_rendered_path_stays_in_the_workspace(value: str, key: str) -> None:
+    [found] = errors_of(f"inputs: {{p: string}}\nagents: {{a: {{command: x, {key}}}}}", inputs={"p": value})
+    assert found.code == "path-outside"
+    assert value in found.message
+
+
+def test_the_directory_of_a_step_cannot_wait_for_results() -> None:
+    team = 'agents: {a: {command: x}, b: {command: x, workdir: "{{ agents.a.text }}"}}'
+    [found] = errors_of(team)
+    assert (found.code, found.message) == (
+        "template-failed",
+        "workdir of b: this has to be known before the run: it can name inputs, matrix and step",
+    )
+
+
 # -- instances ----------------------------------------------------------------------------------------------------
 
 
