@@ -63,7 +63,7 @@ def _inside(state: RunState, known: StepState, now: Now, tail: Callable[[str, in
         case Status.FAILED:
             return _failure(state, known, now, tail)
         case status:
-            return f"<error message={_attribute(f'{status.value}: {known.reason}')}/>"
+            return f"<error message={_attribute(': '.join(filter(None, (status.value, known.reason))))}/>"
 
 
 def _failure(state: RunState, known: StepState, now: Now, tail: Callable[[str, int], str]) -> str:

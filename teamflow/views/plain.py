@@ -93,7 +93,7 @@ class PlainPrinter:
         if event.attempt == 1 and event.cause == "first":
             told = f" ({reason})" if reason else ""
         else:
-            told = f" (attempt {event.attempt}, {event.cause}{': ' + reason if reason else ''})"
+            told = f" ({event.cause}: {reason})" if reason else f" ({event.cause}, attempt {event.attempt})"
         return cell(f"{event.step}: started{told}")
 
     def _retry(self, event: RetryScheduled, record: Record, state: RunState) -> list[str]:

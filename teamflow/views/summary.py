@@ -76,10 +76,11 @@ def _failed(state: RunState) -> list[str]:
 
 def _waiting(state: RunState, now: Now, *, gone: bool, zone: tzinfo | None) -> list[str]:
     """Steps that wait for somebody or some moment; those that only wait for other steps are not worth a line."""
+    moving = state.ended is None and not gone
     held = [
         known
         for known in state.steps.values()
-        if known.status is Status.WAITING or (known.status is Status.QUEUED and known.backoff is not None)
+        if known.status is Status.WAITING or (moving and known.status is Status.QUEUED and known.backoff is not None)
     ]
     lines = [
         f"{known.step.id}: {short_reason(state, known, now, gone=gone, zone=zone)}" for known in held[:_MOST_WAITING]

@@ -127,7 +127,7 @@ def _cause(known: StepState, attempt: AttemptState, past: Past) -> str:
     """Why this attempt was started."""
     if attempt.cause != "first":
         told = attempt.reason or past.reopened
-        return f"{attempt.cause} because {told}" if told else attempt.cause
+        return f"{attempt.cause} ({told})" if told else attempt.cause
     told = past.admitted or attempt.reason
     if told == NEVER:
         return "it had never run before"
