@@ -61,6 +61,7 @@ def apply(state: RunState, record: Record, *, plans: dict[int, Plan] | None = No
         raise IllegalTransition(f"no rule for {type(event).__name__}")
     state.seq = record.seq
     state.updated = record.at
+    state.mono = record.mono
     return changed
 
 
@@ -106,8 +107,11 @@ def _run_ended(state: RunState, record: Record, event: RunEnded) -> list[str]:
 
 
 def _runner_started(state: RunState, record: Record, event: RunnerStarted) -> list[str]:
+    if state.active_since is not None:
+        # What passed without a runner does not count; that it lived at its last record is all that is known of it.
+        state.active += max(0.0, state.mono - state.active_since)
+        state.active_since = record.mono if state.running else None
     if state.runner is None or state.runner.boot != event.boot:
-        state.active_since = None
         state.backoff = [(0.0, step_id) for _, step_id in state.backoff]
     state.runner = event
     state.stop = None

@@ -225,6 +225,8 @@ class RunState:
         self.active = 0.0
         """Seconds during which at least one attempt ran, up to the last end of such a stretch."""
         self.active_since: float | None = None
+        self.mono = 0.0
+        """Seconds since boot at the last record."""
         self.steps: dict[str, StepState] = {}
         self.order: dict[str, int] = {}
         self.dependents: dict[str, list[Edge]] = {}

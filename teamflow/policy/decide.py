@@ -31,8 +31,12 @@ from teamflow.core.state import RunState, Status, StepState
 from teamflow.policy.context import step_context, team_context
 from teamflow.policy.retry import Again, after_failure
 
-_RESUMABLE: Final = frozenset({"orphaned", "keeper_stopped"})
-"""Stops that nobody asked this run for: a living runner goes on with such a step at once."""
+_RESUMABLE: Final = frozenset({"orphaned", "keeper_stopped", "interrupt"})
+"""Stops that nobody asked this session for: a living runner goes on with such a step at once. An interrupt is one of
+another session, whose runner died before its attempts had ended."""
+
+_STOP_CAUSES: Final = {"SIGINT": "interrupt", "SIGTERM": "interrupt", "timeout": "limit"}
+"""From why the run stops to what an attempt is told; `timeout` alone means the step's own."""
 
 REDEFINED: Final = "redefined"
 """The stop of an attempt whose step has another definition in the plan's new revision."""
@@ -142,8 +146,7 @@ def _stop_live(state: RunState, known: StepState) -> Event | None:
     if known.cancelled_by is not None:
         return AttemptStopping(known.step.id, live.number, "cancel")
     if state.stop is not None:
-        cause = "interrupt" if state.stop.cause in ("SIGINT", "SIGTERM") else state.stop.cause
-        return AttemptStopping(known.step.id, live.number, cause)
+        return AttemptStopping(known.step.id, live.number, _STOP_CAUSES.get(state.stop.cause, state.stop.cause))
     return None
 
 
@@ -182,7 +185,7 @@ def _after_stop(state: RunState, step: Step, cause: str, now: Now, *, attempt: i
         return RetryScheduled(step.id, "relaunch", 0.0, now.boot, now.mono, reason)
     if cause == "fail_fast":
         return StepEnded(step.id, "cancelled", state.stop.reason if state.stop else "another step failed")
-    if cause == "timeout":
+    if cause == "limit":
         return StepWaiting(step.id, "limit", "interrupt", "limits.timeout reached")
     return StepWaiting(step.id, "pause", "interrupt", f"interrupted ({state.stop.cause if state.stop else cause})")
 
