@@ -36,12 +36,14 @@ class Files:
         self._found = found
         self._read: dict[str, bytes | None] = {}
         self._failures: dict[str, str] = {}
+        self._refused: set[str] = set()
         self.digests: dict[str, str] = {}
 
     def place(self, name: str, *, named_in: str, span: Span) -> str | None:
         """The project path that `name` in the file `named_in` means; None with a complaint when it leaves."""
         joined = posixpath.normpath(posixpath.join(posixpath.dirname(named_in), name.replace("\\", "/")))
         if name.startswith(("/", "~")) or leaves_root(joined):
+            self._refused.add(name)
             self._found.error(
                 "path-outside",
                 f'"{name}" leads out of the project',
@@ -53,6 +55,8 @@ class Files:
 
     def read(self, path: str, *, span: Span | None) -> bytes | None:
         """The bytes of the file at a project path, read once; None with a complaint at every `span`."""
+        if path in self._refused:
+            return None  # said when it was named
         if path not in self._read:
             try:
                 data = self._sources.read(path)

@@ -37,13 +37,13 @@ _KNOWN: tuple[tuple[str, str, str, str | None], ...] = (
     (
         "unexpected end of stream",
         "yaml-syntax",
-        "the quotes opened above are never closed",
+        "the quotes that open here are never closed",
         "Close them, or indent the following lines.",
     ),
     (
         "unexpected document separator",
         "yaml-syntax",
-        "the quotes opened above are never closed",
+        "the quotes that open here are never closed",
         "Close them, or indent the following lines.",
     ),
     (
@@ -64,8 +64,18 @@ _KNOWN: tuple[tuple[str, str, str, str | None], ...] = (
         "there is no such escape in double quotes",
         "Use single quotes, or write a backslash as \\\\.",
     ),
-    ("did not find expected ',' or", "yaml-syntax", "the bracket opened above is never closed", None),
-    ("expected ',' or", "yaml-syntax", "the bracket opened above is never closed", None),
+    (
+        "did not find expected ',' or",
+        "yaml-syntax",
+        "a bracket is not closed, or a comma is missing",
+        "Brackets open and close in pairs.",
+    ),
+    (
+        "expected ',' or",
+        "yaml-syntax",
+        "a bracket is not closed, or a comma is missing",
+        "Brackets open and close in pairs.",
+    ),
     (
         "did not find expected '-' indicator",
         "yaml-syntax",
@@ -108,7 +118,9 @@ def explain(error: MarkedYAMLError, *, text: str, file: str, line_offset: int = 
         return Diagnostic("yaml-tab", "a tab cannot indent", span, _TAB)
     for part, code, message, hint in _KNOWN:
         if part in said:
-            start = error.context_mark if part.startswith("unexpected") else mark
+            at_end = mark is not None and mark.line >= len(lines) - 1 and "expected ',' or" in part
+            opener = at_end or part.startswith(("unexpected", "while"))
+            start = error.context_mark if opener and error.context_mark is not None else mark
             return Diagnostic(code, message, _span(start, lines, file, line_offset), hint)
     return Diagnostic(
         "yaml-syntax", said.strip(": ") or "this is not YAML", _span(mark, lines, file, line_offset), None

@@ -278,5 +278,5 @@ def _say(error: TemplateSyntaxError) -> str:
     message = error.message or "this is not a template"
     if message.startswith("No filter named"):
         known = ", ".join(sorted(sandbox_filters.ALLOWED))
-        return f"{message} The filters are: {known}."
+        return f"no{message[2:]} The filters are: {known}."
     return message[0].lower() + message[1:]

@@ -6,6 +6,7 @@ literals, comparisons, slices and `~` are rewritten so that the budget sees them
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from jinja2 import nodes
@@ -78,6 +79,8 @@ def _check(node: nodes.Node) -> None:
             raise Unreadable("a filter needs a value and plain arguments", line=node.lineno)
         case nodes.Assign(target=nodes.Name()) | nodes.Getattr() | nodes.Getitem():
             pass
+        case nodes.Const(value=float()) if not math.isfinite(node.value):
+            raise Unreadable("this number is too large", line=node.lineno)
         case nodes.Assign():
             raise Unreadable("set takes one name", line=node.lineno)
 

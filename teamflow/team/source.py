@@ -20,7 +20,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from teamflow.core.diagnostics import Diagnostic, Diagnostics, Span
 from teamflow.core.plan import Json
-from teamflow.team.composer import Nodes, TooDeep, compose
+from teamflow.team.composer import FastComposer, Nodes, PythonComposer, TooDeep, compose
 from teamflow.team.grammar import explain
 from teamflow.team.yaml_scalars import STARTS, BadNumber, plain
 
@@ -82,7 +82,8 @@ class Source:
         for part in path:
             pair = self._child(found[1], part)
             if pair is None:
-                return span_of(found[0], self.file, line_offset=self._offset)
+                alone = isinstance(found[1], ScalarNode) and part == 0  # one text where a list may stand
+                return span_of(found[1] if alone else found[0], self.file, line_offset=self._offset)
             found = pair
         return span_of(found[0] if key else found[1], self.file, line_offset=self._offset)
 
@@ -263,7 +264,7 @@ class _Builder:
                 self._expand(len(value), source)
                 if not self._overflow:
                     made.update({key: item for key, item in value.items() if key not in made})
-            elif not self._overflow:
+            elif isinstance(source, ScalarNode) or value is not None:
                 self._problem("yaml-merge", "only a map can be merged with <<", source, "Write <<: *anchor.")
         return made
 
@@ -316,30 +317,32 @@ def _at(before: str, file: str) -> Span:
     return Span(file, len(lines), len(lines[-1]) + 1, len(lines), len(lines[-1]) + 2)
 
 
-def parse(data: bytes, *, file: str, found: Diagnostics) -> Source | None:
+def parse(data: bytes, *, file: str, found: Diagnostics, parser: type[PythonComposer] = FastComposer) -> Source | None:
     """The source in `data`, with complaints added to `found`; None when there is no value to go on with."""
     text = decode(data, file=file, found=found)
-    return None if text is None else parse_text(text, file=file, found=found)
+    return None if text is None else parse_text(text, file=file, found=found, parser=parser)
 
 
-def parse_text(text: str, *, file: str, found: Diagnostics, line_offset: int = 0) -> Source | None:
+def parse_text(
+    text: str, *, file: str, found: Diagnostics, line_offset: int = 0, parser: type[PythonComposer] = FastComposer
+) -> Source | None:
     """As `parse`, for text that `decode` has passed; `line_offset` lines of the file lie above it."""
     enabled = gc.isenabled()
     gc.disable()
     try:
-        return _parse(text, file, found, line_offset)
+        return _parse(text, file, found, line_offset, parser)
     finally:
         if enabled:
             gc.enable()
 
 
-def _parse(text: str, file: str, found: Diagnostics, offset: int) -> Source | None:
+def _parse(text: str, file: str, found: Diagnostics, offset: int, parser: type[PythonComposer]) -> Source | None:
     def problem(code: str, message: str, node: Node, hint: str | None) -> None:
         found.error(code, message, span_of(node, file, line_offset=offset), hint=hint)
 
     root: Nodes
     try:
-        root = compose(text, max_depth=MAX_DEPTH)
+        root = compose(text, max_depth=MAX_DEPTH, parser=parser)
         builder = _Builder(problem)
         value = None if root is None else builder.build(root, 1)
     except TooDeep as error:

@@ -145,9 +145,9 @@ def _say_type(path: Path, details: list[ErrorDetails], value: Value, complain: C
     wanted = " or ".join(expected)
     literals = [word for detail in details for word in _literals(detail)]
     hint = None
-    if literals and isinstance(value, str):
-        hint = did_you_mean(value, literals)
-        complain("wrong-value", f'expected {wanted}, found "{_short(value)}"', path, hint=hint)
+    if literals and (isinstance(value, str) or all(detail["type"] == "literal_error" for detail in details)):
+        hint = did_you_mean(str(value), literals)
+        complain("wrong-value", f"expected {wanted}, found {_found(value)}", path, hint=hint)
         return
     if "a text" in expected and "a list" not in expected and isinstance(value, (bool, int, float)):
         hint = f'Quote it: "{str(value).lower() if isinstance(value, bool) else value}"'

@@ -1,0 +1,167 @@
+"""What waits for a later version: the table has every key of the schema, and every use of a waiting key is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from teamflow.team import areas
+from teamflow.team.areas import AGENT, TEAM, WORKS, agent_waits, run_waits, waiting
+from teamflow.team.load import load
+from teamflow.team.loaded import LoadedTeam
+from teamflow.team.schema import keys
+
+Team = Callable[..., LoadedTeam]
+
+
+def test_the_table_and_the_schema_have_the_same_keys() -> None:
+    table = [*TEAM, *(f"agent.{key}" for key in AGENT)]
+    assert sorted(key.path for key in keys()) == sorted(table)
+
+
+def test_every_area_is_named_once() -> None:
+    named = {value for name, value in vars(areas).items() if name.isupper() and isinstance(value, str)}
+    assert set(TEAM.values()) | set(AGENT.values()) == named
+
+
+WAITING = {
+    "hooks": "hooks: {failed: ./page}\nagents: {a: {command: x}}\n",
+    "limits.budget": "limits: {budget: {usd: 3}}\nagents: {a: {command: x}}\n",
+    "limits.max_steps": "limits: {max_steps: 3}\nagents: {a: {command: x}}\n",
+    "limits.on_usage_limit": "limits: {on_usage_limit: stop}\nagents: {a: {command: x}}\n",
+    "limits.max_wait": "limits: {max_wait: 1h}\nagents: {a: {command: x}}\n",
+    "target": "targets: {t: {ssh: h}}\nagents: {a: {command: x, target: t}}\n",
+    "pr": "agents: {a: {command: x, pr: {base: main}}}\n",
+    "workspace.mode": "agents: {a: {command: x, workspace: {mode: worktree}}}\n",
+    "workspace.copy": "agents: {a: {command: x, workspace: {copy: [.env]}}}\n",
+    "workspace.keep": "agents: {a: {command: x, workspace: {keep: always}}}\n",
+    "writes": "agents: {a: {command: x, writes: [src]}}\n",
+    "max_failures": "agents: {a: {command: x, matrix: [1], max_failures: 1}}\n",
+    "matrix": "agents: {a: {command: x, matrix: agents.b.outputs.l}, b: {command: y, outputs: {l: array}}}\n",
+    "ask": "agents: {a: {ask: Go?}}\n",
+    "options": "agents: {a: {ask: Which?, options: [x]}}\n",
+    "default": "agents: {a: {ask: Which?, options: [x], default: x}}\n",
+    "on_failure": "agents: {a: {command: x, on_failure: escalate}}\n",
+    "skip_if_verified": "agents: {a: {command: x, verify: y, skip_if_verified: true}}\n",
+    "loop": "agents: {a: {command: x, outputs: {o: boolean},\n loop: {until: outputs.o, max: 1, rework: b}}, b: {ask: y}}\n",
+    "budget": "agents: {a: {command: x, budget: {usd: 1}}}\n",
+    "engine": "agents: {a: {prompt: x, workspace: {mode: shared}}}\n",
+    "start": "agents: {a: {start: never, command: x}}\n",
+}  # fmt: skip
+SCRIPTED = "agents: {a: {prompt: x, engine: scripted, script: s.yaml, workspace: {mode: shared}, %s}}\n"
+WAITING_PROMPTS = {
+    "model": "model: m",
+    "mcp_servers": "mcp_servers: {d: {command: x}}",
+    "subagents": "subagents: [a]",
+    "permissions": "permissions: full",
+}
+
+
+@pytest.mark.parametrize("key", WAITING)
+def test_a_waiting_key_is_found_where_it_stands(team: Team, key: str) -> None:
+    loaded = team(WAITING[key])
+    found = {item.key: item for item in waiting(loaded, ["a"], git=True)}
+    assert key in found
+    expected = WAITING[key].splitlines()
+    span = loaded.key_span(*found[key].path)
+    assert expected[span.line - 1][span.column - 1 :].startswith(key.rsplit(".", 1)[-1]) or key in ("engine", "matrix")
+    assert (found[key].agent is None) == (key in ("hooks", *[name for name in WAITING if name.startswith("limits")]))
+
+
+@pytest.mark.parametrize("key", WAITING_PROMPTS)
+def test_a_waiting_key_of_a_prompt(team: Team, key: str) -> None:
+    loaded = team({"team.yaml": SCRIPTED % WAITING_PROMPTS[key], "s.yaml": "- text: x\n"})
+    assert {item.key for item in waiting(loaded, ["a"], git=True)} - {"engine"} == {key}
+
+
+def test_what_works_does_not_wait(team: Team) -> None:
+    text = """
+name: n
+description: d
+env: {A: x}
+env_file: e
+inherit_env: [X_*]
+secrets: {S: {env: S}}
+inputs: {l: {type: array, default: [a]}}
+defaults: {timeout: 5m}
+limits: {max_parallel: 2, engines: {scripted: 1}, timeout: 1h, orphan_after: never, log_size: 1GB}
+personas: {p: {instructions: I, env: {B: y}}}
+agents:
+  a:
+    prompt: x
+    engine: scripted
+    script: s.yaml
+    persona: p
+    permissions: read
+  b:
+    command: y
+    depends_on: {a: finished}
+    matrix: {k: inputs.l, m: [1, 2]}
+    if: inputs.l != []
+    reads: [src]
+    cache: true
+    env: {C: z}
+    secrets: [S]
+    timeout: 1m
+    idle_timeout: 1m
+    grace: 1s
+    retry: {attempts: 2, backoff: fixed, delay: 1s, max_delay: 2s}
+    verify: [v]
+    outputs: {o: string, f: {file: out.txt}}
+    continue_on_error: true
+    workspace: {mode: shared, setup: npm ci}
+    workdir: sub
+    isolation: pidns
+    target: local
+    on_failure: stop
+    pr: false
+    skip_if_verified: false
+outputs: {o: agents.a.text}
+"""
+    loaded = team({"team.yaml": text, "e": "X=1\n", "s.yaml": "- text: x\n"})
+    assert waiting(loaded, ["a", "b"], git=True) == []
+    assert run_waits(loaded) == ()
+    assert agent_waits(loaded, loaded.resolved["b"], git=True) == ()
+
+
+def test_a_prompt_that_may_edit_needs_a_shared_workspace_written_out(team: Team) -> None:
+    def waits(keys: str, *, git: bool) -> list[str]:
+        text = f"agents: {{a: {{prompt: x, engine: scripted, script: s.yaml{keys}}}}}\n"
+        loaded = team({"team.yaml": text, "s.yaml": "- text: x\n"})
+        return [item.message for item in waiting(loaded, ["a"], git=git)]
+
+    assert waits("", git=False) == []
+    assert waits(", permissions: read", git=True) == []
+    assert waits(", workspace: {mode: shared}", git=True) == []
+    assert ["workspace: {mode: shared}" in message for message in waits("", git=True)] == [True]
+    assert ["workspace: {mode: shared}" in message for message in waits(", permissions: edit", git=True)] == [True]
+
+
+def test_keys_of_persona_and_defaults_count_for_those_who_use_them(team: Team) -> None:
+    loaded = team(
+        "personas: {p: {budget: {usd: 1}}}\ndefaults: {max_failures: 2, mcp_servers: {d: {command: x}}}\n"
+        "agents: {a: {command: x, persona: p}, b: {command: y}}\n"
+    )
+    assert agent_waits(loaded, loaded.resolved["a"], git=True) == (
+        ("budget", areas.BUDGETS),
+        ("max_failures", areas.RUN_TIME_MATRIX),
+    )
+    assert agent_waits(loaded, loaded.resolved["b"], git=True) == (("max_failures", areas.RUN_TIME_MATRIX),)
+    assert [item.path for item in waiting(loaded, ["a"], git=True)] == [
+        ("personas", "p", "budget"),
+        ("defaults", "max_failures"),
+    ]
+
+
+def test_steps_that_are_not_selected_do_not_wait(team: Team) -> None:
+    loaded = team("agents: {a: {command: x}, b: {ask: Go?}}\n")
+    assert waiting(loaded, ["a"], git=True) == []
+
+
+def test_the_larger_example_waits_for_many_things(examples: Any) -> None:
+    loaded = load("larger.yaml", sources=examples).team
+    assert loaded is not None
+    found = {item.area for item in waiting(loaded, loaded.resolved, git=True)}
+    assert found >= set(AGENT.values()) - {WORKS}
