@@ -217,7 +217,7 @@ def _run_level_stop(state: RunState, runner: RunnerStarted, now: Now) -> StopReq
                 return StopRequested("fail_fast", f"{step_id} failed (--fail-fast)")
     limit = state.plan.limits.timeout
     if limit is not None and state.open and active_seconds(state, now) >= limit:
-        return StopRequested("timeout", f"limits.timeout of {limit:g} s reached")
+        return StopRequested("timeout", f"limits.timeout of {limit:g} s reached: raise it to go on")
     return None
 
 
