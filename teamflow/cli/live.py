@@ -30,6 +30,7 @@ from teamflow.views.plain import PlainPrinter
 from teamflow.views.sanitize import cell, clean
 from teamflow.views.summary import summary
 from teamflow.views.text import HEADINGS, LastLine
+from teamflow.views.width import fit, width
 
 if TYPE_CHECKING:
     from teamflow.app.inspect import Inspected
@@ -39,6 +40,9 @@ _REDRAW: Final = 0.25
 _LAST: Final = 4096
 _FRAME: Final = 5
 """Lines of the screen that rows do not get: heading, table head, what is left out, counts, the cursor."""
+
+_LEAST: Final = 12
+"""Columns that the last line of a step gets on the narrowest terminal."""
 
 _STYLES: Final = {
     Status.RUNNING: "cyan",
@@ -82,15 +86,14 @@ class Screen:
         lines = len(state.steps) if whole else max(1, self.console.height - _FRAME)
         shown = live_table(state, header, now, lines=lines, last_line=last)
         table = Table(box=None, pad_edge=False, show_edge=False, expand=False, header_style="bold")
-        for number, heading in enumerate(HEADINGS):
+        for heading in HEADINGS:
             right = heading in ("TIME", "COST")
-            last_column = number == len(HEADINGS) - 1
-            table.add_column(
-                heading, no_wrap=True, overflow="ellipsis", justify="right" if right else "left",
-                ratio=1 if last_column else None,
-            )  # fmt: skip
+            table.add_column(heading, no_wrap=True, overflow="ellipsis", justify="right" if right else "left")
+        # Only the last column gives way; rich would take as much from the others, and a status must stay readable.
+        columns = zip(HEADINGS[:-1], *(row[:-1] for row in shown.rows), strict=True)
+        room = self.console.width - sum(max(map(width, column)) + 2 for column in columns)
         for row in shown.rows:
-            cells = [Text(text) for text in row]
+            cells = [Text(text) for text in (*row[:-1], fit(row[-1], max(room, _LEAST)))]
             cells[1] = Text(row.status.value, style=_STYLES.get(row.status, ""))
             table.add_row(*cells)
         parts: list[Text | Table] = [Text(shown.heading, no_wrap=True, overflow="ellipsis"), table]
