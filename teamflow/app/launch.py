@@ -36,6 +36,13 @@ EXIT_CODES: Final[Mapping[str, int]] = {
 }
 """By `exit_reason`. An interruption by SIGTERM is 143."""
 
+_INSTEAD: Final[Mapping[str, str]] = {
+    "engine": "only engine: scripted works yet",
+    "workspace": "a prompt that may edit gets a worktree of its own in git: write workspace: {mode: shared} to let it "
+    "work in the project directory, or permissions: read",
+}
+"""What to write where leaving the key out is no way: it is not written, or its default is what waits."""
+
 USAGE: Final = 2
 ENVIRONMENT: Final = 3
 
@@ -131,7 +138,8 @@ def refused(plan: Plan) -> str:
             by_key.setdefault((key, area), []).append(step.id)
     for (key, area), steps in by_key.items():
         more = f" and {len(steps) - 3} more" if len(steps) > 3 else ""
-        lines.append(f"  {', '.join(steps[:3])}{more}: {key}: waits for {area}")
+        told = _INSTEAD.get(key)
+        lines.append(f"  {', '.join(steps[:3])}{more}: {key}: waits for {area}{f' ({told})' if told else ''}")
     if not lines:
         return ""
     head = f"{plan.file} cannot run yet: it uses keys that this version plans but does not act on."
@@ -141,13 +149,18 @@ def refused(plan: Plan) -> str:
 def _with_plan(database: Database, plan: Plan, options: RunOptions, front: Front, environ: Mapping[str, str]) -> int:
     from teamflow.app.secrets import gather_secrets
     from teamflow.app.session import Busy, take
+    from teamflow.app.taken import results_for
 
     root = database.layout.root
     secrets = gather_secrets(plan, root=root, environ=environ)
     if secrets.problems:
         front.complain("\n".join(secrets.problems))
         return ENVIRONMENT
-    session = take(database, plan, new=options.new)
+    taken = results_for(database, plan)
+    if taken.problems:
+        front.diagnostics(Compiled(None, taken.problems, {}, None))
+        return USAGE
+    session = take(database, plan, new=options.new, taken=taken.event)
     if isinstance(session, Busy):
         return _busy(database, session, options, front)
     secrets.write(database.layout.run(session.row.number))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from teamflow.app.compile import inputs_digest
-from teamflow.core.events import AttemptStopping, Event, PlanRevised, Record
+from teamflow.core.events import AttemptStopping, Event, PlanRevised, Record, ResultsTaken
 from teamflow.core.fold import fold, initial
 from teamflow.core.plan import Json, Plan
 from teamflow.core.state import RunState
@@ -38,6 +38,8 @@ class Session(NamedTuple):
     plan: Plan
     """What the team file says now."""
     resumed: bool
+    taken: ResultsTaken | None = None
+    """What a new run of a selection has of an earlier run."""
 
     @property
     def run(self) -> dict[str, Json]:
@@ -56,7 +58,7 @@ class Busy(NamedTuple):
     holder: Holder
 
 
-def take(database: Database, plan: Plan, *, new: bool) -> Session | Busy:
+def take(database: Database, plan: Plan, *, new: bool, taken: ResultsTaken | None = None) -> Session | Busy:
     """Finds or creates the run of this plan and takes its lock. StoreError for broken plumbing."""
     digest = inputs_digest(plan.inputs)
     now = time.time()
@@ -82,7 +84,7 @@ def take(database: Database, plan: Plan, *, new: bool) -> Session | Busy:
     if isinstance(lock, Holder):
         return Busy(row, lock)
     if created:
-        return Session(row, lock, initial(plan), {1: plan}, plan, resumed=False)
+        return Session(row, lock, initial(plan), {1: plan}, plan, resumed=False, taken=taken)
     database.make_directories(row.number)
     state, plans = read_state(database, row.number)
     return Session(row, lock, state, plans, plan, resumed=True)
@@ -113,8 +115,8 @@ def opening(
     from teamflow.plan.converge import reopen
     from teamflow.plan.diff import compare
 
-    current = session.plans[max(session.plans)]
-    changes = compare(current, session.plan)
+    *older, current = (session.plans[revision] for revision in sorted(session.plans))
+    changes = compare(current, session.plan, older=older)
     if session.revised:
         revision = max(session.plans) + 1
         session.plans[revision] = session.plan

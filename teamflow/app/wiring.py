@@ -15,7 +15,7 @@ from typing import NamedTuple
 from teamflow.app.failpoints import CrashingStore, CrashingTarget, failpoint
 from teamflow.app.parts import Screen, Wired
 from teamflow.app.session import Session, opening
-from teamflow.core.events import Cached, CancelRequested, Event, RunEnded, RunnerStarted
+from teamflow.core.events import Cached, CancelRequested, Event, ProgressReported, RunEnded, RunnerStarted
 from teamflow.core.invocation import Brief, Exit
 from teamflow.core.outcome import Failed, Outcome
 from teamflow.core.plan import Json
@@ -155,7 +155,7 @@ class _Bridge:
         """From the loop's thread or the disk thread."""
         self._loop.call_soon_threadsafe(self._screen.said, step, text)
 
-    def report(self, event: Event) -> None:
+    def report(self, event: ProgressReported) -> None:
         if self.executor is not None:
             self.executor.report(event)
 
@@ -198,6 +198,8 @@ def _opening(session: Session, executor: Executor, writer: Writer, prober: Probe
     def events(state: RunState) -> Iterator[Event]:
         if session.resumed:
             yield from opening(session, state, put_plan=writer.put_plan, expect_ripple=executor.expect_ripple)
+        if session.taken is not None:
+            yield session.taken
         found = prober.sweep() if session.resumed else cached
         if found is not None:
             yield found

@@ -67,6 +67,14 @@ class Cached:
 
 
 @dataclass(frozen=True, slots=True)
+class ResultsTaken:
+    """Results of steps that this run's selection leaves out, as an earlier run had them; others refer to them."""
+
+    run: int
+    hits: Mapping[str, Hit]
+
+
+@dataclass(frozen=True, slots=True)
 class Admitted:
     """A step that needed a look (its `if`, its cache key) is to run, for this reason. `key` None: no key."""
 
@@ -229,6 +237,7 @@ Event: TypeAlias = (
     RunnerStarted
     | PlanRevised
     | Cached
+    | ResultsTaken
     | Admitted
     | AttemptStarted
     | PhaseEnded
@@ -250,6 +259,7 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     RunnerStarted,
     PlanRevised,
     Cached,
+    ResultsTaken,
     Admitted,
     AttemptStarted,
     PhaseEnded,

@@ -17,6 +17,7 @@ from teamflow.core.events import (
     Record,
     Reopened,
     RequestAnswered,
+    ResultsTaken,
     RunEnded,
     RunnerStarted,
     StopRequested,
@@ -122,8 +123,9 @@ def _runner_started(state: RunState, record: Record, event: RunnerStarted) -> li
     return [*state.open, *(s for s in state.running if s not in state.open)]
 
 
-def _adopt_plan(state: RunState, plan: Plan, old: dict[str, StepState]) -> None:
-    """Makes `plan` the effective one; steps that existed keep their progress."""
+def _adopt_plan(state: RunState, plan: Plan, before: dict[str, StepState]) -> None:
+    """Makes `plan` the effective one; steps that existed, also some revisions ago, keep their progress."""
+    old = {**state.removed, **before}
     state.plan = plan
     state.steps = {}
     state.order = {step.id: number for number, step in enumerate(plan.steps)}
@@ -140,6 +142,7 @@ def _adopt_plan(state: RunState, plan: Plan, old: dict[str, StepState]) -> None:
     for step_id, known in old.items():
         if step_id not in state.steps and known.live is not None:
             _keep_until_stopped(state, step_id, known)
+    state.removed = {step_id: known for step_id, known in old.items() if step_id not in state.steps}
     state.open = {step_id for step_id, step in state.steps.items() if step.status not in ENDED}
     state.failures = [s for s, known in state.steps.items() if known.status is Status.FAILED]
     state.backoff = [entry for entry in state.backoff if entry[1] in state.steps]
@@ -155,6 +158,11 @@ def _keep_until_stopped(state: RunState, step_id: str, known: StepState) -> None
     state.steps[step_id] = known
     state.order[step_id] = len(state.order)
     state.dependents[step_id] = []
+
+
+def _results_taken(state: RunState, record: Record, event: ResultsTaken) -> list[str]:
+    state.taken.update(event.hits)
+    return []
 
 
 def _reopened(state: RunState, record: Record, event: Reopened) -> list[str]:
@@ -198,6 +206,7 @@ def _reset(state: RunState, known: StepState, event: Reopened) -> None:
 _RUN_HANDLERS: Final[dict[type[Event], Handler]] = {
     RunnerStarted: _runner_started,
     Cached: _cached,
+    ResultsTaken: _results_taken,
     Reopened: _reopened,
     CancelRequested: _cancel_requested,
     StopRequested: _stop_requested,

@@ -19,6 +19,7 @@ from teamflow.core.events import (
     BackoffEnded,
     Cached,
     Event,
+    Hit,
     PhaseEnded,
     ProgressReported,
     Reopened,
@@ -228,6 +229,10 @@ class RunState:
         self.mono = 0.0
         """Seconds since boot at the last record."""
         self.steps: dict[str, StepState] = {}
+        self.removed: dict[str, StepState] = {}
+        """Steps of earlier revisions that the plan does not have now: they may come back."""
+        self.taken: dict[str, Hit] = {}
+        """Results of another run, of steps that this one does not have."""
         self.order: dict[str, int] = {}
         self.dependents: dict[str, list[Edge]] = {}
         """Step id → edges out of it, with `on` naming the dependent."""

@@ -6,7 +6,7 @@ whose text or outputs are named must have succeeded in the run that goes on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from teamflow.core.diagnostics import Diagnostics
 from teamflow.core.plan import Plan
@@ -15,10 +15,10 @@ from teamflow.core.state import Status, StepState
 _HAS_RESULTS = (Status.SUCCEEDED, Status.CACHED)
 
 
-def unresolved(plan: Plan, known: Mapping[str, StepState]) -> Diagnostics:
+def unresolved(plan: Plan, known: Mapping[str, StepState], *, taken: Collection[str] = ()) -> Diagnostics:
     """Complains about each step outside the selection whose results are named and not there.
 
-    `known`: the steps of the run that goes on; empty for a new run.
+    `known`: the steps of the newest run; `taken`: those whose results that run itself took from an earlier one.
     """
     found = Diagnostics()
     if plan.selected is None:
@@ -26,14 +26,14 @@ def unresolved(plan: Plan, known: Mapping[str, StepState]) -> Diagnostics:
     inside = set(plan.selected)
     for step in plan.steps:
         for name in step.refers:
-            if name in inside:
+            if name in inside or name in taken:
                 continue
             before = known.get(name)
             if before is None or before.status not in _HAS_RESULTS:
                 state = "has not run" if before is None else f"is {before.status.value}"
                 found.error(
                     "result-missing",
-                    f"{step.id} names results of {name}, which is not selected and {state} in the run that goes on",
+                    f"{step.id} names results of {name}, which is not selected and {state} in the newest run",
                     hint=f"select {name} too, or run everything once",
                 )
     return found

@@ -5,7 +5,7 @@ Only what a step depends on is visible, so a template cannot read a result that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from teamflow.core.ids import slug
 from teamflow.core.plan import Json, Step
@@ -17,7 +17,7 @@ def step_context(state: RunState, step: Step, *, run: Mapping[str, Json], attemp
     return {
         "inputs": state.plan.inputs,
         "matrix": step.matrix,
-        "agents": _agents(state, [edge.on for edge in step.edges]),
+        "agents": _agents(state, dict.fromkeys((*(edge.on for edge in step.edges), *step.refers))),
         "run": run,
         "step": {"id": step.id, "slug": slug(step.id), "agent": step.agent, "attempt": attempt},
         "env": dict(state.plan.env),
@@ -29,27 +29,44 @@ def team_context(state: RunState, *, run: Mapping[str, Json]) -> dict[str, Json]
     """Context of the team's outputs: every step as it ended."""
     return {
         "inputs": state.plan.inputs,
-        "agents": _agents(state, list(state.steps)),
+        "agents": _agents(state, state.steps),
         "run": run,
         "env": dict(state.plan.env),
     }
 
 
-def _agents(state: RunState, ids: list[str]) -> dict[str, Json]:
+def _agents(state: RunState, ids: Iterable[str]) -> dict[str, Json]:
     agents: dict[str, Json] = {}
     instances: dict[str, dict[str, Json]] = {}
     for step_id in ids:
-        known = state.steps[step_id]
+        view = _seen(state, step_id)
         agent, slash, instance = step_id.partition("/")
         if slash:
-            instances.setdefault(agent, {})[instance] = _view(known)
+            instances.setdefault(agent, {})[instance] = view
         else:
-            agents[agent] = _view(known)
+            agents[agent] = view
     for agent, views in instances.items():
         agents[agent] = {"instances": views}
     for agent in state.plan.empty:
         agents[agent] = {"instances": {}}
     return agents
+
+
+def _seen(state: RunState, step_id: str) -> dict[str, Json]:
+    """A step of this run, of an earlier revision of it, or of the run that results were taken from."""
+    known = state.steps.get(step_id) or state.removed.get(step_id)
+    if known is not None:
+        return _view(known)
+    hit = state.taken.get(step_id)
+    return {
+        "status": "cached" if hit else "pending",
+        "text": (hit.text if hit else None) or "",
+        "outputs": (hit.outputs if hit else None) or {},
+        "artifacts": {row[0]: row[1] for row in hit.artifacts} if hit else {},
+        "matrix": {},
+        "diffstat": None,
+        "branch": None,
+    }
 
 
 def _view(known: StepState) -> dict[str, Json]:

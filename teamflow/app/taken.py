@@ -1,0 +1,57 @@
+"""Running a part of a team: the results it names of steps that are left out, from the newest run that has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from teamflow.app.compile import inputs_digest
+from teamflow.app.session import read_state
+from teamflow.core.diagnostics import Diagnostics
+from teamflow.core.events import Hit, ResultsTaken
+from teamflow.core.plan import Plan
+from teamflow.core.state import RunState, StepState
+from teamflow.plan.taken import unresolved
+from teamflow.store.sqlite import Database
+
+
+class Taken(NamedTuple):
+    """`problems`: results that are nowhere to be had. `event`: what a new run has to record first, if anything."""
+
+    problems: Diagnostics
+    event: ResultsTaken | None
+
+
+def results_for(database: Database, plan: Plan) -> Taken:
+    """What the selection of `plan` needs of the newest run of its file with the same inputs."""
+    wanted = _wanted(plan)
+    if not wanted:
+        return Taken(Diagnostics(), None)
+    row = database.newest_run(file=plan.file, inputs_digest=inputs_digest(plan.inputs))
+    known: Mapping[str, StepState] = {}
+    taken: Mapping[str, Hit] = {}
+    if row is not None:
+        state, _ = read_state(database, row.number)
+        known, taken = _steps(state), state.taken
+    problems = unresolved(plan, known, taken=taken)
+    if row is None or problems.has_errors:
+        return Taken(problems, None)
+    hits = {name: _hit(known[name], row.number) if name in known else taken[name] for name in sorted(wanted)}
+    return Taken(problems, ResultsTaken(row.number, hits))
+
+
+def _wanted(plan: Plan) -> set[str]:
+    if plan.selected is None:
+        return set()
+    inside = set(plan.selected)
+    return {name for step in plan.steps for name in step.refers if name not in inside}
+
+
+def _steps(state: RunState) -> dict[str, StepState]:
+    return {**state.removed, **state.steps}
+
+
+def _hit(known: StepState, run: int) -> Hit:
+    artifacts = tuple((a.name, a.path, a.digest, a.size, a.mode) for a in known.artifacts)
+    attempt = known.attempts[-1].number if known.attempts else 0
+    return Hit(known.key or "", f"from run {run}", known.text, known.outputs or None, artifacts, (run, attempt))
