@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import os
 import time
 
@@ -14,6 +13,7 @@ from teamflow.cli.opened import opened
 from teamflow.cli.output import out, say
 from teamflow.cli.verb import VerbCommand, check_step, json_option, run_option
 from teamflow.store.wake import wake
+from teamflow.views.json import json_text
 
 PATIENCE = 5.0
 """Seconds in which a living runner answers."""
@@ -43,7 +43,7 @@ def cancel(steps: tuple[str, ...], every: bool, number: int | None, as_json: boo
         ok, message = _cancel(inspected, None if every else steps)
         if as_json:
             told = {"schema_version": 1, "run": inspected.row.number, "ok": ok, "message": message}
-            out(json.dumps(told, ensure_ascii=False) + "\n")
+            out(json_text(told) + "\n")
         elif ok:
             out(f"{message}\n")
         else:

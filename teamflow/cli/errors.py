@@ -5,6 +5,7 @@ Known trouble is told in its own words; anything else is a bug, and goes into a 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -22,6 +23,7 @@ BROKEN_PIPE = 141
 
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASS|KEY|AUTH|CREDENTIAL|COOKIE", re.IGNORECASE)
 _SHORTEST = 6
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 
 
 def guarded(call: Callable[[], int]) -> int:
@@ -42,6 +44,10 @@ def guarded(call: Callable[[], int]) -> int:
 
 
 def _told(error: Exception) -> int:
+    if isinstance(error, OSError) and error.filename is None and error.errno in _DISK:
+        _silence()
+        say(f"teamflow: the output cannot be written: {error.strerror}")
+        return ENVIRONMENT
     code = known_trouble(error)
     if code is None:
         return _crashed(error)
@@ -65,11 +71,16 @@ def known_trouble(error: Exception) -> int | None:
 
 
 def _broken_pipe() -> int:
-    """Whoever read our output has gone: nothing more is said, not even at exit."""
+    """Whoever read our output has gone: nothing more is said."""
+    _silence()
+    return BROKEN_PIPE
+
+
+def _silence() -> None:
+    """What stdout still holds goes nowhere, so that Python does not complain of it at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)
-    return BROKEN_PIPE
 
 
 def _crashed(error: Exception) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 
@@ -13,7 +12,7 @@ from teamflow.cli.output import out
 from teamflow.cli.status import follow
 from teamflow.cli.verb import VerbCommand, run_option
 from teamflow.core.events import Record
-from teamflow.views.json import record_object
+from teamflow.views.json import json_text, record_object
 
 
 @click.command(
@@ -39,5 +38,5 @@ def events(following: bool, number: int | None, as_json: bool) -> None:
 
 
 def _print(records: Sequence[Record]) -> None:
-    out("".join(json.dumps(record_object(record), ensure_ascii=True) + "\n" for record in records))
+    out("".join(json_text(record_object(record)) + "\n" for record in records))
     sys.stdout.flush()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from teamflow.cli.output import out
 from teamflow.cli.verb import VerbCommand, json_option
 from teamflow.core.codes import CODES
 from teamflow.core.codes import explain as explain_code
+from teamflow.views.json import json_text
 
 
 @click.command(
@@ -27,7 +26,7 @@ def explain(code: str | None, as_json: bool) -> None:
     if code is None:
         if as_json:
             out(
-                json.dumps({"schema_version": 1, "codes": [entry._asdict() for entry in CODES.values()]}, indent=2)
+                json_text({"schema_version": 1, "codes": [entry._asdict() for entry in CODES.values()]}, indent=2)
                 + "\n"
             )
             return
@@ -42,4 +41,4 @@ def explain(code: str | None, as_json: bool) -> None:
         raise click.UsageError(
             f"there is no code {code!r}; {did_you_mean(word, CODES) or '`teamflow explain` lists them all'}"
         )
-    out(json.dumps({"schema_version": 1, **CODES[word]._asdict()}, indent=2) + "\n" if as_json else text)
+    out(json_text({"schema_version": 1, **CODES[word]._asdict()}, indent=2) + "\n" if as_json else text)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 import click
 
 from teamflow.cli.output import out, say
 from teamflow.cli.verb import VerbCommand, json_option
+from teamflow.views.json import json_text
 
 
 @click.command(
@@ -35,7 +35,7 @@ def init(name: str, directory: str, as_json: bool) -> int:
         return 2
     if as_json:
         told = {"schema_version": 1, "files": written.files, "gitignore": written.gitignore}
-        out(json.dumps(told, ensure_ascii=False, indent=2) + "\n")
+        out(json_text(told, indent=2) + "\n")
         return 0
     for path in written.files:
         out(f"{os.path.relpath(path)}\n")

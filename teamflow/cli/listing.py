@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from teamflow.app.templates import templates
 from teamflow.cli.output import out
 from teamflow.cli.verb import VerbCommand, json_option
+from teamflow.views.json import json_text
 
 
 @click.command(
@@ -26,7 +25,7 @@ def listing(what: str, as_json: bool) -> None:
     """List templates."""
     found = templates()
     if as_json:
-        out(json.dumps({"schema_version": 1, what: [entry._asdict() for entry in found]}, indent=2) + "\n")
+        out(json_text({"schema_version": 1, what: [entry._asdict() for entry in found]}, indent=2) + "\n")
         return
     size = max(len(entry.name) for entry in found)
     out("".join(f"{entry.name:<{size}}  {entry.about}\n" for entry in found))

@@ -61,8 +61,10 @@ def main(words: Sequence[str]) -> int:
 
 
 def _run(words: list[str]) -> int:
+    # Not `teamflow.main()`: it would swallow a closed pipe and Ctrl-C, which have exit codes of their own.
     try:
-        code = teamflow.main(words, prog_name="teamflow", standalone_mode=False)
+        with teamflow.make_context("teamflow", words) as context:
+            code = teamflow.invoke(context)
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.exceptions.Abort:

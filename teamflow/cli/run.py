@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from teamflow.app.launch import RunOptions, run_team
+from teamflow.cli.verb import VerbCommand
 
 if TYPE_CHECKING:
     from teamflow.app.compile import Compiled
@@ -54,7 +55,15 @@ class TerminalFront:
         print(number)
 
 
-@click.command("run")
+@click.command(
+    "run",
+    cls=VerbCommand,
+    examples=(
+        ("teamflow run", "the project's team.yaml, or what is left of its last run"),
+        ("teamflow run nightly build/api", "one step of teams/nightly.yaml, and what it needs"),
+        ("teamflow run team.yaml -i issue=42", "with an input"),
+    ),
+)
 @click.argument("words", nargs=-1, metavar="[FILE|NAME] [STEP]...")
 @click.option("-i", "inputs", multiple=True, metavar="NAME=VALUE", help="An input; NAME=@FILE takes a file's content.")
 @click.option("-d", "--detach", is_flag=True, help="Return at once; the run goes on in the background.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 
@@ -12,7 +11,7 @@ from teamflow.app.inspect import NoRun, list_runs, open_project
 from teamflow.app.project import project_of
 from teamflow.cli.output import columns, out, say
 from teamflow.cli.verb import VerbCommand, json_option
-from teamflow.views.json import runs_object
+from teamflow.views.json import json_text, runs_object
 from teamflow.views.runs import RunLine, run_line_object, runs_text
 
 
@@ -29,7 +28,7 @@ def runs(as_json: bool) -> None:
     """List the runs of this project, newest first."""
     lines = _lines()
     if as_json:
-        out(json.dumps(runs_object(run_line_object(line) for line in lines), ensure_ascii=False, indent=2) + "\n")
+        out(json_text(runs_object(run_line_object(line) for line in lines), indent=2) + "\n")
     elif lines:
         out(runs_text(lines, now=time.time(), columns=columns()))
     else:

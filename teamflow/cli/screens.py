@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TextIO
 
 from teamflow.core.events import AttemptEnded, AttemptStarted, Record, RunEnded
-from teamflow.core.redact import Redactor, RedactingStream
+from teamflow.core.redact import RedactingStream, Redactor
 from teamflow.core.state import RunState
 from teamflow.run.clock import SystemClock
 from teamflow.run.logs import read_tail

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 
@@ -14,7 +13,7 @@ from teamflow.cli.opened import opened
 from teamflow.cli.output import columns, live_terminal, out, paint_status, say, use_color
 from teamflow.cli.verb import VerbCommand, json_option, run_option
 from teamflow.core.state import Status
-from teamflow.views.json import run_object
+from teamflow.views.json import json_text, run_object
 from teamflow.views.logs import last_line
 from teamflow.views.plain import PlainPrinter
 from teamflow.views.text import status_text
@@ -46,7 +45,7 @@ def status(number: int | None, watch: bool, as_json: bool, exit_status: bool) ->
             if left:
                 return INTERRUPTED
         if as_json and not watch:
-            out(json.dumps(as_object(inspected), ensure_ascii=False, indent=2) + "\n")
+            out(json_text(as_object(inspected), indent=2) + "\n")
         elif not watch:
             show(inspected)
         return exit_code_of(inspected) if exit_status else 0
@@ -123,7 +122,7 @@ def _watch(inspected: Inspected, *, as_json: bool) -> bool:
 def _watch_json(inspected: Inspected) -> None:
     """One object per line, whenever something has changed."""
     while True:
-        out(json.dumps(as_object(inspected), ensure_ascii=False) + "\n")
+        out(json_text(as_object(inspected)) + "\n")
         sys.stdout.flush()
         if not follow(inspected):
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
@@ -11,6 +10,7 @@ import click
 from teamflow.cli.output import out, say, use_color
 from teamflow.cli.verb import VerbCommand
 from teamflow.core.diagnostics import Diagnostics
+from teamflow.views.json import json_text
 
 
 @click.command(
@@ -38,7 +38,7 @@ def validate(files: tuple[str, ...], form: str, as_json: bool) -> int:
         sources.update(checked.sources)
         names.append(checked.name)
     if as_json or form == "json":
-        out(json.dumps(to_json(found), ensure_ascii=False, indent=2) + "\n")
+        out(json_text(to_json(found), indent=2) + "\n")
     elif len(found):
         out(to_text(found, sources, color=use_color()))
     if not found.has_errors and not (as_json or form == "json"):

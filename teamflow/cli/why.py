@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from teamflow.app.inspect import now
 from teamflow.cli.opened import opened
 from teamflow.cli.output import out
 from teamflow.cli.verb import VerbCommand, check_step, json_option, run_option
-from teamflow.views.json import wait_object, why_object
+from teamflow.views.json import json_text, wait_object, why_object
 from teamflow.views.why import why as why_line
 
 
@@ -34,6 +32,6 @@ def why(step: str, number: int | None, as_json: bool) -> None:
         if as_json:
             wait = wait_object(state, state.steps[step], inspected.header, now())
             told = why_object(step, state.steps[step].status, line.removeprefix(f"{step}: "), wait)
-            out(json.dumps(told, ensure_ascii=False) + "\n")
+            out(json_text(told) + "\n")
         else:
             out(f"{line}\n")

@@ -6,6 +6,8 @@ from the log of records; texts that are read out of logs are redacted by the `te
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -21,8 +23,17 @@ from teamflow.views.words import iso
 
 SCHEMA_VERSION: Final = 1
 
+_UNSAFE: Final = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+"""What JSON lets through and a terminal, an editor or an encoder may not: it is escaped, which JSON allows."""
+
 TextReader = Callable[[str, int], "str | None"]
 """(step, attempt) → its final text, redacted; for steps whose text nobody asked for while they ran."""
+
+
+def json_text(value: object, *, indent: int | None = None) -> str:
+    """JSON as readable as can be, that can be printed anywhere; no last newline."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def run_object(
