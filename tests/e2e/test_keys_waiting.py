@@ -1,0 +1,286 @@
+"""Keys that wait for a later version: planned and checked, and refused by `run`, all at once, by name.
+
+`WAITING` has a use of every key that `team/areas.py` lists with an area; `test_keys_table.py` holds it against that
+table. A use is an agent (or what the team needs besides), and the words under which `run` names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from teamflow.team import areas
+from tests.e2e.project import Project
+
+Json = Any
+
+
+class Use(NamedTuple):
+    """How a key is used. `shown`: the key under which it is refused; the agent is `by` where there is one."""
+
+    shown: str
+    agent: Mapping[str, Json] | None = None
+    team: Mapping[str, Json] = {}
+
+
+COMMAND = {"command": "true"}
+PROMPT = {"prompt": "x", "engine": "scripted", "script": "s.yaml", "permissions": "read"}
+ASK = {"ask": "Which?"}
+SERVER = {"command": "docs", "args": ["-x"], "env": {"A": "1"}}
+POLICY = {"base": "main"}
+
+
+def _agent(shown: str, base: Mapping[str, Json] = COMMAND, **more: Json) -> Use:
+    return Use(shown, {**base, **more})
+
+
+def _limit(key: str, value: Json) -> Use:
+    return Use(f"limits.{key}", None, {"limits": {key: value}})
+
+
+def _target(**more: Json) -> Use:
+    return Use("target", {**COMMAND, "target": "gpu"}, {"targets": {"gpu": {"ssh": "gpu", **more}}})
+
+
+def _policy(**more: Json) -> Use:
+    needed = {"fixer": {"start": "never", **COMMAND}}
+    return Use("pr", {**COMMAND, "pr": "p"}, {"pr_policies": {"p": {**POLICY, **more}, "q": POLICY}, "agents": needed})
+
+
+def _pr(**more: Json) -> Use:
+    needed = {"fixer": {"start": "never", **COMMAND}}
+    return Use("pr", {**COMMAND, "pr": more}, {"pr_policies": {"q": POLICY}, "agents": needed})
+
+
+def _hook(name: str) -> Use:
+    return Use("hooks", None, {"hooks": {name: "true"}})
+
+
+def _engine(**more: Json) -> Use:
+    mine = {"mine": {"command": ["mine"], **more}}
+    return Use("engine", {"prompt": "x", "engine": "mine", "permissions": "read"}, {"engines": mine})
+
+
+def _server(**more: Json) -> Use:
+    return _agent("mcp_servers", PROMPT, mcp_servers={"docs": more})
+
+
+def _permissions(**more: Json) -> Use:
+    return _agent("permissions", {**PROMPT, "workspace": {"mode": "shared"}}, permissions=more)
+
+
+_FEEDBACK = {"agent": "fixer", "watch": ["reviews"], "max_rounds": 2}
+_LOOP = {"until": "outputs.ok", "max": 2, "rework": "first"}
+_POLICY_KEYS: Mapping[str, Json] = {
+    "extends": "q",
+    "base": "main",
+    "branch": "b/{{ run.number }}",
+    "title": "t",
+    "body": "b",
+    "draft": True,
+    "labels": ["l"],
+    "reviewers": ["r"],
+    "feedback": _FEEDBACK,
+    "feedback.watch": _FEEDBACK,
+    "feedback.agent": _FEEDBACK,
+    "feedback.max_rounds": _FEEDBACK,
+}
+
+TEAM: Mapping[str, Use] = {
+    "limits.budget": _limit("budget", {"usd": 3}),
+    "limits.budget.usd": _limit("budget", {"usd": 3}),
+    "limits.budget.tokens": _limit("budget", {"tokens": "4M"}),
+    "limits.max_steps": _limit("max_steps", 50),
+    "limits.on_usage_limit": _limit("on_usage_limit", "stop"),
+    "limits.max_wait": _limit("max_wait", "8h"),
+    "targets": _target(),
+    "targets.*.ssh": _target(),
+    "targets.*.work_root": _target(work_root="~/t"),
+    "targets.*.capacity": _target(capacity=4),
+    "targets.*.labels": _target(labels=["gpu"]),
+    "targets.*.bootstrap": _target(bootstrap="mkdir -p t"),
+    "pr_policies": _policy(),
+    **{f"pr_policies.*.{key}": _policy(**{key.partition(".")[0]: value}) for key, value in _POLICY_KEYS.items()},
+    "engines": _engine(),
+    "engines.*.command": _engine(),
+    "engines.*.prompt": _engine(prompt="stdin"),
+    "engines.*.output": _engine(output="text"),
+    "hooks": _hook("failed"),
+    **{f"hooks.{key.rpartition('.')[2]}": _hook(key.rpartition(".")[2]) for key in areas.TEAM if "hooks." in key},
+}
+
+AGENT: Mapping[str, Use] = {
+    "workspace.repo": _agent("workspace.mode", workspace={"repo": "../other"}),
+    "workspace.copy": _agent("workspace.copy", workspace={"mode": "worktree", "copy": [".env"]}),
+    "workspace.keep": _agent("workspace.keep", workspace={"mode": "worktree", "keep": "always"}),
+    "writes": _agent("writes", writes=["out/**"]),
+    "target.labels": Use(
+        "target",
+        {**COMMAND, "target": {"labels": ["gpu"]}},
+        {"targets": {"gpu": {"ssh": "gpu", "labels": ["gpu"]}}},
+    ),
+    "model": _agent("model", PROMPT, model="m"),
+    "mcp_servers": _server(**SERVER),
+    "mcp_servers.*.command": _server(**SERVER),
+    "mcp_servers.*.args": _server(**SERVER),
+    "mcp_servers.*.env": _server(**SERVER),
+    "mcp_servers.*.type": _server(type="http", url="http://127.0.0.1"),
+    "mcp_servers.*.url": _server(type="http", url="http://127.0.0.1"),
+    "mcp_servers.*.headers": _server(type="http", url="http://127.0.0.1", headers={"A": "b"}),
+    "permissions.run": _permissions(run=["pytest"]),
+    "permissions.edit": _permissions(edit=["src/**"]),
+    "permissions.net": _permissions(net="deny"),
+    "permissions.ask": _permissions(ask="deny"),
+    "subagents": Use("subagents", {**PROMPT, "subagents": ["low"]}, {"agents": {"low": {"start": "never", **COMMAND}}}),
+    "max_failures": _agent("max_failures", matrix=[1, 2], max_failures=1),
+    "loop": _agent("loop", depends_on=["first"], outputs={"ok": "boolean"}, loop=_LOOP),
+    "loop.until": _agent("loop", depends_on=["first"], outputs={"ok": "boolean"}, loop=_LOOP),
+    "loop.max": _agent("loop", depends_on=["first"], outputs={"ok": "boolean"}, loop=_LOOP),
+    "loop.rework": _agent("loop", depends_on=["first"], outputs={"ok": "boolean"}, loop=_LOOP),
+    "ask": _agent("ask", ASK),
+    "options": _agent("options", ASK, options=["a", "b"]),
+    "default": _agent("default", ASK, options=["a", "b"], default="a", timeout="1h"),
+    "on_failure": _agent("on_failure", on_failure="escalate"),
+    "skip_if_verified": _agent("skip_if_verified", verify=["true"], skip_if_verified=True),
+    "budget": _agent("budget", PROMPT, budget={"usd": 1}),
+    "budget.usd": _agent("budget", PROMPT, budget={"usd": 1}),
+    "budget.tokens": _agent("budget", PROMPT, budget={"tokens": "1k"}),
+    "pr": _agent("pr", pr=True),
+    **{f"pr.{key}": _pr(**{key.partition(".")[0]: value}) for key, value in _POLICY_KEYS.items()},
+}
+
+SPECIAL: Mapping[str, tuple[Use, str]] = {
+    "an engine that is not built in": (_agent("engine", prompt="x", engine="claude", permissions="read"), areas.AGENTS),
+}
+FIRST = {"command": "echo ran > first.txt"}
+
+
+def _merge(into: dict[str, Json], more: Mapping[str, Json]) -> None:
+    for key, value in more.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def team_of(uses: Mapping[str, Use]) -> dict[str, Json]:
+    """One team of all uses; the agent of a use is `u0`, `u1`, … in their order."""
+    team: dict[str, Json] = {"agents": {"first": FIRST}, "pr_policies": {"default": POLICY}}
+    for number, use in enumerate(uses.values()):
+        _merge(team, use.team)
+        if use.agent is not None:
+            team["agents"][f"u{number}"] = use.agent
+    return team
+
+
+def project_of(place: Path, uses: Mapping[str, Use]) -> Project:
+    return Project(place, team_of(uses), files={"s.yaml": "- say: hi\n"})
+
+
+def area_of(key: str, *, agent: bool) -> str:
+    return areas.area_of(key, agent=agent)
+
+
+def all_uses() -> list[tuple[str, Use, str]]:
+    """(key, use, area)"""
+    found = [(key, use, area_of(key, agent=False)) for key, use in TEAM.items()]
+    return found + [(key, use, area_of(key, agent=True)) for key, use in AGENT.items()]
+
+
+def test_run_refuses_every_waiting_key_in_one_message_and_plan_and_validate_take_them(tmp_path: Path) -> None:
+    """Uses of one key differ, so a team has one use per key under which it is shown; the slow test has them all."""
+    chosen: dict[str, Use] = {}
+    expected: list[str] = []
+    for key, use, area in all_uses():
+        if use.shown == "limits.budget" and key != "limits.budget":
+            continue
+        chosen[key] = use
+        expected.append(f"{use.shown}: waits for {area}")
+    project = project_of(tmp_path, chosen)
+    refused = project.run("--new").expect(2)
+    for line in expected:
+        assert line in refused.err, (line, refused.err)
+    assert not project.exists("first.txt")
+    assert not project.exists(".teamflow/runs"), "nothing was started"
+    project.call("validate").expect(0)
+    steps = {step["id"] for step in project.plan()["steps"]}
+    plain = [number for number, use in enumerate(chosen.values()) if use.agent and "matrix" not in use.agent]
+    assert {f"u{number}" for number in plain} <= steps
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("key", "use", "area"), [pytest.param(*item, id=item[0]) for item in all_uses()])
+def test_run_refuses_the_key_by_name_steps_and_area(tmp_path: Path, key: str, use: Use, area: str) -> None:
+    project = project_of(tmp_path, {key: use})
+    refused = project.run().expect(2)
+    steps = "u0: " if use.agent is not None and "matrix" not in use.agent else ""
+    assert f"{steps}{use.shown}: waits for {area}" in refused.err
+    project.call("validate").expect(0)
+    project.call("plan").expect(0)
+    chosen = project.run("first")
+    if use.agent is None:
+        chosen.expect(2)
+    else:
+        chosen.expect(0)
+        assert project.status().statuses == {"first": "succeeded"}
+
+
+def test_steps_that_are_not_selected_are_not_refused(tmp_path: Path) -> None:
+    uses = {"a": AGENT["loop"], "b": AGENT["pr"], "c": TEAM["engines"]}
+    project = project_of(tmp_path, uses)
+    refused = project.run().expect(2).err
+    for word in ("u0: loop: waits for loops", "u1: pr: waits for pull requests", "u2: engine: waits for real agents"):
+        assert word in refused
+    assert "teamflow run STEP" in refused
+    project.run("first").expect(0)
+    assert project.read("first.txt") == "ran\n"
+    again = project.run("first", "u1", "--new").expect(2).err
+    assert "u1: pr" in again
+    assert "u0" not in again
+
+
+def test_a_use_in_defaults_or_a_persona_is_refused_too(tmp_path: Path) -> None:
+    team = {
+        "defaults": {"writes": ["x/**"]},
+        "personas": {"p": {"on_failure": "escalate"}},
+        "agents": {"a": {"command": "true"}, "b": {"command": "true", "persona": "p"}},
+    }
+    refused = Project(tmp_path, team).run().expect(2).err
+    assert "writes: waits for worktrees" in refused
+    assert "b: " in refused
+    assert "on_failure: waits for people" in refused
+
+
+def test_more_than_three_steps_are_counted(tmp_path: Path) -> None:
+    agents = {f"a{number}": {"command": "true", "writes": ["x"]} for number in range(6)}
+    assert "a0, a1, a2 and 3 more: writes: waits for worktrees" in Project(tmp_path, {"agents": agents}).run().err
+
+
+_EDITS = {key: value for key, value in PROMPT.items() if key != "permissions"}
+
+
+def test_in_git_a_prompt_that_may_edit_needs_a_shared_workspace_written_out(tmp_path: Path) -> None:
+    team = {
+        "agents": {
+            "edits": _EDITS,
+            "shared": {**_EDITS, "workspace": {"mode": "shared"}},
+            "reads": {**_EDITS, "permissions": "read"},
+            "edit": {**_EDITS, "permissions": "edit"},
+        }
+    }
+    project = Project(tmp_path, team, files={"s.yaml": "- say: hi\n"}, git=True)
+    refused = project.run().expect(2).err
+    assert "workspace: {mode: shared}" in refused
+    assert "permissions: read" in refused
+    assert "edits, edit: workspace" in refused
+    assert "shared" not in refused.replace("{mode: shared}", "")
+    project.run("shared", "reads").expect(0)
+    assert project.status().statuses == {"shared": "succeeded", "reads": "succeeded"}
+
+
+def test_outside_git_it_needs_nothing(tmp_path: Path) -> None:
+    team = {"agents": {"edits": _EDITS}}
+    Project(tmp_path, team, files={"s.yaml": "- say: hi\n"}).run().expect(0)

@@ -1,0 +1,197 @@
+"""What steps get as environment, and what nobody gets to see: env, env_file, inherit_env, secrets, redaction."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.e2e.project import Done, Project, Shown, proves
+
+TOKEN = "tok-0123456789abcdef"
+FILED = "filed-zyxwvutsrqponm"
+FROM_FILE = "env-file-value-4711"
+VALUES = (TOKEN, FILED, FROM_FILE)
+
+TEAM = """
+env: {TEAM_VAR: "team-{{ inputs.who }}", OVER: team}
+env_file: [conf/.env]
+inherit_env: [KEEP_*, EXACT]
+secrets:
+  TOKEN: {env: TOKEN_SOURCE}
+  FILED: {file: ~/filed}
+  NEAR: {file: near.txt}
+  UNUSED: {env: NOT_THERE}
+inputs: {who: {type: string, default: me}}
+agents:
+  vars:
+    command: 'env | sort'
+    env: {OWN: "{{ step.id }}", OVER: agent, NUMBER: 7}
+  asks:
+    command: 'echo "$TOKEN"; echo "$FILED"; echo "$NEAR"; echo "$IN_FILE"'
+    secrets: [TOKEN, FILED, NEAR]
+  halves:
+    command: 'printf "%s" "${TOKEN%????????}"; sleep 0.3; printf "%s\\n" "${TOKEN#????????????}"'
+    secrets: [TOKEN]
+  hands:
+    command: 'echo "{\\"value\\": \\"$TOKEN $FILED\\"}"; echo "error $TOKEN" >&2'
+    secrets: [TOKEN, FILED]
+    outputs: {value: string}
+  takes:
+    command: [sh, -c, 'echo "got $HANDED"']
+    env: {HANDED: "{{ agents.hands.outputs.value }} {{ agents.hands.text }}"}
+  agent:
+    engine: scripted
+    script: agent.yaml
+    prompt: x
+    permissions: read
+    env: {A: b}
+    secrets: [TOKEN]
+    retry: {attempts: 1}
+    continue_on_error: true
+  fails:
+    command: 'echo "last words $TOKEN"; exit 3'
+    secrets: [TOKEN]
+    continue_on_error: true
+  unverified:
+    command: 'true'
+    verify: ['echo "verify says $TOKEN"; exit 1']
+    secrets: [TOKEN]
+    continue_on_error: true
+  tells:
+    engine: scripted
+    script: tells.yaml
+    prompt: x
+    permissions: read
+    secrets: [TOKEN]
+outputs: {handed: agents.hands.outputs.value}
+"""
+FILES = {
+    "conf/.env": f"IN_FILE={FROM_FILE}\nOVER=file\n",
+    "near.txt": "near-secret-value\n",
+    "agent.yaml": f"- say: I know {TOKEN}\n- progress: {{percent: 50, text: at {TOKEN}}}\n- sleep: 300ms\n"
+    f"- fail: {{class: fatal, reason: broke {TOKEN}}}\n",
+    "tells.yaml": f"- say: final {TOKEN}\n",
+}
+ENV = {"TOKEN_SOURCE": TOKEN, "KEEP_A": "kept", "EXACT": "exact", "DROPPED": "dropped", "KEEPNOT": "x"}
+
+
+class World(NamedTuple):
+    project: Project
+    done: Done
+    shown: Shown
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    project = Project(tmp_path_factory.mktemp("environment"), TEAM, files=FILES)
+    (project.place / "home" / "filed").write_text(FILED + "\n")
+    done = project.run("--junit", "junit.xml", "--events", "events.jsonl", env=ENV).expect(0)
+    return World(project, done, project.status())
+
+
+@proves(team=["env", "env_file", "inherit_env", "secrets", "secrets.*.env", "secrets.*.file"], agent=["env", "secrets"])
+def test_steps_get_the_basics_what_the_file_adds_and_the_secrets_that_they_ask_for(world: World) -> None:
+    found = dict(line.partition("=")[::2] for line in world.project.log("vars").splitlines())
+    assert found["TEAM_VAR"] == "team-me"
+    assert found["OWN"] == "vars"
+    assert found["OVER"] == "agent"
+    assert found["NUMBER"] == "7"
+    assert found["IN_FILE"] == FROM_FILE
+    assert found["KEEP_A"] == "kept"
+    assert found["EXACT"] == "exact"
+    assert found["HOME"] == str(world.project.place / "home")
+    assert found["TEAMFLOW_STEP"] == found["TEAMFLOW_AGENT"] == "vars"
+    assert found["TEAMFLOW_RUN"] == found["TEAMFLOW_ATTEMPT"] == "1"
+    assert found["TEAMFLOW_PROJECT"] == found["PWD"] == str(world.project.root)
+    for name in ("DROPPED", "KEEPNOT", "TOKEN", "FILED", "TOKEN_SOURCE", "PYTHONPATH"):
+        assert name not in found
+    assert world.project.log("asks").splitlines() == [TOKEN, FILED, "near-secret-value", FROM_FILE]
+
+
+def test_raw_logs_are_for_the_user_alone(world: World) -> None:
+    for path in (world.project.run_dir() / "logs").iterdir():
+        assert path.stat().st_mode & 0o777 == 0o600
+    assert (world.project.run_dir() / "secrets.json").stat().st_mode & 0o777 == 0o600
+
+
+def _clean(text: str, where: str) -> None:
+    for value in VALUES:
+        assert value not in text, f"{value} is in {where}"
+        # No half of it either: a cut in the middle of a value must not show the rest.
+        assert value[:14] not in text, f"the head of {value} is in {where}"
+        assert value[-14:] not in text, f"the tail of {value} is in {where}"
+
+
+def test_nothing_that_is_shown_recorded_or_exported_has_a_value(world: World) -> None:
+    project = world.project
+    _clean(world.done.said, "the plain output")
+    _clean(project.read("junit.xml"), "junit")
+    _clean(project.read("events.jsonl"), "--events")
+    _clean(json.dumps(world.shown.data), "status --json")
+    for words in (["status"], ["logs"], ["logs", "halves"], ["events"], ["why", "fails"], ["why", "agent"]):
+        _clean(project.call(*words).expect(0).said, " ".join(words))
+    for name in os.listdir(project.root / ".teamflow"):
+        if name.startswith("state.db"):
+            # The scripts of this test have the token in them, and the store has the scripts.
+            found = (project.root / ".teamflow" / name).read_bytes().decode("latin-1").replace(TOKEN, "")
+            _clean(found, name)
+
+
+def test_what_is_handed_on_is_redacted(world: World) -> None:
+    assert "***" in world.shown.step("hands")["outputs"]["value"]
+    assert TOKEN not in world.project.log("takes")
+    assert "final" in world.shown.text("tells")
+
+
+def test_a_value_split_over_two_reads_is_redacted(world: World) -> None:
+    line = next(line for line in world.done.err.splitlines() if line.startswith("halves | "))
+    assert TOKEN[:8] not in line
+    assert "***" in line
+
+
+def test_the_reason_of_a_failure_and_its_last_lines_are_redacted(world: World) -> None:
+    assert "last words ***" in world.done.err
+    assert "broke ***" in world.shown.step("agent")["reason"]
+    assert world.shown.step("agent")["progress"]["text"].startswith("at ***")
+
+
+def test_a_missing_secret_stops_everything_before_it_starts_and_all_are_named(tmp_path: Path) -> None:
+    team = """
+secrets: {A: {env: NO_A}, B: {file: ~/nothing}, C: {env: NO_C}, D: {env: NO_D}}
+agents:
+  first: {command: touch first}
+  asks: {command: "true", secrets: [A, B]}
+  more: {command: "true", secrets: [A]}
+  off: {command: "true", secrets: [D], if: "false"}
+"""
+    project = Project(tmp_path, team)
+    done = project.run().expect(3)
+    assert "NO_A" in done.err
+    assert "nothing" in done.err
+    assert "asks" in done.err
+    assert "NO_C" not in done.err
+    assert "NO_D" not in done.err, "a step that is skipped asks for nothing"
+    assert not project.exists("first")
+    project.run("first").expect(0)
+    project.run("--new", env={"NO_A": "value-of-a"}).expect(3)
+    (tmp_path / "home" / "nothing").write_text("now it is\n")
+    project.run("--new", env={"NO_A": "value-of-a"}).expect(0)
+
+
+def test_a_short_secret_is_no_reason_to_redact_every_letter(tmp_path: Path) -> None:
+    team = "secrets: {S: {env: S}}\nagents: {a: {command: 'echo abcdef', secrets: [S]}}"
+    done = Project(tmp_path, team).run(env={"S": "b"}).expect(0)
+    assert "a | abcdef" in done.err
+
+
+def test_a_secret_with_several_lines_is_redacted_line_by_line(tmp_path: Path) -> None:
+    team = "secrets: {K: {file: key}}\nagents: {a: {command: 'cat key; tail -n 2 key', secrets: [K]}}"
+    key = "-----BEGIN-----\nAAAABBBBCCCCDDDD\nEEEEFFFFGGGGHHHH\n-----END-----\n"
+    project = Project(tmp_path, team, files={"key": key})
+    said = project.run().expect(0).said + project.call("logs").expect(0).said
+    assert "AAAABBBB" not in said
+    assert "EEEEFFFF" not in said
