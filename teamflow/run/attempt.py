@@ -12,7 +12,7 @@ from concurrent.futures import Executor as Pool
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
-from teamflow.core.events import AttemptEnded, AttemptStarted, Event, Now, PhaseEnded
+from teamflow.core.events import AttemptEnded, AttemptStarted, Now, PhaseEnded, ProgressReported
 from teamflow.core.ids import slug
 from teamflow.core.invocation import Brief, Exit, Invocation
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Outcome, Stopped, Succeeded
@@ -73,7 +73,7 @@ class AttemptRunner:
         engines: Engines,
         results: Results,
         redactor: Redactor,
-        report: Callable[[Event], None],
+        report: Callable[[ProgressReported], None],
         say: Callable[[str, str], None],
         pool: Pool | None = None,
     ) -> None:
@@ -176,9 +176,15 @@ class AttemptRunner:
     def _session(self, step: str, attempt: int, engine: Engine, brief: Brief) -> tuple[Session, Tail]:
         session = engine.session(brief)
         log = self._place.log(step, attempt)
-        return session, Tail(log, session, step=step, attempt=attempt, report=self._report, say=self._say)
+        return session, Tail(log, session, step=step, attempt=attempt, report=self._told, say=self._say)
+
+    def _told(self, event: ProgressReported) -> None:
+        """What an agent tells of its progress is recorded, so it is redacted before."""
+        self._report(replace(event, text=self._redactor.text(event.text)))
 
     def _open_session(self, step: str, attempt: int, engine: Engine, brief: Brief) -> None:
+        if (step, attempt) in self._sessions:
+            return
         opened = self._session(step, attempt, engine, brief)
         self._sessions[step, attempt] = opened
         opened[1].follow(asyncio.get_running_loop())
@@ -190,6 +196,8 @@ class AttemptRunner:
             live = known.live
             engine = self._engines.engine(known.step.engine)
             if live is None or not engine.capabilities.protocol or (step_id, live.number) in self._sessions:
+                continue
+            if (live.phase or phases(known.step, live)[0]) != "agent":
                 continue
             self._open_session(step_id, live.number, engine, self._brief(known, live))
 

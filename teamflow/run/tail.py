@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 
-from teamflow.core.events import Event, ProgressReported
+from teamflow.core.events import ProgressReported
 from teamflow.core.invocation import EngineEvent, Progress, Said
 from teamflow.ports import Session
 
@@ -28,7 +28,7 @@ class Tail:
         *,
         step: str,
         attempt: int,
-        report: Callable[[Event], None],
+        report: Callable[[ProgressReported], None],
         say: Callable[[str, str], None],
     ) -> None:
         self._path = path
