@@ -25,8 +25,7 @@ def check(loaded: LoadedTeam, found: Diagnostics, *, damaged: frozenset[Path] = 
         if ("personas", name) not in damaged:
             _check_layer(scope, persona, ("personas", name))
     for name, agent in team.agents.items():
-        if ("agents", name) not in damaged:
-            check_agent.check_agent(scope, name, agent)
+        check_agent.check_agent(scope, name, agent, damaged=("agents", name) in damaged)
 
 
 def _check_layer(scope: Scope, layer: Agent, path: Path) -> None:

@@ -38,11 +38,13 @@ class Subject:
         return Owner(self.names if names is None else names, self.name, self.agent)
 
 
-def check_agent(scope: Scope, name: str, agent: Agent) -> None:
-    """Complains about everything that is wrong with one agent."""
+def check_agent(scope: Scope, name: str, agent: Agent, *, damaged: bool = False) -> None:
+    """Complains about everything that is wrong with one agent; of a damaged one, only key by key."""
     path: Path = ("agents", name)
-    check_kind(scope, name, agent, path)
     check_keys(scope, agent, path, owner=name)
+    if not damaged:
+        check_kind(scope, name, agent, path)
+        _check_relations(scope, agent, path)
 
 
 def check_keys(scope: Scope, keys: Agent, path: Path, *, owner: str | None) -> None:
@@ -57,8 +59,10 @@ def check_keys(scope: Scope, keys: Agent, path: Path, *, owner: str | None) -> N
             value = getattr(keys, key)
             if value is not None:
                 handler(scope, value, subject)
-    if owner is None:
-        return
+
+
+def _check_relations(scope: Scope, keys: Agent, path: Path) -> None:
+    """Keys that mean something only beside another."""
     if keys.skip_if_verified and not scope.setting(keys, "verify"):
         hint = "Give the agent verify:, or remove the key."
         scope.error("key-without-meaning", "skip_if_verified needs verify", (*path, "skip_if_verified"), hint=hint)

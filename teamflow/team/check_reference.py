@@ -62,9 +62,8 @@ def _fault(scope: Scope, reference: Reference, name: str | None, agent: Agent | 
 def _is_damaged(scope: Scope, parts: tuple[str, ...]) -> bool:
     if parts[0] == "agents":
         return parts[:2] in scope.damaged or scope.is_damaged("personas") or scope.is_damaged("defaults")
-    return parts[0] in ("inputs", "secrets", "matrix") and scope.is_damaged(
-        "agents" if parts[0] == "matrix" else parts[0]
-    )
+    section = "agents" if parts[0] in ("matrix", "outputs") else parts[0]
+    return section in ("inputs", "secrets", "agents") and scope.is_damaged(section)
 
 
 def _listed(scope: Scope, parts: tuple[str, ...], known: Mapping[str, object] | tuple[str, ...], what: str) -> Fault:

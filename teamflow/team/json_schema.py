@@ -6,6 +6,7 @@ library is imported only for declarations that a bare type does not settle.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 
 from teamflow.core.plan import Json
@@ -44,7 +45,10 @@ def schema_problem(schema: Mapping[str, Json]) -> tuple[Path, str] | None:
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
-        return tuple(error.absolute_path), f"this is no JSON Schema: {_short(error.message)}"
+        path = tuple(error.absolute_path)
+        if path and path[-1] == "type":
+            return path, f"there is no type {json.dumps(error.instance)[:60]}; types are {', '.join(sorted(_TYPES))}"
+        return path, f"this is no JSON Schema: {_short(error.message)}"
     return None
 
 

@@ -63,7 +63,7 @@ def _count(items: list[Diagnostic]) -> str:
         if number
     ]
     codes = dict.fromkeys(item.code for item in items)
-    more = f"; teamflow explain {next(iter(codes))} says more" if codes else ""
+    more = f"; teamflow explain {safe(next(iter(codes)))} says more" if codes else ""
     return " and ".join(parts) + more
 
 
@@ -79,7 +79,7 @@ class _Paint:
 
 def _one(item: Diagnostic, sources: Mapping[str, list[str]], paint: _Paint) -> str:
     style = "1;31" if item.severity is Severity.ERROR else "1;33"
-    head = f"{paint(style, f'{item.severity.value}[{item.code}]')}: {safe(item.message)}"
+    head = f"{paint(style, f'{item.severity.value}[{safe(item.code)}]')}: {safe(item.message)}"
     if item.span is not None:
         head = f"{safe(item.span.file)}:{item.span.line}:{item.span.column}: {head}"
         head += _excerpt(item.span, sources, paint, style)

@@ -45,7 +45,8 @@ WAITING = {
     "default": "agents: {a: {ask: Which?, options: [x], default: x}}\n",
     "on_failure": "agents: {a: {command: x, on_failure: escalate}}\n",
     "skip_if_verified": "agents: {a: {command: x, verify: y, skip_if_verified: true}}\n",
-    "loop": "agents: {a: {command: x, outputs: {o: boolean},\n loop: {until: outputs.o, max: 1, rework: b}}, b: {ask: y}}\n",
+    "loop": "agents: {a: {command: x, outputs: {o: boolean},\n"
+            " loop: {until: outputs.o, max: 1, rework: b}}, b: {ask: y}}\n",
     "budget": "agents: {a: {command: x, budget: {usd: 1}}}\n",
     "engine": "agents: {a: {prompt: x, workspace: {mode: shared}}}\n",
     "start": "agents: {a: {start: never, command: x}}\n",
@@ -146,9 +147,9 @@ def test_keys_of_persona_and_defaults_count_for_those_who_use_them(team: Team) -
     )
     assert agent_waits(loaded, loaded.resolved["a"], git=True) == (
         ("budget", areas.BUDGETS),
-        ("max_failures", areas.RUN_TIME_MATRIX),
+        ("defaults.max_failures", areas.RUN_TIME_MATRIX),
     )
-    assert agent_waits(loaded, loaded.resolved["b"], git=True) == (("max_failures", areas.RUN_TIME_MATRIX),)
+    assert agent_waits(loaded, loaded.resolved["b"], git=True) == (("defaults.max_failures", areas.RUN_TIME_MATRIX),)
     assert [item.path for item in waiting(loaded, ["a"], git=True)] == [
         ("personas", "p", "budget"),
         ("defaults", "max_failures"),
