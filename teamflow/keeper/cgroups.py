@@ -128,17 +128,20 @@ class Cgroups:
         self.home()
         return [job for job in ended if job.slot and job.slot.populated]
 
-    def empty(self, job: "Job") -> bool:
-        """Whether nothing of a phase is left."""
+    def empty(self, jobs: "list[Job]") -> "list[Job]":
+        """Those phases of which nothing is left."""
         self.home()
-        return job.slot is None or not job.slot.populated
+        return [job for job in jobs if job.slot is None or not job.slot.populated]
 
-    def signal(self, job: "Job", number: int) -> None:
-        """Signals every process of a phase."""
+    def signal(self, jobs: "list[Job]", number: int) -> None:
+        """Signals every process of some phases."""
         self.home()
-        if not job.slot:
-            return
-        for pid, relative in self._members(job.slot.directory):
+        for job in jobs:
+            if job.slot:
+                self._signal(job, job.slot, number)
+
+    def _signal(self, job: "Job", slot: Slot, number: int) -> None:
+        for pid, relative in self._members(slot.directory):
             if pid == job.pid and not job.ended:
                 if not job.wrapped:
                     proc.signal_child(pid, number)
@@ -155,13 +158,16 @@ class Cgroups:
                 found.append((int(pid), relative))
         return [(pid, path) for pid, path in found if pid]
 
-    def kill(self, job: "Job") -> None:
-        """SIGKILL to every process of a phase, forked meanwhile or not."""
+    def kill(self, jobs: "list[Job]") -> None:
+        """SIGKILL to every process of some phases, forked meanwhile or not, and to what moved to another cgroup."""
         self.home()
-        if job.slot:
-            _tell(job.slot.directory + "/cgroup.kill", b"1")
-        if not job.ended:
-            proc.signal_child(job.pid, KILL)
+        for job in jobs:
+            if job.slot:
+                _tell(job.slot.directory + "/cgroup.kill", b"1")
+            if not job.ended:
+                proc.signal_child(job.pid, KILL)
+        for pid, mark in proc.marked({job.mark for job in jobs}, set()).items():
+            proc.signal_marked(pid, mark, KILL)
 
     def freeze(self, job: "Job", *, on: bool) -> None:
         """Stops all of a phase where it is, or lets it go on."""

@@ -287,39 +287,54 @@ class Phases:
     # -- watching
 
     def tick(self, now: float) -> None:
-        """Does what is due: rungs of ladders, limits, leftovers."""
-        for job in list(self.jobs.values()):
-            if job.look <= now:
-                self._look(job, now)
+        """Does what is due: rungs of ladders, limits, leftovers.
+
+        For all phases at once, because a look at all processes of the machine is dear.
+        """
+        due = [job for job in self.jobs.values() if job.look <= now]
+        ended = [job for job in due if job.ended]
+        for job in self._contain.empty(ended) if ended else ():
+            self._over(job)
+        todo: "dict[str, list[Job]]" = {ladder.INT: [], ladder.TERM: [], ladder.KILL: []}
+        for job in due:
+            if job.number in self.jobs:
+                for stage in self._stages(job, now):
+                    todo[stage].append(job)
+        for stage, jobs in todo.items():
+            if jobs:
+                self._carry_out(jobs, stage, now)
+        for job in due:
+            if job.number in self.jobs:
+                self._after(job, now)
         self.due = min([job.look for job in self.jobs.values()], default=NEVER)
 
-    def _look(self, job: Job, now: float) -> None:
+    def _stages(self, job: Job, now: float) -> "tuple[str, ...]":
+        """What has to be done to a phase now."""
         if not job.ended and job.limits and not job.rungs and not job.killed:
             cause = job.limits.check(now)
             if cause:
                 job.stop(now, None, cause)
-        if job.ended and self._contain.empty(job):
-            self._over(job)
-            return
         stages, job.rungs = ladder.due(job.rungs, now)
-        for stage in stages:
-            self._carry_out(job, stage, now)
-        if job.killed and not job.rungs and not stages:
-            self._carry_out(job, ladder.KILL, now)
+        if job.killed and not job.rungs:
+            return (ladder.KILL,)
+        return stages
+
+    def _carry_out(self, jobs: "list[Job]", stage: str, now: float) -> None:
+        if stage == ladder.INT:
+            self._contain.signal(jobs, INT)
+        elif stage == ladder.TERM:
+            self._contain.signal(jobs, TERM)
+            self._contain.signal(jobs, CONT)
+        else:
+            for job in jobs:
+                job.killed = job.killed or now
+            self._contain.kill(jobs)
+
+    def _after(self, job: Job, now: float) -> None:
         job.look = self._next_look(job, now)
         if job.ended and job.killed and now - job.killed > GIVE_UP:
             self.faults.append("%s attempt %d: what is left of it does not die" % (job.step, job.attempt))
             self._over(job)
-
-    def _carry_out(self, job: Job, stage: str, now: float) -> None:
-        if stage == ladder.INT:
-            self._contain.signal(job, INT)
-        elif stage == ladder.TERM:
-            self._contain.signal(job, TERM)
-            self._contain.signal(job, CONT)
-        else:
-            job.killed = job.killed or now
-            self._contain.kill(job)
 
     def _next_look(self, job: Job, now: float) -> float:
         look = job.rungs[0][0] if job.rungs else NEVER

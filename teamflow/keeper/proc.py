@@ -113,6 +113,25 @@ def limit_mark(pid: int) -> int:
     return int(soft) if soft.isdigit() else -1
 
 
+def marked(marks: "set[int]", strangers: "set[int]") -> "dict[int, int]":
+    """pid -> mark of living processes with one of some marks, the newest first.
+
+    Remembers in `strangers` who has none of them, so that the next look with the same set is quick.
+    """
+    found = {}
+    for pid in pids():
+        if pid in strangers:
+            continue
+        mark = limit_mark(pid)
+        if mark not in marks:
+            strangers.add(pid)
+            continue
+        seen = process(pid)
+        if seen and seen.alive:
+            found[pid] = mark
+    return found
+
+
 class Marks:
     """Puts marks on this process, which its children inherit. Where the hard limit is too low it puts none."""
 

@@ -134,8 +134,11 @@ def _lock(run_dir: str) -> "int | None":
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        posix.close(fd)
-        return None
+        from . import reaper
+
+        if not reaper.take(fd, run_dir):
+            posix.close(fd)
+            return None
     return fd
 
 

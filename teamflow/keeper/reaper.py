@@ -17,6 +17,7 @@ if MYPY:
     from typing import Any
 
 PAUSE = 0.01
+HANDOVER = 0.5  # seconds that a lock without a keeper may be held
 QUIET = 2  # looks in a row that find nothing
 
 
@@ -47,13 +48,30 @@ def reap(run_dir: str, *, deadline: float = 5.0) -> Reaped:
     except OSError as error:
         return Reaped([], gone=False, why="%s/keeper.lock: %s" % (run_dir, error.strerror))
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not take(fd, run_dir):
             return Reaped([], gone=False, why="the keeper of %s lives" % run_dir)
         return reap_held(run_dir, deadline=deadline)
     finally:
         posix.close(fd)
+
+
+def take(fd: int, run_dir: str) -> bool:
+    """Takes the lock of a keeper, open as `fd`; False if the keeper lives.
+
+    A keeper that was killed in the middle of a start leaves the lock to a child, for the moment until that has become
+    the program that it shall be. Only then are all children to be found.
+    """
+    until = time.monotonic() + HANDOVER
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError:
+            about = _about(run_dir)
+        keeper = proc.process(about.get("pid", 0)) if about.get("boot") == proc.boot_id() else None
+        if (keeper and keeper.alive and keeper.start == about.get("start")) or time.monotonic() > until:
+            return False
+        time.sleep(0.001)
 
 
 def reap_held(run_dir: str, *, deadline: float) -> Reaped:

@@ -96,9 +96,10 @@ class Walk:
         found = proc.has_open(pid, set(logs))
         return [logs[found]] if found else []
 
-    def members(self, job: "Job") -> "list[proc.Process]":
-        """All living processes of a phase, as far as one look shows them."""
-        return [found for number, found in self._look() if number == job.number]
+    def _members(self, jobs: "list[Job]") -> "list[tuple[Job, proc.Process]]":
+        """All living processes of some phases, as far as one look shows them."""
+        wanted = {job.number: job for job in jobs}
+        return [(wanted[number], found) for number, found in self._look() if number in wanted]
 
     def _look(self) -> "list[tuple[int | None, proc.Process]]":
         """(number of the phase, process) of all living descendants of the keeper."""
@@ -124,66 +125,57 @@ class Walk:
                         job.known[found.pid] = found.start
         return result
 
-    def empty(self, job: "Job") -> bool:
-        """Whether nothing of a phase is left."""
-        return not self.members(job) and not self._marked(job.mark, set())
+    def empty(self, jobs: "list[Job]") -> "list[Job]":
+        """Those phases of which nothing is left."""
+        self.home()
+        left = {job.number for job, _ in self._members(jobs)}
+        marks = set(proc.marked({job.mark for job in jobs}, set()).values())
+        return [job for job in jobs if job.number not in left and job.mark not in marks]
 
-    def signal(self, job: "Job", number: int) -> None:
-        """Signals every process of a phase."""
-        for found in self.members(job):
+    def signal(self, jobs: "list[Job]", number: int) -> None:
+        """Signals every process of some phases."""
+        for job, found in self._members(jobs):
             if found.pid == job.pid and not job.ended:
                 if not job.wrapped:
                     proc.signal_child(found.pid, number)
             else:
                 proc.signal(found.pid, found.start, number)
 
-    def kill(self, job: "Job") -> None:
-        """Stops all of a phase until no new process is found, then kills it; to be called again until it is empty."""
-        if job.wrapped and not job.ended:
-            proc.signal_child(job.pid, _signal.SIGKILL)  # takes the whole namespace along
-        stopped = self._stop(job)
-        for pid, start in stopped.items():
+    def kill(self, jobs: "list[Job]") -> None:
+        """Stops all of some phases until no new process is found, then kills it; to be repeated until all are empty."""
+        mains = [job for job in jobs if not job.ended]
+        for job in mains:
+            if job.wrapped:
+                proc.signal_child(job.pid, _signal.SIGKILL)  # takes the whole namespace along
+        for pid, start in self._stop(jobs).items():
             proc.signal(pid, start, _signal.SIGKILL)
-        if not job.ended:
+        for job in mains:
             proc.signal_child(job.pid, _signal.SIGKILL)
 
-    def _stop(self, job: "Job") -> "dict[int, int]":
+    def _stop(self, jobs: "list[Job]") -> "dict[int, int]":
+        """pid -> start time of all that was stopped."""
+        self.home()
         stopped: "dict[int, int]" = {}
         strangers: "set[int]" = set()
+        marks = {job.mark for job in jobs}
         until = time.monotonic() + PATIENCE
         while True:
             before = len(stopped)
-            for pid in self._marked(job.mark, strangers):
-                if pid not in stopped and proc.signal_marked(pid, job.mark, _signal.SIGSTOP):
+            for pid, mark in proc.marked(marks, strangers).items():
+                if pid not in stopped and proc.signal_marked(pid, mark, _signal.SIGSTOP):
                     stopped[pid] = proc.start_time(pid)
-            for found in self.members(job):
+            for _, found in self._members(jobs):
                 if stopped.get(found.pid) != found.start and proc.signal(found.pid, found.start, _signal.SIGSTOP):
                     stopped[found.pid] = found.start
             if len(stopped) == before or time.monotonic() > until:
                 return stopped
 
-    def _marked(self, mark: int, strangers: "set[int]") -> "list[int]":
-        """Living processes with a mark; remembers in `strangers` who has none, so that the next look is quick."""
-        found = []
-        self.home()
-        for pid in proc.pids():
-            if pid in strangers:
-                continue
-            if proc.limit_mark(pid) != mark:
-                strangers.add(pid)
-                continue
-            process = proc.process(pid)
-            if process and process.alive:
-                found.append(pid)
-        return found
-
     def freeze(self, job: "Job", *, on: bool) -> None:
         """Stops all of a phase where it is, or lets it go on."""
         if on:
-            self._stop(job)
-            return
-        for found in self.members(job):
-            proc.signal(found.pid, found.start, _signal.SIGCONT)
+            self._stop([job])
+        else:
+            self.signal([job], _signal.SIGCONT)
 
     def _kill_gone(self) -> None:
         """Orphans of phases that are over."""

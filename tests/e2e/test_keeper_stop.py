@@ -241,3 +241,41 @@ def test_leftovers_of_one_phase_are_told_from_another_that_runs(keeper: Keeper) 
     client.send(op="stop_all", grace=0.2)
     client.entry("exit", "b")
     assert not keeper.truth or wait_for(lambda: not keeper.left(), 4) or not keeper.left()
+
+
+@pytest.mark.parametrize("level", levels())
+def test_many_trees_are_stopped_at_once(level: str) -> None:
+    keeper = Keeper(level)
+    try:
+        client = keeper.client()
+        for number in range(40):
+            keeper.start(client, f"s{number}", "trap '' INT TERM; setsid sleep 300 & sleep 300", grace=60)
+        assert not keeper.truth or wait_for(lambda: len(keeper.left()) == 120, 5)
+        begun = time.monotonic()
+        client.send(op="stop_all", grace=0.2)
+        for number in range(40):
+            assert client.entry("exit", f"s{number}")["signal"] == 9
+        assert not keeper.truth or wait_for(lambda: not keeper.left(), 2) or not keeper.left()
+        assert time.monotonic() - begun < 1.2
+    finally:
+        keeper.close()
+
+
+@needs_truth
+def test_what_moved_to_another_cgroup_is_stopped_too() -> None:
+    if "cgroup" not in levels():
+        pytest.skip("no cgroups here")
+    keeper = Keeper("cgroup")
+    try:
+        client = keeper.client()
+        assert keeper.truth
+        sleep = "env -i /usr/bin/setsid /bin/sleep 300 >/dev/null 2>&1 </dev/null &"
+        move = f"echo 0 > {keeper.truth.path}/cgroup.procs; {sleep}"
+        keeper.start(client, "s", f"({move}); trap '' INT TERM; sleep 300")
+        keeper.start(client, "other", ["sleep", "300"])
+        assert wait_for(lambda: len(keeper.left()) == 4, 3), keeper.left()
+        client.send(op="stop", step="s", attempt=1, grace=0)
+        client.entry("exit", "s")
+        assert wait_for(lambda: len(keeper.left()) == 1, 2)
+    finally:
+        keeper.close()
