@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from typing import TextIO
 
+from teamflow.app.outputs import attempt_tail
 from teamflow.app.parts import Screen, Wired
 from teamflow.core.events import Record, RunEnded
 from teamflow.core.redact import Redactor
 from teamflow.core.state import RunState
 from teamflow.run.clock import SystemClock
-from teamflow.run.logs import read_tail
 from teamflow.views.header import RunHeader
-from teamflow.views.json import record_object
+from teamflow.views.json import json_text, record_object
 from teamflow.views.junit import junit_xml
 
 
@@ -50,7 +49,7 @@ class RecordingScreen:
         if self._events is not None:
             try:
                 for record in records:
-                    self._events.write(json.dumps(record_object(record), ensure_ascii=False) + "\n")
+                    self._events.write(json_text(record_object(record)) + "\n")
                 self._events.flush()
             except OSError as error:
                 self._events = None
@@ -67,12 +66,16 @@ class RecordingScreen:
         if self._events is not None:
             self._events.close()
         if self._junit is not None:
-            xml = junit_xml(state, self._header, SystemClock().now(), tail=self._tail)
+            xml = junit_xml(
+                state, self._header, SystemClock().now(), tail=lambda step, attempt: self._tail(state, step, attempt)
+            )
             try:
                 with open(self._junit, "w", encoding="utf-8") as file:
                     file.write(xml)
             except OSError as error:
                 self._screen.trouble(f"--junit: {self._junit}: {error.strerror}")
 
-    def _tail(self, step: str, attempt: int) -> str:
-        return self._redactor.text(read_tail(self._header.log(step, attempt)))
+    def _tail(self, state: RunState, step: str, attempt: int) -> str:
+        known = state.steps[step]
+        log, err = self._header.log(step, attempt), self._header.err(step, attempt)
+        return attempt_tail(known, known.attempts[attempt - 1], log, err, self._redactor)

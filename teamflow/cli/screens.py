@@ -6,22 +6,23 @@ that prints faster than this reads is shown in part, with a word on what was lef
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
+from teamflow.app.outputs import attempt_tail
 from teamflow.core.events import AttemptEnded, AttemptStarted, Record, RunEnded
 from teamflow.core.redact import RedactingStream, Redactor
 from teamflow.core.state import RunState
 from teamflow.run.clock import SystemClock
-from teamflow.run.logs import read_tail
 from teamflow.views.header import RunHeader
-from teamflow.views.json import record_object
+from teamflow.views.json import json_text, record_object
 from teamflow.views.plain import PlainPrinter
 from teamflow.views.summary import summary
+
+if TYPE_CHECKING:
+    import asyncio
 
 _POLL: Final = 0.1
 _CHUNK: Final = 256 * 1024
@@ -64,7 +65,7 @@ class JsonScreen(QuietScreen):
     """Every record as one JSON line on stdout."""
 
     def records(self, records: Sequence[Record], state: RunState) -> None:
-        print("\n".join(json.dumps(record_object(record), ensure_ascii=False) for record in records), flush=True)
+        print("\n".join(json_text(record_object(record)) for record in records), flush=True)
 
     def end(self, state: RunState, ended: RunEnded) -> None:
         pass
@@ -79,13 +80,18 @@ class PlainScreen(QuietScreen):
         self._printer = PlainPrinter(header, tail=self._tail)
         self._followed: dict[str, _Followed] = {}
         self._handle: asyncio.TimerHandle | None = None
+        self._state: RunState | None = None
 
     def begin(self, state: RunState) -> None:
+        self._state = state
         for step_id in state.running:
             live = state.steps[step_id].live
             if live is not None:
                 self._follow(step_id, live.number, state)
-        self._poll(asyncio.get_running_loop())
+        # Imported here: a run with nothing to do is shown without a loop.
+        from asyncio import get_running_loop
+
+        self._poll(get_running_loop())
 
     def records(self, records: Sequence[Record], state: RunState) -> None:
         lines: list[str] = []
@@ -109,9 +115,11 @@ class PlainScreen(QuietScreen):
         super().end(state, ended)
 
     def _tail(self, step: str, attempt: int) -> str:
-        text = read_tail(self._header.log(step, attempt))
-        errors = read_tail(self._header.err(step, attempt))
-        return self._redactor.text("\n".join(part for part in (text, errors) if part))
+        known = self._state.steps.get(step) if self._state is not None else None
+        if known is None:
+            return ""
+        log, err = self._header.log(step, attempt), self._header.err(step, attempt)
+        return attempt_tail(known, known.attempts[attempt - 1], log, err, self._redactor)
 
     def _follow(self, step: str, attempt: int, state: RunState) -> None:
         known = state.steps.get(step)

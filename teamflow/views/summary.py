@@ -124,9 +124,9 @@ def next_commands(state: RunState, header: RunHeader) -> list[str]:
     shown = [f"`teamflow logs {failed[0].step.id}` shows what it printed"] if failed else []
     if state.ended is None or any(known.status not in ENDED for known in state.steps.values()):
         return [*shown, f"`{again}` goes on where it stopped"]
-    if failed or state.ended.status != "succeeded":
+    if state.ended.status != "succeeded":
         return [*shown, f"`{again}` runs again what did not succeed"]
-    return ["`teamflow status` shows every step"]
+    return shown or ["`teamflow status` shows every step"]
 
 
 def _quoted(word: str) -> str:
