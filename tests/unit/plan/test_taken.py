@@ -29,7 +29,7 @@ def test_a_result_that_is_not_there_is_an_error(how: str | None, state: str) -> 
         run.end("plan", how)
     [found] = unresolved(SHIP, run.state.steps)
     assert found.code == "result-missing"
-    assert found.message == f"ship names results of plan, which is not selected and {state} in the run that goes on"
+    assert found.message == f"ship names results of plan, which is not selected and {state} in the newest run"
 
 
 def test_a_new_run_has_no_results() -> None:
