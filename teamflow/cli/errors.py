@@ -23,6 +23,7 @@ BROKEN_PIPE = 141
 
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASS|KEY|AUTH|CREDENTIAL|COOKIE", re.IGNORECASE)
 _SHORTEST = 6
+_UNREADABLE = ("CodecError", "PlanFormatError")
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 
 
@@ -51,7 +52,8 @@ def _told(error: Exception) -> int:
     code = known_trouble(error)
     if code is None:
         return _crashed(error)
-    say(f"teamflow: {error}")
+    remedy = "\n  read this run with the version that wrote it" if type(error).__name__ in _UNREADABLE else ""
+    say(f"teamflow: {error}{remedy}")
     return code
 
 
@@ -63,7 +65,7 @@ def known_trouble(error: Exception) -> int | None:
     name = type(error).__name__
     if name in ("NoTeamFile", "NoRun"):
         return USAGE
-    if name in ("StoreError", "TargetError", "KeeperError", "MissingSecret", "CodecError", "PlanFormatError"):
+    if name in ("StoreError", "WorkspaceError", "MissingSecret", *_UNREADABLE):
         return ENVIRONMENT
     if isinstance(error, OSError) and error.filename is not None and not isinstance(error, BlockingIOError):
         return ENVIRONMENT

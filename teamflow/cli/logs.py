@@ -14,6 +14,7 @@ from teamflow.cli.opened import opened
 from teamflow.cli.output import out, say
 from teamflow.cli.verb import VerbCommand, check_step, run_option
 from teamflow.core.state import AttemptState, StepState
+from teamflow.views.json import json_text
 from teamflow.views.logs import OutputLines, prefix
 from teamflow.views.sanitize import Stream
 
@@ -37,7 +38,10 @@ POLL = 0.1
     help="From a byte offset of STEP's log, or only attempts of the last DURATION (10m).",
 )
 @run_option
-def logs(step: str | None, following: bool, attempt: int | None, since: str | None, number: int | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="A JSON object per line, and one with the offset at each end.")
+def logs(
+    step: str | None, following: bool, attempt: int | None, since: str | None, number: int | None, as_json: bool
+) -> None:
     """Show what steps printed: one as it is, all of them as `step | line`."""
     if step is None and attempt is not None:
         raise click.UsageError("--attempt needs a STEP")
@@ -45,7 +49,8 @@ def logs(step: str | None, following: bool, attempt: int | None, since: str | No
     with opened(number) as inspected:
         if step is not None:
             check_step(step, inspected.state.steps)
-        reading = Reading(inspected, step, attempt=attempt, offset=offset, begun=begun)
+        form = "json" if as_json else "lines" if step is None else "plain"
+        reading = Reading(inspected, step, attempt=attempt, offset=offset, begun=begun, form=form)
         reading.take_in()
         if not reading.found and not following:
             say(_nothing(inspected, step, attempt))
@@ -87,13 +92,16 @@ class Reading:
     """The attempts that are shown, in the order in which they started; each is printed up to where it has got."""
 
     def __init__(
-        self, inspected: Inspected, step: str | None, *, attempt: int | None, offset: int, begun: float
+        self, inspected: Inspected, step: str | None, *, attempt: int | None, offset: int, begun: float, form: str
     ) -> None:
+        """`form`: plain (as it comes) | lines (with the step's prefix) | json."""
         self._inspected = inspected
         self._step = step
         self._attempt = attempt
         self._offset = offset
         self._begun = begun
+        self._form = form
+        self._first = {name: max(1, len(known.attempts)) for name, known in inspected.state.steps.items()}
         self._open: dict[tuple[str, int], Shown] = {}
         self._done: set[tuple[str, int]] = set()
 
@@ -109,8 +117,8 @@ class Reading:
         known = self._inspected.state.steps.get(self._step) if self._step is not None else None
         if known is None:
             return False
-        if self._attempt is not None:
-            return len(known.attempts) >= self._attempt and known.attempts[self._attempt - 1].outcome is not None
+        if self._attempt is not None and len(known.attempts) >= self._attempt:
+            return known.attempts[self._attempt - 1].outcome is not None
         return known.ended_at is not None
 
     def take_in(self) -> None:
@@ -122,7 +130,8 @@ class Reading:
             shown = self._open.get(key)
             if shown is None:
                 output = AttemptOutput(self._inspected, known, attempt, offset=self._offset)
-                shown = self._open[key] = Shown(output, prefixed=self._step is None)
+                self._offset = 0
+                shown = self._open[key] = Shown(output, form=self._form)
             # The outcome was looked at before the log: what comes after it belongs to nobody.
             if attempt.outcome is not None:
                 shown.finish()
@@ -139,37 +148,47 @@ class Reading:
 
     def _wanted(self) -> list[tuple[StepState, AttemptState]]:
         steps = self._inspected.state.steps
-        chosen = steps.values() if self._step is None else [steps[self._step]]
+        chosen = [known for name, known in steps.items() if self._step in (None, name)]
         found = [(known, attempt) for known in chosen for attempt in self._attempts(known)]
         return sorted(found, key=lambda pair: (pair[1].started, pair[1].mono))
 
     def _attempts(self, known: StepState) -> Iterable[AttemptState]:
+        """The one asked for; else the newest when this began, and those that came since."""
         if self._attempt is not None:
             return known.attempts[self._attempt - 1 : self._attempt]
-        first = max(0, len(known.attempts) - 1)
-        for at, attempt in enumerate(known.attempts):
-            # One that was shown already stays; so following a retry shows both.
-            if (known.step.id, attempt.number) in self._open:
-                first = min(first, at)
-        return [a for a in known.attempts[first:] if a.ended is None or a.ended >= self._begun]
+        first = self._first.get(known.step.id, 1)
+        return [a for a in known.attempts[first - 1 :] if a.ended is None or a.ended >= self._begun]
 
 
 class Shown:
-    """One attempt on its way to stdout: with a prefix line by line, else as it comes."""
+    """One attempt on its way to stdout."""
 
-    def __init__(self, output: AttemptOutput, *, prefixed: bool) -> None:
+    def __init__(self, output: AttemptOutput, *, form: str) -> None:
         self.output = output
-        self._lines = OutputLines(prefix(output.step_id)) if prefixed else None
+        self._form = form
+        self._lines = OutputLines(prefix(output.step_id) if form == "lines" else "")
         self._stream = Stream()
 
     def print(self, pieces: Iterable[bytes]) -> None:
         for data in pieces:
-            out(self._stream.feed(data) if self._lines is None else _joined(self._lines.feed(data)))
+            if self._form == "plain":
+                out(self._stream.feed(data))
+            else:
+                self._tell(self._lines.feed(data))
 
     def finish(self) -> None:
         self.print(self.output.close())
-        out(self._stream.close() if self._lines is None else _joined(self._lines.close()))
+        out(self._stream.close())
+        self._tell(self._lines.close())
+        if self._form == "json":
+            self._object(offset=self.output.offset)
 
+    def _tell(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            if self._form == "json":
+                self._object(line=line)
+            else:
+                out(f"{line}\n")
 
-def _joined(lines: Iterable[str]) -> str:
-    return "".join(f"{line}\n" for line in lines)
+    def _object(self, **told: str | int) -> None:
+        out(json_text({"step": self.output.step_id, "attempt": self.output.number, **told}) + "\n")

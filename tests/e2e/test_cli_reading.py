@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.made import argv, environment, process, started
+from tests.unit.cli.made import argv, call, environment, process, started
 
 WAITS = """
 agents:
@@ -99,17 +99,17 @@ class Terminal:
 
 @pytest.mark.parametrize("template", ["default", "review"])
 def test_a_template_runs_and_tells(tmp_path: Path, template: str) -> None:
-    assert process(tmp_path, "init", "--template", template).code == 0
+    assert call(tmp_path, "init", "--template", template).code == 0
     ran = process(tmp_path, "run")
     assert ran.code == 0, ran
     assert "run 1 of " in ran.err
     assert len(ran.err.split("run 1 of ")[-1].splitlines()) <= 15
-    found = json.loads(process(tmp_path, "status", "--json", "--exit-status").out)
+    found = json.loads(call(tmp_path, "status", "--json", "--exit-status").out)
     assert found["status"] == "succeeded"
     assert all(step["status"] == "succeeded" for step in found["steps"])
     last = found["steps"][-1]
     assert last["text"] in ("Hello, the page has 3 lines", "reviews: 3")
-    logs = process(tmp_path, "logs").out
+    logs = call(tmp_path, "logs").out
     assert f"{last['id']} | {last['text']}\n" in logs
     assert '{"type"' not in logs
 
@@ -119,7 +119,7 @@ def test_plan_knows_what_the_cache_holds(tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_text("x")
 
     def action() -> tuple[str, str, int]:
-        answer = process(tmp_path, "plan", "--json", "--detailed-exitcode")
+        answer = call(tmp_path, "plan", "--json", "--detailed-exitcode")
         (step,) = json.loads(answer.out)["steps"]
         return step["action"], step["reason"], answer.code
 
@@ -131,7 +131,7 @@ def test_plan_knows_what_the_cache_holds(tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_text("y")
     assert action() == ("run", "reads: in.txt changed", 10)
     assert process(tmp_path, "run").code == 0
-    assert process(tmp_path, "why", "a").out.endswith("it ran because reads: in.txt changed\n")
+    assert call(tmp_path, "why", "a").out.endswith("it ran because reads: in.txt changed\n")
 
 
 def test_logs_and_events_follow_a_run(tmp_path: Path, waiting: subprocess.Popen[bytes]) -> None:
@@ -145,14 +145,29 @@ def test_logs_and_events_follow_a_run(tmp_path: Path, waiting: subprocess.Popen[
         assert read_until(one, b"one\n") == b"one\n"
         read_until(events, b"AttemptStarted")
         read_until(status, b"slow: started\n")
-        assert "running" in process(tmp_path, "status").out
-        assert process(tmp_path, "why", "after").out == "after: pending: waits for slow (running)\n"
+        assert "running" in call(tmp_path, "status").out
+        assert call(tmp_path, "why", "after").out == "after: pending: waits for slow (running)\n"
         (tmp_path / "go").touch()
         assert seen + everything.communicate(timeout=20)[0] == b"slow | one\nslow | two\nafter | three\n"
         assert one.communicate(timeout=20)[0] == b"two\n"
         assert b'"RunEnded"' in events.communicate(timeout=20)[0]
         assert b"after: succeeded" in status.communicate(timeout=20)[0]
         assert [each.returncode for each in (everything, one, events, status)] == [0, 0, 0, 0]
+
+
+def test_following_a_step_shows_every_attempt_that_comes(tmp_path: Path) -> None:
+    command = "echo $TEAMFLOW_ATTEMPT; while [ ! -e go ]; do sleep 0.02; done; exit 1"
+    step = f"{{command: {json.dumps(command)}, retry: {{attempts: 3, delay: 1ms}}}}"
+    (tmp_path / "team.yaml").write_text(f"agents:\n  a: {step}\n")
+    with started(tmp_path, "run", "--progress", "quiet") as runner:
+        until(lambda: (tmp_path / ".teamflow/runs/1/logs/a.1.log").exists())
+        with started(tmp_path, "logs", "a", "-f") as following:
+            read_until(following, b"1\n")
+            (tmp_path / "go").touch()
+            assert following.communicate(timeout=20)[0] == b"2\n3\n"
+        runner.communicate(timeout=20)
+    assert call(tmp_path, "logs", "a").out == "3\n"
+    assert call(tmp_path, "logs", "a", "--attempt", "2").out == "2\n"
 
 
 def test_a_log_that_is_truncated_is_read_again(tmp_path: Path, waiting: subprocess.Popen[bytes]) -> None:
@@ -165,11 +180,11 @@ def test_a_log_that_is_truncated_is_read_again(tmp_path: Path, waiting: subproce
 
 
 def test_cancel_from_another_terminal(tmp_path: Path, waiting: subprocess.Popen[bytes]) -> None:
-    assert process(tmp_path, "cancel", "slow") == (0, "cancelling slow\n", "")
+    assert call(tmp_path, "cancel", "slow") == (0, "cancelling slow\n", "")
     assert waiting.wait(timeout=20) == 1
-    assert "cancelled by " in process(tmp_path, "why", "slow").out
-    assert process(tmp_path, "why", "after").out == "after: skipped: slow was cancelled\n"
-    assert process(tmp_path, "cancel", "slow").code == 1
+    assert "cancelled by " in call(tmp_path, "why", "slow").out
+    assert call(tmp_path, "why", "after").out == "after: skipped: slow was cancelled\n"
+    assert call(tmp_path, "cancel", "slow").code == 1
 
 
 def test_a_runner_that_was_killed(tmp_path: Path) -> None:
@@ -182,13 +197,13 @@ def test_a_runner_that_was_killed(tmp_path: Path) -> None:
             runner.wait(timeout=10)
             _, err = following.communicate(timeout=20)
             assert b"its runner is gone: `teamflow run` goes on" in err
-    assert process(tmp_path, "status").out.startswith("run 1 of team: interrupted (its runner is gone)")
-    found = json.loads(process(tmp_path, "status", "--json").out)
+    assert call(tmp_path, "status").out.startswith("run 1 of team: interrupted (its runner is gone)")
+    found = json.loads(call(tmp_path, "status", "--json").out)
     assert (found["status"], found["runner"]) == ("running", None)
-    assert process(tmp_path, "status", "--exit-status").code == 130
+    assert call(tmp_path, "status", "--exit-status").code == 130
     (tmp_path / "go").touch()
     assert process(tmp_path, "run").code == 0
-    assert process(tmp_path, "logs").out == "slow | one\nslow | two\nafter | three\n"
+    assert call(tmp_path, "logs").out == "slow | one\nslow | two\nafter | three\n"
 
 
 def test_the_live_table_and_hostile_output(tmp_path: Path) -> None:

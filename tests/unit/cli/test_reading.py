@@ -131,6 +131,17 @@ def test_logs_of_all_steps_and_of_one(made: Made) -> None:
     assert call(made.root, "logs", "a", "-f").out == "one\ntwo\n"
 
 
+def test_logs_as_json(made: Made) -> None:
+    lines = [json.loads(line) for line in call(made.root, "logs", "--json").out.splitlines()]
+    assert lines == [
+        {"step": "a", "attempt": 1, "line": "one"},
+        {"step": "a", "attempt": 1, "line": "two"},
+        {"step": "a", "attempt": 1, "offset": 8},
+        {"step": "b", "attempt": 1, "line": "three"},
+        {"step": "b", "attempt": 1, "offset": 5},
+    ]
+
+
 def test_logs_that_are_not_there(made: Made) -> None:
     assert call(made.root, "logs", "a", "--attempt", "2") == (0, "", "a has no attempt 2; its newest is 1\n")
     (made.directory / "logs" / "a.1.log").unlink()
