@@ -81,6 +81,13 @@ TEAM: Final = (
         "agents:\n  Run Tests: {command: pytest -q}\n",
         "agents:\n  run-tests: {command: pytest -q}\n",
     ),
+    Code(
+        "too-many",
+        "more complaints than anybody reads",
+        "After 1000 complaints about unknown keys and wrong types the rest is only counted. Mend the first ones.",
+        "",
+        "",
+    ),
     Code("no-agents", "the team has no agents", "A team needs at least one agent.", "agents: {}\n", _RIGHT),
     Code(
         "no-kind",

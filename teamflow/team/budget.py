@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from teamflow.core.plan import Json
 
-_WORK = 1_000_000
+_WORK = 500_000
 _TURN = 10
 _DEEPEST = 64
 _INT_BITS = 64

@@ -55,21 +55,22 @@ def check_template(scope: Scope, text: str, path: Path, owner: Owner) -> None:
     if "{" not in text or not is_template(text):
         return
     try:
-        compiled = compile_template(text)
-        scope.pay(text, compiled)
+        compiled = scope.read(text, compile_template)
     except TemplateError as error:
         _unreadable(scope, error, text, path)
         return
-    _check_references(scope, compiled, text, path, owner)
+    if compiled is not None:
+        _check_references(scope, compiled, text, path, owner)
 
 
 def check_expression(scope: Scope, text: str, path: Path, owner: Owner, *, wanted: str | None = None) -> None:
     """A bare expression, whose value must have the JSON type `wanted` as far as that is known."""
     try:
-        compiled = compile_expression(text)
-        scope.pay(text, compiled)
+        compiled = scope.read(text, compile_expression)
     except TemplateError as error:
         _unreadable(scope, error, text, path)
+        return
+    if compiled is None:
         return
     if _check_references(scope, compiled, text, path, owner) and wanted is not None:
         found = compiled.json_type or declared_type(scope, compiled, owner.agent)

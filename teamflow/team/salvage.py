@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from teamflow.team.model import Team
 from teamflow.team.source import Path, Value
-from teamflow.team.structure import Complain, read_team
+from teamflow.team.structure import MOST, Complain, read_team
 
 _ROUNDS = 5
 _ENTRIES = frozenset(("agents", "personas", "inputs", "pr_policies"))
@@ -34,6 +34,8 @@ def read_all(tree: Value, complain: Complain) -> Salvaged:
     team = read_team(tree, note)
     if team is not None or not isinstance(tree, dict):
         return Salvaged(team, frozenset())
+    if len(wrong) >= MOST:
+        return Salvaged(None, frozenset())
     damaged: set[Path] = set()
     for _ in range(_ROUNDS):
         damaged.update(path[:2] for path in wrong)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn, cast
 
-from jinja2 import TemplateSyntaxError, Undefined, UndefinedError, nodes, pass_context
+from jinja2 import Template, TemplateSyntaxError, Undefined, UndefinedError, nodes, pass_context
 from jinja2.exceptions import SecurityError, TemplateRuntimeError
 from jinja2.parser import Parser
 from jinja2.runtime import Context, LoopContext, StrictUndefined
@@ -29,11 +29,6 @@ MAX_TOKENS = 5_000
 _LOOP = frozenset(
     ("index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "previtem", "nextitem")
 )
-_TESTS = (
-    "boolean", "defined", "divisibleby", "eq", "equalto", "==", "even", "false", "float", "ge", ">=", "gt",
-    "greaterthan", ">", "in", "integer", "iterable", "le", "<=", "lessthan", "lower", "lt", "<", "mapping", "ne",
-    "!=", "none", "number", "odd", "sequence", "string", "true", "undefined", "upper",
-)  # fmt: skip
 
 
 class _Absent(StrictUndefined):
@@ -83,7 +78,7 @@ class _Environment(ImmutableSandboxedEnvironment):
         self.filters[CHARGED] = _charge
         self.filters[COUNTED] = _count
         self.filters[CONCAT] = _concat
-        self.tests = {name: test for name, test in self.tests.items() if name in _TESTS}
+        self.tests = {name: test for name, test in self.tests.items() if name in sandbox_filters.TESTS}
         self.globals = {"range": _range}
         self.finalize = _finalize
 
@@ -167,7 +162,7 @@ def _concat(context: Context, parts: list[object]) -> object:
 class _Program:
     """A template or expression that Jinja2 compiled."""
 
-    __slots__ = ("_root", "_typed", "json_type", "references", "tokens")
+    __slots__ = ("_body", "_compiled", "_typed", "json_type", "references", "tokens")
 
     def __init__(
         self,
@@ -178,19 +173,32 @@ class _Program:
         typed: bool,
         json_type: str | None,
     ) -> None:
-        self._root = _environment().from_string(body)
+        self._body: nodes.Template | None = body
+        self._compiled: Template | None = None
         self._typed = typed
         self.json_type = json_type
         self.references = references
         self.tokens = tokens
 
+    def _code(self) -> Template:
+        """The compiled template, made when it is first rendered: to check a file, reading is enough."""
+        if self._compiled is None:
+            assert self._body is not None
+            try:
+                self._compiled = _environment().from_string(self._body)
+            except (RecursionError, SyntaxError, MemoryError, OverflowError):
+                raise TemplateError("this is nested too deep") from None
+            self._body = None
+        return self._compiled
+
     def render(self, context: Mapping[str, Json]) -> Json:
         budget = Budget(MAX_RESULT)
-        frame = self._root.new_context({**context, BUDGET: budget})
+        root = self._code()
+        frame = root.new_context({**context, BUDGET: budget})
         try:
             pieces: list[str] = []
             length = 0
-            for piece in self._root.root_render_func(frame):
+            for piece in root.root_render_func(frame):
                 length += len(piece)
                 if length > MAX_RESULT:
                     raise OverBudget(f"the result is longer than {MAX_RESULT} characters")
@@ -276,7 +284,4 @@ def _lone_expression(tree: nodes.Template) -> nodes.Expr | None:
 
 def _say(error: TemplateSyntaxError) -> str:
     message = error.message or "this is not a template"
-    if message.startswith("No filter named"):
-        known = ", ".join(sorted(sandbox_filters.ALLOWED))
-        return f"no{message[2:]} The filters are: {known}."
     return message[0].lower() + message[1:]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from jinja2 import nodes
 
+from teamflow.team.sandbox_filters import ALLOWED, TESTS
 from teamflow.team.template import Reference
 
 COUNTED = " counted"
@@ -77,6 +78,12 @@ def _check(node: nodes.Node) -> None:
             raise Unreadable("nothing can be called here but range(); use a filter, as in x | upper", line=node.lineno)
         case nodes.Filter(node=None) | nodes.Filter(dyn_args=nodes.Node()) | nodes.Filter(dyn_kwargs=nodes.Node()):
             raise Unreadable("a filter needs a value and plain arguments", line=node.lineno)
+        case nodes.Filter(name=name) if name not in ALLOWED:
+            known = ", ".join(ALLOWED)
+            raise Unreadable(f"there is no filter {name!r}; the filters are {known}", line=node.lineno)
+        case nodes.Test(name=name) if name not in TESTS:
+            known = ", ".join(test for test in TESTS if test.isalpha())
+            raise Unreadable(f"there is no test {name!r}; the tests are {known}", line=node.lineno)
         case nodes.Assign(target=nodes.Name()) | nodes.Getattr() | nodes.Getitem():
             pass
         case nodes.Const(value=float()) if not math.isfinite(node.value):

@@ -19,6 +19,11 @@ ALLOWED = (
     "last", "length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "replace", "reverse", "round",
     "select", "selectattr", "sort", "string", "sum", "title", "tojson", "trim", "truncate", "unique", "upper",
 )  # fmt: skip
+TESTS = (
+    "boolean", "defined", "divisibleby", "eq", "equalto", "==", "even", "false", "float", "ge", ">=", "gt",
+    "greaterthan", ">", "in", "integer", "iterable", "le", "<=", "lessthan", "lower", "lt", "<", "mapping", "ne",
+    "!=", "none", "number", "odd", "sequence", "string", "true", "undefined", "upper",
+)  # fmt: skip
 _WIDEST = 10_000
 
 

@@ -5,7 +5,7 @@ Decides nothing about correctness. Suggestions cost time, so there is a fixed nu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 
 from teamflow.core.diagnostics import Diagnostics, did_you_mean
@@ -18,7 +18,7 @@ from teamflow.team.template import Compiled, TemplateError
 
 _SUGGESTIONS = 40
 _MOST_KNOWN = 2_000
-_MOST_TOKENS = 50_000
+_MOST_TOKENS = 20_000
 _SECTIONS = {
     "unknown-engine": "engines",
     "unknown-persona": "personas",
@@ -88,13 +88,22 @@ class Scope:
         self._suggestions -= 1
         return did_you_mean(word, names) or otherwise
 
-    def pay(self, source: str, compiled: Compiled) -> None:
-        """Counts what reading a template took. Raises TemplateError when all of them took too much."""
+    def read(self, source: str, compile_text: Callable[[str], Compiled]) -> Compiled | None:
+        """A template as `compile_text` reads it. Raises TemplateError, also once when all of a team are too much.
+
+        None after that: the rest is not read.
+        """
+        if self._tokens > _MOST_TOKENS:
+            return None
+        compiled = compile_text(source)
         if compiled.tokens and source not in self._seen:
             self._seen.add(source)
             self._tokens += compiled.tokens
             if self._tokens > _MOST_TOKENS:
-                raise TemplateError("the templates of this team are too large together: move text into inputs or files")
+                raise TemplateError(
+                    "the templates of this team are too many together: name values with plain {{ a.b }}"
+                )
+        return compiled
 
     def layers(self, agent: Agent) -> tuple[Agent, ...]:
         """The agent, its persona and the defaults, strongest first."""

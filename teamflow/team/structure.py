@@ -6,6 +6,7 @@ reports paths, and `complain` turns them into spans.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, Protocol, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -36,6 +37,14 @@ _EXPECTED = {
     "literal_error": "{expected}",
     "finite_number": "a finite number",
 }
+
+
+MOST = 1_000
+"""Complaints about shapes after which the rest is only counted."""
+
+
+_FAR_TOO_MANY = 10 * MOST
+_CUT_DEPTH = 4
 
 
 class Complain(Protocol):
@@ -83,14 +92,34 @@ def read_team(tree: Value, complain: Complain) -> Team | None:
 
 def report(error: ValidationError, tree: dict[str, Value], complain: Complain) -> None:
     """Complains about everything in `error`, once per place."""
+    if error.error_count() > _FAR_TOO_MANY:
+        shorter = _cut(tree, 0)
+        try:
+            Team.model_validate(shorter)
+        except ValidationError as first:
+            total = error.error_count()
+            error = first
+            complain("too-many", f"there are {total} complaints in all", ())
     found: dict[Path, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False, include_context=True, include_input=False):
         found.setdefault(_real_path(detail, tree), []).append(detail)
     inner = {path[:length] for path in found for length in range(len(path))}
-    for path, details in found.items():
+    for count, (path, details) in enumerate(found.items()):
+        if count == MOST:
+            complain("too-many", f"there are {len(found) - MOST} more complaints like these", path)
+            return
         if path in inner and all(detail["type"] not in ("missing", "extra_forbidden") for detail in details):
             continue  # another form of the value got further, and its complaint is the one meant
         _say(path, details, tree, complain)
+
+
+def _cut(tree: Value, depth: int) -> Value:
+    """The beginning of every map and list near the top, for files with mistakes without number."""
+    if isinstance(tree, dict) and depth < _CUT_DEPTH:
+        return {key: _cut(tree[key], depth + 1) for key in itertools.islice(tree, MOST)}
+    if isinstance(tree, list) and depth < _CUT_DEPTH:
+        return [_cut(item, depth + 1) for item in tree[:MOST]]
+    return tree
 
 
 def _real_path(detail: ErrorDetails, tree: Value) -> Path:

@@ -266,6 +266,7 @@ def test_suggestions(read: Callable[..., Loaded]) -> None:
 
 def test_ten_thousand_mistakes_are_found_in_time(read: Callable[..., Loaded]) -> None:
     text = "agents:\n" + "".join(f"  a{n}: {{command: x, depends_on: [b{n}], foo: 1}}\n" for n in range(10_000))
-    assert len(list(read(text).diagnostics)) == 10_000
+    codes = [item.code for item in read(text).diagnostics]
+    assert (codes.count("unknown-key"), codes.count("too-many")) == (1_000, 1)
     text = text.replace(", foo: 1", "")
     assert len(list(read(text).diagnostics)) == 10_000

@@ -213,6 +213,7 @@ def test_all_problems_in_one_go(complaints: Complaints) -> None:
         ("unknown-key", 1, 1),
         ("unknown-key", 3, 26),
         ("unknown-agent", 4, 40),
+        ("template-in-shell", 5, 19),
         ("wrong-type", 5, 60),
         ("unknown-reference", 6, 17),
         ("unknown-persona", 6, 48),

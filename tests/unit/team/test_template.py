@@ -72,7 +72,7 @@ def test_render(source: str, value: object) -> None:
         ("{{ inputs.list[9] }}", "there is no entry number 9"),
         ("{{ x", "unexpected end of template"),
         ("{% if %}", "expected an expression"),
-        ("{{ 'a' | nope }}", "no filter named 'nope'. The filters are: abs"),
+        ("{{ 'a' | nope }}", "there is no filter 'nope'; the filters are abs"),
         ("{{ 'a' + 1 }}", "join texts with ~"),
         ("{{ 1 / 0 }}", "division by zero"),
         ("{{ inputs }}{% for x in inputs.n %}{% endfor %}", "can be looped over"),
@@ -204,19 +204,19 @@ BOMBS = [
 
 @pytest.mark.parametrize("source", BOMBS)
 def test_no_bomb_goes_off(source: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(TemplateError):
         render(source, CONTEXT)
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
 
 
 def test_rendering_many_times_costs_one_compilation() -> None:
     source = "{% if inputs.flag %}{{ inputs.n }}{% endif %}"
     render(source, CONTEXT)
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(2_000):
         render(source, CONTEXT)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 def test_names() -> None:
