@@ -1,0 +1,101 @@
+"""The parts of the documentation that are made from the code, between `<!-- NAME:begin ... -->` and `<!-- NAME:end -->`.
+
+    python -m tests.docs.generated        writes them anew
+
+`PARTS` says which page has which part. The tests compare; they write nothing.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from teamflow.cli.toplevel import GROUPS
+from teamflow.core.state import ENDED, TRANSITIONS, Status
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def states() -> str:
+    """`core/state.TRANSITIONS` as a diagram: one arrow per pair of statuses, with the records that lead along it."""
+    arrows: dict[tuple[Status, Status], list[str]] = {(Status.PENDING, Status.QUEUED): ["nothing is left to wait for"]}
+    for (status, event), following in TRANSITIONS.items():
+        for after in sorted(following):
+            arrows.setdefault((status, after), []).append(event.__name__)
+    order = list(Status)
+    lines = ["```mermaid", "stateDiagram-v2", "    [*] --> pending"]
+    for (before, after), names in sorted(arrows.items(), key=lambda item: tuple(map(order.index, item[0]))):
+        lines.append(f"    {before} --> {after}: {', '.join(names)}")
+    lines += [f"    {status} --> [*]" for status in order if status in ENDED]
+    return "\n".join([*lines, "```"])
+
+
+def layers() -> str:
+    """The layers of `.importlinter`, as a drawing."""
+    contract = configparser.ConfigParser()
+    contract.read(ROOT / ".importlinter")
+    rows = contract["importlinter:contract:layers"]["layers"].split("\n")
+    about = {
+        "__main__": "answers --help and --version, hands on the rest",
+        "cli": "verbs, terminals, exit codes (click, rich)",
+        "app": "the composition root: names every adapter",
+        "run | views": "the only loop that acts | state to text and JSON, pure",
+        "engines | targets | workspaces | store": "translators | processes | files | records and cache",
+        "keeper": "starts and kills processes; imports nothing of teamflow",
+        "ports": "the seams, as Protocols",
+        "policy": "decide and retry: state in, records out",
+        "plan": "model to plan, keys, differences (networkx)",
+        "team": "file to model, every complaint (yaml, pydantic, jinja2)",
+        "core": "words: plan, events, state, outcomes, diagnostics",
+    }
+    drawn = [f"{row.strip():<40} {about.get(row.strip(), '')}".rstrip() for row in rows if row.strip()]
+    return "\n".join(["```text", *drawn, "```"])
+
+
+def verbs() -> str:
+    """`teamflow VERB --help` of every verb."""
+    parts = []
+    for title, group in GROUPS:
+        parts.append(f"## {title}")
+        for verb in group:
+            parts.append(f"### {verb.name}\n\n```text\n{help_of(verb.name)}\n```")
+    return "\n\n".join(parts)
+
+
+def help_of(verb: str) -> str:
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
+    argv = [sys.executable, "-m", "teamflow", verb, "--help"]
+    shown = subprocess.run(argv, check=True, capture_output=True, text=True, env=environ, cwd=ROOT)
+    return shown.stdout.rstrip()
+
+
+PARTS: dict[str, tuple[str, Callable[[], str]]] = {
+    "states": ("docs/operations.md", states),
+    "layers": ("docs/architecture.md", layers),
+    "verbs": ("docs/cli.md", verbs),
+}
+
+
+def between(text: str, name: str) -> tuple[int, int]:
+    """Where the part of that name lies in a page: after its first marker, before its last."""
+    found = re.search(rf"(?s)<!-- {name}:begin[^\n]*-->\n(.*?)\n<!-- {name}:end -->", text)
+    if found is None:
+        raise ValueError(f"no markers {name}:begin and {name}:end")
+    return found.span(1)
+
+
+def main() -> None:
+    for name, (page, make) in PARTS.items():
+        path = ROOT / page
+        text = path.read_text(encoding="utf-8")
+        start, end = between(text, name)
+        path.write_text(text[:start] + make() + text[end:], encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
