@@ -12,7 +12,7 @@ import json
 import marshal
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from teamflow import __version__
@@ -65,15 +65,27 @@ def write(
     inputs: str,
     rows: list[Row],
     witness: tuple[Mapping[str, Stat | None], Mapping[str, Stat]],
+    artifacts: Iterable[str],
     began: int,
 ) -> None:
-    """Best effort: without a certificate the next run goes the long way. `rows`: the records of this run."""
+    """Best effort: without a certificate the next run goes the long way. `rows`: the records of this run.
+
+    `began` (Unix, nanoseconds): before reads and artifacts were looked at.
+    """
+    if not _certifiable(plan):
+        return
     files, directories = dict(witness[0]), dict(witness[1])
-    for source in plan.files:
-        found = _stat(f"{root}/{source}")
-        if found is None or max(found[0], found[1]) >= began - 20_000_000:
+    for name in artifacts:
+        found = _stat(f"{root}/{name}")
+        if found is None or not _old(found, began):
             return
-        files[source] = found
+        files[name] = found
+    for name, digest in plan.files.items():
+        # The plan was made before: what it was made of must still be there, and that since a moment ago.
+        found = _stat(f"{root}/{name}")
+        if found is None or not _old(found, time.time_ns()) or _digest(f"{root}/{name}") != digest:
+            return
+        files[name] = found
     opening, *records = [(kind, data) for _, _, _, kind, data in rows]
     if opening[0] != "RunnerStarted":
         return
@@ -98,6 +110,26 @@ def write(
         os.replace(temporary, path)
     except OSError:
         return
+
+
+def _certifiable(plan: Plan) -> bool:
+    """Whether files alone tell that nothing has changed: not the values of secrets, not the number of the run."""
+    asks = any(step.secrets for step in plan.steps)
+    return not asks and not any("run" in expression for _, expression in plan.outputs)
+
+
+def _old(found: Stat, began: int) -> bool:
+    """Whether a later change must show in the stat: file systems without fractions of seconds need more time."""
+    margin = 20_000_000 if found[0] % 1_000_000_000 else 2_100_000_000
+    return max(found[0], found[1]) < began - margin
+
+
+def _digest(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return ""
 
 
 def still_fresh(path: str, root: str) -> Any | None:

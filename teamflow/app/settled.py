@@ -58,9 +58,10 @@ def finish(
             inputs=session.row.inputs,
             rows=rows,
             witness=witness,
-            began=int(now.wall * 1e9),
+            artifacts=[artifact[1] for hit in cached.hits.values() for artifact in hit.artifacts],
+            began=int(session.row.created * 1e9),
         )
-    screen.begin(state)
+    # Not `begin`: a screen that follows a run needs a loop for that, and this run is over.
     screen.records(records, state)
     screen.end(state, ended)
     return ended

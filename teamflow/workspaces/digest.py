@@ -106,7 +106,7 @@ class ReadsDigester:
         As long as all of these have the same stat, the same patterns give the same digests. None: something is so
         young, or of such a kind, that its stat proves nothing.
         """
-        files: dict[str, Stat | None] = {}
+        files: dict[str, Stat | None] = dict.fromkeys(self._tree.absent())
         for path, digest in self._seen.items():
             entry = self._known.get(path)
             if digest is not None and entry is None:
@@ -115,8 +115,9 @@ class ReadsDigester:
         directories: dict[str, Stat] = {}
         for path in self._tree.listed():
             found = os.lstat(f"{self._root}/{path}")
-            # A directory that changed about when it was listed may have changed after it.
-            if max(found.st_mtime_ns, found.st_ctime_ns) >= self._began - FINE:
+            # A directory that changed about when it was listed may have changed after it; the stat of a link
+            # tells nothing of the directory behind it.
+            if stat.S_ISLNK(found.st_mode) or max(found.st_mtime_ns, found.st_ctime_ns) >= self._began - FINE:
                 return None
             directories[path] = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
         return files, directories

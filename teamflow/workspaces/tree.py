@@ -33,6 +33,7 @@ class Tree:
         self._listings: dict[str, Listing] = {}
         self._below: dict[str, tuple[str, ...]] = {}
         self._inside: set[str] = {""}
+        self._absent: dict[str, None] = {}
 
     def expand(self, glob: Glob) -> tuple[str, ...]:
         """The files that a pattern stands for. WorkspaceError: escape, unreadable."""
@@ -79,12 +80,16 @@ class Tree:
         try:
             mode = os.lstat(f"{self.root}/{path}").st_mode
         except (FileNotFoundError, NotADirectoryError):
+            self._absent[path] = None
             return ()
         except OSError as error:
             raise unreadable(path, error) from error
         if stat.S_ISDIR(mode):
             return self.below(path)
-        return () if only_directory else (path,)
+        if only_directory:
+            self._absent[path] = None
+            return ()
+        return (path,)
 
     def below(self, directory: str) -> tuple[str, ...]:
         """All files below a directory, at any depth."""
@@ -110,6 +115,10 @@ class Tree:
         """The directories that were listed and are there."""
         return tuple(path for path, found in self._listings.items() if found is not _EMPTY)
 
+    def absent(self) -> tuple[str, ...]:
+        """What a pattern names and is not there, or is no directory where it must be one."""
+        return tuple(self._absent)
+
     def _list(self, directory: str) -> Listing:
         prefix = f"{directory}/" if directory else ""
         files: list[str] = []
@@ -122,6 +131,7 @@ class Tree:
                     elif entry.name != ".git" and (prefix or entry.name != ".teamflow"):
                         directories.append(prefix + entry.name)
         except (FileNotFoundError, NotADirectoryError):
+            self._absent[directory] = None
             return _EMPTY
         except OSError as error:
             raise unreadable(directory or ".", error) from error
