@@ -191,4 +191,5 @@ def text_of(inspected: Inspected, step_id: str, attempt: int) -> str | None:
     step = inspected.state.steps[step_id].step
     if step.kind != "command" or step.setup is not None or step.verify:
         return None
-    return inspected.redactor.text(read_text(inspected.header.log(step_id, attempt), limit=TEXT_LIMIT))
+    log = inspected.header.log(step_id, attempt)
+    return read_text(log, redact=inspected.redactor.text, limit=TEXT_LIMIT)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from teamflow.core.plan import Plan
 from teamflow.run.environment import secret_values
+from teamflow.store.errors import StoreError
 
 FILE = "secrets.json"
 
@@ -35,12 +36,22 @@ class Secrets(NamedTuple):
 
 
 def read_secrets(run_dir: str) -> dict[str, str]:
-    """Name → value of what must not be shown of this run; empty where nothing was secret."""
+    """Name → value of what must not be shown of this run; empty where nothing was secret.
+
+    StoreError (corrupt): without the values nothing could be redacted, so nothing may be shown.
+    """
     try:
         with open(f"{run_dir}/{FILE}", encoding="utf-8", errors="surrogateescape") as file:
             found = json.load(file)
-    except (FileNotFoundError, ValueError):
+    except FileNotFoundError:
         return {}
+    except ValueError as error:
+        raise StoreError(
+            "corrupt",
+            place=f"{run_dir}/{FILE}",
+            fact="the values that must be redacted in this run's logs cannot be read",
+            remedy="remove the file to see the logs as they are, secrets included",
+        ) from error
     return {str(name): str(value) for name, value in found.items()}
 
 

@@ -277,7 +277,10 @@ class AttemptRunner:
         """The text that dependents see, and the values it declares."""
         text = outcome.text
         if text is None and (step.text_used or step.outputs.schemas):
-            text = read_text(self._place.log(step.id, live.number), start=end.log_start, end=end.log_end)
+            log = self._place.log(step.id, live.number)
+            text = read_text(log, redact=self._redactor.text, start=end.log_start, end=end.log_end)
+        elif text is not None:
+            text = self._redactor.text(text)
         outputs = outcome.outputs
         if step.outputs.schemas and outputs is None:
             found = self._engines.outputs(text or "", step.outputs.schemas)
@@ -285,8 +288,6 @@ class AttemptRunner:
                 failed = replace(found, exit_code=end.code, usage=outcome.usage, session=outcome.session)
                 return replace(failed, detail=self._redactor.text(failed.detail))
             outputs = found
-        if text is not None:
-            text = self._redactor.text(text)
         if outputs:
             redacted = self._redactor.json(outputs)
             outputs = redacted if isinstance(redacted, dict) else outputs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 TEXT_LIMIT = 100 * 1024
 """Bytes of a final text that are handed over: the first and the last half are kept."""
@@ -13,10 +14,22 @@ TAIL_LIMIT = 8 * 1024
 _CUT = "\n[… {} bytes left out …]\n"
 
 
-def read_text(path: str, *, start: int = 0, end: int | None = None, limit: int = TEXT_LIMIT) -> str:
-    """The bytes [start, end) of a file as text, without its last newline; the middle is cut beyond `limit`.
+_MARGIN = 8 * 1024
+"""Bytes read beyond a cut, so that what is redacted there is seen whole."""
 
-    A file that is not there reads as empty. Bad UTF-8 becomes U+FFFD.
+
+def read_text(
+    path: str,
+    *,
+    redact: Callable[[str], str],
+    start: int = 0,
+    end: int | None = None,
+    limit: int = TEXT_LIMIT,
+) -> str:
+    """The bytes [start, end) of a file as redacted text, without its last newline; the middle is cut beyond `limit`.
+
+    A file that is not there reads as empty. Bad UTF-8 becomes U+FFFD. Redacted before it is cut: half a secret would
+    not be known for one.
     """
     try:
         with open(path, "rb") as file:
@@ -24,14 +37,15 @@ def read_text(path: str, *, start: int = 0, end: int | None = None, limit: int =
             stop = size if end is None else min(end, size)
             start = min(start, stop)
             if stop - start <= limit:
-                return _text(_read(file.fileno(), start, stop - start))
+                return redact(_text(_read(file.fileno(), start, stop - start)))
             half = limit // 2
-            head = _read(file.fileno(), start, half)
-            tail = _read(file.fileno(), stop - half, half)
+            margin = min(_MARGIN, stop - start - half)
+            head = _read(file.fileno(), start, half + margin)
+            tail = _read(file.fileno(), stop - half - margin, half + margin)
     except FileNotFoundError:
         return ""
     cut = _CUT.format(stop - start - 2 * half)
-    return head.decode("utf-8", "replace") + cut + _text(tail)
+    return redact(head.decode("utf-8", "replace"))[:half] + cut + redact(_text(tail))[-half:]
 
 
 def read_tail(path: str, *, start: int = 0, end: int | None = None, limit: int = TAIL_LIMIT) -> str:
