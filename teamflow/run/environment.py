@@ -1,6 +1,6 @@
 """What variables a step's processes get: the basics, what the file adds, the secrets a step asks for, TEAMFLOW_*.
 
-The environment and the files' contents are arguments. One environment is sent to the keeper per distinct set, not per
+The environment and the files' contents are arguments. What steps share is sent to the keeper once, not per
 start. Rules: `docs/team-file.md`, "Environment".
 """
 
@@ -10,7 +10,7 @@ import fnmatch
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from teamflow.core.plan import Deferred, Json, Plan, SecretSource, Step
+from teamflow.core.plan import Json, Plan, SecretSource, Step
 from teamflow.core.state import RunState
 from teamflow.run.brief import Rendering
 
@@ -63,7 +63,10 @@ def _secret(source: SecretSource, environ: Mapping[str, str], read: Callable[[st
 
 
 class Environments:
-    """Variables per step. `declare` is told each distinct base once, under the name that `of` gives."""
+    """Variables per step: a base that many share, and what is this attempt's own, which goes before the base.
+
+    `declare` is told each distinct base once, under the name that `of` gives.
+    """
 
     def __init__(
         self,
@@ -81,35 +84,35 @@ class Environments:
         self._run = run
         self._common = common
         self._declare = declare
-        self._names: dict[tuple[object, ...], str] = {}
+        self._names: dict[tuple[str, ...], str] = {}
 
     def of(self, state: RunState, step: Step, *, attempt: int) -> tuple[str, dict[str, str]]:
         """(name of the base, variables of this attempt). Raises MissingSecret and BriefError."""
-        own = {"TEAMFLOW_STEP": step.id, "TEAMFLOW_ATTEMPT": str(attempt)}
-        if any(isinstance(value, Deferred) for _, value in step.env):
-            rendering = Rendering(state, step, run=self._run, attempt=attempt)
-            for name, value in step.env:
-                if isinstance(value, Deferred):
-                    own[name] = rendering.text(value, key=f"env.{name}")
+        own = self._declared(state, step, attempt=attempt) if step.env or step.secrets else {}
+        own["TEAMFLOW_AGENT"] = step.agent
+        own["TEAMFLOW_STEP"] = step.id
+        own["TEAMFLOW_ATTEMPT"] = str(attempt)
         return self._base(state.plan, step), own
 
-    def _base(self, plan: Plan, step: Step) -> str:
-        key = (step.env, step.secrets, step.inherit_env, step.agent)
-        name = self._names.get(key)
-        if name is None:
-            variables = self._variables(plan, step)
-            name = self._names[key] = f"e{len(self._names)}"
-            self._declare(name, variables)
-        return name
-
-    def _variables(self, plan: Plan, step: Step) -> dict[str, str]:
-        variables = inherited(self._environ, (*BASIC, *plan.inherit_env, *step.inherit_env))
-        variables.update(self._files)
-        variables.update({name: value for name, value in step.env if not isinstance(value, Deferred)})
+    def _declared(self, state: RunState, step: Step, *, attempt: int) -> dict[str, str]:
+        """What the team file gives this step: `env`, then the secrets that it asks for; never what is TEAMFLOW's."""
+        own: dict[str, str] = {}
+        rendering = Rendering(state, step, run=self._run, attempt=attempt)
+        for name, value in step.env:
+            own[name] = rendering.text(value, key=f"env.{name}")
         for name in step.secrets:
             if name not in self._secrets:
                 raise MissingSecret(f"secret {name} is not set")
-            variables[name] = self._secrets[name]
-        variables.update(self._common)
-        variables["TEAMFLOW_AGENT"] = step.agent
-        return variables
+            own[name] = self._secrets[name]
+        return {name: value for name, value in own.items() if name not in self._common}
+
+    def _base(self, plan: Plan, step: Step) -> str:
+        """What steps have in common: one message to the keeper for all of them, so it must name no step."""
+        name = self._names.get(step.inherit_env)
+        if name is None:
+            variables = inherited(self._environ, (*BASIC, *plan.inherit_env, *step.inherit_env))
+            variables.update(self._files)
+            variables.update(self._common)
+            name = self._names[step.inherit_env] = f"e{len(self._names)}"
+            self._declare(name, variables)
+        return name
