@@ -179,9 +179,11 @@ def test_what_is_frozen_can_be_stopped(keeper: Keeper) -> None:
     keeper.start(client, "s", "sleep 300 & sleep 300")
     client.entry("start", "s")
     client.send(op="freeze", step="s", attempt=1)
-    client.send(op="stop", step="s", attempt=1, grace=0.5)
+    client.send(op="stop", step="s", attempt=1, grace=2)
     entry = client.entry("exit", "s")
-    assert (entry["signal"], entry["cause"]) == (2, "cancel")
+    # A shell that was caught between fork and exec loses the SIGINT; SIGKILL would mean that it was still frozen.
+    assert entry["signal"] in (2, 15)
+    assert entry["cause"] == "cancel"
 
 
 @needs_pidns
