@@ -22,7 +22,7 @@ from teamflow.core.state import AttemptState, RunState, StepState
 from teamflow.ports import Clock, Engine, Exited, Session, Start
 from teamflow.run.brief import BriefError, Rendering, make_brief
 from teamflow.run.environment import Environments, MissingSecret
-from teamflow.run.logs import read_tail, read_text
+from teamflow.run.logs import OUTPUT_LIMIT, TEXT_LIMIT, cut_text, read_tail, read_text
 from teamflow.run.tail import Tail
 
 
@@ -278,7 +278,8 @@ class AttemptRunner:
         text = outcome.text
         if text is None and (step.text_used or step.outputs.schemas):
             log = self._place.log(step.id, live.number)
-            text = read_text(log, redact=self._redactor.text, start=end.log_start, end=end.log_end)
+            limit = OUTPUT_LIMIT if step.outputs.schemas else TEXT_LIMIT
+            text = read_text(log, redact=self._redactor.text, start=end.log_start, end=end.log_end, limit=limit)
         elif text is not None:
             text = self._redactor.text(text)
         outputs = outcome.outputs
@@ -291,7 +292,7 @@ class AttemptRunner:
         if outputs:
             redacted = self._redactor.json(outputs)
             outputs = redacted if isinstance(redacted, dict) else outputs
-        return replace(outcome, text=text, outputs=outputs)
+        return replace(outcome, text=None if text is None else cut_text(text), outputs=outputs)
 
     def _succeeded(self, known: StepState, exited: Exited, outcome: Succeeded) -> AttemptEnded:
         step = known.step

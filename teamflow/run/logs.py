@@ -8,10 +8,15 @@ from collections.abc import Callable
 TEXT_LIMIT = 100 * 1024
 """Bytes of a final text that are handed over: the first and the last half are kept."""
 
+OUTPUT_LIMIT = 1024 * 1024
+"""Bytes of a final text in which declared outputs are looked for."""
+
 TAIL_LIMIT = 8 * 1024
 """Bytes of a failed check's output that go into the next attempt."""
 
 _CUT = "\n[… {} bytes left out …]\n"
+_ROOM = len(_CUT.encode()) + 18
+"""Bytes that the words on what is left out may take."""
 
 
 _MARGIN = 8 * 1024
@@ -38,14 +43,29 @@ def read_text(
             start = min(start, stop)
             if stop - start <= limit:
                 return redact(_text(_read(file.fileno(), start, stop - start)))
-            half = limit // 2
+            half = (limit - _ROOM) // 2
             margin = min(_MARGIN, stop - start - half)
             head = _read(file.fileno(), start, half + margin)
             tail = _read(file.fileno(), stop - half - margin, half + margin)
     except FileNotFoundError:
         return ""
-    cut = _CUT.format(stop - start - 2 * half)
-    return redact(head.decode("utf-8", "replace"))[:half] + cut + redact(_text(tail))[-half:]
+    return _joined(redact(head.decode("utf-8", "replace")), redact(_text(tail)), half, stop - start - 2 * half)
+
+
+def cut_text(text: str, *, limit: int = TEXT_LIMIT) -> str:
+    """The text, without its middle if it is longer than `limit` bytes of UTF-8."""
+    size = len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+    if size <= limit:
+        return text
+    half = (limit - _ROOM) // 2
+    return _joined(text, text, half, size - 2 * half)
+
+
+def _joined(head: str, tail: str, half: int, left_out: int) -> str:
+    """The first `half` bytes of one text and the last `half` of another; no character is cut in two."""
+    first = head[:half].encode("utf-8", "replace")[:half].decode("utf-8", "ignore")
+    last = tail[-half:].encode("utf-8", "replace")[-half:].decode("utf-8", "ignore")
+    return first + _CUT.format(left_out) + last
 
 
 def read_tail(path: str, *, start: int = 0, end: int | None = None, limit: int = TAIL_LIMIT) -> str:
