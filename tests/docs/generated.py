@@ -1,4 +1,4 @@
-"""The parts of the documentation that are made from the code, between `<!-- NAME:begin ... -->` and `<!-- NAME:end -->`.
+"""The parts of the pages that are made from the code, between `<!-- NAME:begin ... -->` and `<!-- NAME:end -->`.
 
     python -m tests.docs.generated        writes them anew
 
@@ -8,13 +8,13 @@
 from __future__ import annotations
 
 import configparser
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
+
+from teamflow.cli.main import teamflow
 from teamflow.cli.toplevel import GROUPS
 from teamflow.core.state import ENDED, TRANSITIONS, Status
 
@@ -68,10 +68,12 @@ def verbs() -> str:
 
 
 def help_of(verb: str) -> str:
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
-    argv = [sys.executable, "-m", "teamflow", verb, "--help"]
-    shown = subprocess.run(argv, check=True, capture_output=True, text=True, env=environ, cwd=ROOT)
-    return shown.stdout.rstrip()
+    """What `teamflow VERB --help` prints on a terminal of 80 columns."""
+    above = click.Context(teamflow, info_name="teamflow")
+    command = teamflow.get_command(above, verb)
+    assert command is not None
+    context = click.Context(command, parent=above, info_name=verb, terminal_width=78, **command.context_settings)
+    return command.get_help(context).rstrip()
 
 
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {
