@@ -27,6 +27,8 @@ from teamflow.team.yaml_scalars import STARTS, BadNumber, plain
 MAX_BYTES = 2**20
 MAX_DEPTH = 64
 MAX_EXPANDED = 100_000
+MOST_PROBLEMS = 1_000
+"""Problems of one file after which the rest is not listed."""
 
 Path: TypeAlias = "tuple[str | int, ...]"
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
@@ -56,15 +58,16 @@ class Source:
         self.has_null = has_null
         self._root = root
         self._offset = line_offset
+        self._lines: list[str] | None = None
         self._index: dict[int, dict[str, tuple[Node, Node]]] = {}
 
     def key_span(self, path: Path) -> Span:
         """The key that `path` ends in; for a list's element or the root, the value."""
-        return self._find(path, key=True)
+        return self._inside(self._find(path, key=True))
 
     def value_span(self, path: Path) -> Span:
         """The value at `path`, or of the nearest part of the file that is there."""
-        return self._find(path, key=False)
+        return self._inside(self._find(path, key=False))
 
     def has(self, path: Path) -> bool:
         node = self._root
@@ -74,6 +77,13 @@ class Source:
                 return False
             node = pair[1]
         return node is not None
+
+    def _inside(self, span: Span) -> Span:
+        if span.line == 1:
+            return span
+        if self._lines is None:
+            self._lines = split_lines(self.text)
+        return _clamped(span, self._lines)
 
     def _find(self, path: Path, *, key: bool) -> Span:
         if self._root is None:
@@ -123,6 +133,14 @@ def span_of(node: Node, file: str, *, line_offset: int = 0) -> Span:
     if isinstance(node, (MappingNode, SequenceNode)) and node.flow_style and end is not start:
         return Span(file, line, column, end_line, end_column)
     return Span(file, line, column, line, column + 1)
+
+
+def _clamped(span: Span, lines: list[str]) -> Span:
+    """`span`, or the end of the last line where the parser is a line beyond it (an empty value at the end)."""
+    if span.line <= len(lines):
+        return span
+    end = len(lines[-1]) + 1
+    return Span(span.file, len(lines), end, len(lines), end)
 
 
 def _is_merge(key: Node) -> bool:
@@ -337,8 +355,21 @@ def parse_text(
 
 
 def _parse(text: str, file: str, found: Diagnostics, offset: int, parser: type[PythonComposer]) -> Source | None:
+    lines: list[str] = []
+    count = 0
+
     def problem(code: str, message: str, node: Node, hint: str | None) -> None:
-        found.error(code, message, span_of(node, file, line_offset=offset), hint=hint)
+        nonlocal count
+        count += 1
+        if count > MOST_PROBLEMS:
+            return
+        if count == MOST_PROBLEMS:
+            code, message, hint = "too-many", "there are more problems like these; the rest is not listed", None
+        if not lines:
+            lines.extend(split_lines(text))
+        span = _clamped(span_of(node, file), lines)
+        shifted = Span(file, span.line + offset, span.column, span.end_line + offset, span.end_column)
+        found.error(code, message, shifted, hint=hint)
 
     root: Nodes
     try:

@@ -72,6 +72,8 @@ YAMLISH = st.lists(WORDS, max_size=60).map(lambda words: " ".join(words).encode(
 @example(b"agents: {a: {command: [sh, -c, '{{ x }}']}}")
 @example(b"agents: {a: {persona: p, prompt: x}}\npersonas: {p: {file: p.md}}")
 @example(b"include: team.yaml")
+@example(b"---")
+@example(b"---\na: !x")
 def test_any_bytes(data: bytes) -> None:
     check(data)
 
@@ -209,6 +211,9 @@ BIG = {
     + "".join(f"m{n}: {{<<: *b}}\n" for n in range(20_000)),
     "zero bytes": "\x00" * 1_000_000,
     "colons": "a: " * 300_000,
+    "duplicates": "a: 1\n" * 200_000,
+    "tags": "a: [" + "!x y," * 150_000 + "]",
+    "number keys": "".join(f"{n}: x\n" for n in range(80_000)),
     "matrix": "agents: {a: {command: x, matrix: {" + ",".join(f"k{n}: [1,2,3]" for n in range(40_000)) + "}}}",
     "quotes": "'" * 1_000_000,
     "anchors": "".join(f"k{n}: &a{n} v\n" for n in range(50_000)),
