@@ -27,6 +27,7 @@ _FIELDS: Final[dict[type[object], tuple[str, ...]]] = {
 }
 _KINDS: Final[dict[str, type[Event]]] = {cls.__name__: cls for cls in EVENTS}
 _TUPLES = ("steps", "artifacts", "origin")
+_encode: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
 class CodecError(ValueError):
@@ -39,7 +40,7 @@ def event_kind(event: Event) -> str:
 
 def dump_event(event: Event) -> str:
     """One JSON object without `kind` (which is a column of its own)."""
-    return json.dumps(_plain_fields(event), ensure_ascii=False, separators=(",", ":"))
+    return _encode(_plain_fields(event))
 
 
 def event_object(event: Event) -> dict[str, Json]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
@@ -23,6 +24,9 @@ from teamflow.store.log import rows as to_rows
 from teamflow.store.rows import Row
 
 RETRY_SECONDS: Final = 1.0
+
+GATHER_SECONDS: Final = 0.02
+"""Commits begin at least this far apart unless somebody waits for one: each wakes the loop, which has better to do."""
 
 
 class _Plan(tuple[int, bytes]):
@@ -64,6 +68,8 @@ class Writer:
         self._failure: StoreError | None = None
         self._queue: SimpleQueue[_Item] = SimpleQueue()
         self._hurry = threading.Event()
+        """Set after a put that is not to wait for more."""
+        self._begun = 0.0
         self._on_durable = on_durable
         self._on_trouble = on_trouble
         self._retry_seconds = retry_seconds
@@ -115,6 +121,7 @@ class Writer:
             future.set_exception(self._failure)
         else:
             self._queue.put(future)
+            self._hurry.set()
             if self._ended:
                 self._fail_waiting()
         return future
@@ -153,7 +160,13 @@ class Writer:
             self._fail_waiting()
 
     def _take(self) -> list[_Item]:
+        """All that is queued, once a commit is due. Somebody who waits has put before saying so, so it is among it."""
         items = [self._queue.get()]
+        rest = self._begun + GATHER_SECONDS - time.monotonic()
+        if rest > 0 and isinstance(items[0], list):
+            self._hurry.wait(rest)
+        self._hurry.clear()
+        self._begun = time.monotonic()
         try:
             while True:
                 items.append(self._queue.get_nowait())
