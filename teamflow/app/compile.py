@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from teamflow import __version__
+from teamflow.app.files import ProjectFiles, read_any
 from teamflow.core.plan import Json, Plan
 
 if TYPE_CHECKING:
@@ -50,17 +51,6 @@ class Compiled(NamedTuple):
     loaded: LoadedTeam | None
 
 
-class _Files:
-    """`Sources` over a directory."""
-
-    def __init__(self, root: str) -> None:
-        self._root = root
-
-    def read(self, path: str) -> bytes:
-        with open(os.path.join(self._root, path), "rb") as file:
-            return file.read()
-
-
 def compile_team(root: str, request: Request, *, directory: str | None) -> Compiled:
     """The plan of a request. `directory`: where compiled plans are kept; None: nowhere."""
     place = None if directory is None else f"{directory}/{_name(request)}"
@@ -83,11 +73,11 @@ def _compile(root: str, request: Request) -> Compiled:
     from teamflow.team.inputs import bind_inputs
     from teamflow.team.load import load
 
-    loaded = load(request.file, sources=_Files(root))
+    loaded = load(request.file, sources=ProjectFiles(root))
     if loaded.team is None:
         return Compiled(None, loaded.diagnostics, loaded.sources, None)
     found = loaded.diagnostics
-    inputs = bind_inputs(loaded.team, request.given, read_file=_Files(os.getcwd()).read, previous=request.inputs)
+    inputs = bind_inputs(loaded.team, request.given, read_file=read_any, previous=request.inputs)
     found.extend(inputs.diagnostics)
     if found.has_errors:
         return Compiled(None, found, loaded.sources, loaded.team)
@@ -132,7 +122,7 @@ def _same(root: str, path: str, known: Stat | None, digests: Mapping[str, str]) 
     if known is not None and _stat(f"{root}/{path}") == known:
         return True
     try:
-        data = _Files(root).read(path)
+        data = ProjectFiles(root).read(path)
     except OSError:
         return False
     return hashlib.sha256(data).hexdigest() == digests.get(path)

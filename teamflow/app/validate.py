@@ -10,20 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from teamflow.app.files import ProjectFiles
 from teamflow.app.project import find_team_file, project_of
 from teamflow.core.diagnostics import Diagnostic, Diagnostics, Span
 from teamflow.team.load import load
-
-
-class DirectorySources:
-    """`ports.Sources` over a directory."""
-
-    def __init__(self, root: str) -> None:
-        self._root = root
-
-    def read(self, path: str) -> bytes:
-        with open(os.path.join(self._root, path), "rb") as file:
-            return file.read()
 
 
 class Checked(NamedTuple):
@@ -39,7 +29,7 @@ def validate_file(word: str | None, directory: str) -> Checked:
     path = find_team_file(word, directory)
     root = project_of(os.path.dirname(path)).root
     file = os.path.relpath(path, root)
-    loaded = load(file, sources=DirectorySources(root))
+    loaded = load(file, sources=ProjectFiles(root))
     found = Diagnostics(loaded.diagnostics)
     if loaded.team is not None:
         from teamflow.plan.planner import check_graph

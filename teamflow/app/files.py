@@ -1,0 +1,42 @@
+"""Reading the files that define a team: inside the project, regular, and of bearable size."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+LARGEST = 64 * 1024 * 1024
+"""Bytes; what a team file may be is far less, and its reader says so with a place."""
+
+
+class ProjectFiles:
+    """`ports.Sources` over a project's directory (absolute). Links are followed as long as they stay in it."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._real_root = os.path.realpath(root)
+
+    def read(self, path: str) -> bytes:
+        """OSError as of open(), and for what leads out of the project, is no regular file or is too large."""
+        name = os.path.join(self._root, path)
+        real = os.path.realpath(name)
+        if real != self._real_root and not real.startswith(self._real_root.rstrip("/") + "/"):
+            raise OSError(errno.EXDEV, "leads out of the project", path)
+        # Without O_NONBLOCK a pipe in the place of a file would be waited for.
+        descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            if stat.S_ISDIR(found.st_mode):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+            if not stat.S_ISREG(found.st_mode):
+                raise OSError(errno.EINVAL, "is not a regular file", path)
+            if found.st_size > LARGEST:
+                raise OSError(errno.EFBIG, f"is larger than {LARGEST // 1024**2} MiB", path)
+            return file.read(LARGEST + 1)
+
+
+def read_any(path: str) -> bytes:
+    """A file that the command line names: whatever can be read, a pipe as well."""
+    with open(path, "rb") as file:
+        return file.read()
