@@ -1,7 +1,8 @@
 """Crashes on purpose, for tests: `TEAMFLOW_FAILPOINT=N` ends the runner by SIGKILL at the Nth boundary it passes.
 
-A boundary is a moment between two effects: before and after each append, commit, start, stop, journal entry and
-publication. A sweep over N until a run ends by itself visits them all. Without the variable nothing is wrapped.
+A boundary is a moment between two effects: before and after each run, directory and record that is written, each plan,
+commit, cache entry, start, stop, journal entry and publication. A sweep over N until a run ends by itself visits them
+all. Without the variable nothing is wrapped.
 """
 
 from __future__ import annotations
@@ -9,9 +10,18 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 
 from teamflow.core.events import Record
-from teamflow.ports import Exited, Start, Started, Store, Target, TargetEvents
+from teamflow.core.outcome import Artifact, Failed, Succeeded
+from teamflow.core.plan import Step
+from teamflow.core.state import StepState
+from teamflow.ports import Exited, Start, Started, Target, TargetEvents
+from teamflow.run.attempt import Results
+from teamflow.run.brief import Rendering
+from teamflow.store.rows import NewRun, Row, RunRow
+from teamflow.store.sqlite import Database
+from teamflow.store.writer import Writer
 
 VARIABLE = "TEAMFLOW_FAILPOINT"
 
@@ -40,15 +50,66 @@ class Failpoint:
 
 def failpoint(environ: Mapping[str, str]) -> Failpoint | None:
     word = environ.get(VARIABLE, "")
-    return Failpoint(int(word)) if word.isdigit() and int(word) > 0 else None
+    return _failpoint(int(word)) if word.isdigit() and int(word) > 0 else None
+
+
+@cache
+def _failpoint(number: int) -> Failpoint:
+    """One per process: whoever asks counts on."""
+    return Failpoint(number)
+
+
+class CrashingDatabase(Database):
+    """A database with boundaries around what makes a run, and around appends without a writer."""
+
+    def __init__(self, database: Database, boundary: Failpoint) -> None:
+        super().__init__(database.layout, database._connection)
+        self._boundary = boundary
+
+    def create_run(self, new: NewRun) -> RunRow:
+        self._boundary()
+        return super().create_run(new)
+
+    def make_directories(self, run: int) -> None:
+        self._boundary()
+        super().make_directories(run)
+        self._boundary()
+
+    def append(self, run: int, rows: Sequence[Row], *, plans: Iterable[tuple[int, bytes]] = ()) -> None:
+        self._boundary()
+        super().append(run, rows, plans=plans)
+        self._boundary()
+
+
+class CrashingResults:
+    """What is kept of a success, with boundaries around it."""
+
+    def __init__(self, results: Results, boundary: Failpoint) -> None:
+        self._results = results
+        self._boundary = boundary
+
+    def artifacts(self, step: Step, rendering: Rendering) -> tuple[Artifact, ...] | Failed:
+        self._boundary()
+        return self._results.artifacts(step, rendering)
+
+    def keep(self, known: StepState, attempt: int, outcome: Succeeded) -> tuple[str | None, str]:
+        self._boundary()
+        kept = self._results.keep(known, attempt, outcome)
+        self._boundary()
+        return kept
 
 
 class CrashingStore:
     """A store with boundaries around its appends."""
 
-    def __init__(self, store: Store, boundary: Failpoint) -> None:
+    def __init__(self, store: Writer, boundary: Failpoint) -> None:
         self._store = store
         self._boundary = boundary
+
+    def put_plan(self, revision: int, data: bytes) -> None:
+        self._boundary()
+        self._store.put_plan(revision, data)
+        self._boundary()
 
     def append(self, records: Iterable[Record]) -> None:
         self._boundary()

@@ -108,7 +108,13 @@ def run_team(options: RunOptions, front: Front, *, environ: Mapping[str, str], d
 
 
 def open_database(root: str, environ: Mapping[str, str]) -> Database:
-    return Database.open(root, allow_network=environ.get("TEAMFLOW_ALLOW_NETWORK_FS") == "1")
+    database = Database.open(root, allow_network=environ.get("TEAMFLOW_ALLOW_NETWORK_FS") == "1")
+    if "TEAMFLOW_FAILPOINT" not in environ:
+        return database
+    from teamflow.app.failpoints import CrashingDatabase, failpoint
+
+    boundary = failpoint(environ)
+    return database if boundary is None else CrashingDatabase(database, boundary)
 
 
 def compile_run(database: Database, file: str, options: RunOptions) -> Compiled:

@@ -48,7 +48,8 @@ class Session(NamedTuple):
 
     @property
     def revised(self) -> bool:
-        return self.plans[max(self.plans)].digest != self.plan.digest
+        """Whether the file says something else than the revision that the log is at."""
+        return self.plans[self.state.revision].digest != self.plan.digest
 
 
 class Busy(NamedTuple):
@@ -80,12 +81,13 @@ def take(database: Database, plan: Plan, *, new: bool, taken: ResultsTaken | Non
                     plan=plan_to_json(plan).encode(),
                 )
             )
+        # A crash may have come between the run and its directory, where the lock lies.
+        database.make_directories(row.number)
         lock = RunLock.acquire(database.layout, row.number, me)
     if isinstance(lock, Holder):
         return Busy(row, lock)
     if created:
         return Session(row, lock, initial(plan), {1: plan}, plan, resumed=False, taken=taken)
-    database.make_directories(row.number)
     state, plans = read_state(database, row.number)
     return Session(row, lock, state, plans, plan, resumed=True)
 

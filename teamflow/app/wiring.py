@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from teamflow.app.failpoints import CrashingStore, CrashingTarget, failpoint
+from teamflow.app.failpoints import CrashingResults, CrashingStore, CrashingTarget, failpoint
 from teamflow.app.parts import Screen, Wired
 from teamflow.app.session import Session, opening
 from teamflow.core.events import Cached, CancelRequested, Event, ProgressReported, RunEnded, RunnerStarted
@@ -24,12 +24,13 @@ from teamflow.core.state import RunState
 from teamflow.engines.exits import outcome_of
 from teamflow.engines.registry import engine
 from teamflow.ports import Engine
-from teamflow.run.attempt import AttemptRunner, Place
+from teamflow.run.attempt import AttemptRunner, Place, Results
 from teamflow.run.clock import SystemClock
 from teamflow.run.environment import Environments
-from teamflow.run.executor import Executor, Opening
+from teamflow.run.executor import Executor
 from teamflow.run.probe import Prober
 from teamflow.run.requests import Requests
+from teamflow.run.roles import Opening
 from teamflow.store.sqlite import Database
 from teamflow.store.wake import WakeSocket
 from teamflow.store.writer import Writer
@@ -79,18 +80,21 @@ async def run_to_end(
     boundary = failpoint(wired.environ)
     on_durable = bridge.durable if boundary is None else boundary.around(bridge.durable)
     writer = Writer(layout, wired.number, after=state.seq, on_durable=on_durable, on_trouble=bridge.trouble)
+    store = writer if boundary is None else CrashingStore(writer, boundary)
+    kept = prober if boundary is None else CrashingResults(prober, boundary)
     executor = Executor(
         state,
-        store=writer if boundary is None else CrashingStore(writer, boundary),
+        store=store,
         target=target if boundary is None else CrashingTarget(target, boundary),
         clock=clock,
-        attempts=_attempts(state, wired, place, clock, target, prober, bridge, pool),
+        attempts=_attempts(state, wired, place, clock, target, kept, bridge, pool),
         prober=prober,
         run=wired.run,
         publish=lambda records: screen.records(records, state),
         plans=session.plans,
     )
     bridge.executor = executor
+    loop.set_exception_handler(lambda loop, context: _broken(loop, context, executor))
     requests = Requests(database, wired.number, executor, answered=state.answered)
     wake = WakeSocket.bind(layout, wired.number, env=wired.environ)
     now = clock.now()
@@ -100,7 +104,7 @@ async def run_to_end(
     try:
         ended = await executor.run(
             RunnerStarted(now.boot, os.getpid(), parallel, fail_fast, session.resumed),
-            _opening(session, executor, writer, prober, cached) if cancel is None else cancel.opening,
+            _opening(session, executor, store.put_plan, prober, cached) if cancel is None else cancel.opening,
             until=None if cancel is None else cancel.done,
         )
     finally:
@@ -166,7 +170,7 @@ def _attempts(
     place: Place,
     clock: SystemClock,
     target: LocalTarget,
-    prober: Prober,
+    results: Results,
     bridge: _Bridge,
     pool: ThreadPoolExecutor,
 ) -> AttemptRunner:
@@ -184,7 +188,7 @@ def _attempts(
         clock=clock,
         environments=environments,
         engines=EngineTable(),
-        results=prober,
+        results=results,
         redactor=Redactor({**wired.env_file_values, **wired.secrets}),
         report=bridge.report,
         say=bridge.said,
@@ -192,12 +196,18 @@ def _attempts(
     )
 
 
-def _opening(session: Session, executor: Executor, writer: Writer, prober: Prober, cached: Cached | None) -> Opening:
+def _opening(
+    session: Session,
+    executor: Executor,
+    put_plan: Callable[[int, bytes], None],
+    prober: Prober,
+    cached: Cached | None,
+) -> Opening:
     """What this session settles before it starts anything: a revision, steps opened again, hits of the cache."""
 
     def events(state: RunState) -> Iterator[Event]:
         if session.resumed:
-            yield from opening(session, state, put_plan=writer.put_plan, expect_ripple=executor.expect_ripple)
+            yield from opening(session, state, put_plan=put_plan, expect_ripple=executor.expect_ripple)
         if session.taken is not None:
             yield session.taken
         found = prober.sweep() if session.resumed else cached
@@ -215,6 +225,15 @@ def common_variables(place: Place, wired: Wired) -> dict[str, str]:
         "TEAMFLOW_RUN_DIR": place.run_dir,
         "TEAMFLOW_PROJECT": place.project,
     }
+
+
+def _broken(loop: asyncio.AbstractEventLoop, context: dict[str, object], executor: Executor) -> None:
+    """An exception in a callback ends the run (exit 70) instead of leaving it to wait for ever."""
+    error = context.get("exception")
+    if isinstance(error, BaseException):
+        executor.broken(error)
+    else:
+        loop.default_exception_handler(context)
 
 
 def _handle_signals(loop: asyncio.AbstractEventLoop, executor: Executor) -> None:

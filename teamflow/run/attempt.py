@@ -61,7 +61,7 @@ class Results(Protocol):
 
 
 class AttemptRunner:
-    """Implements `run/executor.Attempts`."""
+    """Implements `run/roles.Attempts`."""
 
     def __init__(
         self,

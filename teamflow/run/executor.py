@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Protocol, TypeAlias
 
 from teamflow.core.events import (
     AttemptEnded,
@@ -18,6 +17,7 @@ from teamflow.core.events import (
     CancelRequested,
     Event,
     PhaseEnded,
+    ProgressReported,
     Record,
     Reopened,
     RequestAnswered,
@@ -26,46 +26,16 @@ from teamflow.core.events import (
     StepEnded,
     StopRequested,
 )
-from teamflow.core.fold import apply
+from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.plan import Json, Plan
 from teamflow.core.state import ENDED, RunState, Status
 from teamflow.policy.decide import decide
 from teamflow.ports import Clock, Exited, Start, Started, Store, Target
-
-
-class Attempts(Protocol):
-    """What the executor needs to know about one attempt; `run/attempt.py` implements it."""
-
-    def begin(self, attempt: AttemptStarted) -> Start | AttemptEnded:
-        """The first phase to start, or why the attempt cannot even begin."""
-        ...
-
-    def phase_ended(self, exited: Exited) -> PhaseEnded | AttemptEnded | None:
-        """What the end of a phase comes to; None when that takes a while (see `conclude`)."""
-        ...
-
-    async def conclude(self, exited: Exited) -> PhaseEnded | AttemptEnded:
-        """The slow form of `phase_ended`: reads and digests files off the loop."""
-        ...
-
-    def phase(self, ended: PhaseEnded) -> Start:
-        """The phase that follows."""
-        ...
-
-    def adopt(self) -> None:
-        """Follows the output of attempts that another runner started."""
-        ...
-
-    def close(self) -> None: ...
-
-
-class Prober(Protocol):
-    async def probe(self, step_ids: Sequence[str]) -> list[Event]:
-        """Looks the steps' cache keys up: `Cached` or `Admitted` for each."""
-        ...
-
-
-Opening: TypeAlias = Callable[[RunState], Iterable[Event]]
+from teamflow.run.probes import Probes
+from teamflow.run.requests import cancel_problem
+from teamflow.run.roles import Attempts, Opening, Prober
+from teamflow.run.runlog import RunLog
+from teamflow.run.unplaced import Unplaced
 
 
 class Executor:
@@ -89,28 +59,29 @@ class Executor:
         plans: dict[int, Plan] | None = None,
     ) -> None:
         self.state = state
-        self._store = store
+        self._log = RunLog(state, store=store, clock=clock, publish=publish, plans=plans)
         self._target = target
-        self._clock = clock
         self._attempts = attempts
-        self._prober = prober
         self._run = run
-        self._publish = publish
-        self._plans = plans
         self._ripple: dict[str, list[str]] = {}
         """Dependency that may run again → ended steps that must follow if it does."""
-        self._changed: dict[str, None] = {}
-        self._unpublished: deque[Record] = deque()
-        self._probing: set[str] = set()
+        self._probes = Probes(state, prober)
         self._started: set[tuple[str, int, str]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._turn_due = False
         self._importing = False
+        self._backlog: deque[Started | Exited] = deque()
+        """Journal entries that came while others are still being taken in."""
+        self._unplaced = Unplaced()
+        self._buried = False
+        """A keeper was found dead when this session began: what it had been asked for may have been begun."""
         self._full: set[str] = set()
         """Which of store and target cannot write now."""
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[RunEnded | None] = self._loop.create_future()
+        self._abandoned: asyncio.Future[None] = self._loop.create_future()
+        """Set when a signal comes while the end is being written."""
         self._until: Callable[[RunState], bool] | None = None
 
     # -- the life of a run -----------------------------------------------------------------------------------
@@ -126,14 +97,16 @@ class Executor:
         """
         self._until = until
         self.record(session)
-        self._importing = True
-        await self._target.open(self, after=self.state.journal)
-        self._importing = False
+        await self._take_in()
+        before = self.state.seq
         for event in opening(self.state):
             self.record(event)
             self._act(event)
+        # What a start in the journal cannot prove (a revision, steps opened again) must be safe before there is one.
+        if self.state.seq > before:
+            self._log.hold()
         self._attempts.adopt()
-        self._restart_unproven()
+        self._settle_adopted()
         self._wake()
         try:
             ended = await self._done
@@ -143,72 +116,96 @@ class Executor:
             for task in self._tasks:
                 task.cancel()
             self._attempts.close()
-        await self._store.flush()
+        for step, attempt in self._unplaced.running():
+            self._target.stop(step, attempt, grace=0.0, cause="cancel")
+        await self._log.flush(unless=self._abandoned)
         await self._target.close()
         return ended
 
-    def _restart_unproven(self) -> None:
-        """A start that was decided but is not in the journal never happened: it is asked for (again)."""
+    async def _take_in(self) -> None:
+        """What the journal has, from its beginning: what the log has no record of is decided again and recorded."""
+        self._importing = True
+        self._probes.pause()
+        await self._target.open(self, after=0)
+        self._turn(may_start=False)
+        while self._backlog:
+            entry = self._backlog.popleft()
+            self._started.add((entry.step, entry.attempt, entry.phase))
+            if isinstance(entry, Started):
+                self._import_start(entry)
+            elif self._placed(entry):
+                await self._conclude(entry)
+            self._turn(may_start=False)
+        self._importing = False
+        self._log.touch(self._probes.resume())
+
+    def _settle_adopted(self) -> None:
+        """Attempts that ran before this session. What was decided but is not in the journal is asked for (again); if
+        its keeper was killed, nobody knows whether it began, and it is lost. A stop is told again."""
+        self._log.touch(self.state.running)
         for step_id in sorted(self.state.running):
             live = self.state.steps[step_id].live
-            if live is not None and not any(key[:2] == (step_id, live.number) for key in self._started):
-                self._begin(AttemptStarted(step_id, live.number, live.cause, live.continues, live.reason))
-            self._changed[step_id] = None
+            if live is None:
+                continue
+            mine = (step_id, live.number)
+            if any(key[:2] == mine and live.phase in ("", key[2]) for key in self._started):
+                if live.stopping is not None:
+                    self._stop_attempt(*mine, live.stopping)
+            elif self._buried:
+                reason = "its keeper was killed before it had said whether it began"
+                self.record(AttemptEnded(*mine, Failed(FailureClass.LOST, reason), live.phase or "agent"))
+            elif live.phase:
+                self._start(self._attempts.phase(PhaseEnded(*mine, "", live.phase, self.state.journal)))
+            else:
+                self._begin(AttemptStarted(*mine, live.cause, live.continues, live.reason))
 
     def stop(self, cause: str, *, reason: str, kill: bool = False) -> None:
         """SIGINT or SIGTERM: nothing new starts, what runs is interrupted; `kill`: without grace."""
-        if not self._done.done():
-            self.record(StopRequested(cause, reason, kill))
-            if kill:
-                self._kill_all()
-            self._wake()
+        if self._done.done():
+            if not self._abandoned.done():
+                self._abandoned.set_result(None)
+            return
+        self.record(StopRequested(cause, reason, kill))
+        if kill:
+            self._kill_all()
+        self._wake()
 
     def cancel(self, steps: tuple[str, ...] | None, *, by: str, request: int) -> None:
         """Cancels steps (None: the run) for a request; the answer is a record, too."""
-        problem = self._cancel_problem(steps)
+        problem = cancel_problem(self.state, steps)
         if problem is None:
             self.record(CancelRequested(steps, by))
-            what = "the run" if steps is None else ", ".join(steps)
-            self.record(RequestAnswered(request, ok=True, message=f"cancelling {what}"))
-        else:
-            self.record(RequestAnswered(request, ok=False, message=problem))
+        what = "the run" if steps is None else ", ".join(steps)
+        self.record(RequestAnswered(request, ok=problem is None, message=problem or f"cancelling {what}"))
         self._wake()
 
     def refuse(self, request: int, message: str) -> None:
         """Answers a request that cannot be acted on."""
         self.record(RequestAnswered(request, ok=False, message=message))
 
-    def _cancel_problem(self, steps: tuple[str, ...] | None) -> str | None:
-        for step_id in steps or ():
-            known = self.state.steps.get(step_id)
-            if known is None:
-                return f"there is no step {step_id}"
-            if step_id not in self.state.open:
-                return f"{step_id} has ended ({known.status.value})"
-        return None
-
     # -- what the world says ---------------------------------------------------------------------------------
 
     def journal(self, entries: Sequence[Started | Exited]) -> None:
         """Journal entries of the keeper, in order."""
+        if self._importing:
+            self._backlog.extend(entries)
+            return
         for entry in entries:
-            key = (entry.step, entry.attempt, entry.phase)
-            if isinstance(entry, Started):
-                self._started.add(key)
-                if self._importing:
-                    self._import_start(entry)
-            else:
-                self._started.add(key)
+            self._started.add((entry.step, entry.attempt, entry.phase))
+            if isinstance(entry, Exited) and self._placed(entry):
                 self._take_exit(entry)
-            if self._importing:
-                self._turn(may_start=False)
-        if not self._importing:
-            self._turn(may_start=not self._full)
+        self._turn(may_start=self._may_start)
+
+    @property
+    def _may_start(self) -> bool:
+        return not self._full and not self._log.held
 
     def _import_start(self, entry: Started) -> None:
         """A start in the journal proves its decision; a crash may have lost the record of it."""
         known = self.state.steps.get(entry.step)
         if known is None or known.status is not Status.QUEUED or entry.attempt != len(known.attempts) + 1:
+            if known is None or entry.attempt > len(known.attempts):
+                self._unplaced.hold(entry)
             return
         note = entry.note
         continues = note.get("continues")
@@ -222,33 +219,44 @@ class Executor:
             )
         )
 
-    def _take_exit(self, exited: Exited) -> None:
+    def _placed(self, exited: Exited) -> bool:
+        """Whether it ends the phase that runs by the log. What belongs to an attempt to come is kept for it."""
         known = self.state.steps.get(exited.step)
-        live = known.live if known is not None else None
-        if live is None or live.number != exited.attempt:
-            return
+        if known is None or exited.attempt > len(known.attempts):
+            self._unplaced.hold(exited)
+            return False
+        live = known.live
+        return live is not None and live.number == exited.attempt and live.phase in ("", exited.phase)
+
+    def _take_exit(self, exited: Exited) -> None:
         event = self._attempts.phase_ended(exited)
         if event is None:
             self._spawn(self._conclude(exited), name=f"conclude {exited.step}")
         else:
             self._take_end(event)
 
-    async def _conclude(self, exited: Exited) -> None:
-        self._take_end(await self._attempts.conclude(exited))
+    async def _conclude(self, *exits: Exited) -> None:
+        """Takes in ends of one attempt's phases, one after the other."""
+        for exited in exits:
+            if self._placed(exited):
+                self._take_end(self._attempts.phase_ended(exited) or await self._attempts.conclude(exited))
         self._wake()
 
     def _take_end(self, event: PhaseEnded | AttemptEnded) -> None:
         self.record(event)
-        if isinstance(event, PhaseEnded):
+        if isinstance(event, PhaseEnded) and not self._importing:
             self._start(self._attempts.phase(event))
 
     def keeper_lost(self, reason: str) -> None:
+        self._buried = self._buried or self._importing
         self._wake()
 
-    def report(self, event: Event) -> None:
-        """A fact from elsewhere (progress, a probe), if the state still has a place for it."""
-        self.record(event)
-        self._wake()
+    def report(self, event: ProgressReported) -> None:
+        """How far a step is, by its own word; dropped when its attempt is over."""
+        live = self.state.steps[event.step].live
+        if live is not None and live.number == event.attempt:
+            self.record(event)
+            self._wake()
 
     def disk_trouble(self, message: str | None) -> None:
         """The target cannot (None: can again) write its journal: nothing new starts meanwhile."""
@@ -259,10 +267,7 @@ class Executor:
         self._note_trouble("store", message)
 
     def _note_trouble(self, who: str, message: str | None) -> None:
-        if message is None:
-            self._full.discard(who)
-        else:
-            self._full.add(who)
+        (self._full.discard if message is None else self._full.add)(who)
         self._wake()
 
     # -- the loop --------------------------------------------------------------------------------------------
@@ -275,14 +280,12 @@ class Executor:
     def _scheduled_turn(self) -> None:
         self._turn_due = False
         if not self._importing:
-            self._turn(may_start=not self._full)
+            self._turn(may_start=self._may_start)
 
     def _turn(self, *, may_start: bool) -> None:
         """Decides and acts until nothing more is to be decided now."""
         while not self._done.done():
-            changed = self._changed
-            self._changed = {}
-            decision = decide(self.state, changed, self._clock.now(), run=self._run, may_start=may_start)
+            decision = decide(self.state, self._log.take_changed(), self._log.now(), run=self._run, may_start=may_start)
             if decision.probes:
                 self._probe(decision.probes)
             if not decision.events:
@@ -291,25 +294,20 @@ class Executor:
                     self._done.set_result(None)
                 return
             for event in decision.events:
+                if self._ripple and isinstance(event, StepEnded) and event.status == "succeeded":
+                    # Before its end: a crash in between must not forget who has to follow.
+                    self._spread(event.step)
                 self.record(event)
                 self._act(event)
 
     def record(self, event: Event) -> None:
         """Appends an event to the log and applies it."""
-        now = self._clock.now()
-        record = Record(self.state.seq + 1, now.wall, now.mono, event)
-        for step_id in apply(self.state, record, plans=self._plans):
-            self._changed[step_id] = None
-        self._store.append((record,))
-        self._unpublished.append(record)
+        self._log.record(event)
 
     def durable(self, seq: int) -> None:
         """The store has everything up to `seq`: it may be shown now."""
-        ready: list[Record] = []
-        while self._unpublished and self._unpublished[0].seq <= seq:
-            ready.append(self._unpublished.popleft())
-        if ready:
-            self._publish(ready)
+        if self._log.durable(seq):
+            self._wake()
 
     def expect_ripple(self, ripple: Mapping[str, Sequence[str]]) -> None:
         """`ripple`: ended step → dependencies; it is opened again once one of them has really been run."""
@@ -324,8 +322,6 @@ class Executor:
 
     def _act(self, event: Event) -> None:
         match event:
-            case StepEnded(step=step, status="succeeded") if self._ripple:
-                self._spread(step)
             case AttemptStarted():
                 self._begin(event)
             case AttemptStopping(step=step, attempt=attempt, cause=cause):
@@ -339,8 +335,11 @@ class Executor:
         start = self._attempts.begin(event)
         if isinstance(start, AttemptEnded):
             self.record(start)
-        else:
-            self._start(start)
+            return
+        self._start(start)
+        ends = self._unplaced.take(event.step, event.attempt)
+        if ends:
+            self._spawn(self._conclude(*ends), name=f"conclude {event.step}")
 
     def _start(self, start: Start) -> None:
         self._target.start(start)
@@ -356,22 +355,18 @@ class Executor:
     def _kill_all(self) -> None:
         """After a second Ctrl-C: everything that runs is ended without grace."""
         for step_id in self.state.running:
-            live = self.state.steps[step_id].live
-            if live is not None:
+            if (live := self.state.steps[step_id].live) is not None:
                 self._target.stop(step_id, live.number, grace=0.0, cause=live.stopping or "interrupt")
 
     def _probe(self, step_ids: Iterable[str]) -> None:
-        wanted = [step_id for step_id in step_ids if step_id not in self._probing]
+        wanted = self._probes.take(step_ids)
         if wanted:
-            self._probing.update(wanted)
-            self._spawn(self._probe_task(wanted), name="probe")
+            self._spawn(self._look_up(wanted), name="probe")
 
-    async def _probe_task(self, step_ids: list[str]) -> None:
-        events = await self._prober.probe(step_ids)
-        self._probing.difference_update(step_ids)
-        for event in events:
+    async def _look_up(self, step_ids: list[str]) -> None:
+        for event in await self._probes.answers(step_ids):
             self.record(event)
-        self._changed.update(dict.fromkeys(step_ids))
+        self._log.touch(step_ids)
         self._wake()
 
     def _set_timer(self, wake_at: float | None) -> None:
@@ -379,7 +374,7 @@ class Executor:
             self._timer.cancel()
             self._timer = None
         if wake_at is not None:
-            delay = max(0.0, wake_at - self._clock.now().mono)
+            delay = max(0.0, wake_at - self._log.now().mono)
             self._timer = self._loop.call_later(delay, self._wake)
 
     def _spawn(self, work: Coroutine[None, None, None], *, name: str) -> None:
@@ -389,5 +384,10 @@ class Executor:
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None and not self._done.done():
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.broken(error)
+
+    def broken(self, error: BaseException) -> None:
+        """A bug, wherever on the loop it showed: the run is left as it is, and nothing waits for what will not come."""
+        if not self._done.done():
             self._done.set_exception(error)

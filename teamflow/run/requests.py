@@ -10,6 +10,8 @@ import json
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from teamflow.core.state import RunState
+
 _POLL: Final = 0.2
 
 
@@ -104,6 +106,17 @@ class Requests:
             self._verbs.refuse(request.id, steps)
         else:
             self._verbs.cancel(steps, by=request.by, request=request.id)
+
+
+def cancel_problem(state: RunState, steps: Sequence[str] | None) -> str | None:
+    """Why these steps (None: the run) cannot be cancelled."""
+    for step_id in steps or ():
+        known = state.steps.get(step_id)
+        if known is None:
+            return f"there is no step {step_id}"
+        if step_id not in state.open:
+            return f"{step_id} has ended ({known.status.value})"
+    return None
 
 
 def cancel_steps(args: str) -> tuple[str, ...] | str | None:

@@ -80,11 +80,21 @@ class LocalTarget:
         self._loop = asyncio.get_running_loop()
         # In this order: a keeper that ends in between has written all that it will ever write.
         alive = keeper_files.is_held(self._run_dir)
+        # What is asked for meanwhile (the phase after one that has ended) is for the keeper that lives, if one does.
+        self._recovering = True
         self._catch_up(after=after)
         if alive:
             await self._adopt()
         elif self._ledger.journal.open or keeper_files.identity(self._run_dir) is not None:
             await self._bury("it was gone when this runner came")
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """No keeper lives, and nothing is left of one: what was asked for is started by a new one."""
+        self._recovering = False
+        if self._ledger.asked and self._link is None:
+            self._launch()
 
     def environment(self, name: str, variables: Mapping[str, str]) -> None:
         """Remembered, and told to every keeper of this run before anything else."""
@@ -286,9 +296,7 @@ class LocalTarget:
             self._refuse_asked(f"the keeper could not be started: {words}")
         else:
             self._tell_lost(why, status, asked)
-        self._recovering = False
-        if self._ledger.asked and self._link is None:
-            self._launch()
+        self._go_on()
 
     def _tell_lost(self, why: str, status: int | None, asked: Sequence[Key]) -> None:
         lost = [*self._ledger.journal.open, *(key for key in asked if key in self._ledger.asked)]

@@ -1,0 +1,58 @@
+"""Which steps are being looked up in the cache: each once at a time, and only what still matters when it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from teamflow.core.events import Admitted, Cached, Event
+from teamflow.core.state import RunState, Status
+from teamflow.run.roles import Prober
+
+
+class Probes:
+    """While `paused`, steps are only noted; `resume` gives them."""
+
+    def __init__(self, state: RunState, prober: Prober) -> None:
+        self._state = state
+        self._prober = prober
+        self._under_way: set[str] = set()
+        self._noted: dict[str, None] = {}
+        self._paused = False
+
+    def pause(self) -> None:
+        """A start in the keeper's journal may come first, and prove what a probe found before a crash."""
+        self._paused = True
+
+    def resume(self) -> Iterable[str]:
+        """Steps that wanted a look meanwhile."""
+        self._paused = False
+        noted, self._noted = self._noted, {}
+        return noted
+
+    def take(self, step_ids: Iterable[str]) -> list[str]:
+        """Those to be looked up now."""
+        wanted = [step_id for step_id in step_ids if step_id not in self._under_way]
+        if self._paused:
+            self._noted.update(dict.fromkeys(wanted))
+            return []
+        self._under_way.update(wanted)
+        return wanted
+
+    async def answers(self, step_ids: list[str]) -> list[Event]:
+        """What was found for steps that still wait for it: one may have been cancelled meanwhile."""
+        events = await self._prober.probe(step_ids)
+        self._under_way.difference_update(step_ids)
+        return [event for event in events if self._matters(event)]
+
+    def _matters(self, found: Event) -> bool:
+        match found:
+            case Cached(hits=hits):
+                return all(self._waits(step_id) for step_id in hits)
+            case Admitted(step=step_id):
+                return self._waits(step_id)
+            case _:
+                return True
+
+    def _waits(self, step_id: str) -> bool:
+        known = self._state.steps.get(step_id)
+        return known is not None and known.status is Status.QUEUED and not known.admitted
