@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from teamflow.app.compile import Compiled, Request, compile_team
@@ -100,7 +100,7 @@ def run_team(options: RunOptions, front: Front, *, environ: Mapping[str, str], d
         plan = compiled.plan
         if plan is None:
             return USAGE
-        refusal = refused(plan)
+        refusal = refused(plan) or unknown_force(plan, options.force)
         if refusal:
             front.complain(refusal)
             return USAGE
@@ -150,6 +150,18 @@ def refused(plan: Plan) -> str:
         return ""
     head = f"{plan.file} cannot run yet: it uses keys that this version plans but does not act on."
     return "\n".join([head, *lines, "Leave these out, or select steps without them (teamflow run STEP)."])
+
+
+def unknown_force(plan: Plan, names: Sequence[str]) -> str:
+    """What is wrong with the names of `--force`; empty when each is a step or an agent of the plan."""
+    known = {step.id for step in plan.steps} | {step.agent for step in plan.steps}
+    unknown = [name for name in names if name not in known]
+    if not unknown:
+        return ""
+    from teamflow.core.diagnostics import did_you_mean
+
+    hints = [hint for name in unknown if (hint := did_you_mean(name, known))]
+    return "\n".join([f"--force: this run has no step {', '.join(unknown)}", *(f"  {hint}" for hint in hints)])
 
 
 def _with_plan(database: Database, plan: Plan, options: RunOptions, front: Front, environ: Mapping[str, str]) -> int:

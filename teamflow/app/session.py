@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from teamflow.app.compile import inputs_digest
 from teamflow.core.events import AttemptStopping, Event, PlanRevised, Record, ResultsTaken
 from teamflow.core.fold import fold, initial
 from teamflow.core.plan import Json, Plan
-from teamflow.core.state import RunState
+from teamflow.core.state import RunState, Status
 from teamflow.plan.stored import plan_from_json, plan_to_json
 from teamflow.policy.decide import REDEFINED
 from teamflow.store.lock import Holder, RunLock, creation_lock, this_process
@@ -109,13 +109,16 @@ def opening(
     *,
     put_plan: Callable[[int, bytes], None],
     expect_ripple: Callable[[Mapping[str, Sequence[str]]], None],
+    force: Collection[str] = (),
 ) -> Iterator[Event]:
     """What a resumed run records before it goes on: a new revision, and the steps that are opened again.
 
-    Each event must have been applied to `state` before the next is asked for.
+    `force`: steps or agents that run again though they have finished. Each event must have been applied to `state`
+    before the next is asked for.
     """
     from teamflow.plan.converge import reopen
-    from teamflow.plan.diff import compare
+    from teamflow.plan.diff import REDEFINED as REDEFINED_STEP
+    from teamflow.plan.diff import Change, compare
 
     *older, current = (session.plans[revision] for revision in sorted(session.plans))
     changes = compare(current, session.plan, older=older)
@@ -124,10 +127,20 @@ def opening(
         session.plans[revision] = session.plan
         put_plan(revision, plan_to_json(session.plan).encode())
         yield PlanRevised(revision, "the team file has changed")
-    converged = reopen(state, session.plan, changes)
+    forced = {
+        step.id: Change(REDEFINED_STEP, asked="--force")
+        for step in session.plan.steps
+        if (step.id in force or step.agent in force) and _finished(state, step.id)
+    }
+    converged = reopen(state, session.plan, {**changes, **forced})
     yield from converged.events()
     for step_id in converged.stop:
         live = state.steps[step_id].live
         if live is not None:
             yield AttemptStopping(step_id, live.number, REDEFINED)
     expect_ripple(converged.ripple)
+
+
+def _finished(state: RunState, step_id: str) -> bool:
+    known = state.steps.get(step_id)
+    return known is not None and known.status in (Status.SUCCEEDED, Status.CACHED)

@@ -104,7 +104,9 @@ async def run_to_end(
     try:
         ended = await executor.run(
             RunnerStarted(now.boot, os.getpid(), parallel, fail_fast, session.resumed),
-            _opening(session, executor, store.put_plan, prober, cached) if cancel is None else cancel.opening,
+            _opening(session, executor, store.put_plan, prober, cached, wired.force)
+            if cancel is None
+            else cancel.opening,
             until=None if cancel is None else cancel.done,
         )
     finally:
@@ -202,12 +204,13 @@ def _opening(
     put_plan: Callable[[int, bytes], None],
     prober: Prober,
     cached: Cached | None,
+    force: frozenset[str],
 ) -> Opening:
     """What this session settles before it starts anything: a revision, steps opened again, hits of the cache."""
 
     def events(state: RunState) -> Iterator[Event]:
         if session.resumed:
-            yield from opening(session, state, put_plan=put_plan, expect_ripple=executor.expect_ripple)
+            yield from opening(session, state, put_plan=put_plan, expect_ripple=executor.expect_ripple, force=force)
         if session.taken is not None:
             yield session.taken
         found = prober.sweep() if session.resumed else cached

@@ -19,14 +19,20 @@ REMOVED = "removed"
 
 
 class Change(NamedTuple):
-    """`kind`: same | redefined | added | removed. `aspects`: what was redefined, named as in the team file."""
+    """`kind`: same | redefined | added | removed. `aspects`: what was redefined, named as in the team file.
+
+    `asked`: the words by which somebody wants a step to count as redefined, though it is not.
+    """
 
     kind: str
     aspects: tuple[str, ...] = ()
+    asked: str = ""
 
     @property
     def reason(self) -> str:
         """For people: `definition changed: prompt, model`."""
+        if self.asked:
+            return self.asked
         return f"definition changed: {', '.join(self.aspects)}" if self.aspects else self.kind
 
 
