@@ -153,8 +153,36 @@ AGENT: Mapping[str, Use] = {
 }
 
 SPECIAL: Mapping[str, tuple[Use, str]] = {
-    "an engine that is not built in": (_agent("engine", prompt="x", engine="claude", permissions="read"), areas.AGENTS),
+    "another engine": (
+        Use("engine", {"prompt": "x", "engine": "claude", "permissions": "read"}),
+        f"{areas.AGENTS} (only engine: scripted works yet)",
+    ),
+    "a chain of engines": (
+        Use("engine", {**PROMPT, "engine": ["scripted", "codex"]}),
+        f"{areas.AGENTS} (only engine: scripted works yet)",
+    ),
+    "a model of scripted": (Use("engine", {**PROMPT, "engine": "scripted/m"}), areas.AGENTS),
+    "full permissions": (
+        Use("permissions", {**PROMPT, "permissions": "full", "workspace": {"mode": "shared"}}),
+        areas.AGENTS,
+    ),
+    "a matrix over results": (
+        Use(
+            "matrix",
+            {**COMMAND, "matrix": "agents.lists.outputs.l"},
+            {"agents": {"lists": {**COMMAND, "outputs": {"l": "array"}}}},
+        ),
+        areas.RUN_TIME_MATRIX,
+    ),
+    "a matrix of pairs": (
+        Use("matrix", {**COMMAND, "matrix": "pairs"}, {"agents": {"pairs": {**COMMAND, "matrix": [1]}}}),
+        areas.RUN_TIME_MATRIX,
+    ),
+    "a worktree": (Use("workspace.mode", {**COMMAND, "workspace": {"mode": "worktree"}}), areas.WORKTREES),
+    "a clone": (Use("workspace.mode", {**COMMAND, "workspace": {"mode": "clone"}}), areas.WORKTREES),
 }
+"""Values that wait, of keys that work otherwise."""
+
 FIRST = {"command": "echo ran > first.txt"}
 
 
@@ -209,6 +237,15 @@ def test_run_refuses_every_waiting_key_in_one_message_and_plan_and_validate_take
     steps = {step["id"] for step in project.plan()["steps"]}
     plain = [number for number, use in enumerate(chosen.values()) if use.agent and "matrix" not in use.agent]
     assert {f"u{number}" for number in plain} <= steps
+
+
+def test_values_that_wait_of_keys_that_work_are_refused(tmp_path: Path) -> None:
+    project = project_of(tmp_path, {name: use for name, (use, _) in SPECIAL.items()})
+    refused = project.run().expect(2).err
+    for name, (use, area) in SPECIAL.items():
+        assert f"{use.shown}: waits for {area}" in refused, name
+    project.call("validate").expect(0)
+    assert not project.exists(".teamflow/runs")
 
 
 @pytest.mark.slow
