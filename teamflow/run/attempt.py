@@ -89,6 +89,8 @@ class AttemptRunner:
         self._say = say
         self._pool = pool
         self._sessions: dict[tuple[str, int], tuple[Session, Tail]] = {}
+        self._briefs: dict[tuple[str, int], Brief] = {}
+        """Of agent phases that this runner has started: their ends are judged by what they were started with."""
 
     # -- starting --------------------------------------------------------------------------------------------
 
@@ -135,7 +137,7 @@ class AttemptRunner:
         """What to start, and whether stderr goes to a file of its own."""
         step = known.step
         if phase == "agent":
-            brief = self._brief(known, live)
+            brief = self._briefs[step.id, live.number] = self._brief(known, live)
             engine = self._engines.engine(step.engine)
             invocation = engine.invoke(brief)
             if invocation.protocol:
@@ -258,7 +260,7 @@ class AttemptRunner:
 
     def _agent_outcome(self, known: StepState, live: AttemptState, end: Exit) -> Outcome:
         step = known.step
-        brief = self._brief(known, live)
+        brief = self._briefs.pop((step.id, live.number), None) or self._brief(known, live)
         engine = self._engines.engine(step.engine)
         if engine.capabilities.protocol:
             opened = self._sessions.pop((step.id, live.number), None)
@@ -292,6 +294,8 @@ class AttemptRunner:
         if outputs:
             redacted = self._redactor.json(outputs)
             outputs = redacted if isinstance(redacted, dict) else outputs
+        if text is None and outputs is None:
+            return outcome
         return replace(outcome, text=None if text is None else cut_text(text), outputs=outputs)
 
     def _succeeded(self, known: StepState, exited: Exited, outcome: Succeeded) -> AttemptEnded:

@@ -26,7 +26,8 @@ from teamflow.store.rows import Row
 RETRY_SECONDS: Final = 1.0
 
 GATHER_SECONDS: Final = 0.02
-"""Commits begin at least this far apart unless somebody waits for one: each wakes the loop, which has better to do."""
+"""Of three commits, the last begins no earlier than this after the first, unless somebody waits for it: each wakes the
+loop, which has better to do. What a run settles before it starts anything is one of two, and does not wait."""
 
 
 class _Plan(tuple[int, bytes]):
@@ -69,7 +70,8 @@ class Writer:
         self._queue: SimpleQueue[_Item] = SimpleQueue()
         self._hurry = threading.Event()
         """Set after a put that is not to wait for more."""
-        self._begun = 0.0
+        self._begun = (0.0, 0.0)
+        """When the last two commits began, by time.monotonic."""
         self._on_durable = on_durable
         self._on_trouble = on_trouble
         self._retry_seconds = retry_seconds
@@ -162,11 +164,11 @@ class Writer:
     def _take(self) -> list[_Item]:
         """All that is queued, once a commit is due. Somebody who waits has put before saying so, so it is among it."""
         items = [self._queue.get()]
-        rest = self._begun + GATHER_SECONDS - time.monotonic()
+        rest = self._begun[0] + GATHER_SECONDS - time.monotonic()
         if rest > 0 and isinstance(items[0], list):
             self._hurry.wait(rest)
         self._hurry.clear()
-        self._begun = time.monotonic()
+        self._begun = (self._begun[1], time.monotonic())
         try:
             while True:
                 items.append(self._queue.get_nowait())
