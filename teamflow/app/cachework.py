@@ -41,6 +41,11 @@ class CacheResults:
             found = self._local.cache = kept.Cache(self._directory, on_warning=self._warn)
         return found
 
+    def close(self) -> None:
+        found: kept.Cache | None = getattr(self._local, "cache", None)
+        if found is not None:
+            found.close()
+
     def look_up(self, keys: Sequence[str]) -> Mapping[str, Entry]:
         return {key: _entry(found) for key, found in self.cache.get(keys, now=time.time()).items()}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
@@ -42,6 +43,9 @@ _INSTEAD: Final[Mapping[str, str]] = {
     "work in the project directory, or permissions: read",
 }
 """What to write where leaving the key out is no way: it is not written, or its default is what waits."""
+
+STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What the loop of a run handles."""
 
 USAGE: Final = 2
 ENVIRONMENT: Final = 3
@@ -178,8 +182,11 @@ def _with_plan(database: Database, plan: Plan, options: RunOptions, front: Front
     if taken.problems:
         front.diagnostics(Compiled(None, taken.problems, {}, None))
         return USAGE
+    # From here to the loop, which asks for them, signals wait: whoever has a run can interrupt it in order.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     session = take(database, plan, new=options.new, taken=taken.event)
     if isinstance(session, Busy):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         return _busy(database, session, options, front)
     secrets.write(database.layout.run(session.row.number))
     wired = _wired(session, options, environ, secrets.values, secrets.env_files, root)
@@ -239,6 +246,10 @@ def _drive(database: Database, session: Session, wired: Wired, options: RunOptio
         ended = finish(database, session, wired, screen, cached, parallel=parallel, prober=prober, certificate=name)
         return exit_code(ended)
     if options.detach:
+        # SQLite's locks do not survive a fork although the child believes that it holds them: the next reader would
+        # take itself for the last one and delete the write-ahead log under the runner. So nothing is open across it.
+        prober.close()
+        database.close()
         return _detached(session, wired, options, front, parallel=parallel)
     return _loop(database, session, wired, screen, prober, cached, options, parallel=parallel)
 

@@ -43,6 +43,10 @@ class Results(Protocol):
         """What the newest stored key of that step of this team file was made of."""
         ...
 
+    def close(self) -> None:
+        """Lets go of what the calling thread has open; the next question opens it again."""
+        ...
+
 
 Stat: TypeAlias = "tuple[int, int, int, int]"
 """mtime, ctime (nanoseconds), size (bytes), inode."""
@@ -246,8 +250,9 @@ class Prober:
         return self._reads.witness()
 
     def close(self) -> None:
-        """Keeps what was learnt about files."""
+        """Keeps what was learnt about files; the calling thread's connections are closed."""
         self._reads.save()
+        self._results.close()
 
     # -- after a success -------------------------------------------------------------------------------------
 
