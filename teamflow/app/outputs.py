@@ -168,13 +168,13 @@ def attempt_tail(
     known: StepState, attempt: AttemptState, log: str, err: str, redactor: Redactor, *, most: int = TAIL
 ) -> str:
     """As `tail_of`, for who has no run from the store: `log` and `err` are paths."""
-    raw = read_tail(log, limit=most + MARGIN)
     readable = _readable(known, attempt)
-    if readable is not None and raw:
-        data = raw.encode("utf-8", "replace") + b"\n"
-        raw = (readable.feed(data) + readable.close()).decode("utf-8", "replace")
-    errors = _end(redactor.text(read_tail(err, limit=most + MARGIN)), most)
-    raw = _end(redactor.text(raw), most)
+    if readable is None:
+        raw = read_tail(log, redact=redactor.text, limit=most)
+    else:
+        data = read_tail(log, limit=most + MARGIN).encode("utf-8", "replace") + b"\n"
+        raw = _end(redactor.text((readable.feed(data) + readable.close()).decode("utf-8", "replace")), most)
+    errors = read_tail(err, redact=redactor.text, limit=most)
     # Where stderr is a file of its own it most likely says why.
     return raw.rstrip("\n") + "\n" + errors if raw.strip() and errors else raw or errors
 

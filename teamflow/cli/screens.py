@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _POLL: Final = 0.1
 _CHUNK: Final = 256 * 1024
+_LONGEST_LINE: Final = 64 * 1024
+"""Bytes of an unfinished line that are kept for its end."""
+
 _BACKLOG: Final = 1024 * 1024
 """Bytes of one step's output that may wait to be shown; more is left out, and said so."""
 
@@ -78,7 +81,7 @@ class PlainScreen(QuietScreen):
         super().__init__(header, out=out)
         self._redactor = redactor
         self._printer = PlainPrinter(header, tail=self._tail)
-        self._followed: dict[str, _Followed] = {}
+        self._followed: dict[str, list[_Followed]] = {}
         self._handle: asyncio.TimerHandle | None = None
         self._state: RunState | None = None
 
@@ -123,35 +126,38 @@ class PlainScreen(QuietScreen):
 
     def _follow(self, step: str, attempt: int, state: RunState) -> None:
         known = state.steps.get(step)
-        if known is not None and known.step.kind == "command":
-            self._followed[step] = _Followed(self._header.log(step, attempt), self._redactor.stream())
+        if known is None:
+            return
+        paths = [self._header.err(step, attempt)]
+        if known.step.kind == "command":
+            paths.insert(0, self._header.log(step, attempt))
+        self._followed[step] = [_Followed(path, self._redactor.stream()) for path in paths]
 
     def _poll(self, loop: asyncio.AbstractEventLoop) -> None:
         lines: list[str] = []
-        for step, followed in self._followed.items():
-            for data in followed.read():
+        for step, files in self._followed.items():
+            for data in (data for followed in files for data in followed.read()):
                 lines += self._printer.output(step, data)
         self.say(lines)
         self._handle = loop.call_later(_POLL, self._poll, loop)
 
     def _drain(self, step: str) -> list[str]:
-        followed = self._followed.pop(step, None)
-        if followed is None:
-            return []
         lines: list[str] = []
-        for data in [*followed.read(), followed.rest()]:
-            if data:
-                lines += self._printer.output(step, data)
+        for followed in self._followed.pop(step, ()):
+            for data in [*followed.read(), followed.rest()]:
+                if data:
+                    lines += self._printer.output(step, data)
         return lines
 
 
 class _Followed:
-    """One log file, read on from where it was."""
+    """One log file, read on from where it was, in whole lines: a step's two files must not meet within one."""
 
     def __init__(self, path: str, stream: RedactingStream) -> None:
         self._path = path
         self._offset = 0
         self._stream = stream
+        self._line = b""
 
     def read(self) -> list[bytes]:
         """What came since the last call, redacted; at most `_BACKLOG` bytes of it."""
@@ -165,17 +171,28 @@ class _Followed:
         if size < self._offset:
             self._offset = 0
         if size - self._offset > _BACKLOG:
-            parts.append(b"\n[%d bytes left out: %s]\n" % (size - self._offset - _CHUNK, self._path.encode()))
+            parts.append(
+                self._line + b"\n[%d bytes left out: %s]\n" % (size - self._offset - _CHUNK, self._path.encode())
+            )
+            self._line = b""
             self._offset = size - _CHUNK
         with open(self._path, "rb") as file:
             file.seek(self._offset)
             while self._offset < size and (data := file.read(min(_CHUNK, size - self._offset))):
                 self._offset += len(data)
-                parts.append(self._stream.feed(data))
+                parts.append(self._whole(self._stream.feed(data)))
         return parts
 
     def rest(self) -> bytes:
-        return self._stream.flush()
+        data = self._line + self._stream.flush()
+        self._line = b""
+        return data + b"\n" if data and not data.endswith(b"\n") else data
+
+    def _whole(self, data: bytes) -> bytes:
+        data = self._line + data
+        end = len(data) if len(data) > _LONGEST_LINE else data.rfind(b"\n") + 1
+        self._line = data[end:]
+        return data[:end]
 
 
 ScreenMaker = Callable[[RunHeader, Redactor], QuietScreen]

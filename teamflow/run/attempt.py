@@ -249,13 +249,14 @@ class AttemptRunner:
         if outcome.failure in (FailureClass.TIMEOUT, FailureClass.LOST, FailureClass.LOG_LIMIT):
             return outcome
         log = self._place.log(known.step.id, live.number)
-        detail = read_tail(log, start=exited.end.log_start, end=exited.end.log_end)
+        end = exited.end
+        detail = read_tail(log, redact=self._redactor.text, start=end.log_start, end=end.log_end)
         failure = FailureClass.SETUP if exited.phase == "setup" else FailureClass.VERIFY
         return replace(
             outcome,
             failure=failure,
             reason=f"{exited.phase.partition('.')[0]}: {outcome.reason}",
-            detail=self._redactor.text(detail),
+            detail=detail,
         )
 
     def _agent_outcome(self, known: StepState, live: AttemptState, end: Exit) -> Outcome:

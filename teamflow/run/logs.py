@@ -49,7 +49,8 @@ def read_text(
             tail = _read(file.fileno(), stop - half - margin, half + margin)
     except FileNotFoundError:
         return ""
-    return _joined(redact(head.decode("utf-8", "replace")), redact(_text(tail)), half, stop - start - 2 * half)
+    first, last = _before(head, half, redact), _after(tail, margin, redact)
+    return _joined(first, last, half, stop - start - 2 * half)
 
 
 def cut_text(text: str, *, limit: int = TEXT_LIMIT) -> str:
@@ -68,19 +69,46 @@ def _joined(head: str, tail: str, half: int, left_out: int) -> str:
     return first + _CUT.format(left_out) + last
 
 
-def read_tail(path: str, *, start: int = 0, end: int | None = None, limit: int = TAIL_LIMIT) -> str:
-    """The last `limit` bytes of [start, end) as text, from the beginning of a line where there is one."""
+def read_tail(
+    path: str,
+    *,
+    redact: Callable[[str], str] = str,
+    start: int = 0,
+    end: int | None = None,
+    limit: int = TAIL_LIMIT,
+) -> str:
+    """The last `limit` bytes of [start, end) as redacted text, from the beginning of a line where there is one.
+
+    Redacted before it is cut, as `read_text`; without `redact` the caller does that.
+    """
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             stop = size if end is None else min(end, size)
-            begin = max(min(start, stop), stop - limit)
-            data = _read(file.fileno(), begin, stop - begin)
+            first = min(start, stop)
+            begin = max(first, stop - limit)
+            beyond = 0 if redact is str else min(_MARGIN, begin - first)
+            data = _read(file.fileno(), begin - beyond, stop - begin + beyond)
     except FileNotFoundError:
         return ""
-    if begin > start:
-        data = data[data.find(b"\n") + 1 :]
-    return _text(data)
+    if begin == first:
+        return redact(_text(data))
+    text = _after(data, beyond, redact)[-limit:] if beyond else redact(_text(data))
+    return text[text.find("\n") + 1 :]
+
+
+def _before(data: bytes, count: int, redact: Callable[[str], str]) -> str:
+    """What came of the first `count` bytes; the rest only shows whole what lies across that place.
+
+    What is left of it at the other end may be half a secret, so as much is taken away as it makes alone.
+    """
+    whole, rest = redact(data.decode("utf-8", "replace")), redact(data[count:].decode("utf-8", "replace"))
+    return whole[: max(0, len(whole) - len(rest))]
+
+
+def _after(data: bytes, count: int, redact: Callable[[str], str]) -> str:
+    """As `_before`, of what follows the first `count` bytes."""
+    return redact(_text(data))[len(redact(data[:count].decode("utf-8", "replace"))) :]
 
 
 def _read(fd: int, start: int, count: int) -> bytes:
