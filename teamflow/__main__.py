@@ -8,7 +8,13 @@ import sys
 
 def main() -> int:
     """The exit code of the command line in `sys.argv`."""
-    words = sys.argv[1:]
+    try:
+        return _main(sys.argv[1:])
+    except KeyboardInterrupt:
+        return 130
+
+
+def _main(words: list[str]) -> int:
     if words in (["--version"], ["--help"], ["-h"], []):
         return _answer(words)
     if words[0] == "run":

@@ -134,7 +134,8 @@ class Cancel(NamedTuple):
         yield CancelRequested(self.steps, self.by)
 
     def done(self, state: RunState) -> bool:
-        return not any(step in state.open for step in (self.steps or ()))
+        # The whole run: its own end is what is waited for.
+        return self.steps is not None and not any(step in state.open for step in self.steps)
 
 
 class _Bridge:
@@ -253,6 +254,8 @@ def _handle_signals(loop: asyncio.AbstractEventLoop, executor: Executor) -> None
     loop.add_signal_handler(signal.SIGINT, stop, "SIGINT")
     loop.add_signal_handler(signal.SIGTERM, stop, "SIGTERM")
     loop.add_signal_handler(signal.SIGHUP, _detach)
+    # They may have been held back since the run was taken.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
 
 
 def _detach() -> None:

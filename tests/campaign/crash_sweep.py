@@ -21,6 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from teamflow.core.events import RunEnded
 from tests.campaign import crash_team
 from tests.campaign.checker import Verdict, check
 from tests.e2e.tool import Done, Project
@@ -72,12 +73,19 @@ def _crash(project: Project, trial: Trial) -> None:
     expected = crash_team.EXPECTED
     if trial.kind == "both":
         project.kill_keeper()
+    if project.events(RunEnded):
+        # It was killed behind the end: starting again would be another run.
+        trial.wrong += _end(project, trial, first._replace(code=0), expected)
+        return
     if trial.kind == "revised":
         project.write("team.yaml", crash_team.REVISED)
         expected = crash_team.REVISED_EXPECTED
     if trial.second:
-        project.run(env={"TEAMFLOW_FAILPOINT": str(trial.second)})
+        second = project.run(env={"TEAMFLOW_FAILPOINT": str(trial.second)})
         trial.sessions += 1
+        if project.events(RunEnded):
+            trial.wrong += _end(project, trial, second._replace(code=0), expected)
+            return
         if trial.kind == "both":
             project.kill_keeper()
     last = project.run()
@@ -120,15 +128,10 @@ def sampled(
     """Trials of one kind at random boundaries below `most`."""
     drawn = []
     for _ in range(samples):
-        second = (
-            chance.randrange(1, most)
-            if kind == "second" or (kind in ("both", "revised") and chance.random() < 0.3)
-            else 0
-        )
-        drawn.append((chance.randrange(1, most), second))
+        twice = kind == "second" or chance.random() < 0.3
+        drawn.append((chance.randrange(1, most), chance.randrange(1, most) if twice else 0))
     with ThreadPoolExecutor(jobs) as pool:
-        work: Callable[[tuple[int, int]], Trial] = lambda pair: crash(kind, pair[0], second=pair[1], level=level)
-        yield from pool.map(work, drawn)
+        yield from pool.map(lambda pair: crash(kind, pair[0], second=pair[1], level=level), drawn)
 
 
 def main() -> int:

@@ -98,5 +98,7 @@ REVISED = TEAM.replace("0.05", "0.06").replace("  bad:", "  new: {command: ./wor
 REVISED_EXPECTED: Mapping[str, str] = {**EXPECTED, "new": "succeeded"}
 
 
-def project(*, level: str = "") -> Project:
-    return Project(TEAM, level=level, files={"source.txt": "one\n", "agent.yaml": SCRIPT})
+def project(*, level: str = "", pace: float = 0.0) -> Project:
+    """`pace`: seconds that every command takes longer."""
+    team = f'env: {{PACE: "{pace}"}}\n{TEAM}' if pace else TEAM
+    return Project(team, level=level, files={"source.txt": "one\n", "agent.yaml": SCRIPT})

@@ -6,13 +6,17 @@ Else the processes are looked for by their working directory and their environme
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -34,9 +38,10 @@ REPOSITORY = Path(__file__).parents[2]
 
 WORK = """#!/bin/sh
 # work PHASE EXIT [SECONDS]: one line when it begins, one before it ends, with the process that leads its session
+pause=${3:-$PACE}
 read -r pid name state parent group leader rest < /proc/self/stat
 printf 'begin %s %s %s %s\\n' "$TEAMFLOW_STEP" "$TEAMFLOW_ATTEMPT" "$1" "$leader" >> "$TEAMFLOW_PROJECT/ledger"
-[ -z "$3" ] || sleep "$3"
+[ -z "$pause" ] || sleep "$pause"
 printf 'end %s %s %s %s %s\\n' "$TEAMFLOW_STEP" "$TEAMFLOW_ATTEMPT" "$1" "$leader" "$2" >> "$TEAMFLOW_PROJECT/ledger"
 exit "$2"
 """
@@ -108,6 +113,36 @@ class Running:
         return Done(code, self.out, self.err, time.monotonic() - self.begun)
 
 
+class Terminal:
+    """A teamflow in a terminal. What it shows is read by a thread, so that it never waits for a reader."""
+
+    def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
+        self.process = process
+        self.shown = b""
+        self._descriptor = descriptor
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        try:
+            while data := os.read(self._descriptor, 65536):
+                self.shown += data
+        except OSError:
+            pass
+
+    def type(self, keys: bytes) -> None:
+        os.write(self._descriptor, keys)
+
+    def close(self) -> None:
+        """The window is closed: the kernel hangs up. Idempotent."""
+        if self._descriptor >= 0:
+            # A descriptor in use by a read is let go of only when that returns.
+            descriptor, self._descriptor = self._descriptor, -1
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, descriptor)
+            os.close(null)
+
+
 class Project:
     """A directory with a team file. `level`: the kill level of the keepers (empty: the best that there is)."""
 
@@ -120,6 +155,7 @@ class Project:
         self.truth = truth()
         self.level = level
         self._started: list[Running] = []
+        self._terminals: list[Terminal] = []
         self._count = 0
         self.write("team.yaml", team)
         self.write("work", WORK)
@@ -168,6 +204,21 @@ class Project:
         self._started.append(running)
         return running
 
+    def start_on_terminal(self, *words: str) -> Terminal:
+        """teamflow in the foreground of a terminal of its own, 100 columns wide."""
+        terminal, line = pty.openpty()
+        fcntl.ioctl(line, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        process = subprocess.Popen(
+            self.argv(words),
+            cwd=self.root,
+            env={**self.environ, "TERM": "xterm"},
+            preexec_fn=lambda: os.login_tty(line),
+        )
+        os.close(line)
+        opened = Terminal(process, terminal)
+        self._terminals.append(opened)
+        return opened
+
     def call(self, *words: str, env: Mapping[str, str] | None = None, seconds: float = 60.0) -> Done:
         return self.start(*words, env=env).wait(seconds)
 
@@ -185,6 +236,8 @@ class Project:
         return Path(self.layout.run(run))
 
     def runs(self) -> int:
+        if not os.path.exists(self.layout.database):
+            return 0
         with self._open() as database:
             return len(database.runs())
 
@@ -282,6 +335,11 @@ class Project:
 
     def close(self) -> None:
         """Ends what is left, whatever it is."""
+        for terminal in self._terminals:
+            terminal.close()
+            if terminal.process.poll() is None:
+                terminal.process.kill()
+            terminal.process.wait(30)
         for running in self._started:
             if running.process.poll() is None:
                 running.kill()
