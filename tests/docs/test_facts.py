@@ -1,0 +1,84 @@
+"""Tables of docs/operations.md that nobody generates are still true: exit codes, variables, fields of JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from teamflow.app.launch import ENVIRONMENT, EXIT_CODES, USAGE
+from teamflow.cli.errors import BROKEN_PIPE, INTERNAL, INTERRUPTED
+from tests.docs.generated import ROOT
+
+PAGE = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+TEAM = "agents:\n  a: {command: echo x}\n"
+
+
+def section(title: str) -> str:
+    found = re.search(rf"(?ms)^## {title}\n(.*?)(?=^## |\Z)", PAGE)
+    assert found is not None, title
+    return found[1]
+
+
+def test_exit_codes() -> None:
+    told = {int(code) for row in re.findall(r"(?m)^\| ([\d, ]+) \|", section("Exit codes")) for code in row.split(",")}
+    used = {*EXIT_CODES.values(), USAGE, ENVIRONMENT, INTERNAL, INTERRUPTED, BROKEN_PIPE, 10, 143}
+    later = {5, 124}
+    assert used - later == told
+
+
+def test_environment_variables() -> None:
+    names: set[str] = set()
+    for path in [*(ROOT / "teamflow").rglob("*.py"), ROOT / "dev"]:
+        names |= set(re.findall(r"\bTEAMFLOW_[A-Z_]*[A-Z]\b", path.read_text(encoding="utf-8")))
+    told = set(re.findall(r"\bTEAMFLOW_[A-Z_]*[A-Z]\b", section("Environment variables")))
+    assert told == names
+
+
+def fields(command: str, of: str = "") -> set[str]:
+    """The field names in the row of a document."""
+    row = re.search(rf"(?m)^\| {re.escape(command)} \| `\{{(.*)$", section("JSON"))
+    assert row is not None, command
+    listed = re.search(rf"{of}: \[\{{([^}}]*)\}}\]", row[1]) if of else re.match(r"([^`]*?)\}`", row[1])
+    assert listed is not None, command
+    plain = re.sub(r"\[[^\]]*\]|\{[^}]*\}", "", listed[1])
+    return {name.strip().partition(":")[0] for name in plain.split(",")} - {"…"}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root: Path = tmp_path_factory.mktemp("facts")
+    (root / "team.yaml").write_text(TEAM, encoding="utf-8")
+    teamflow(root, "run", "--progress", "quiet")
+    return root
+
+
+def teamflow(project: Path, *words: str) -> str:
+    argv = [sys.executable, "-m", "teamflow", *words]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(argv, cwd=project, env=environ, check=False, capture_output=True, text=True).stdout
+
+
+def test_json_of_a_run(project: Path) -> None:
+    shown = json.loads(teamflow(project, "status", "--json"))
+    assert set(shown) - {"schema_version"} == fields("`status --json`")
+    assert set(shown["steps"][0]) == fields("its `steps[]`")
+    assert set(shown["steps"][0]["attempts"][0]) == fields("its `attempts[]`")
+
+
+def test_json_of_other_verbs(project: Path) -> None:
+    planned = json.loads(teamflow(project, "plan", "--json"))
+    assert set(planned) - {"schema_version"} == fields("`plan --json`")
+    assert set(planned["steps"][0]) == fields("`plan --json`", "steps")
+    assert set(json.loads(teamflow(project, "runs", "--json"))["runs"][0]) == fields("`runs --json`", "runs")
+    assert set(json.loads(teamflow(project, "why", "a", "--json"))) - {"schema_version"} == fields("`why --json`")
+    answer = json.loads(teamflow(project, "cancel", "--all", "--json"))
+    assert set(answer) - {"schema_version"} == fields("`cancel --json`")
+    (project / "wrong.yaml").write_text("agents: {a: {comand: x}}\n", encoding="utf-8")
+    told = json.loads(teamflow(project, "validate", "--json", "wrong.yaml"))
+    assert set(told["diagnostics"][0]) == fields("`validate --json`", "diagnostics")
