@@ -15,7 +15,7 @@ import platformdirs  # noqa: F401
 import pydantic
 import rich.console
 import rich.live
-import rich.table  # noqa: F401
+import rich.table
 import yaml
 
 
