@@ -22,7 +22,7 @@ from teamflow.core.events import (
     RunnerStarted,
     StopRequested,
 )
-from teamflow.core.fold_step import STEP_HANDLERS, Handler, cached, check, recount
+from teamflow.core.fold_step import STEP_HANDLERS, Handler, cached, check, prune_backoff, recount
 from teamflow.core.plan import Edge, Plan
 from teamflow.core.state import (
     ENDED,
@@ -113,7 +113,7 @@ def _runner_started(state: RunState, record: Record, event: RunnerStarted) -> li
         state.active += max(0.0, state.mono - state.active_since)
         state.active_since = record.mono if state.running else None
     if state.runner is None or state.runner.boot != event.boot:
-        state.backoff = [(0.0, step_id) for _, step_id in state.backoff]
+        _end_backoffs(state, event.boot)
     state.runner = event
     state.stop = None
     state.ended = None
@@ -121,6 +121,16 @@ def _runner_started(state: RunState, record: Record, event: RunnerStarted) -> li
     if state.started is None:
         state.started = record.at
     return [*state.open, *(s for s in state.running if s not in state.open)]
+
+
+def _end_backoffs(state: RunState, boot: str) -> None:
+    """Another boot has another clock: what waited for a moment of the old one has waited long enough."""
+    for _, step_id in state.backoff:
+        known = state.steps[step_id]
+        if known.backoff is not None:
+            known.backoff = (boot, 0.0)
+    state.backoff = sorted((0.0, step_id) for step_id in {step_id for _, step_id in state.backoff})
+    prune_backoff(state)
 
 
 def _adopt_plan(state: RunState, plan: Plan, before: dict[str, StepState]) -> None:
@@ -145,7 +155,7 @@ def _adopt_plan(state: RunState, plan: Plan, before: dict[str, StepState]) -> No
     state.removed = {step_id: known for step_id, known in old.items() if step_id not in state.steps}
     state.open = {step_id for step_id, step in state.steps.items() if step.status not in ENDED}
     state.failures = [s for s, known in state.steps.items() if known.status is Status.FAILED]
-    state.backoff = [entry for entry in state.backoff if entry[1] in state.steps]
+    state.backoff = sorted(entry for entry in state.backoff if entry[1] in state.steps)
     for known in state.steps.values():
         if known.status in (Status.PENDING, Status.QUEUED):
             recount(state, known)

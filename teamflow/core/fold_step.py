@@ -90,7 +90,10 @@ def _live(known: StepState, number: int) -> AttemptState:
 
 def _queue(state: RunState, known: StepState) -> None:
     known.status = Status.QUEUED
-    if known.admitted and known.backoff is None:
+    if known.backoff is not None:
+        # The heap lets go of a step that is not queued; now it is again.
+        _back_off(state, known.step.id, known.backoff[1])
+    elif known.admitted:
         _ready(state, known.step)
 
 
@@ -203,7 +206,7 @@ def _retry_scheduled(state: RunState, record: Record, event: RetryScheduled) -> 
     known.next_continues = event.continues
     if event.delay > 0:
         known.backoff = (event.boot, event.mono)
-        heapq.heappush(state.backoff, (event.mono, event.step))
+        _back_off(state, event.step, event.mono)
     else:
         known.backoff = None
         _ready(state, known.step)
@@ -214,14 +217,25 @@ def _backoff_ended(state: RunState, record: Record, event: BackoffEnded) -> list
     known = state.steps[event.step]
     check(known, BackoffEnded, Status.QUEUED)
     known.backoff = None
-    _prune_backoff(state)
+    prune_backoff(state)
     _ready(state, known.step)
     return [event.step]
 
 
-def _prune_backoff(state: RunState) -> None:
+def _back_off(state: RunState, step_id: str, mono: float) -> None:
+    heapq.heappush(state.backoff, (mono, step_id))
+    prune_backoff(state)
+
+
+def prune_backoff(state: RunState) -> None:
+    """The head is the next backoff to end: entries that no longer hold are dropped from there."""
     heap = state.backoff
-    while heap and (state.steps[heap[0][1]].backoff is None or state.steps[heap[0][1]].status is not Status.QUEUED):
+    while heap:
+        mono, step_id = heap[0]
+        known = state.steps.get(step_id)
+        waits = known is not None and known.status is Status.QUEUED
+        if waits and known.backoff is not None and known.backoff[1] == mono:
+            return
         heapq.heappop(heap)
 
 
@@ -265,7 +279,7 @@ def _close(state: RunState, record: Record, known: StepState, after: Status, rea
     known.ended_at = record.at
     known.backoff = None
     if state.backoff:
-        _prune_backoff(state)
+        prune_backoff(state)
     state.open.discard(step_id)
     if after is Status.FAILED:
         state.failures.append(step_id)
