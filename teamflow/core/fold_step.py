@@ -233,8 +233,8 @@ def prune_backoff(state: RunState) -> None:
     while heap:
         mono, step_id = heap[0]
         known = state.steps.get(step_id)
-        waits = known is not None and known.status is Status.QUEUED
-        if waits and known.backoff is not None and known.backoff[1] == mono:
+        backoff = known.backoff if known is not None and known.status is Status.QUEUED else None
+        if backoff is not None and backoff[1] == mono:
             return
         heapq.heappop(heap)
 
