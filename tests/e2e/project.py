@@ -12,6 +12,12 @@ from typing import Any, NamedTuple, TypeVar
 
 import yaml
 
+from teamflow.app.inspect import now
+from teamflow.cli.opened import opened
+from teamflow.cli.status import as_object
+from teamflow.views.json import json_text, record_object
+from teamflow.views.why import why as why_line
+
 REPOSITORY = Path(__file__).parents[2]
 SECONDS = 60.0
 
@@ -174,15 +180,18 @@ class Project:
         return self.call("run", "--progress", "plain", *words, env=env, seconds=seconds)
 
     def status(self, run: int | None = None) -> Shown:
-        chosen = () if run is None else ("-r", str(run))
-        return Shown(self.call("status", "--json", *chosen).expect(0).json())
+        """What `status --json` says; a test of `test_run_seeing.py` compares the two."""
+        with opened(run, root=str(self.root)) as inspected:
+            return Shown(json.loads(json_text(as_object(inspected))))
 
     def events(self, run: int | None = None) -> list[dict[str, Any]]:
-        chosen = () if run is None else ("-r", str(run))
-        return [json.loads(line) for line in self.call("events", *chosen).expect(0).out.splitlines()]
+        """As `events` prints them."""
+        with opened(run, root=str(self.root)) as inspected:
+            return [json.loads(json_text(record_object(record))) for record in inspected.records]
 
     def why(self, step: str) -> str:
-        return self.call("why", step).expect(0).out.strip()
+        with opened(None, root=str(self.root)) as inspected:
+            return why_line(inspected.state, step, inspected.records, now(), gone=inspected.gone)
 
     def plan(self, *words: str) -> Any:
         return self.call("plan", "--json", *words).expect(0).json()

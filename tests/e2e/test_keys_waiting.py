@@ -265,6 +265,7 @@ def test_run_refuses_the_key_by_name_steps_and_area(tmp_path: Path, key: str, us
         assert project.status().statuses == {"first": "succeeded"}
 
 
+@pytest.mark.slow
 def test_steps_that_are_not_selected_are_not_refused(tmp_path: Path) -> None:
     uses = {"a": AGENT["loop"], "b": AGENT["pr"], "c": TEAM["engines"]}
     project = project_of(tmp_path, uses)
@@ -279,6 +280,7 @@ def test_steps_that_are_not_selected_are_not_refused(tmp_path: Path) -> None:
     assert "u0" not in again
 
 
+@pytest.mark.slow
 def test_a_use_in_defaults_or_a_persona_is_refused_too(tmp_path: Path) -> None:
     team = {
         "defaults": {"writes": ["x/**"]},
@@ -291,6 +293,7 @@ def test_a_use_in_defaults_or_a_persona_is_refused_too(tmp_path: Path) -> None:
     assert "on_failure: waits for people" in refused
 
 
+@pytest.mark.slow
 def test_more_than_three_steps_are_counted(tmp_path: Path) -> None:
     agents = {f"a{number}": {"command": "true", "writes": ["x"]} for number in range(6)}
     assert "a0, a1, a2 and 3 more: writes: waits for worktrees" in Project(tmp_path, {"agents": agents}).run().err
@@ -318,6 +321,7 @@ def test_in_git_a_prompt_that_may_edit_needs_a_shared_workspace_written_out(tmp_
     assert project.status().statuses == {"shared": "succeeded", "reads": "succeeded"}
 
 
+@pytest.mark.slow
 def test_outside_git_it_needs_nothing(tmp_path: Path) -> None:
     team = {"agents": {"edits": _EDITS}}
     Project(tmp_path, team, files={"s.yaml": "- say: hi\n"}).run().expect(0)

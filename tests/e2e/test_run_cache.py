@@ -48,6 +48,7 @@ def test_unchanged_steps_are_not_started_and_ripples_stop_at_equal_outputs(tmp_p
     assert project.read("made") == "A\nB\n"
 
 
+@pytest.mark.slow
 def test_why_names_what_changed(tmp_path: Path) -> None:
     project = Project(tmp_path, CHAIN, files=SOURCES)
     project.run().expect(0)
@@ -83,6 +84,7 @@ agents:
 EVERYTHING = {"command", "agent", "timed", "secret", "verified", "out", "where"}
 
 
+@pytest.mark.slow
 def test_what_counts_in_a_key_and_what_does_not(tmp_path: Path) -> None:
     project = Project(tmp_path, KEYS, files={"x": "1", "s.yaml": "- say: hi\n", "sub/.keep": ""})
     env = {"S": "secret-value-1"}
@@ -110,6 +112,7 @@ def test_what_counts_in_a_key_and_what_does_not(tmp_path: Path) -> None:
     assert ran(project, env=env) == EVERYTHING
 
 
+@pytest.mark.slow
 def test_text_counts_only_where_it_is_referenced(tmp_path: Path) -> None:
     team = """
 agents:
@@ -128,6 +131,7 @@ agents:
     assert project.status().text("says") == "one"
 
 
+@pytest.mark.slow
 def test_an_artifact_that_differs_is_never_overwritten(tmp_path: Path) -> None:
     project = Project(tmp_path, CHAIN, files=SOURCES)
     project.run().expect(0)
@@ -157,6 +161,7 @@ agents:
     assert ran(project) == set(), "what it makes itself is its own"
 
 
+@pytest.mark.slow
 def test_no_cache_and_force(tmp_path: Path) -> None:
     project = Project(tmp_path, CHAIN, files=SOURCES)
     project.run().expect(0)
@@ -166,6 +171,7 @@ def test_no_cache_and_force(tmp_path: Path) -> None:
     assert "nobody" in project.run("--force", "nobody").expect(2).err
 
 
+@pytest.mark.slow
 def test_the_cache_is_safe_to_delete_and_to_copy(tmp_path: Path) -> None:
     project = Project(tmp_path / "one", CHAIN, files=SOURCES)
     project.run().expect(0)
@@ -187,6 +193,7 @@ def test_the_cache_is_safe_to_delete_and_to_copy(tmp_path: Path) -> None:
     assert "make" in ran(project), "the contents are gone"
 
 
+@pytest.mark.slow
 def test_a_failure_is_never_cached(tmp_path: Path) -> None:
     project = Project(tmp_path, "agents: {a: {command: 'test -e go', reads: [x]}}", files={"x": "1"})
     project.run().expect(1)
@@ -195,6 +202,7 @@ def test_a_failure_is_never_cached(tmp_path: Path) -> None:
     assert ran(project) == {"a"}
 
 
+@pytest.mark.slow
 def test_in_git_reads_are_what_git_does_not_ignore(tmp_path: Path) -> None:
     team = "agents: {a: {command: 'true', cache: true}}"
     files = {"tracked": "1", ".gitignore": "ignored\n", "ignored": "1", "sub/untracked": "1"}
@@ -216,6 +224,7 @@ def test_in_git_reads_are_what_git_does_not_ignore(tmp_path: Path) -> None:
     assert ran(project) == set(), "what git knows of a file does not count"
 
 
+@pytest.mark.slow
 def test_outside_git_reads_are_required(tmp_path: Path) -> None:
     project = Project(tmp_path, "agents: {a: {command: 'true', cache: true}}")
     done = project.run()
@@ -224,6 +233,7 @@ def test_outside_git_reads_are_required(tmp_path: Path) -> None:
         assert "reads" in project.why("a") + done.said
 
 
+@pytest.mark.slow
 def test_reads_of_what_lies_outside_is_refused(tmp_path: Path) -> None:
     project = Project(tmp_path, "agents: {a: {command: 'true', reads: [../x]}}")
     assert "../x" in project.run().expect(2).err

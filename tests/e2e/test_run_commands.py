@@ -174,6 +174,7 @@ def test_a_step_ends_when_its_main_process_ends(world: World) -> None:
     assert _seconds(world.shown.step("daemon")["attempts"][0]) < 15
 
 
+@pytest.mark.slow
 @proves(agent=["isolation"])
 @pytest.mark.skipif(not has_pidns(), reason="this machine gives us no PID namespaces")
 def test_isolation_gives_a_process_namespace(tmp_path: Path) -> None:
@@ -240,6 +241,7 @@ def test_a_string_gives_what_sh_gives(tmp_path: Path) -> None:
         ), text
 
 
+@pytest.mark.slow
 def test_text_handed_on_is_cut_in_the_middle_and_stripped_of_one_newline(tmp_path: Path) -> None:
     team = """
 agents:

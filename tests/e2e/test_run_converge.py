@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.project import Project, finish
 
 TEAM = """
@@ -55,6 +57,7 @@ def test_failed_and_skipped_steps_run_again_and_finished_ones_stay(tmp_path: Pat
     assert len(shown.step("bad")["attempts"]) == 3, "attempts are never erased"
 
 
+@pytest.mark.slow
 def test_a_changed_file_runs_what_reads_it(tmp_path: Path) -> None:
     project = Project(tmp_path, TEAM, files={"src": "1"})
     started(project, code=1)
@@ -63,6 +66,7 @@ def test_a_changed_file_runs_what_reads_it(tmp_path: Path) -> None:
     assert "src changed" in project.why("reads")
 
 
+@pytest.mark.slow
 def test_redefined_steps_run_again_with_what_depends_on_them(tmp_path: Path) -> None:
     project = Project(tmp_path, TEAM, files={"src": "1", "go": ""})
     project.team(TEAM.replace("test -e go", "test -e come"))
@@ -74,6 +78,7 @@ def test_redefined_steps_run_again_with_what_depends_on_them(tmp_path: Path) -> 
     assert shown.data["revision"] == 2
 
 
+@pytest.mark.slow
 def test_new_steps_run_and_removed_ones_do_not_matter(tmp_path: Path) -> None:
     project = Project(tmp_path, TEAM, files={"src": "1"})
     started(project, code=1)
@@ -83,6 +88,7 @@ def test_new_steps_run_and_removed_ones_do_not_matter(tmp_path: Path) -> None:
     assert "of_off" not in {step["id"] for step in project.plan()["steps"]}
 
 
+@pytest.mark.slow
 def test_a_succeeded_run_is_followed_by_a_new_one(tmp_path: Path) -> None:
     project = Project(tmp_path, TEAM, files={"src": "1", "go": ""})
     assert started(project) == ["after", "bad", "plain", "reads"]
@@ -90,6 +96,7 @@ def test_a_succeeded_run_is_followed_by_a_new_one(tmp_path: Path) -> None:
     assert project.status().data["run"] == 2
 
 
+@pytest.mark.slow
 def test_new_starts_afresh(tmp_path: Path) -> None:
     project = Project(tmp_path, TEAM, files={"src": "1"})
     started(project, code=1)
@@ -98,6 +105,7 @@ def test_new_starts_afresh(tmp_path: Path) -> None:
     assert started(project, code=1) == ["bad"]
 
 
+@pytest.mark.slow
 def test_inputs_are_those_of_the_newest_run_and_others_start_a_new_one(tmp_path: Path) -> None:
     project = Project(tmp_path, TEAM, files={"src": "1"})
     assert started(project, "-i", "who=you", code=1) == ["bad", "of_off", "off", "plain", "reads"]
@@ -111,6 +119,7 @@ def test_inputs_are_those_of_the_newest_run_and_others_start_a_new_one(tmp_path:
     assert len(project.status(1).step("bad")["attempts"]) == 3
 
 
+@pytest.mark.slow
 def test_force_runs_a_finished_step_again(tmp_path: Path) -> None:
     project = Project(tmp_path, TEAM, files={"src": "1"})
     started(project, code=1)
@@ -118,6 +127,7 @@ def test_force_runs_a_finished_step_again(tmp_path: Path) -> None:
     assert started(project, "--force", "plain", code=1) == ["bad", "plain"]
 
 
+@pytest.mark.slow
 def test_a_selection_goes_on_with_the_run_and_so_does_the_whole(tmp_path: Path) -> None:
     project = Project(tmp_path, TEAM, files={"src": "1", "go": ""})
     assert started(project, "plain") == ["plain"]
@@ -176,6 +186,7 @@ def test_a_run_that_is_alive_is_named_and_left_alone(tmp_path: Path) -> None:
     assert project.status().data["status"] == "cancelled"
 
 
+@pytest.mark.slow
 def test_detached_the_run_goes_on_by_itself(tmp_path: Path) -> None:
     team = "agents: {a: {command: 'sleep 0.3; echo a >> ran'}, b: {command: 'echo b >> ran', depends_on: [a]}}"
     project = Project(tmp_path, team)

@@ -79,6 +79,7 @@ def test_edges_conditions_and_matrices(tmp_path: Path) -> None:
     assert project.log("listed/b") == '{"id": "b", "n": 2}\n'
 
 
+@pytest.mark.slow
 def test_a_failed_step_fails_the_run_and_other_branches_go_on(tmp_path: Path) -> None:
     team = """
 agents:
@@ -93,6 +94,7 @@ agents:
     assert "bad" in project.why("never")
 
 
+@pytest.mark.slow
 def test_fail_fast_stops_the_others(tmp_path: Path) -> None:
     team = """
 agents:
@@ -111,6 +113,7 @@ agents:
     assert not project.exists("more")
 
 
+@pytest.mark.slow
 @proves(team=["limits.max_parallel", "limits.engines"])
 def test_no_more_at_once_than_allowed(tmp_path: Path) -> None:
     agent = "command: 'echo + >> ledger; sleep 0.1; echo - >> ledger'"
@@ -196,6 +199,7 @@ agents:
 """
 
 
+@pytest.mark.slow
 def test_steps_are_selected_with_what_they_need(tmp_path: Path) -> None:
     project = Project(tmp_path, SELECT)
     project.run("b", "--new").expect(0)
@@ -233,6 +237,7 @@ agents:
 """
 
 
+@pytest.mark.slow
 def test_inputs_are_given_defaulted_and_checked(tmp_path: Path) -> None:
     project = Project(tmp_path, INPUTS, files={"text": "from a file\n", "list.json": '["p", "q"]'})
     missing = project.run().expect(2)
@@ -246,6 +251,7 @@ def test_inputs_are_given_defaulted_and_checked(tmp_path: Path) -> None:
     assert project.status().data["inputs"] == {"who": "@me", "n": 7, "list": ["p", "q"], "need": "from a file\n"}
 
 
+@pytest.mark.slow
 def test_settings_are_overridden_on_the_command_line(tmp_path: Path) -> None:
     team = """
 defaults: {engine: scripted, script: s.yaml, permissions: read}
@@ -261,6 +267,7 @@ agents: {a: {prompt: x, timeout: 60s}, b: {command: sleep 60, timeout: 60s, grac
     assert "real agents" in waiting.err
 
 
+@pytest.mark.slow
 def test_files_are_found_by_name_and_upward(tmp_path: Path) -> None:
     project = Project(
         tmp_path, None, files={"teams/nightly.yaml": "agents: {a: {command: pwd}}", "sub/x": ""}, git=True

@@ -146,7 +146,15 @@ def test_nothing_that_is_shown_recorded_or_exported_has_a_value(world: World) ->
     _clean(project.read("junit.xml"), "junit")
     _clean(project.read("events.jsonl"), "--events")
     _clean(json.dumps(world.shown.data), "status --json")
-    for words in (["status"], ["logs"], ["logs", "halves"], ["events"], ["why", "fails"], ["why", "agent"]):
+    for words in (
+        ["status"],
+        ["status", "--json"],
+        ["logs"],
+        ["logs", "halves"],
+        ["events"],
+        ["why", "fails"],
+        ["why", "agent"],
+    ):
         _clean(project.call(*words).expect(0).said, " ".join(words))
     for name in os.listdir(project.root / ".teamflow"):
         if name.startswith("state.db"):
@@ -173,6 +181,7 @@ def test_the_reason_of_a_failure_and_its_last_lines_are_redacted(world: World) -
     assert world.shown.step("agent")["progress"]["text"].startswith("at ***")
 
 
+@pytest.mark.slow
 def test_a_missing_secret_stops_everything_before_it_starts_and_all_are_named(tmp_path: Path) -> None:
     team = """
 secrets: {A: {env: NO_A}, B: {file: ~/nothing}, C: {env: NO_C}, D: {env: NO_D}}
@@ -196,12 +205,14 @@ agents:
     project.run("--new", env={"NO_A": "value-of-a"}).expect(0)
 
 
+@pytest.mark.slow
 def test_a_short_secret_is_no_reason_to_redact_every_letter(tmp_path: Path) -> None:
     team = "secrets: {S: {env: S}}\nagents: {a: {command: 'echo abcdef', secrets: [S]}}"
     done = Project(tmp_path, team).run(env={"S": "b"}).expect(0)
     assert "a | abcdef" in done.err
 
 
+@pytest.mark.slow
 def test_a_secret_with_several_lines_is_redacted_line_by_line(tmp_path: Path) -> None:
     team = "secrets: {K: {file: key}}\nagents: {a: {command: 'cat key; tail -n 2 key', secrets: [K]}}"
     key = "-----BEGIN-----\nAAAABBBBCCCCDDDD\nEEEEFFFFGGGGHHHH\n-----END-----\n"

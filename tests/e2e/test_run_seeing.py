@@ -98,6 +98,14 @@ def test_junit_and_events(world: World) -> None:
     assert events[-1]["kind"] == "RunEnded"
 
 
+@pytest.mark.slow
+def test_the_reading_verbs_say_the_same(world: World) -> None:
+    project = world.project
+    assert project.call("status", "--json").expect(0).json() == world.shown.data
+    assert [json.loads(line) for line in project.call("events").expect(0).out.splitlines()] == project.events()
+    assert project.call("why", "skipped").expect(0).out.strip() == project.why("skipped")
+
+
 def test_status_has_what_every_reader_relies_on(world: World) -> None:
     data = world.shown.data
     assert data["schema_version"] == 1
@@ -133,6 +141,7 @@ def test_json_is_the_records_on_stdout_and_nothing_else(tmp_path: Path) -> None:
     assert done.err == ""
 
 
+@pytest.mark.slow
 def test_quiet_says_nothing_unless_something_is_wrong(tmp_path: Path) -> None:
     project = Project(tmp_path, "agents: {a: {command: echo hi}, b: {command: test -e go, depends_on: [a]}}")
     assert "b" in project.call("run", "--progress", "quiet").expect(1).err
@@ -140,6 +149,7 @@ def test_quiet_says_nothing_unless_something_is_wrong(tmp_path: Path) -> None:
     assert project.call("run", "--progress", "quiet").expect(0).said == ""
 
 
+@pytest.mark.slow
 def test_exit_codes(tmp_path: Path) -> None:
     project = Project(tmp_path, "agents: {a: {command: 'touch began; sleep 60', grace: 200ms}}")
     project.call("run", "--nonsense").expect(2)
@@ -161,6 +171,7 @@ def test_exit_codes(tmp_path: Path) -> None:
     assert "comand" in project.run().expect(2).err
 
 
+@pytest.mark.slow
 def test_a_report_that_cannot_be_written_is_said_before_anything_runs(tmp_path: Path) -> None:
     project = Project(tmp_path, "agents: {a: {command: touch ran}}")
     for option in ("--junit", "--events"):
@@ -170,12 +181,14 @@ def test_a_report_that_cannot_be_written_is_said_before_anything_runs(tmp_path: 
     assert not project.exists("ran")
 
 
+@pytest.mark.slow
 def test_no_team_file_is_said(tmp_path: Path) -> None:
     project = Project(tmp_path)
     done = project.run().expect(2)
     assert "team.yaml" in done.err
 
 
+@pytest.mark.slow
 def test_a_team_without_steps_to_run_is_said(tmp_path: Path) -> None:
     done = Project(tmp_path, "agents: {}").run()
     assert done.code in (0, 2)
