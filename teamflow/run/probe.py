@@ -85,6 +85,15 @@ class Handed(NamedTuple):
     text: str | None
 
 
+class _Asked(NamedTuple):
+    """A step whose key is known: as planned, with its deferred parts by value, and what the key is made of."""
+
+    step: Step
+    rendered: Step
+    parts: KeyParts
+    key: str
+
+
 class Prober:
     """`sweep` before a run, `probe` while it goes on (off the loop), `keep` after a success."""
 
@@ -174,27 +183,43 @@ class Prober:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self.probe_now, tuple(step_ids))
 
     def probe_now(self, step_ids: Sequence[str]) -> list[Event]:
+        """One `Cached` for all hits, then an `Admitted` for each other step."""
         self._reads.look_again()
-        return [self._probe_one(self._state.steps[step_id]) for step_id in step_ids]
+        asked: list[_Asked] = []
+        events: list[Event] = []
+        for step_id in step_ids:
+            one = self._ask(self._state.steps[step_id].step)
+            if isinstance(one, _Asked):
+                asked.append(one)
+            else:
+                events.append(one)
+        found = self._results.look_up([one.key for one in asked if self._may_hit(one.step)])
+        hits: dict[str, Hit] = {}
+        for one in asked:
+            hit = self._hit(one.step, one.key, found.get(one.key))
+            if isinstance(hit, Hit):
+                hits[one.step.id] = hit
+            else:
+                events.append(self._admitted(one, hit))
+        return [Cached(hits), *events] if hits else events
 
-    def _probe_one(self, known: StepState) -> Event:
-        step = known.step
+    def _ask(self, step: Step) -> _Asked | Admitted:
         try:
             rendered = self._rendered(step)
             definition = step.key if rendered is step else definition_key(rendered)
             parts = self._make_parts(rendered, definition, self._upstream(step))
         except (ReadsChanged, BriefError) as error:
             return Admitted(step.id, None, f"no key: {error}")
-        parts = parts._replace(aspects=aspects(rendered))
-        key = parts.digest()
-        self._parts[step.id] = parts
+        return _Asked(step, rendered, parts, parts.digest())
+
+    def _admitted(self, asked: _Asked, why: str) -> Admitted:
+        """It will run. What its definition was made of is only worth digesting now, for who asks what changed."""
+        step, key = asked.step, asked.key
+        parts = self._parts[step.id] = asked.parts._replace(aspects=aspects(asked.rendered))
         if not self._may_hit(step):
             return Admitted(step.id, key, "--force" if self._use_cache else "--no-cache")
-        hit = self._hit(step, key, self._results.look_up([key]).get(key))
-        if isinstance(hit, Hit):
-            return Cached({step.id: hit})
         before = self._results.last_parts(step.id)
-        return Admitted(step.id, key, hit or ("never ran" if before is None else difference(before, parts)))
+        return Admitted(step.id, key, why or ("never ran" if before is None else difference(before, parts)))
 
     def _hit(self, step: Step, key: str, entry: Entry | None) -> Hit | str:
         """The hit, or why there is none (empty: the key is not there)."""

@@ -42,16 +42,17 @@ class Probes:
         """What was found for steps that still wait for it: one may have been cancelled meanwhile."""
         events = await self._prober.probe(step_ids)
         self._under_way.difference_update(step_ids)
-        return [event for event in events if self._matters(event)]
+        return [left for event in events if (left := self._what_matters(event)) is not None]
 
-    def _matters(self, found: Event) -> bool:
+    def _what_matters(self, found: Event) -> Event | None:
         match found:
             case Cached(hits=hits):
-                return all(self._waits(step_id) for step_id in hits)
+                left = {step_id: hit for step_id, hit in hits.items() if self._waits(step_id)}
+                return Cached(left) if left else None
             case Admitted(step=step_id):
-                return self._waits(step_id)
+                return found if self._waits(step_id) else None
             case _:
-                return True
+                return found
 
     def _waits(self, step_id: str) -> bool:
         known = self._state.steps.get(step_id)
