@@ -60,7 +60,7 @@ class CacheResults:
                     contents=self.cache.open_object,
                 )
             except WorkspaceError as error:
-                return str(error)
+                return _one_line(error)
             if done is Restored.DIFFERS:
                 return f"{artifact.path} differs from what this step made"
             if done is Restored.GONE:
@@ -105,7 +105,7 @@ class ProjectReads:
                     return digester.digests_of(default_reads(self._root, self._git))
                 return digester.digests(patterns)
             except WorkspaceError as error:
-                raise ReadsChanged(str(error)) from error
+                raise ReadsChanged(_one_line(error)) from error
 
     def witness(self) -> tuple[dict[str, Stat | None], dict[str, Stat]] | None:
         """What the last look rests on, as stats; None where they prove nothing (see `app/fresh.py`)."""
@@ -163,8 +163,13 @@ def file_artifact(root: str, name: str, path: str) -> Artifact | str:
     try:
         facts = file_facts(root, path)
     except WorkspaceError as error:
-        return str(error)
+        return _one_line(error)
     return Artifact(name, path, facts.digest, facts.size, facts.mode)
+
+
+def _one_line(error: WorkspaceError) -> str:
+    """For a reason, which is one line."""
+    return f"{error.path}: {error.reason}" + (f" ({error.remedy})" if error.remedy else "")
 
 
 def _entry(found: kept.Entry) -> Entry:

@@ -24,7 +24,7 @@ from teamflow.core.events import (
     StepEnded,
     StepWaiting,
 )
-from teamflow.core.outcome import Artifact, Succeeded
+from teamflow.core.outcome import Artifact, Failed, Succeeded
 from teamflow.core.plan import Edge, Step
 from teamflow.core.state import (
     ENDED,
@@ -182,6 +182,9 @@ def _attempt_ended(state: RunState, record: Record, event: AttemptEnded) -> list
         known.outputs = event.outcome.outputs or {}
         known.artifacts = event.outcome.artifacts
         known.key = event.key
+    elif isinstance(event.outcome, Failed):
+        # What an earlier success handed over holds no more.
+        known.text, known.outputs, known.artifacts = event.outcome.text, {}, ()
     state.running.discard(event.step)
     state.running_by_engine[known.step.engine] -= 1
     if not state.running and state.active_since is not None:

@@ -75,7 +75,8 @@ class Succeeded:
 class Failed:
     """`reason` is one line for people. `detail` goes into the next attempt's prompt (verify, output).
 
-    `retry_after`: seconds that the other side asked to wait.
+    `retry_after`: seconds that the other side asked to wait. `text`: what dependents of a failed step see of it,
+    where somebody refers to it.
     """
 
     failure: FailureClass
@@ -86,6 +87,7 @@ class Failed:
     retry_after: float | None = None
     usage: Usage | None = None
     session: str | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,6 +233,8 @@ class AttemptRunner:
         if not isinstance(outcome, Succeeded):
             if isinstance(live.phase_outcome, Succeeded):
                 outcome = replace(outcome, usage=live.phase_outcome.usage, session=live.phase_outcome.session)
+                if isinstance(outcome, Failed):
+                    outcome = replace(outcome, text=live.phase_outcome.text)
             return AttemptEnded(exited.step, exited.attempt, outcome, exited.phase, exited.seq)
         if exited.phase != "agent" and isinstance(live.phase_outcome, Succeeded):
             outcome = live.phase_outcome
@@ -271,7 +273,8 @@ class AttemptRunner:
         else:
             outcome = engine.session(brief).close(end)
         if isinstance(outcome, Failed):
-            return replace(outcome, reason=self._redactor.text(outcome.reason))
+            text = self._text(step, live, end) if step.text_used and not engine.capabilities.protocol else None
+            return replace(outcome, reason=self._redactor.text(outcome.reason), text=text)
         if isinstance(outcome, Stopped):
             return outcome
         return self._with_outputs(step, live, end, outcome)
@@ -280,9 +283,7 @@ class AttemptRunner:
         """The text that dependents see, and the values it declares."""
         text = outcome.text
         if text is None and (step.text_used or step.outputs.schemas):
-            log = self._place.log(step.id, live.number)
-            limit = OUTPUT_LIMIT if step.outputs.schemas else TEXT_LIMIT
-            text = read_text(log, redact=self._redactor.text, start=end.log_start, end=end.log_end, limit=limit)
+            text = self._text(step, live, end, limit=OUTPUT_LIMIT if step.outputs.schemas else TEXT_LIMIT)
         elif text is not None:
             text = self._redactor.text(text)
         outputs = outcome.outputs
@@ -290,7 +291,8 @@ class AttemptRunner:
             found = self._engines.outputs(text or "", step.outputs.schemas)
             if isinstance(found, Failed):
                 failed = replace(found, exit_code=end.code, usage=outcome.usage, session=outcome.session)
-                return replace(failed, detail=self._redactor.text(failed.detail))
+                kept = cut_text(text) if text is not None and step.text_used else None
+                return replace(failed, detail=self._redactor.text(failed.detail), text=kept)
             outputs = found
         if outputs:
             redacted = self._redactor.json(outputs)
@@ -298,6 +300,11 @@ class AttemptRunner:
         if text is None and outputs is None:
             return outcome
         return replace(outcome, text=None if text is None else cut_text(text), outputs=outputs)
+
+    def _text(self, step: Step, live: AttemptState, end: Exit, *, limit: int = TEXT_LIMIT) -> str:
+        """What the agent phase printed, redacted."""
+        log = self._place.log(step.id, live.number)
+        return read_text(log, redact=self._redactor.text, start=end.log_start, end=end.log_end, limit=limit)
 
     def _succeeded(self, known: StepState, exited: Exited, outcome: Succeeded) -> AttemptEnded:
         step = known.step

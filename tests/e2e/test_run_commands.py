@@ -51,6 +51,7 @@ agents:
   files:
     command: 'mkdir -p out; echo data > out/x.txt'
     outputs: {x: {file: out/x.txt}}
+  link: {command: ln -s /etc/passwd link, outputs: {x: {file: link}}}
   no_file: {command: "true", outputs: {x: {file: out/never.txt}}}
   schema:
     command: 'echo noise; echo "{\\"n\\": 3, \\"l\\": [1, 2]}"'
@@ -166,6 +167,8 @@ def test_outputs_are_checked_and_handed_on(world: World) -> None:
     assert step("bare")["outputs"] == {"n": 42}
     world.failed("no_file", "output", "out/never.txt")
     world.failed("wrong", "output", "n")
+    world.failed("link", "output", "leads out of")
+    assert "\n" not in step("link")["reason"]
     assert world.project.lines("got") == ["3|out/x.txt|42|[1, 2]", "data"]
 
 

@@ -15,7 +15,10 @@ defaults: {continue_on_error: true}
 inputs: {off: {type: boolean, default: false}, names: {type: array, default: [x, y]}}
 agents:
   says: {command: "echo '{\\"yes\\": false}'", outputs: {yes: boolean}}
-  bad: {command: exit 1}
+  bad: {command: echo this is wrong; exit 1}
+  told: {command: [echo, "{{ agents.bad.text }}, {{ agents.bad.status }}"], depends_on: {bad: failed}}
+  unverified: {command: "echo looked fine", verify: ["false"]}
+  told_too: {command: [echo, "{{ agents.unverified.text }}"], depends_on: {unverified: finished}}
   static_off: {command: touch static_off, if: inputs.off}
   late_off: {command: touch late_off, if: agents.says.outputs.yes}
   late_on:
@@ -49,6 +52,9 @@ def test_edges_conditions_and_matrices(tmp_path: Path) -> None:
     expected = {
         "says": "succeeded",
         "bad": "failed",
+        "told": "succeeded",
+        "unverified": "failed",
+        "told_too": "succeeded",
         "static_off": "skipped",
         "late_off": "skipped",
         "late_on": "succeeded",
@@ -76,6 +82,8 @@ def test_edges_conditions_and_matrices(tmp_path: Path) -> None:
     assert sorted(project.lines("grid")) == ["linux-1", "linux-2", "mac-1", "mac-2"]
     assert project.log("after_grid").strip() == "4"
     assert project.log("gathers") == "a\n"
+    assert project.log("told") == "this is wrong, failed\n", "what a failed step said is handed over, too"
+    assert project.log("told_too") == "looked fine\n"
     assert project.log("listed/b") == '{"id": "b", "n": 2}\n'
 
 
