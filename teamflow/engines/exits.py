@@ -28,6 +28,7 @@ _STOPS: Final = {"keeper_stopped": "orphaned"}
 _SHELL_CODES: Final = {126: " (not executable)", 127: " (command not found)"}
 
 _START_HINTS: Final = (
+    ("cannot enter", "its workdir must be there before it starts"),
     ("No such file or directory", "is it installed, and on the PATH that the step gets?"),
     ("not found", "is it installed, and on the PATH that the step gets?"),
     ("Permission denied", "make it executable (chmod +x), and let its folders be entered"),

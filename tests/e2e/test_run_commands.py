@@ -30,6 +30,7 @@ agents:
   signalled: {command: "kill -SEGV $$"}
   exits: {command: exit 7}
   elsewhere: {command: pwd, workdir: sub/deep, target: local}
+  nowhere: {command: pwd, workdir: not/there}
   set_up:
     command: 'test -e made && echo agent >> order'
     workspace: {setup: 'touch made; echo setup >> order', mode: shared}
@@ -107,6 +108,7 @@ def test_what_is_not_found_ends_as_in_the_shell_or_cannot_start(world: World) ->
         world.failed(step, "start")
     assert "is it installed" in world.shown.step("missing_list")["reason"]
     assert "chmod +x" in world.shown.step("not_executable")["reason"]
+    world.failed("nowhere", "start", "its workdir must be there")
     world.failed("not_executable_sh", "exit", "126")
 
 
