@@ -91,6 +91,7 @@ async def run_to_end(
         prober=prober,
         run=wired.run,
         publish=lambda records: screen.records(records, state),
+        tell=screen.trouble,
         plans=session.plans,
     )
     bridge.executor = executor
@@ -115,7 +116,7 @@ async def run_to_end(
             wake.close()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.remove_signal_handler(number)
-        await asyncio.to_thread(writer.close)
+        await asyncio.to_thread(writer.close, timeout=1.0 if executor.abandoned else 10.0)
         await loop.run_in_executor(pool, prober.close)
         pool.shutdown()
     executor.durable(writer.durable)
@@ -154,9 +155,8 @@ class _Bridge:
         self._loop.call_soon_threadsafe(self._trouble, message)
 
     def _trouble(self, message: str | None) -> None:
-        self._screen.trouble(message)
         if self.executor is not None:
-            self.executor.store_trouble(message)
+            self.executor.trouble("state.db", message)
 
     def said(self, step: str, text: str) -> None:
         """From the loop's thread or the disk thread."""

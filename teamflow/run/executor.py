@@ -41,8 +41,8 @@ from teamflow.run.unplaced import Unplaced
 class Executor:
     """Drives one run until `RunEnded`. All methods belong to the loop's thread.
 
-    `publish` is called with records once they are durable, in order. `trouble` tells of a disk that cannot be
-    written (None: it can again); meanwhile nothing new starts.
+    `publish` is called with records once they are durable, in order; `tell` with a line about a disk that cannot be
+    written, and with None when it can again.
     """
 
     def __init__(
@@ -56,11 +56,13 @@ class Executor:
         prober: Prober,
         run: Mapping[str, Json],
         publish: Callable[[Sequence[Record]], None],
+        tell: Callable[[str | None], None],
         plans: dict[int, Plan] | None = None,
     ) -> None:
         self.state = state
         self._log = RunLog(state, store=store, clock=clock, publish=publish, plans=plans)
         self._target = target
+        self._tell = tell
         self._attempts = attempts
         self._run = run
         self._ripple: dict[str, list[str]] = {}
@@ -77,7 +79,7 @@ class Executor:
         self._buried = False
         """A keeper was found dead when this session began: what it had been asked for may have been begun."""
         self._full: set[str] = set()
-        """Which of store and target cannot write now."""
+        """What cannot be written now."""
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[RunEnded | None] = self._loop.create_future()
         self._abandoned: asyncio.Future[None] = self._loop.create_future()
@@ -159,6 +161,11 @@ class Executor:
             else:
                 self._begin(AttemptStarted(*mine, live.cause, live.continues, live.reason))
 
+    @property
+    def abandoned(self) -> bool:
+        """Whether somebody would not wait until the end was written."""
+        return self._abandoned.done()
+
     def stop(self, cause: str, *, reason: str, kill: bool = False) -> None:
         """SIGINT or SIGTERM: nothing new starts, what runs is interrupted; `kill`: without grace."""
         if self._done.done():
@@ -198,7 +205,8 @@ class Executor:
 
     @property
     def _may_start(self) -> bool:
-        return not self._full and not self._log.held
+        # A run that is being stopped starts nothing, and may be left whatever the disk does.
+        return self.state.stop is not None or not (self._full or self._log.held)
 
     def _import_start(self, entry: Started) -> None:
         """A start in the journal proves its decision; a crash may have lost the record of it."""
@@ -259,15 +267,13 @@ class Executor:
             self._wake()
 
     def disk_trouble(self, message: str | None) -> None:
-        """The target cannot (None: can again) write its journal: nothing new starts meanwhile."""
-        self._note_trouble("target", message)
+        self.trouble("the keeper's journal", message)
 
-    def store_trouble(self, message: str | None) -> None:
-        """The store cannot (None: can again) write: nothing new starts meanwhile."""
-        self._note_trouble("store", message)
-
-    def _note_trouble(self, who: str, message: str | None) -> None:
-        (self._full.discard if message is None else self._full.add)(who)
+    def trouble(self, what: str, message: str | None) -> None:
+        """`what` cannot (None: can again) be written: it is said, and nothing new starts meanwhile."""
+        (self._full.discard if message is None else self._full.add)(what)
+        if message is not None or not self._full:
+            self._tell(message)
         self._wake()
 
     # -- the loop --------------------------------------------------------------------------------------------
