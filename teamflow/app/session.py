@@ -126,7 +126,7 @@ def opening(
         revision = max(session.plans) + 1
         session.plans[revision] = session.plan
         put_plan(revision, plan_to_json(session.plan).encode())
-        yield PlanRevised(revision, "the team file has changed")
+        yield PlanRevised(revision, _why_revised(current, session.plan))
     forced = {
         step.id: Change(REDEFINED_STEP, asked="--force")
         for step in session.plan.steps
@@ -144,3 +144,9 @@ def opening(
 def _finished(state: RunState, step_id: str) -> bool:
     known = state.steps.get(step_id)
     return known is not None and known.status in (Status.SUCCEEDED, Status.CACHED)
+
+
+def _why_revised(old: Plan, new: Plan) -> str:
+    if old.files != new.files:
+        return "the team file has changed"
+    return "other steps are selected" if old.selected != new.selected else "other settings are asked for"

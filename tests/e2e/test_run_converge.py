@@ -76,6 +76,18 @@ def test_redefined_steps_run_again_with_what_depends_on_them(tmp_path: Path) -> 
     shown = project.status()
     assert shown.data["run"] == 1
     assert shown.data["revision"] == 2
+    revised = [event["reason"] for event in project.events() if event["kind"] == "PlanRevised"]
+    assert revised == ["the team file has changed"]
+
+
+@pytest.mark.slow
+def test_why_the_plan_is_another_one(tmp_path: Path) -> None:
+    project = Project(tmp_path, TEAM, files={"src": "1"})
+    started(project, code=1)
+    started(project, "bad", code=1)
+    started(project, "bad", "--set", "agents.bad.timeout=9s", code=1)
+    revised = [event["reason"] for event in project.events() if event["kind"] == "PlanRevised"]
+    assert revised == ["other steps are selected", "other settings are asked for"]
 
 
 @pytest.mark.slow
