@@ -81,6 +81,12 @@ class CrashingDatabase(Database):
         self._boundary()
 
 
+def crashing(database: Database, environ: Mapping[str, str]) -> Database:
+    """The database, with boundaries if the variable asks for them."""
+    boundary = failpoint(environ)
+    return database if boundary is None else CrashingDatabase(database, boundary)
+
+
 class CrashingResults:
     """What is kept of a success, with boundaries around it."""
 

@@ -45,6 +45,10 @@ def run_fresh(root: str, path: str, *, environ: Mapping[str, str]) -> tuple[int,
     database = Database.find(root, allow_network=environ.get("TEAMFLOW_ALLOW_NETWORK_FS") == "1")
     if database is None:
         return None
+    if "TEAMFLOW_FAILPOINT" in environ:
+        from teamflow.app.failpoints import crashing
+
+        database = crashing(database, environ)
     with database:
         newest = database.newest_run(file=os.path.relpath(path, root))
         if newest is None or newest.status != "succeeded":

@@ -115,10 +115,9 @@ def open_database(root: str, environ: Mapping[str, str]) -> Database:
     database = Database.open(root, allow_network=environ.get("TEAMFLOW_ALLOW_NETWORK_FS") == "1")
     if "TEAMFLOW_FAILPOINT" not in environ:
         return database
-    from teamflow.app.failpoints import CrashingDatabase, failpoint
+    from teamflow.app.failpoints import crashing
 
-    boundary = failpoint(environ)
-    return database if boundary is None else CrashingDatabase(database, boundary)
+    return crashing(database, environ)
 
 
 def compile_run(database: Database, file: str, options: RunOptions) -> Compiled:
