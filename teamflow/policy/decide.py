@@ -78,7 +78,8 @@ def decide(
             probes.append(step_id)
     if not events and may_start:
         events.extend(_next_for_run(state, state.runner, now, info))
-    wake = None if events else _wake_at(state, now)
+    # What may not start now is not waited for, either: who lifts that asks again.
+    wake = None if events or not may_start else _wake_at(state, now)
     return Decision(tuple(events), tuple(probes), wake)
 
 
