@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from teamflow.app.parts import Wired, make_prober
+from teamflow.app.secrets import read_secrets
 from teamflow.app.session import Session, read_state
 from teamflow.app.wiring import Cancel, run_to_end
 from teamflow.core.events import Record, RunEnded
@@ -66,6 +67,7 @@ def _cancel(
         environ=environ,
         secrets={},
         env_file_values={},
+        hidden=read_secrets(database.layout.run(row.number)),
         use_cache=False,
         force=frozenset(),
     )

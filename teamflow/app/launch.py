@@ -21,6 +21,7 @@ from teamflow.store.sqlite import Database
 
 if TYPE_CHECKING:
     from teamflow.app.parts import Screen, Wired
+    from teamflow.app.secrets import Secrets
     from teamflow.app.session import Busy, Session
     from teamflow.core.events import Cached, RunEnded
     from teamflow.run.probe import Prober
@@ -168,14 +169,18 @@ def unknown_force(plan: Plan, names: Sequence[str]) -> str:
 
 
 def _with_plan(database: Database, plan: Plan, options: RunOptions, front: Front, environ: Mapping[str, str]) -> int:
-    from teamflow.app.secrets import gather_secrets
+    from teamflow.app.secrets import explain_secrets, gather_secrets
     from teamflow.app.session import Busy, take
     from teamflow.app.taken import results_for
 
     root = database.layout.root
     secrets = gather_secrets(plan, root=root, environ=environ)
+    if secrets.doubtful:
+        explained = explain_secrets(plan, root=root, environ=environ)
+        front.diagnostics(explained)
+        if secrets.problems and not (explained.diagnostics and explained.diagnostics.has_errors):
+            front.complain("\n".join(secrets.problems))
     if secrets.problems:
-        front.complain("\n".join(secrets.problems))
         return ENVIRONMENT
     taken = results_for(database, plan)
     if taken.problems:
@@ -187,8 +192,8 @@ def _with_plan(database: Database, plan: Plan, options: RunOptions, front: Front
     if isinstance(session, Busy):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         return _busy(database, session, options, front)
-    secrets.write(database.layout.run(session.row.number))
-    wired = _wired(session, options, environ, secrets.values, secrets.env_files, root)
+    hidden = secrets.write(database.layout.run(session.row.number))
+    wired = _wired(session, options, environ, secrets, hidden, root)
     try:
         return _drive(database, session, wired, options, front)
     finally:
@@ -213,8 +218,8 @@ def _wired(
     session: Session,
     options: RunOptions,
     environ: Mapping[str, str],
-    secrets: Mapping[str, str],
-    env_files: Mapping[str, str],
+    secrets: Secrets,
+    hidden: Mapping[str, str],
     root: str,
 ) -> Wired:
     from teamflow.app.parts import Wired
@@ -224,8 +229,9 @@ def _wired(
         number=session.row.number,
         run=session.run,
         environ=environ,
-        secrets=secrets,
-        env_file_values=env_files,
+        secrets=secrets.values,
+        env_file_values=secrets.env_files,
+        hidden=hidden,
         use_cache=options.use_cache,
         force=frozenset(options.force),
     )

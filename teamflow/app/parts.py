@@ -38,6 +38,8 @@ class Wired(NamedTuple):
     environ: Mapping[str, str]
     secrets: Mapping[str, str]
     env_file_values: Mapping[str, str]
+    hidden: Mapping[str, str]
+    """Every value that must not be shown of this run, those of its earlier sessions too, by any names."""
     use_cache: bool
     force: frozenset[str]
 

@@ -11,7 +11,10 @@ import os
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from teamflow.app.compile import Compiled
+from teamflow.app.files import ProjectFiles
 from teamflow.core.plan import Plan
+from teamflow.core.redact import SHORTEST
 from teamflow.run.environment import secret_values
 from teamflow.store.errors import StoreError
 
@@ -25,14 +28,38 @@ class Secrets(NamedTuple):
     env_files: Mapping[str, str]
     problems: tuple[str, ...]
 
-    def write(self, run_dir: str) -> None:
-        """For other terminals. What an earlier session of the run knew is kept: its logs are still there."""
-        known = {**read_secrets(run_dir), **self.env_files, **self.values}
-        if not known:
-            return
-        descriptor = os.open(f"{run_dir}/{FILE}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
-            json.dump(known, file)
+    @property
+    def doubtful(self) -> bool:
+        """Whether a value is missing, or too short to be redacted."""
+        return bool(self.problems) or any(len(value) < SHORTEST for value in self.values.values())
+
+    def write(self, run_dir: str) -> Mapping[str, str]:
+        """For other terminals; gives everything that is to be hidden in this run.
+
+        What an earlier session knew is kept, also where a secret has another value now: its logs are still there.
+        """
+        before = read_secrets(run_dir)
+        known = _together(before, self.env_files, self.values)
+        if known != before:
+            temporary = f"{run_dir}/{FILE}.new"
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+                json.dump(known, file)
+            os.replace(temporary, f"{run_dir}/{FILE}")
+        return known
+
+
+def _together(*maps: Mapping[str, str]) -> dict[str, str]:
+    """All values; where a name has several, under `name#2` and so on."""
+    out: dict[str, str] = {}
+    for values in maps:
+        for name, value in values.items():
+            key, number = name, 1
+            while out.get(key, value) != value:
+                number += 1
+                key = f"{name}#{number}"
+            out[key] = value
+    return out
 
 
 def read_secrets(run_dir: str) -> dict[str, str]:
@@ -58,15 +85,34 @@ def read_secrets(run_dir: str) -> dict[str, str]:
 def gather_secrets(plan: Plan, *, root: str, environ: Mapping[str, str]) -> Secrets:
     """The values that this plan's steps ask for, and those of its env files."""
 
+    read = _reader(root)
+    asked = {name for step in plan.steps if step.skip is None for name in step.secrets}
+    values, problems = secret_values(plan, environ, read)
+    told = tuple(f"{problems[name]} (asked for by {_asker(plan, name)})" for name in sorted(asked & problems.keys()))
+    return Secrets({name: values[name] for name in asked & values.keys()}, _env_files(plan, read), told)
+
+
+def explain_secrets(plan: Plan, *, root: str, environ: Mapping[str, str]) -> Compiled:
+    """What is wrong with the secrets that are asked for, with their places in the team file, which is read again."""
+    from teamflow.core.diagnostics import Diagnostics
+    from teamflow.team.check_secrets import check_secrets
+    from teamflow.team.load import load
+
+    loaded = load(plan.file, sources=ProjectFiles(root))
+    found = Diagnostics()
+    if loaded.team is not None:
+        agents = dict.fromkeys(step.agent for step in plan.steps if step.skip is None)
+        check_secrets(loaded.team, agents, environ=environ, read_secret=_reader(root), found=found)
+    return Compiled(None, found, loaded.sources, loaded.team)
+
+
+def _reader(root: str) -> Callable[[str], str]:
     def read(path: str) -> str:
         place = os.path.join(root, os.path.expanduser(path))
         with open(place, encoding="utf-8", errors="surrogateescape") as file:
             return file.read()
 
-    asked = {name for step in plan.steps if step.skip is None for name in step.secrets}
-    values, problems = secret_values(plan, environ, read)
-    told = tuple(f"{problems[name]} (asked for by {_asker(plan, name)})" for name in sorted(asked & problems.keys()))
-    return Secrets({name: values[name] for name in asked & values.keys()}, _env_files(plan, read), told)
+    return read
 
 
 def _asker(plan: Plan, name: str) -> str:

@@ -192,7 +192,7 @@ def _attempts(
         environments=environments,
         engines=EngineTable(),
         results=results,
-        redactor=Redactor({**wired.env_file_values, **wired.secrets}),
+        redactor=Redactor(wired.hidden),
         report=bridge.report,
         say=bridge.said,
         pool=pool,

@@ -32,7 +32,7 @@ class RecordingScreen:
     ) -> None:
         self._screen = screen
         self._header = header
-        self._redactor = Redactor({**wired.env_file_values, **wired.secrets})
+        self._redactor = Redactor(wired.hidden)
         self._junit = junit
         self._events: TextIO | None = None
         if events is not None:

@@ -21,7 +21,7 @@ def header_of(row: RunRow, root: str) -> RunHeader:
 
 
 def screen_for(progress: str, header: RunHeader, wired: Wired) -> Screen:
-    redactor = Redactor({**wired.env_file_values, **wired.secrets})
+    redactor = Redactor(wired.hidden)
     if progress == "auto":
         progress = "live" if _is_live_terminal() else "plain"
     match progress:

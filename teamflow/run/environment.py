@@ -53,13 +53,16 @@ def secret_values(
 
 def _secret(source: SecretSource, environ: Mapping[str, str], read: Callable[[str], str]) -> str:
     if source.kind == "env":
-        if source.where not in environ:
+        if not environ.get(source.where):
             raise MissingSecret(f"secret {source.name}: the environment variable {source.where} is not set")
         return environ[source.where]
     try:
-        return read(source.where).rstrip("\n")
+        value = read(source.where).removesuffix("\n")
     except OSError as error:
         raise MissingSecret(f"secret {source.name}: {source.where}: {error.strerror}") from error
+    if not value:
+        raise MissingSecret(f"secret {source.name}: {source.where} is empty")
+    return value
 
 
 class Environments:

@@ -184,7 +184,11 @@ def test_the_reason_of_a_failure_and_its_last_lines_are_redacted(world: World) -
 @pytest.mark.slow
 def test_a_missing_secret_stops_everything_before_it_starts_and_all_are_named(tmp_path: Path) -> None:
     team = """
-secrets: {A: {env: NO_A}, B: {file: ~/nothing}, C: {env: NO_C}, D: {env: NO_D}}
+secrets:
+  A: {env: NO_A}
+  B: {file: ~/nothing}
+  C: {env: NO_C}
+  D: {env: NO_D}
 agents:
   first: {command: touch first}
   asks: {command: "true", secrets: [A, B]}
@@ -220,3 +224,40 @@ def test_a_secret_with_several_lines_is_redacted_line_by_line(tmp_path: Path) ->
     said = project.run().expect(0).said + project.call("logs").expect(0).said
     assert "AAAABBBB" not in said
     assert "EEEEFFFF" not in said
+
+
+@pytest.mark.slow
+def test_values_of_earlier_sessions_and_of_the_same_name_are_redacted(tmp_path: Path) -> None:
+    team = """
+env_file: [.env]
+secrets: {SAME: {env: S}}
+agents:
+  file: {command: 'echo "file $SAME"'}
+  asks: {command: 'echo "asks $SAME"', secrets: [SAME]}
+  again: {command: 'echo "again $SAME"; test -e go', secrets: [SAME]}
+"""
+    project = Project(tmp_path, team, files={".env": "SAME=of-the-env-file\n"})
+    values = ("of-the-env-file", "the-first-value", "the-second-value")
+    said = project.run(env={"S": "the-first-value"}).expect(1).said
+    project.write("go", "")
+    said += project.run(env={"S": "the-second-value"}).expect(0).said
+    said += project.call("logs").expect(0).said + project.call("logs", "again", "--attempt", "1").expect(0).said
+    assert "the-first-value" in project.log("again")
+    assert "the-second-value" in project.log("again", attempt=2)
+    assert [value for value in values if value in said] == []
+
+
+@pytest.mark.slow
+def test_secrets_that_are_missing_empty_or_short_are_said_with_their_place(tmp_path: Path) -> None:
+    team = "secrets:\n  A: {env: NO_A}\n  B: {env: EMPTY}\n  C: {env: SHORT}\n"
+    agents = "agents: {a: {command: touch ran, secrets: [A, B]}, c: {command: 'echo $C', secrets: [C]}}\n"
+    project = Project(tmp_path, team + agents)
+    done = project.run(env={"EMPTY": "", "SHORT": "abc"}).expect(3)
+    assert "team.yaml:2:3: error[secret-not-set]" in done.err
+    assert "team.yaml:3:3: error[secret-not-set]" in done.err
+    assert "Export NO_A" in done.err
+    assert "warning[short-secret]" in done.err
+    assert not project.exists("ran")
+    done = project.run("c", env={"SHORT": "abc"}).expect(0)
+    assert "warning[short-secret]" in done.err
+    assert "c | abc" in done.err
