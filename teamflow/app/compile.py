@@ -30,7 +30,8 @@ Stat = tuple[int, int, int, int]
 
 
 class Request(NamedTuple):
-    """What the command line asks to be planned. `inputs` are those of an earlier run, `given` those of `-i`."""
+    """What the command line asks to be planned. `given` are the inputs of `-i`, `inputs` those that an earlier run
+    was given."""
 
     file: str
     """Relative to the project."""
@@ -49,6 +50,8 @@ class Compiled(NamedTuple):
     diagnostics: Diagnostics | None
     sources: Mapping[str, str]
     loaded: LoadedTeam | None
+    given: Mapping[str, Json] = {}
+    """The inputs that somebody gave, now or for an earlier run; a later run takes them over, not the defaults."""
 
 
 def compile_team(root: str, request: Request, *, directory: str | None) -> Compiled:
@@ -58,10 +61,12 @@ def compile_team(root: str, request: Request, *, directory: str | None) -> Compi
     if place is not None and keepable:
         plan = _kept(root, place)
         if plan is not None:
-            return Compiled(plan, None, {}, None)
+            return Compiled(plan, None, {}, None, _given(request, plan))
     begun = _clock()
     compiled = _compile(root, request)
     plan, found = compiled.plan, compiled.diagnostics
+    if plan is not None:
+        compiled = compiled._replace(given=_given(request, plan))
     if place is not None and keepable and plan is not None and not len(found or ()):
         _keep(root, place, plan, begun)
     return compiled
@@ -162,6 +167,11 @@ def _clock() -> int:
     import time
 
     return time.time_ns()
+
+
+def _given(request: Request, plan: Plan) -> dict[str, Json]:
+    names = {word.partition("=")[0] for word in request.given} | set(request.inputs or {})
+    return {name: value for name, value in plan.inputs.items() if name in names}
 
 
 def inputs_digest(inputs: Mapping[str, Json]) -> str:

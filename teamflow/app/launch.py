@@ -109,7 +109,7 @@ def run_team(options: RunOptions, front: Front, *, environ: Mapping[str, str], d
         if refusal:
             front.complain(refusal)
             return USAGE
-        return _with_plan(database, plan, options, front, environ)
+        return _with_plan(database, plan, compiled.given, options, front, environ)
 
 
 def open_database(root: str, environ: Mapping[str, str]) -> Database:
@@ -122,7 +122,7 @@ def open_database(root: str, environ: Mapping[str, str]) -> Database:
 
 
 def compile_run(database: Database, file: str, options: RunOptions) -> Compiled:
-    """The plan that these options ask for; inputs that are not given are those of the file's newest run."""
+    """The plan that these options ask for; inputs that are not given are those that the file's newest run was given."""
     earlier: Mapping[str, Json] = {}
     newest = None if options.new else database.newest_run(file=file)
     if newest is not None:
@@ -168,7 +168,14 @@ def unknown_force(plan: Plan, names: Sequence[str]) -> str:
     return "\n".join([f"--force: this run has no step {', '.join(unknown)}", *(f"  {hint}" for hint in hints)])
 
 
-def _with_plan(database: Database, plan: Plan, options: RunOptions, front: Front, environ: Mapping[str, str]) -> int:
+def _with_plan(
+    database: Database,
+    plan: Plan,
+    given: Mapping[str, Json],
+    options: RunOptions,
+    front: Front,
+    environ: Mapping[str, str],
+) -> int:
     from teamflow.app.secrets import explain_secrets, gather_secrets
     from teamflow.app.session import Busy, take
     from teamflow.app.taken import results_for
@@ -188,7 +195,7 @@ def _with_plan(database: Database, plan: Plan, options: RunOptions, front: Front
         return USAGE
     # From here to the loop, which asks for them, signals wait: whoever has a run can interrupt it in order.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
-    session = take(database, plan, new=options.new, taken=taken.event)
+    session = take(database, plan, new=options.new, given=given, taken=taken.event)
     if isinstance(session, Busy):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         return _busy(database, session, options, front)

@@ -22,15 +22,22 @@ class NoTeamFile(Exception):
 
 
 def project_of(directory: str) -> Project:
-    """The project that `directory` belongs to."""
+    """The project of a team file in `directory`."""
     start = os.path.realpath(directory)
     for place in _upward(start):
         if os.path.lexists(f"{place}/.git"):
             return Project(place, git=True)
-    for place in _upward(start):
-        if os.path.isdir(f"{place}/.teamflow"):
-            return Project(place, git=False)
     return Project(start, git=False)
+
+
+def project_around(directory: str) -> Project:
+    """The project whose runs are meant in `directory`: outside git the nearest one above that has state."""
+    found = project_of(directory)
+    if not found.git:
+        for place in _upward(found.root):
+            if os.path.isdir(f"{place}/.teamflow"):
+                return Project(place, git=False)
+    return found
 
 
 def find_team_file(word: str | None, directory: str) -> str:
@@ -48,7 +55,7 @@ def find_team_file(word: str | None, directory: str) -> str:
         if word.endswith((".yaml", ".yml")) or os.sep in word:
             raise NoTeamFile(f"{word}: there is no such team file")
         names = (f"teams/{word}.yaml", f"{word}.yaml", f"teams/{word}.yml", f"{word}.yml")
-    root = project_of(here).root
+    root = project_around(here).root
     for place in _upward(here):
         for name in names:
             if os.path.isfile(f"{place}/{name}"):

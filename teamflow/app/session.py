@@ -59,8 +59,13 @@ class Busy(NamedTuple):
     holder: Holder
 
 
-def take(database: Database, plan: Plan, *, new: bool, taken: ResultsTaken | None = None) -> Session | Busy:
-    """Finds or creates the run of this plan and takes its lock. StoreError for broken plumbing."""
+def take(
+    database: Database, plan: Plan, *, new: bool, given: Mapping[str, Json], taken: ResultsTaken | None = None
+) -> Session | Busy:
+    """Finds or creates the run of this plan and takes its lock. StoreError for broken plumbing.
+
+    `given`: the inputs that are not the file's defaults, kept with a new run.
+    """
     digest = inputs_digest(plan.inputs)
     now = time.time()
     me = this_process(since=now)
@@ -76,7 +81,7 @@ def take(database: Database, plan: Plan, *, new: bool, taken: ResultsTaken | Non
                     team=plan.team,
                     file=plan.file,
                     inputs_digest=digest,
-                    inputs=json.dumps(plan.inputs),
+                    inputs=json.dumps(given),
                     created=now,
                     plan=plan_to_json(plan).encode(),
                 )

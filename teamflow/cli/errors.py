@@ -115,12 +115,12 @@ def crash_report(error: BaseException, words: list[str], environ: Mapping[str, s
 
 def _project_secrets() -> set[str]:
     """Values that the runs of this project keep for redaction."""
-    from teamflow.app.project import project_of
+    from teamflow.app.project import project_around
     from teamflow.app.secrets import read_secrets
     from teamflow.store.layout import Layout
 
     try:
-        layout = Layout(project_of(os.getcwd()).root)
+        layout = Layout(project_around(os.getcwd()).root)
         runs = [name for name in os.listdir(layout.runs) if name.isdigit()]
         newest = sorted(runs, key=int)[-5:]
         return {value for name in newest for value in read_secrets(layout.run(int(name))).values() if len(value) > 3}

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from teamflow.app.inspect import Inspected, open_project, open_run
-from teamflow.app.project import project_of
+from teamflow.app.project import project_around
 
 
 @contextmanager
 def opened(number: int | None, *, root: str | None = None) -> Iterator[Inspected]:
     """Raises NoRun, StoreError."""
-    project = project_of(root or os.getcwd())
+    project = project_around(root or os.getcwd())
     with open_project(project, os.environ) as database:
         yield open_run(database, number)

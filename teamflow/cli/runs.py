@@ -8,7 +8,7 @@ import time
 import click
 
 from teamflow.app.inspect import NoRun, list_runs, open_project
-from teamflow.app.project import project_of
+from teamflow.app.project import project_around
 from teamflow.cli.output import columns, out, say
 from teamflow.cli.verb import VerbCommand, json_option
 from teamflow.views.json import json_text, runs_object
@@ -37,7 +37,7 @@ def runs(as_json: bool) -> None:
 
 def _lines() -> list[RunLine]:
     try:
-        with open_project(project_of(os.getcwd()), os.environ) as database:
+        with open_project(project_around(os.getcwd()), os.environ) as database:
             return list_runs(database)
     except NoRun:
         return []

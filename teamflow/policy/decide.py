@@ -27,7 +27,7 @@ from teamflow.core.events import (
 )
 from teamflow.core.outcome import Failed, Stopped, Succeeded
 from teamflow.core.plan import Json, Step
-from teamflow.core.state import RunState, Status, StepState
+from teamflow.core.state import ENDED, RunState, Status, StepState
 from teamflow.policy.context import step_context, team_context
 from teamflow.policy.retry import Again, after_failure
 
@@ -275,6 +275,9 @@ def _verdict(state: RunState) -> tuple[str, str, str]:
         return "failed", "step_failed", f"{len(failed)} failed: {', '.join(failed[:5])}"
     if state.open:
         return "waiting", "needs_person", f"{len(state.open)} waiting"
+    left = [s for s, known in state.removed.items() if known.status not in ENDED or known.status is Status.FAILED]
+    if left:
+        return "interrupted", "ok", f"only a part was selected: {', '.join(left[:5])} left"
     cancelled = [s for s, known in state.steps.items() if known.status is Status.CANCELLED]
     if cancelled:
         return "cancelled", "cancelled", f"{len(cancelled)} cancelled: {', '.join(cancelled[:5])}"
