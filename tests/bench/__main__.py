@@ -131,13 +131,15 @@ def _line(row: Row, result: Result) -> str:
 
 def markdown(results: Sequence[tuple[Row, Result]], about: str) -> str:
     """The table that README and docs show."""
-    lines = ["| work | measured | at most | stretch | seconds: teamflow, other |", "|---|---|---|---|---|"]
+    lines = ["| work | measured | at most | stretch | CPU | teamflow, other |", "|---|---|---|---|---|---|"]
     for row, result in results:
         bound, found = row.bound, result.duel
         times = f"{_time(seconds(found.ours))}, {_time(seconds(found.theirs))}" if found else ""
+        cpu = f"{_figure(found.cpu_ratio)} ×" if found else ""
         work = row.work + (f" ({result.note})" if result.note else "")
         lines.append(
-            f"| {work} | **{_figure(result.value)} {bound.unit}** | {bound.at_most:g} | {bound.stretch:g} | {times} |"
+            f"| {work} | **{_figure(result.value)} {bound.unit}** | {bound.at_most:g} | {bound.stretch:g} "
+            f"| {cpu} | {times} |"
         )
     return "\n".join([*lines, "", about])
 
