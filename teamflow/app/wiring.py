@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from teamflow.app.failpoints import CrashingResults, CrashingStore, CrashingTarget, failpoint
@@ -96,26 +97,16 @@ async def run_to_end(
     )
     bridge.executor = executor
     loop.set_exception_handler(lambda loop, context: _broken(loop, context, executor))
-    requests = Requests(database, wired.number, executor, answered=state.answered)
-    wake = WakeSocket.bind(layout, wired.number, env=wired.environ)
-    now = clock.now()
+    begin = RunnerStarted(clock.now().boot, os.getpid(), parallel, fail_fast, session.resumed)
     screen.begin(state)
-    _handle_signals(loop, executor)
-    requests.follow(loop, wake)
     try:
-        ended = await executor.run(
-            RunnerStarted(now.boot, os.getpid(), parallel, fail_fast, session.resumed),
-            _opening(session, executor, store.put_plan, prober, cached, wired.force)
-            if cancel is None
-            else cancel.opening,
-            until=None if cancel is None else cancel.done,
-        )
+        with _listening(loop, database, wired, executor):
+            if cancel is None:
+                settled = _opening(session, executor, store.put_plan, prober, cached, wired.force)
+                ended = await executor.run(begin, settled)
+            else:
+                ended = await executor.run(begin, cancel.opening, until=cancel.done)
     finally:
-        requests.stop()
-        if wake is not None:
-            wake.close()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.remove_signal_handler(number)
         await asyncio.to_thread(writer.close, timeout=1.0 if executor.abandoned else 10.0)
         await loop.run_in_executor(pool, prober.close)
         pool.shutdown()
@@ -123,6 +114,23 @@ async def run_to_end(
     if ended is not None:
         screen.end(state, ended)
     return ended
+
+
+@contextmanager
+def _listening(loop: asyncio.AbstractEventLoop, database: Database, wired: Wired, executor: Executor) -> Iterator[None]:
+    """Signals of this process and requests of others reach the executor meanwhile."""
+    requests = Requests(database, wired.number, executor, answered=executor.state.answered)
+    wake = WakeSocket.bind(database.layout, wired.number, env=wired.environ)
+    _handle_signals(loop, executor)
+    requests.follow(loop, wake)
+    try:
+        yield
+    finally:
+        requests.stop()
+        if wake is not None:
+            wake.close()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.remove_signal_handler(number)
 
 
 class Cancel(NamedTuple):

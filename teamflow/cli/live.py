@@ -122,6 +122,10 @@ class LiveScreen:
         self._redraw(asyncio.get_running_loop())
 
     def records(self, records: Sequence[Record], state: RunState) -> None:
+        for record in records:
+            if isinstance(record.event, AttemptStarted):
+                # What the attempt before said is not what this one does.
+                self._said.pop(record.event.step, None)
         failed = [r for r in records if isinstance(r.event, StepEnded) and r.event.status == "failed"]
         self._screen.above(self._failures.records(failed, state))
 

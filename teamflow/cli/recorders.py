@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TextIO
 
 from teamflow.app.outputs import attempt_tail
@@ -37,7 +38,7 @@ class RecordingScreen:
         self._events: TextIO | None = None
         if events is not None:
             # Opened before anything runs: a path that cannot be written is a usage error, not a surprise at the end.
-            self._events = open(events, "w", encoding="utf-8")
+            self._events = Path(events).open("w", encoding="utf-8")  # noqa: SIM115 - closed by `end`
         if junit is not None:
             os.close(os.open(junit, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
 

@@ -25,8 +25,8 @@ class RunRow(NamedTuple):
 
 
 class NewRun(NamedTuple):
-    """What is known of a run before it has a number. `plan` is stored as revision 1: its data, or the (run, revision) that
-    has the same."""
+    """What is known of a run before it has a number. `inputs`: those that somebody gave, as JSON. `plan` is stored as
+    revision 1: its data, or the (run, revision) that has the same."""
 
     id: str
     team: str

@@ -80,6 +80,8 @@ def _last(state: RunState, known: StepState, now: Now, *, gone: bool, last_line:
     if live is None or live.stopping is not None:
         return told
     line = last_line(known.step.id, live.number)
+    if known.progress is not None and known.progress[1] and line.endswith(known.progress[1]):
+        return told
     return f"{told}: {line}" if told and line else told or line
 
 

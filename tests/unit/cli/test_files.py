@@ -126,7 +126,7 @@ def test_explain(tmp_path: Path) -> None:
     answer = call(tmp_path, "explain", "unknown-kye")
     assert answer.code == 2
     assert 'did you mean "unknown-key"?' in answer.err
-    assert json.loads(call(tmp_path, "explain", "unknown-key", "--json").out)["slug"] == "unknown-key"
+    assert json.loads(call(tmp_path, "explain", "unknown-key", "--json").out)["code"] == "unknown-key"
 
 
 def test_schema(tmp_path: Path) -> None:
