@@ -20,7 +20,7 @@ from rich.text import Text
 
 from teamflow.app.outputs import attempt_tail
 from teamflow.cli.output import use_color
-from teamflow.core.events import Now, Record, RunEnded, StepEnded
+from teamflow.core.events import AttemptStarted, Now, Record, RunEnded, StepEnded
 from teamflow.core.state import RunState, Status
 from teamflow.run.clock import SystemClock
 from teamflow.views.header import RunHeader
