@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -107,6 +106,14 @@ class ProjectReads:
             except WorkspaceError as error:
                 raise ReadsChanged(_one_line(error)) from error
 
+    def holds(self, artifact: Artifact) -> bool:
+        """Whether the artifact is there as it was made."""
+        with self._lock:
+            try:
+                return self._open().holds(artifact.path, artifact.digest)
+            except WorkspaceError:
+                return False
+
     def witness(self) -> tuple[dict[str, Stat | None], dict[str, Stat]] | None:
         """What the last look rests on, as stats; None where they prove nothing (see `app/fresh.py`)."""
         with self._lock:
@@ -124,6 +131,8 @@ class ProjectReads:
                 self._digester.save()
 
     def _git(self, argv: Sequence[str]) -> bytes:
+        import subprocess  # slow to import, and only steps without `reads` need it
+
         try:
             done = subprocess.run(
                 list(argv),

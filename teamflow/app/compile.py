@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from teamflow.core.diagnostics import Diagnostics
     from teamflow.team.load import LoadedTeam
 
-_FORMAT = 1
+_FORMAT = 2
 _RACY_NS = 20_000_000
 """A file changed this shortly before it was read may change again within one tick of its clock."""
 
@@ -52,6 +52,8 @@ class Compiled(NamedTuple):
     loaded: LoadedTeam | None
     given: Mapping[str, Json] = {}
     """The inputs that somebody gave, now or for an earlier run; a later run takes them over, not the defaults."""
+    stored: bytes = b""
+    """The plan as runs store it; empty without a plan."""
 
 
 def compile_team(root: str, request: Request, *, directory: str | None) -> Compiled:
@@ -59,17 +61,21 @@ def compile_team(root: str, request: Request, *, directory: str | None) -> Compi
     place = None if directory is None else f"{directory}/{_name(request)}"
     keepable = place is not None and not any("=@" in word for word in request.given)
     if place is not None and keepable:
-        plan = _kept(root, place)
-        if plan is not None:
-            return Compiled(plan, None, {}, None, _given(request, plan))
+        kept = _kept(root, place)
+        if kept is not None:
+            plan, stored = kept
+            return Compiled(plan, None, {}, None, _given(request, plan), stored)
     begun = _clock()
     compiled = _compile(root, request)
-    plan, found = compiled.plan, compiled.diagnostics
-    if plan is not None:
-        compiled = compiled._replace(given=_given(request, plan))
-    if place is not None and keepable and plan is not None and not len(found or ()):
-        _keep(root, place, plan, begun)
-    return compiled
+    made, found = compiled.plan, compiled.diagnostics
+    if made is None:
+        return compiled
+    from teamflow.plan.stored import plan_to_json
+
+    stored = plan_to_json(made).encode()
+    if place is not None and keepable and not len(found or ()):
+        _keep(root, place, made, stored, begun)
+    return compiled._replace(given=_given(request, made), stored=stored)
 
 
 def _compile(root: str, request: Request) -> Compiled:
@@ -105,7 +111,7 @@ def _name(request: Request) -> str:
     return hashlib.sha256(words.encode()).hexdigest()[:32]
 
 
-def _kept(root: str, place: str) -> Plan | None:
+def _kept(root: str, place: str) -> tuple[Plan, bytes] | None:
     from teamflow.plan.stored import PlanFormatError, plan_from_plain
 
     try:
@@ -114,13 +120,14 @@ def _kept(root: str, place: str) -> Plan | None:
         digest, body = data[:32], data[32:]
         if hashlib.sha256(body).digest() != digest:
             return None
-        stats, git, plain = marshal.loads(body)  # our own file, checked by its digest above
+        stats, git, plain, stored = marshal.loads(body)  # our own file, checked by its digest above
         if git != os.path.lexists(f"{root}/.git"):
             return None
         plan = plan_from_plain(plain)
     except (OSError, ValueError, EOFError, TypeError, PlanFormatError):
         return None
-    return plan if all(_same(root, path, known, plan.files) for path, known in stats) else None
+    fresh = all(_same(root, path, known, plan.files) for path, known in stats)
+    return (plan, stored) if fresh else None
 
 
 def _same(root: str, path: str, known: Stat | None, digests: Mapping[str, str]) -> bool:
@@ -133,7 +140,7 @@ def _same(root: str, path: str, known: Stat | None, digests: Mapping[str, str]) 
     return hashlib.sha256(data).hexdigest() == digests.get(path)
 
 
-def _keep(root: str, place: str, plan: Plan, begun: int) -> None:
+def _keep(root: str, place: str, plan: Plan, stored: bytes, begun: int) -> None:
     """Best effort: a plan that cannot be kept is compiled again."""
     from teamflow.plan.stored import plan_to_plain
 
@@ -142,7 +149,7 @@ def _keep(root: str, place: str, plan: Plan, begun: int) -> None:
         stat = _stat(f"{root}/{path}")
         racy = stat is None or max(stat[0], stat[1]) > begun - _RACY_NS
         stats.append((path, None if racy else stat))
-    kept: Any = (stats, os.path.lexists(f"{root}/.git"), plan_to_plain(plan))
+    kept: Any = (stats, os.path.lexists(f"{root}/.git"), plan_to_plain(plan), stored)
     body = marshal.dumps(kept)
     temporary = f"{place}.{os.getpid()}"
     try:

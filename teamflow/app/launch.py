@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from teamflow.core.events import Cached, RunEnded
     from teamflow.run.probe import Prober
     from teamflow.store.rows import RunRow
+    from teamflow.targets.keeper_process import Child
 
 EXIT_CODES: Final[Mapping[str, int]] = {
     "ok": 0,
@@ -109,7 +110,7 @@ def run_team(options: RunOptions, front: Front, *, environ: Mapping[str, str], d
         if refusal:
             front.complain(refusal)
             return USAGE
-        return _with_plan(database, plan, compiled.given, options, front, environ)
+        return _with_plan(database, plan, compiled, options, front, environ)
 
 
 def open_database(root: str, environ: Mapping[str, str]) -> Database:
@@ -171,7 +172,7 @@ def unknown_force(plan: Plan, names: Sequence[str]) -> str:
 def _with_plan(
     database: Database,
     plan: Plan,
-    given: Mapping[str, Json],
+    compiled: Compiled,
     options: RunOptions,
     front: Front,
     environ: Mapping[str, str],
@@ -195,7 +196,7 @@ def _with_plan(
         return USAGE
     # From here to the loop, which asks for them, signals wait: whoever has a run can interrupt it in order.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
-    session = take(database, plan, new=options.new, given=given, taken=taken.event)
+    session = take(database, plan, compiled.stored, new=options.new, given=compiled.given, taken=taken.event)
     if isinstance(session, Busy):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         return _busy(database, session, options, front)
@@ -277,6 +278,8 @@ def _loop(
     *,
     parallel: int,
 ) -> int:
+    # A new run has no keeper yet: its start goes on while this process imports what the loop needs.
+    keeper = None if session.resumed else _start_keeper(database.layout.run(wired.number), session, wired)
     import asyncio
 
     from teamflow.app.wiring import run_to_end
@@ -288,6 +291,7 @@ def _loop(
             wired,
             screen,
             prober,
+            keeper=keeper,
             parallel=parallel,
             cached=cached,
             fail_fast=options.fail_fast,
@@ -295,6 +299,16 @@ def _loop(
     )
     assert ended is not None
     return exit_code(ended)
+
+
+def _start_keeper(run_dir: str, session: Session, wired: Wired) -> Child | None:
+    """None where it cannot be started: the first step then says why."""
+    from teamflow.targets.keeper_process import spawn
+
+    try:
+        return spawn(run_dir, environ=wired.environ, orphan_after=session.plan.limits.orphan_after)
+    except OSError:
+        return None
 
 
 def _detached(session: Session, wired: Wired, options: RunOptions, front: Front, *, parallel: int) -> int:

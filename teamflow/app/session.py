@@ -60,11 +60,17 @@ class Busy(NamedTuple):
 
 
 def take(
-    database: Database, plan: Plan, *, new: bool, given: Mapping[str, Json], taken: ResultsTaken | None = None
+    database: Database,
+    plan: Plan,
+    stored: bytes,
+    *,
+    new: bool,
+    given: Mapping[str, Json],
+    taken: ResultsTaken | None = None,
 ) -> Session | Busy:
     """Finds or creates the run of this plan and takes its lock. StoreError for broken plumbing.
 
-    `given`: the inputs that are not the file's defaults, kept with a new run.
+    A new run keeps `stored`, the plan as bytes, and `given`, the inputs that are not the file's defaults.
     """
     digest = inputs_digest(plan.inputs)
     now = time.time()
@@ -83,7 +89,7 @@ def take(
                     inputs_digest=digest,
                     inputs=json.dumps(given),
                     created=now,
-                    plan=plan_to_json(plan).encode(),
+                    plan=stored,
                 )
             )
         # A crash may have come between the run and its directory, where the lock lies.

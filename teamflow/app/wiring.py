@@ -35,6 +35,7 @@ from teamflow.run.roles import Opening
 from teamflow.store.sqlite import Database
 from teamflow.store.wake import WakeSocket
 from teamflow.store.writer import Writer
+from teamflow.targets.keeper_process import Child
 from teamflow.targets.local import LocalTarget
 
 
@@ -62,20 +63,23 @@ async def run_to_end(
     prober: Prober,
     *,
     parallel: int,
+    keeper: Child | None = None,
     cached: Cached | None = None,
     fail_fast: bool = False,
     cancel: Cancel | None = None,
 ) -> RunEnded | None:
     """Drives the run until it ends; every adapter is closed on the way out.
 
-    `cached`: what a sweep before a new run has found. `cancel`: only do that, and leave (None) when it is done;
-    `parallel` is then 0, so nothing starts.
+    `keeper`: started already, for a new run. `cached`: what a sweep before it has found. `cancel`: only do that, and
+    leave (None) when it is done; `parallel` is then 0, so nothing starts.
     """
     loop = asyncio.get_running_loop()
     state, layout, clock = session.state, database.layout, SystemClock()
     place = Place(wired.root, layout.run(wired.number), wired.run)
     pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="teamflow-disk")
-    target = LocalTarget(place.run_dir, environ=wired.environ, orphan_after=session.plan.limits.orphan_after)
+    target = LocalTarget(
+        place.run_dir, environ=wired.environ, orphan_after=session.plan.limits.orphan_after, early=keeper
+    )
     prober.work_in(pool)
     bridge = _Bridge(loop, screen)
     boundary = failpoint(wired.environ)

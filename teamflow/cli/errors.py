@@ -9,8 +9,6 @@ import errno
 import os
 import re
 import sys
-import tempfile
-import traceback
 from collections.abc import Callable, Mapping
 
 from teamflow.cli.output import say
@@ -96,6 +94,8 @@ def _crashed(error: Exception) -> int:
 def crash_report(error: BaseException, words: list[str], environ: Mapping[str, str]) -> str:
     """Versions, the verb and its options without their values, and the traceback. Values of variables whose names
     smell of secrets are left out."""
+    import traceback
+
     from teamflow import __version__
 
     verb = [word.partition("=")[0] for word in words if word.startswith("-")]
@@ -130,6 +130,8 @@ def _project_secrets() -> set[str]:
 
 def _write(report: str) -> str | None:
     try:
+        import tempfile
+
         descriptor, path = tempfile.mkstemp(prefix="teamflow-crash-", suffix=".txt")
         with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(report)

@@ -15,7 +15,6 @@ from teamflow.core.state import RunState
 from teamflow.run.clock import SystemClock
 from teamflow.views.header import RunHeader
 from teamflow.views.json import json_text, record_object
-from teamflow.views.junit import junit_xml
 
 
 def with_recorders(screen: Screen, header: RunHeader, wired: Wired, *, junit: str | None, events: str | None) -> Screen:
@@ -67,6 +66,8 @@ class RecordingScreen:
         if self._events is not None:
             self._events.close()
         if self._junit is not None:
+            from teamflow.views.junit import junit_xml  # brings an XML library along
+
             xml = junit_xml(
                 state, self._header, SystemClock().now(), tail=lambda step, attempt: self._tail(state, step, attempt)
             )

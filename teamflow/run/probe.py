@@ -18,6 +18,14 @@ from teamflow.plan.key import KeyParts, Upstream, aspects, definition_key, diffe
 from teamflow.run.brief import BriefError, Rendering
 
 
+class Handed(NamedTuple):
+    """What a dependency hands over, as far as keys see it."""
+
+    outputs: Mapping[str, Json]
+    artifacts: tuple[Artifact, ...]
+    text: str | None
+
+
 class Entry(NamedTuple):
     """What the cache holds of one success."""
 
@@ -26,6 +34,10 @@ class Entry(NamedTuple):
     artifacts: tuple[Artifact, ...]
     origin: tuple[int, int] | None
     """(run, attempt) that made it."""
+
+    @property
+    def handed(self) -> Handed:
+        return Handed(self.outputs, self.artifacts, self.text)
 
 
 class Results(Protocol):
@@ -66,6 +78,10 @@ class Reads(Protocol):
         """Path → sha256; None: every file that git does not ignore. Raises ReadsChanged."""
         ...
 
+    def holds(self, artifact: Artifact) -> bool:
+        """Whether the artifact is there as it was made."""
+        ...
+
     def witness(self) -> Witness | None: ...
 
     def look_again(self) -> None:
@@ -75,14 +91,6 @@ class Reads(Protocol):
     def save(self) -> None:
         """Keeps what was learnt about files for the next process."""
         ...
-
-
-class Handed(NamedTuple):
-    """What a dependency hands over, as far as keys see it."""
-
-    outputs: Mapping[str, Json]
-    artifacts: tuple[Artifact, ...]
-    text: str | None
 
 
 class _Asked(NamedTuple):
@@ -131,22 +139,10 @@ class Prober:
         if not self._use_cache:
             return None
         self._reads.look_again()
-        wanted: dict[str, tuple[Step, KeyParts, str]] = {}
         handed: dict[str, Handed] = {}
         hits: dict[str, Hit] = {}
         for level in _levels(self._state):
-            wanted.clear()
-            for step in level:
-                parts = self._sweep_parts(step, handed)
-                if parts is not None:
-                    wanted[step.id] = (step, parts, parts.digest())
-            found = self._results.look_up([key for _, _, key in wanted.values()])
-            for step, _, key in wanted.values():
-                hit = self._hit(step, key, found.get(key))
-                if isinstance(hit, Hit):
-                    hits[step.id] = hit
-                    entry = found[key]
-                    handed[step.id] = Handed(entry.outputs, entry.artifacts, entry.text)
+            self._hits_among(level, hits, handed)
         return Cached(hits) if hits else None
 
     def _sweep_parts(self, step: Step, handed: Mapping[str, Handed]) -> KeyParts | None:
@@ -183,7 +179,7 @@ class Prober:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self.probe_now, tuple(step_ids))
 
     def probe_now(self, step_ids: Sequence[str]) -> list[Event]:
-        """One `Cached` for all hits, then an `Admitted` for each other step."""
+        """One `Cached` for all hits and the hits that follow from them, then an `Admitted` for each other step."""
         self._reads.look_again()
         asked: list[_Asked] = []
         events: list[Event] = []
@@ -195,13 +191,41 @@ class Prober:
                 events.append(one)
         found = self._results.look_up([one.key for one in asked if self._may_hit(one.step)])
         hits: dict[str, Hit] = {}
+        handed: dict[str, Handed] = {}
         for one in asked:
             hit = self._hit(one.step, one.key, found.get(one.key))
             if isinstance(hit, Hit):
                 hits[one.step.id] = hit
+                handed[one.step.id] = found[one.key].handed
             else:
                 events.append(self._admitted(one, hit))
+        self._follow(hits, handed)
         return [Cached(hits), *events] if hits else events
+
+    def _follow(self, hits: dict[str, Hit], handed: dict[str, Handed]) -> None:
+        """Adds the steps after `hits` that are hits for that reason, so that they need no probe of their own."""
+        newest = list(hits)
+        while newest:
+            dependents = (edge.on for step_id in newest for edge in self._state.dependents[step_id])
+            steps = [self._state.steps[name].step for name in dict.fromkeys(dependents) if name not in hits]
+            newest = self._hits_among(steps, hits, handed)
+
+    def _hits_among(self, steps: Iterable[Step], hits: dict[str, Hit], handed: dict[str, Handed]) -> list[str]:
+        """Looks steps up whose dependencies have ended or are in `handed`; the new hits go into both mappings."""
+        wanted: list[tuple[Step, str]] = []
+        for step in steps:
+            parts = self._sweep_parts(step, handed)
+            if parts is not None:
+                wanted.append((step, parts.digest()))
+        found = self._results.look_up([key for _, key in wanted])
+        new: list[str] = []
+        for step, key in wanted:
+            hit = self._hit(step, key, found.get(key))
+            if isinstance(hit, Hit):
+                hits[step.id] = hit
+                handed[step.id] = found[key].handed
+                new.append(step.id)
+        return new
 
     def _ask(self, step: Step) -> _Asked | Admitted:
         try:
@@ -227,7 +251,8 @@ class Prober:
             return ""
         if step.text_used and entry.text is None:
             return "its text was not kept"
-        trouble = self._results.restore(entry.artifacts, self._root)
+        missing = [artifact for artifact in entry.artifacts if not self._reads.holds(artifact)]
+        trouble = self._results.restore(missing, self._root) if missing else None
         if trouble is not None:
             return trouble
         where = f" (run {entry.origin[0]})" if entry.origin else ""

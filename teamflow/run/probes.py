@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from teamflow.core.events import Admitted, Cached, Event
-from teamflow.core.state import RunState, Status
+from teamflow.core.events import Admitted, Cached, Event, Hit
+from teamflow.core.state import ENDED, RunState, Status
 from teamflow.run.roles import Prober
 
 
@@ -47,7 +47,10 @@ class Probes:
     def _what_matters(self, found: Event) -> Event | None:
         match found:
             case Cached(hits=hits):
-                left = {step_id: hit for step_id, hit in hits.items() if self._waits(step_id)}
+                left: dict[str, Hit] = {}
+                for step_id, hit in hits.items():
+                    if self._waits(step_id) and self._follows(step_id, left):
+                        left[step_id] = hit
                 return Cached(left) if left else None
             case Admitted(step=step_id):
                 return found if self._waits(step_id) else None
@@ -56,4 +59,9 @@ class Probes:
 
     def _waits(self, step_id: str) -> bool:
         known = self._state.steps.get(step_id)
-        return known is not None and known.status is Status.QUEUED and not known.admitted
+        return known is not None and known.status in (Status.PENDING, Status.QUEUED) and not known.admitted
+
+    def _follows(self, step_id: str, hits: Mapping[str, Hit]) -> bool:
+        """Whether all that the step depends on has ended or is a hit before it."""
+        step = self._state.steps[step_id].step
+        return all(edge.on in hits or self._state.steps[edge.on].status in ENDED for edge in step.edges)

@@ -17,6 +17,7 @@ from teamflow.core.invocation import Exit
 from teamflow.ports import Exited, Start, TargetEvents
 from teamflow.targets import keeper_files, keeper_process
 from teamflow.targets.entries import Entry, Key, line, parse
+from teamflow.targets.keeper_process import Child
 from teamflow.targets.ledger import Ledger
 from teamflow.targets.link import Link
 
@@ -44,7 +45,7 @@ class LocalTarget:
     """`ports.Target` for one run. `run_dir` is absolute and exists; `environ` is what the keeper itself gets.
 
     `orphan_after`: seconds without a runner after which the keeper stops everything; None: never. `patience`: see
-    `PATIENCE`.
+    `PATIENCE`. `early`: a keeper that was started for this new run before the loop was there.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class LocalTarget:
         environ: Mapping[str, str],
         orphan_after: float | None = 3600.0,
         patience: float = PATIENCE,
+        early: Child | None = None,
     ) -> None:
         self._run_dir = run_dir
         self._environ = environ
@@ -64,6 +66,7 @@ class LocalTarget:
         self._stops: dict[tuple[str, int], _Stop] = {}
         self._link: Link | None = None
         self._child: int | None = None
+        self._early = early
         self._tasks: set[asyncio.Task[None]] = set()
         self._recovering = False
         self._closing = False
@@ -78,6 +81,10 @@ class LocalTarget:
         """Tells all entries behind `after`, adopts a living keeper, or ends what a dead one left."""
         self._events = events
         self._loop = asyncio.get_running_loop()
+        if self._early is not None:
+            self._child = self._early.pid
+            self._attach(self._early.sock)
+            return
         # In this order: a keeper that ends in between has written all that it will ever write.
         alive = keeper_files.is_held(self._run_dir)
         # What is asked for meanwhile (the phase after one that has ended) is for the keeper that lives, if one does.

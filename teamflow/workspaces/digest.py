@@ -84,6 +84,24 @@ class ReadsDigester:
             self._add(out, paths)
         return dict(sorted(out.items())) if len(out) > 1 else out
 
+    def holds(self, path: str, digest: str) -> bool:
+        """Whether a regular file has this content, by its stat where that is known. WorkspaceError as `digests`."""
+        self._tree.check_parent(path)
+        try:
+            found = os.lstat(f"{self._root}/{path}")
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise unreadable(path, error) from error
+        if not stat.S_ISREG(found.st_mode):
+            return False
+        entry = self._known.get(path)
+        now = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+        same = (entry[4] if entry is not None and entry[:4] == now else self._learn(path, found)) == digest
+        if same:
+            self._seen[path] = digest
+        return same
+
     def digests_of(self, paths: Iterable[str]) -> Mapping[str, str]:
         """Of these files; a directory among them (a submodule, say) stands for all files below it."""
         out: dict[str, str] = {}
