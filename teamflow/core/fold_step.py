@@ -74,6 +74,8 @@ def recount(state: RunState, known: StepState) -> None:
             known.broken = _why_broken(dependency)
     if known.blockers == 0 and known.broken is None:
         _queue(state, known)
+    elif state.backoff:
+        prune_backoff(state)
 
 
 def check(known: StepState, event: type[Event], after: Status) -> None:
@@ -130,6 +132,8 @@ def _attempt_started(state: RunState, record: Record, event: AttemptStarted) -> 
     known.status = Status.RUNNING
     known.reason = event.reason
     known.backoff = None
+    if state.backoff:
+        prune_backoff(state)
     known.progress = None
     known.attempts.append(
         AttemptState(
@@ -249,6 +253,8 @@ def _waiting(state: RunState, record: Record, event: StepWaiting) -> list[str]:
         raise IllegalTransition(f"{event.step}: an attempt still runs")
     _unready(state, known)
     known.status = Status.WAITING
+    if state.backoff:
+        prune_backoff(state)
     known.reason = event.reason
     known.waiting_on = event.on
     known.waiting_by = event.by

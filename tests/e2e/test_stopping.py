@@ -36,7 +36,7 @@ def two() -> Iterator[Project]:
 def started(project: Project, *words: str, steps: tuple[str, ...] = ("long", "other")) -> Running:
     """A run whose steps are at work."""
     running = project.start("run", "--progress", "plain", *words)
-    until(lambda: all(project.begun(step) for step in steps), f"{steps} begin: {running.err}")
+    until(lambda: all(project.begun(step) for step in steps), f"{steps} begin")
     return running
 
 

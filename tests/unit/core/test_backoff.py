@@ -74,6 +74,29 @@ def test_a_backoff_outlives_the_reopening_of_a_dependency() -> None:
     assert settled(state, 105.5) == [BackoffEnded("b"), AttemptStarted("b", 2, "retry", None, "again")]
 
 
+def test_a_backoff_that_is_over_while_a_dependency_runs_again_waits_for_it() -> None:
+    plan = make_plan([make_step("a", retry=RETRY), make_step("b", needs={"a": "failed"}, retry=RETRY)])
+    state = played(
+        plan,
+        RunnerStarted("boot", 1, 4),
+        AttemptStarted("a", 1, "first"),
+        AttemptEnded("a", 1, Failed(FailureClass.FATAL, "no")),
+        StepEnded("a", "failed", "no"),
+        *failed_once("b", mono=105.0),
+        RunnerStarted("boot", 2, 4, resumed=True),
+        Reopened(("a",), "retry", {}),
+    )
+    assert settled(state, 110.0) == [AttemptStarted("a", 2, "retry", None, "")]
+    assert state.steps["b"].status is Status.PENDING
+
+
+def test_a_start_that_a_journal_proved_ends_the_backoff() -> None:
+    plan = make_plan([make_step("b", retry=RETRY)])
+    state = played(plan, RunnerStarted("boot", 1, 4), *failed_once("b", mono=105.0), AttemptStarted("b", 2, "retry"))
+    assert settled(state, 110.0) == []
+    assert decide(state, (), Now("boot", 101.0, 1000.0)).wake_at is None
+
+
 def test_after_another_boot_every_backoff_is_over() -> None:
     plan = make_plan([make_step(name, retry=RETRY) for name in ("c", "a", "b")])
     events = [*failed_once("c", mono=900.0), *failed_once("a", mono=901.0), *failed_once("b", mono=902.0)]
