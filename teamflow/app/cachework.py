@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from teamflow.core.outcome import Artifact
 from teamflow.plan.key import KeyParts, key_from_json, key_to_json
-from teamflow.run.probe import Entry, ReadsChanged
+from teamflow.run.kept import Entry, ReadsChanged
 from teamflow.store import cache as kept
 from teamflow.workspaces.artifacts import Restored, file_facts, restore
 from teamflow.workspaces.digest import ReadsDigester

@@ -183,3 +183,12 @@ class CrashingEvents:
     def keeper_lost(self, reason: str) -> None:
         self._boundary()
         self._events.keeper_lost(reason)
+
+
+def guarded(
+    boundary: Failpoint | None, store: Writer, target: Target, results: Results
+) -> tuple[Writer | CrashingStore, Target, Results]:
+    """The three as they are, or with boundaries around each."""
+    if boundary is None:
+        return store, target, results
+    return CrashingStore(store, boundary), CrashingTarget(target, boundary), CrashingResults(results, boundary)

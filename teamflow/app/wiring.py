@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from teamflow.app.failpoints import CrashingResults, CrashingStore, CrashingTarget, failpoint
+from teamflow.app.failpoints import failpoint, guarded
 from teamflow.app.parts import Screen, Wired
 from teamflow.app.session import Session, opening
 from teamflow.core.events import Cached, CancelRequested, Event, ProgressReported, RunEnded, RunnerStarted
@@ -77,20 +77,18 @@ async def run_to_end(
     state, layout, clock = session.state, database.layout, SystemClock()
     place = Place(wired.root, layout.run(wired.number), wired.run)
     pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="teamflow-disk")
-    target = LocalTarget(
-        place.run_dir, environ=wired.environ, orphan_after=session.plan.limits.orphan_after, early=keeper
-    )
+    orphan_after = session.plan.limits.orphan_after
+    target = LocalTarget(place.run_dir, environ=wired.environ, orphan_after=orphan_after, early=keeper)
     prober.work_in(pool)
     bridge = _Bridge(loop, screen)
     boundary = failpoint(wired.environ)
     on_durable = bridge.durable if boundary is None else boundary.around(bridge.durable)
     writer = Writer(layout, wired.number, after=state.seq, on_durable=on_durable, on_trouble=bridge.trouble)
-    store = writer if boundary is None else CrashingStore(writer, boundary)
-    kept = prober if boundary is None else CrashingResults(prober, boundary)
+    store, aimed, kept = guarded(boundary, writer, target, prober)
     executor = Executor(
         state,
         store=store,
-        target=target if boundary is None else CrashingTarget(target, boundary),
+        target=aimed,
         clock=clock,
         attempts=_attempts(state, wired, place, clock, target, kept, bridge, pool),
         prober=prober,
@@ -102,14 +100,12 @@ async def run_to_end(
     bridge.executor = executor
     loop.set_exception_handler(lambda loop, context: _broken(loop, context, executor))
     begin = RunnerStarted(clock.now().boot, os.getpid(), parallel, fail_fast, session.resumed)
+    settled = _opening(session, executor, store.put_plan, prober, cached, wired.force)
     screen.begin(state)
     try:
         with _listening(loop, database, wired, executor):
-            if cancel is None:
-                settled = _opening(session, executor, store.put_plan, prober, cached, wired.force)
-                ended = await executor.run(begin, settled)
-            else:
-                ended = await executor.run(begin, cancel.opening, until=cancel.done)
+            first, until = (cancel.opening, cancel.done) if cancel is not None else (settled, None)
+            ended = await executor.run(begin, first, until=until)
     finally:
         await asyncio.to_thread(writer.close, timeout=1.0 if executor.abandoned else 10.0)
         await loop.run_in_executor(pool, prober.close)

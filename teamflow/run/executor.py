@@ -118,6 +118,7 @@ class Executor:
             for task in self._tasks:
                 task.cancel()
             self._attempts.close()
+            self._log.store_now()
         for step, attempt in self._unplaced.running():
             self._target.stop(step, attempt, grace=0.0, cause="cancel")
         await self._log.flush(unless=self._abandoned)
@@ -201,7 +202,8 @@ class Executor:
             self._started.add((entry.step, entry.attempt, entry.phase))
             if isinstance(entry, Exited) and self._placed(entry):
                 self._take_exit(entry)
-        self._turn(may_start=self._may_start)
+        if self._log.stirred:
+            self._turn(may_start=self._may_start)
 
     @property
     def _may_start(self) -> bool:
@@ -380,8 +382,7 @@ class Executor:
             self._timer.cancel()
             self._timer = None
         if wake_at is not None:
-            delay = max(0.0, wake_at - self._log.now().mono)
-            self._timer = self._loop.call_later(delay, self._wake)
+            self._timer = self._loop.call_later(max(0.0, wake_at - self._log.now().mono), self._wake)
 
     def _spawn(self, work: Coroutine[None, None, None], *, name: str) -> None:
         task = self._loop.create_task(work, name=name)

@@ -8,89 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor as Pool
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple
 
 from teamflow.core.events import Admitted, Cached, Event, Hit
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Succeeded
-from teamflow.core.plan import Deferred, Json, Step
+from teamflow.core.plan import Json, Step
 from teamflow.core.state import RunState, Status, StepState
-from teamflow.plan.key import KeyParts, Upstream, aspects, definition_key, difference, is_static, value_digest
+from teamflow.plan.key import KeyParts, aspects, definition_key, difference, is_static
 from teamflow.run.brief import BriefError, Rendering
-
-
-class Handed(NamedTuple):
-    """What a dependency hands over, as far as keys see it."""
-
-    outputs: Mapping[str, Json]
-    artifacts: tuple[Artifact, ...]
-    text: str | None
-
-
-class Entry(NamedTuple):
-    """What the cache holds of one success."""
-
-    text: str | None
-    outputs: Mapping[str, Json]
-    artifacts: tuple[Artifact, ...]
-    origin: tuple[int, int] | None
-    """(run, attempt) that made it."""
-
-    @property
-    def handed(self) -> Handed:
-        return Handed(self.outputs, self.artifacts, self.text)
-
-
-class Results(Protocol):
-    """The cache below `.teamflow/cache/`. Never raises for what is merely missing or damaged."""
-
-    def look_up(self, keys: Sequence[str]) -> Mapping[str, Entry]: ...
-
-    def restore(self, artifacts: Sequence[Artifact], root: str) -> str | None:
-        """Puts missing artifacts back; why not, where one differs (nothing is overwritten)."""
-        ...
-
-    def store(self, key: str, entry: Entry, *, parts: KeyParts, step: str, root: str) -> None: ...
-
-    def last_parts(self, step: str) -> KeyParts | None:
-        """What the newest stored key of that step of this team file was made of."""
-        ...
-
-    def close(self) -> None:
-        """Lets go of what the calling thread has open; the next question opens it again."""
-        ...
-
-
-Stat: TypeAlias = "tuple[int, int, int, int]"
-"""mtime, ctime (nanoseconds), size (bytes), inode."""
-
-Witness: TypeAlias = "tuple[Mapping[str, Stat | None], Mapping[str, Stat]]"
-"""Files (None: not there) and listed directories with their stats."""
-
-
-class ReadsChanged(Exception):
-    """What a step reads could not be digested; the message names the file."""
-
-
-class Reads(Protocol):
-    """Digests of files below a root, by glob. Between two `look_again` each directory and file is seen once."""
-
-    def digests(self, patterns: Sequence[str] | None) -> Mapping[str, str]:
-        """Path → sha256; None: every file that git does not ignore. Raises ReadsChanged."""
-        ...
-
-    def holds(self, artifact: Artifact) -> bool:
-        """Whether the artifact is there as it was made."""
-        ...
-
-    def witness(self) -> Witness | None: ...
-
-    def look_again(self) -> None:
-        """Files may have changed since the last look."""
-        ...
-
-    def save(self) -> None:
-        """Keeps what was learnt about files for the next process."""
-        ...
+from teamflow.run.kept import Entry, Handed, Reads, ReadsChanged, Results, Witness
+from teamflow.run.keys import Keys
 
 
 class _Asked(NamedTuple):
@@ -122,6 +49,7 @@ class Prober:
         self._root = root
         self._results = results
         self._reads = reads
+        self._keys = Keys(state, reads=reads, run=run)
         self._run = run
         self._digest_file = digest_file
         self._pool: Pool | None = None
@@ -163,7 +91,7 @@ class Prober:
         if not is_static(step):
             return None
         try:
-            return self._make_parts(step, step.key, upstream)
+            return self._keys.parts(step, step.key, upstream)
         except ReadsChanged:
             return None
 
@@ -229,9 +157,9 @@ class Prober:
 
     def _ask(self, step: Step) -> _Asked | Admitted:
         try:
-            rendered = self._rendered(step)
+            rendered = self._keys.rendered(step)
             definition = step.key if rendered is step else definition_key(rendered)
-            parts = self._make_parts(rendered, definition, self._upstream(step))
+            parts = self._keys.parts(rendered, definition, self._keys.upstream(step))
         except (ReadsChanged, BriefError) as error:
             return Admitted(step.id, None, f"no key: {error}")
         return _Asked(step, rendered, parts, parts.digest())
@@ -259,37 +187,6 @@ class Prober:
         artifacts = tuple((a.name, a.path, a.digest, a.size, a.mode) for a in entry.artifacts)
         text = entry.text if step.text_used else None
         return Hit(key, f"unchanged since it succeeded{where}", text, entry.outputs or None, artifacts, entry.origin)
-
-    def _rendered(self, step: Step) -> Step:
-        """The step with its deferred parts by value."""
-        if is_static(step):
-            return step
-        rendering = Rendering(self._state, step, run=self._run, attempt=1)
-        command = None if step.command is None else rendering.command(step.command, key="command")
-        files = tuple(
-            file._replace(path=rendering.text(file.path, key="outputs")) if isinstance(file.path, Deferred) else file
-            for file in step.outputs.files
-        )
-        return step._replace(
-            prompt=None if step.prompt is None else rendering.text(step.prompt, key="prompt"),
-            command=command,
-            env=tuple((name, rendering.text(value, key=f"env.{name}")) for name, value in step.env),
-            outputs=step.outputs._replace(files=files),
-            writes=tuple(rendering.text(value, key="writes") for value in step.writes),
-        )
-
-    def _upstream(self, step: Step) -> dict[str, Handed]:
-        known = ((edge.on, self._state.steps[edge.on]) for edge in step.edges)
-        return {step_id: Handed(dep.outputs, dep.artifacts, dep.text) for step_id, dep in known}
-
-    def _make_parts(self, step: Step, definition: str, upstream: Mapping[str, Handed]) -> KeyParts:
-        patterns = None if step.reads is None else [str(pattern) for pattern in step.reads]
-        found = self._reads.digests(patterns)
-        return KeyParts(
-            definition,
-            found,
-            {name: _upstream_digest(value, text=name in step.needs_text) for name, value in upstream.items()},
-        )
 
     def work_in(self, pool: Pool) -> None:
         """From now on `probe` reads the disk in this pool."""
@@ -354,14 +251,6 @@ def _levels(state: RunState) -> Iterable[list[Step]]:
         level.append(step)
     if level:
         yield level
-
-
-def _upstream_digest(handed: Handed, *, text: bool) -> Upstream:
-    return Upstream(
-        value_digest(handed.outputs) if handed.outputs else "",
-        {artifact.name: artifact.digest for artifact in handed.artifacts},
-        value_digest(handed.text or "") if text else None,
-    )
 
 
 def _covered(path: str, writes: Sequence[object]) -> bool:

@@ -35,7 +35,9 @@ class RunLog:
         self._publish = publish
         self._plans = plans
         self._changed: dict[str, None] = {}
+        self._unstored: list[Record] = []
         self._unpublished: deque[Record] = deque()
+        self._loop = asyncio.get_running_loop()
         self._durable = state.seq
         self._held_until = 0
 
@@ -47,12 +49,26 @@ class RunLog:
         now = self._clock.now()
         record = Record(self.state.seq + 1, now.wall, now.mono, event)
         self.touch(apply(self.state, record, plans=self._plans))
-        self._store.append((record,))
+        if not self._unstored:
+            # After this turn of the loop: what the records lead to goes out first, and they go to the store together.
+            self._loop.call_soon(self.store_now)
+        self._unstored.append(record)
         self._unpublished.append(record)
+
+    def store_now(self) -> None:
+        """Hands what was recorded to the store."""
+        records, self._unstored = self._unstored, []
+        if records:
+            self._store.append(records)
 
     def touch(self, step_ids: Iterable[str]) -> None:
         """`decide` is to look at these steps again."""
         self._changed.update(dict.fromkeys(step_ids))
+
+    @property
+    def stirred(self) -> bool:
+        """Whether there is anything for `decide` to look at."""
+        return bool(self._changed)
 
     def take_changed(self) -> dict[str, None]:
         changed, self._changed = self._changed, {}
@@ -68,6 +84,7 @@ class RunLog:
 
     async def flush(self, *, unless: asyncio.Future[None]) -> None:
         """Waits until everything is durable, which may be long on a full disk, or until `unless` is done."""
+        self.store_now()
         flushing = asyncio.ensure_future(self._store.flush())
         await asyncio.wait({flushing, unless}, return_when=asyncio.FIRST_COMPLETED)
         if not flushing.done():

@@ -14,7 +14,7 @@ from teamflow.team.declared import is_file_output, json_schema
 from teamflow.team.scope import Scope
 from teamflow.team.source import Path
 
-_TRIVIAL = frozenset(("type", "description", "title"))
+_TRIVIAL = frozenset(("type", "description", "title", "default"))
 _TYPES = frozenset(("string", "number", "integer", "boolean", "array", "object", "null"))
 
 
@@ -22,7 +22,7 @@ def check_declaration(scope: Scope, declared: str | Mapping[str, Json], path: Pa
     """Complains when a declaration is no JSON Schema, or its default does not fit it."""
     if isinstance(declared, str) or (not default and is_file_output(declared)):
         return
-    if set(declared) <= _TRIVIAL and declared.get("type", "string") in _TYPES:
+    if _is_bare(declared) and (not default or "default" not in declared or _is_of_type(declared, declared["default"])):
         return
     problem = schema_problem(declared)
     if problem is not None:
@@ -32,6 +32,33 @@ def check_declaration(scope: Scope, declared: str | Mapping[str, Json], path: Pa
         faults = misfits(declared["default"], declared)
         if faults:
             scope.error("bad-default", f"the default does not fit: {faults[0]}", (*path, "default"))
+
+
+def _is_bare(declared: Mapping[str, Json]) -> bool:
+    """Whether it says no more than a type: then it is a JSON Schema, and the library need not be asked."""
+    word = declared.get("type", "string")
+    return set(declared) <= _TRIVIAL and isinstance(word, str) and word in _TYPES
+
+
+def _is_of_type(declared: Mapping[str, Json], value: Json) -> bool:
+    """Whether a value is of the bare type, or of any where none is named. False may also mean "not certain"."""
+    match declared.get("type"):
+        case None:
+            return True
+        case "string":
+            return isinstance(value, str)
+        case "boolean":
+            return isinstance(value, bool)
+        case "integer":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "number":
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case "array":
+            return isinstance(value, list)
+        case "object":
+            return isinstance(value, dict)
+        case _:
+            return False
 
 
 def schema_problem(schema: Mapping[str, Json]) -> tuple[Path, str] | None:
@@ -54,10 +81,13 @@ def schema_problem(schema: Mapping[str, Json]) -> tuple[Path, str] | None:
 
 def misfits(value: Json, declared: str | Mapping[str, Json]) -> list[str]:
     """What is wrong with `value` under a declaration, at most five things, in the order of the value."""
+    schema = json_schema(declared)
+    if _is_bare(schema) and _is_of_type(schema, value):
+        return []
     from jsonschema import Draft202012Validator
     from referencing.exceptions import Unresolvable
 
-    validator = Draft202012Validator(json_schema(declared))
+    validator = Draft202012Validator(schema)
     found: list[str] = []
     try:
         for error in validator.iter_errors(value):

@@ -1,0 +1,85 @@
+"""What the prober needs of the world: kept results by key, and digests of files. Protocols and their values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
+
+from teamflow.core.outcome import Artifact
+from teamflow.core.plan import Json
+from teamflow.plan.key import KeyParts
+
+
+class Handed(NamedTuple):
+    """What a dependency hands over, as far as keys see it."""
+
+    outputs: Mapping[str, Json]
+    artifacts: tuple[Artifact, ...]
+    text: str | None
+
+
+class Entry(NamedTuple):
+    """What the cache holds of one success."""
+
+    text: str | None
+    outputs: Mapping[str, Json]
+    artifacts: tuple[Artifact, ...]
+    origin: tuple[int, int] | None
+    """(run, attempt) that made it."""
+
+    @property
+    def handed(self) -> Handed:
+        return Handed(self.outputs, self.artifacts, self.text)
+
+
+class Results(Protocol):
+    """The cache below `.teamflow/cache/`. Never raises for what is merely missing or damaged."""
+
+    def look_up(self, keys: Sequence[str]) -> Mapping[str, Entry]: ...
+
+    def restore(self, artifacts: Sequence[Artifact], root: str) -> str | None:
+        """Puts missing artifacts back; why not, where one differs (nothing is overwritten)."""
+        ...
+
+    def store(self, key: str, entry: Entry, *, parts: KeyParts, step: str, root: str) -> None: ...
+
+    def last_parts(self, step: str) -> KeyParts | None:
+        """What the newest stored key of that step of this team file was made of."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of what the calling thread has open; the next question opens it again."""
+        ...
+
+
+Stat: TypeAlias = "tuple[int, int, int, int]"
+"""mtime, ctime (nanoseconds), size (bytes), inode."""
+
+Witness: TypeAlias = "tuple[Mapping[str, Stat | None], Mapping[str, Stat]]"
+"""Files (None: not there) and listed directories with their stats."""
+
+
+class ReadsChanged(Exception):
+    """What a step reads could not be digested; the message names the file."""
+
+
+class Reads(Protocol):
+    """Digests of files below a root, by glob. Between two `look_again` each directory and file is seen once."""
+
+    def digests(self, patterns: Sequence[str] | None) -> Mapping[str, str]:
+        """Path → sha256; None: every file that git does not ignore. Raises ReadsChanged."""
+        ...
+
+    def holds(self, artifact: Artifact) -> bool:
+        """Whether the artifact is there as it was made."""
+        ...
+
+    def witness(self) -> Witness | None: ...
+
+    def look_again(self) -> None:
+        """Files may have changed since the last look."""
+        ...
+
+    def save(self) -> None:
+        """Keeps what was learnt about files for the next process."""
+        ...

@@ -1,0 +1,59 @@
+"""How a step's cache key is made: its definition with deferred parts by value, what it reads, what it is handed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from teamflow.core.plan import Deferred, Json, Step
+from teamflow.core.state import RunState
+from teamflow.plan.key import KeyParts, Upstream, is_static, value_digest
+from teamflow.run.brief import Rendering
+from teamflow.run.kept import Handed, Reads
+
+
+class Keys:
+    """Reads the disk through `reads`; raises ReadsChanged and BriefError."""
+
+    def __init__(self, state: RunState, *, reads: Reads, run: Mapping[str, Json]) -> None:
+        self._state = state
+        self._reads = reads
+        self._run = run
+
+    def rendered(self, step: Step) -> Step:
+        """The step with its deferred parts by value."""
+        if is_static(step):
+            return step
+        rendering = Rendering(self._state, step, run=self._run, attempt=1)
+        command = None if step.command is None else rendering.command(step.command, key="command")
+        files = tuple(
+            file._replace(path=rendering.text(file.path, key="outputs")) if isinstance(file.path, Deferred) else file
+            for file in step.outputs.files
+        )
+        return step._replace(
+            prompt=None if step.prompt is None else rendering.text(step.prompt, key="prompt"),
+            command=command,
+            env=tuple((name, rendering.text(value, key=f"env.{name}")) for name, value in step.env),
+            outputs=step.outputs._replace(files=files),
+            writes=tuple(rendering.text(value, key="writes") for value in step.writes),
+        )
+
+    def upstream(self, step: Step) -> dict[str, Handed]:
+        known = ((edge.on, self._state.steps[edge.on]) for edge in step.edges)
+        return {step_id: Handed(dep.outputs, dep.artifacts, dep.text) for step_id, dep in known}
+
+    def parts(self, step: Step, definition: str, upstream: Mapping[str, Handed]) -> KeyParts:
+        patterns = None if step.reads is None else [str(pattern) for pattern in step.reads]
+        found = self._reads.digests(patterns)
+        return KeyParts(
+            definition,
+            found,
+            {name: _upstream_digest(value, text=name in step.needs_text) for name, value in upstream.items()},
+        )
+
+
+def _upstream_digest(handed: Handed, *, text: bool) -> Upstream:
+    return Upstream(
+        value_digest(handed.outputs) if handed.outputs else "",
+        {artifact.name: artifact.digest for artifact in handed.artifacts},
+        value_digest(handed.text or "") if text else None,
+    )
