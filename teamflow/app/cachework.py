@@ -182,7 +182,7 @@ def _one_line(error: WorkspaceError) -> str:
 
 
 def _entry(found: kept.Entry) -> Entry:
-    artifacts = tuple(Artifact(one.name, one.path, one.digest, one.size, one.mode) for one in found.artifacts)
+    artifacts = tuple(Artifact(*one) for one in found.artifacts)
     return Entry(found.text, json.loads(found.outputs) if found.outputs else {}, artifacts, found.origin)
 
 

@@ -90,6 +90,10 @@ class Front(Protocol):
         """Follows a run that another process drives; None: this terminal does not."""
         ...
 
+    def ended_at_once(self, number: int) -> None:
+        """Gives the number of a run that was to go on by itself, but had nothing to do."""
+        ...
+
     def detached(self, number: int) -> None:
         """Says that the run goes on by itself; called in the process that returns to the shell."""
         ...
@@ -257,6 +261,8 @@ def _drive(database: Database, session: Session, wired: Wired, options: RunOptio
 
         name = certificate_name(database, options, session)
         ended = finish(database, session, wired, screen, cached, parallel=parallel, prober=prober, certificate=name)
+        if options.detach:
+            front.ended_at_once(session.row.number)
         return exit_code(ended)
     if options.detach:
         # SQLite's locks do not survive a fork although the child believes that it holds them: the next reader would

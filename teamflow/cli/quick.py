@@ -1,6 +1,6 @@
-"""`run` with nothing to do, answered before click is imported. Anything but the plainest words is left to `cli/run`.
+"""`run` with the plainest words, without click: `run`, `run FILE`, `--progress`. Anything more is left to `cli/run`.
 
-Decides nothing: `app/fresh.py` does, by stats. None from here means "go the long way", never an error.
+A run with nothing to do is recognised by `app/fresh.py`, by stats, before anything else is imported.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 
 def quick_run(words: Sequence[str]) -> int | None:
-    """The exit code of `run WORDS`, if it is a run of a team file in which nothing has changed."""
+    """The exit code of `run WORDS`; None where the words are not plain, or name no team file."""
     file, progress = _plain(words)
     if progress is None:
         return None
@@ -21,15 +21,29 @@ def quick_run(words: Sequence[str]) -> int | None:
 
     try:
         path = find_team_file(file, os.getcwd())
+    except NoTeamFile:
+        return None
+    try:
         found = run_fresh(project_of(os.path.dirname(path)).root, path, environ=os.environ)
-    except (NoTeamFile, StoreError, OSError):
-        return None
+    except (StoreError, OSError):
+        found = None  # it is told on the long way
     if found is None:
-        return None
+        return _run(file, progress)
     if progress != "quiet":
         number, team, steps = found
         print(f"run {number} of {team}: succeeded, nothing to do: {steps} cached", file=sys.stderr)
     return 0
+
+
+def _run(file: str | None, progress: str) -> int:
+    from teamflow.app.launch import RunOptions, run_team
+    from teamflow.cli.errors import guarded
+    from teamflow.cli.front import TerminalFront
+    from teamflow.cli.output import prepare_streams
+
+    prepare_streams()
+    front = TerminalFront(progress=progress, junit=None, events=None)
+    return guarded(lambda: run_team(RunOptions(file=file), front, environ=os.environ, directory=os.getcwd()))
 
 
 def _plain(words: Sequence[str]) -> tuple[str | None, str | None]:

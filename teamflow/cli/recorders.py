@@ -17,13 +17,6 @@ from teamflow.views.header import RunHeader
 from teamflow.views.json import json_text, record_object
 
 
-def with_recorders(screen: Screen, header: RunHeader, wired: Wired, *, junit: str | None, events: str | None) -> Screen:
-    """`screen` itself where nothing is to be written."""
-    if junit is None and events is None:
-        return screen
-    return RecordingScreen(screen, header, wired, junit=junit, events=events)
-
-
 class RecordingScreen:
     """Passes everything on to another screen."""
 

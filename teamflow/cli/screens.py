@@ -18,11 +18,10 @@ from teamflow.core.state import RunState
 from teamflow.run.clock import SystemClock
 from teamflow.views.header import RunHeader
 from teamflow.views.json import json_text, record_object
-from teamflow.views.plain import PlainPrinter
-from teamflow.views.summary import summary
 
 if TYPE_CHECKING:
     import asyncio
+
 
 _POLL: Final = 0.1
 _CHUNK: Final = 256 * 1024
@@ -57,6 +56,8 @@ class QuietScreen:
 
     def end(self, state: RunState, ended: RunEnded) -> None:
         if not self._quiet or ended.exit_reason != "ok":
+            from teamflow.views.summary import summary
+
             self.say(summary(state, self._header, self._clock.now(), since=self._since))
 
     def say(self, lines: Sequence[str]) -> None:
@@ -80,6 +81,8 @@ class PlainScreen(QuietScreen):
     def __init__(self, header: RunHeader, redactor: Redactor, *, out: TextIO = sys.stderr) -> None:
         super().__init__(header, out=out)
         self._redactor = redactor
+        from teamflow.views.plain import PlainPrinter
+
         self._printer = PlainPrinter(header, tail=self._tail)
         self._followed: dict[str, list[_Followed]] = {}
         self._handle: asyncio.TimerHandle | None = None

@@ -96,7 +96,9 @@ def _plain(item: object) -> Json:
     match item:
         case Succeeded() | Failed() | Stopped():
             return outcome_object(item)
-        case Usage() | Artifact() | Hit():
+        case Hit():
+            return _plain_hit(item)
+        case Usage() | Artifact():
             return _plain_fields(item)
         case tuple() | list():
             return [_plain(entry) for entry in item]
@@ -104,6 +106,20 @@ def _plain(item: object) -> Json:
             return {str(key): _plain(entry) for key, entry in item.items()}
         case _:
             return cast("Json", item)
+
+
+def _plain_hit(hit: Hit) -> dict[str, Json]:
+    """Spelt out: thousands of hits make one record, and what they hold is plain already."""
+    out: dict[str, Json] = {"key": hit.key, "reason": hit.reason}
+    if hit.text:
+        out["text"] = hit.text
+    if hit.outputs is not None:
+        out["outputs"] = hit.outputs
+    if hit.artifacts:
+        out["artifacts"] = hit.artifacts
+    if hit.origin is not None:
+        out["origin"] = hit.origin
+    return out
 
 
 def _build(cls: type[object], raw: Mapping[str, Json]) -> object:

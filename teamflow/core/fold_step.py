@@ -282,7 +282,8 @@ def cached(state: RunState, record: Record, step_id: str, hit: Hit) -> list[str]
 
 def _close(state: RunState, record: Record, known: StepState, after: Status, reason: str) -> list[str]:
     step_id = known.step.id
-    _unready(state, known)
+    if known.status is not Status.PENDING:
+        _unready(state, known)
     known.status = after
     known.reason = reason
     known.ended_at = record.at
@@ -293,12 +294,13 @@ def _close(state: RunState, record: Record, known: StepState, after: Status, rea
     if after is Status.FAILED:
         state.failures.append(step_id)
     changed = []
+    good = after is Status.SUCCEEDED or after is Status.CACHED
     for edge in state.dependents[step_id]:
         dependent = state.steps[edge.on]
         if dependent.status is not Status.PENDING:
             continue
         dependent.blockers -= 1
-        if dependent.broken is None and not holds(edge, known):
+        if not (good and edge.when == "succeeded") and dependent.broken is None and not holds(edge, known):
             dependent.broken = _why_broken(known)
         if dependent.blockers == 0:
             if dependent.broken is None:

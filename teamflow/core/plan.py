@@ -123,6 +123,8 @@ class Step(NamedTuple):
     """Steps whose results its deferred parts or its `if` name: what rendering them needs."""
     taken: tuple[str, ...] = ()
     """Dependencies outside the selection; their results are those of the newest run, and they are no edges."""
+    deferred: bool = False
+    """Whether some of the definition is rendered only at the attempt, so that `key` is not all of it."""
 
     @property
     def dependencies(self) -> tuple[str, ...]:

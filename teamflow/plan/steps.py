@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from teamflow.core.plan import COMMAND, PROMPT, Command, Edge, Json, OutputFile, Outputs, Retry, Step, Text
 from teamflow.plan.instances import Instance
-from teamflow.plan.key import definition_key
+from teamflow.plan.key import definition_key, is_deferred
 from teamflow.plan.texts import StepTexts
 from teamflow.plan.words import permissions_in_words
 from teamflow.team.resolved import (
@@ -133,7 +133,7 @@ def make_step(shared: Common, instance: Instance, step_id: str, place: Place, te
         refers=place.refers,
         taken=place.taken,
     )
-    return step._replace(key=definition_key(step))
+    return step._replace(key=definition_key(step), deferred=is_deferred(step))
 
 
 def _has_key(agent: ResolvedAgent) -> bool:

@@ -74,14 +74,11 @@ def _column_in(name: str, column: Column, *, count: int) -> Iterable[object]:
 
 def _each(change: Callable[[Never], object], values: Sequence[object]) -> list[object]:
     """`change` of each value; values that are one object stay one object, which saves most of the memory."""
-    known: dict[int, object] = {}
-    out: list[object] = []
-    for value in values:
-        changed = known.get(id(value), known)
-        if changed is known:
-            changed = known[id(value)] = change(cast("Never", value))
-        out.append(changed)
-    return out
+    kept = {id(value): value for value in values}
+    if len(kept) == len(values):
+        return [change(cast("Never", value)) for value in values]
+    changed = {key: change(cast("Never", value)) for key, value in kept.items()}
+    return [changed[id(value)] for value in values]
 
 
 def _all_same(values: Sequence[object]) -> bool:
@@ -103,7 +100,7 @@ _PLAIN: Final[Change] = (_same, _same)
 _EMPTY: Final[Mapping[str, object]] = {
     **dict.fromkeys(Step._fields, None),
     **dict.fromkeys(("instructions", "workdir", "permissions", "key"), ""),
-    **dict.fromkeys(("cache", "continue_on_error"), False),
+    **dict.fromkeys(("cache", "continue_on_error", "deferred"), False),
     **dict.fromkeys(("edges", "env", "secrets", "inherit_env", "verify", "writes", "needs_text"), ()),
     **dict.fromkeys(("waits", "refers", "taken"), ()),
     "text_used": False,

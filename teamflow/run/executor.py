@@ -121,8 +121,8 @@ class Executor:
             self._log.store_now()
         for step, attempt in self._unplaced.running():
             self._target.stop(step, attempt, grace=0.0, cause="cancel")
-        await self._log.flush(unless=self._abandoned)
-        await self._target.close()
+        # Together: what the keeper did is in its journal, whatever becomes of the records.
+        await asyncio.gather(self._log.flush(unless=self._abandoned), self._target.close())
         return ended
 
     async def _take_in(self) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import is_
 
 from teamflow.core.plan import Deferred, Json, Step
 from teamflow.core.state import RunState
-from teamflow.plan.key import KeyParts, Upstream, is_static, value_digest
+from teamflow.plan.key import KeyParts, Upstream, value_digest
 from teamflow.run.brief import Rendering
 from teamflow.run.kept import Handed, Reads
 
@@ -18,10 +19,12 @@ class Keys:
         self._state = state
         self._reads = reads
         self._run = run
+        self._handed: dict[tuple[str, bool], tuple[Handed, Upstream]] = {}
+        """What was digested last of a dependency: all its dependents want the same."""
 
     def rendered(self, step: Step) -> Step:
         """The step with its deferred parts by value."""
-        if is_static(step):
+        if not step.deferred:
             return step
         rendering = Rendering(self._state, step, run=self._run, attempt=1)
         command = None if step.command is None else rendering.command(step.command, key="command")
@@ -47,8 +50,16 @@ class Keys:
         return KeyParts(
             definition,
             found,
-            {name: _upstream_digest(value, text=name in step.needs_text) for name, value in upstream.items()},
+            {name: self._digested(name, value, text=name in step.needs_text) for name, value in upstream.items()},
         )
+
+    def _digested(self, name: str, handed: Handed, *, text: bool) -> Upstream:
+        known = self._handed.get((name, text))
+        if known is not None and all(map(is_, known[0], handed)):
+            return known[1]
+        made = _upstream_digest(handed, text=text)
+        self._handed[name, text] = (handed, made)
+        return made
 
 
 def _upstream_digest(handed: Handed, *, text: bool) -> Upstream:

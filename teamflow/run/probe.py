@@ -14,7 +14,7 @@ from teamflow.core.events import Admitted, Cached, Event, Hit
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Succeeded
 from teamflow.core.plan import Json, Step
 from teamflow.core.state import RunState, Status, StepState
-from teamflow.plan.key import KeyParts, aspects, definition_key, difference, is_static
+from teamflow.plan.key import KeyParts, aspects, definition_key, difference
 from teamflow.run.brief import BriefError, Rendering
 from teamflow.run.kept import Entry, Handed, Reads, ReadsChanged, Results, Witness
 from teamflow.run.keys import Keys
@@ -77,7 +77,9 @@ class Prober:
         known = self._state.steps[step.id]
         if known.status not in (Status.PENDING, Status.QUEUED) or known.admitted or not step.cache:
             return None
-        if step.condition is not None or step.skip is not None or known.broken or not self._may_hit(step):
+        if step.deferred or step.condition is not None or step.skip is not None or known.broken:
+            return None
+        if not self._may_hit(step):
             return None
         upstream: dict[str, Handed] = {}
         for edge in step.edges:
@@ -88,8 +90,6 @@ class Prober:
                 upstream[edge.on] = Handed(dependency.outputs, dependency.artifacts, dependency.text)
             else:
                 return None
-        if not is_static(step):
-            return None
         try:
             return self._keys.parts(step, step.key, upstream)
         except ReadsChanged:

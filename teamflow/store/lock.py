@@ -97,6 +97,21 @@ def holder_of(layout: Layout, run: int) -> Holder | None:
 
 
 @contextmanager
+def undriven(layout: Layout, run: int) -> Iterator[bool]:
+    """Whether nobody drives the run; for as long as it is held (at most `PATIENCE`) nobody begins to."""
+    try:
+        descriptor = os.open(layout.run_lock(run), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        # Shared: who wants to drive tries again, since no living holder is named.
+        yield _try(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def creation_lock(layout: Layout, *, patience: float = 10.0) -> Iterator[None]:
     """Held while a run is looked for, created and locked, so that two at once give one runner.
 

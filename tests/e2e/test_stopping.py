@@ -311,3 +311,17 @@ def test_nothing_is_left_of_nasty_trees(level: str, signals: int) -> None:
         grace = 0.6 if signals == 1 else 0.0
         left = project.alive() if not project.gone(max(0.01, grace + 2.0)) else set()
         assert left == set()
+
+
+def test_the_next_look_ends_what_lost_both_runner_and_keeper(two: Project) -> None:
+    running = started(two)
+    running.kill()
+    assert two.kill_keeper()
+    done = two.call("status")
+    assert done.code == 0, done
+    assert "had lost both runner and keeper" in done.err
+    assert two.gone(1.0)
+    assert two.call("status").err == ""
+    two.write("quick", "")
+    assert two.run().code == 0
+    assert check(two, expected=dict.fromkeys(["long", "other", "after"], "succeeded")).wrong == []

@@ -86,8 +86,8 @@ def test_a_verb_loads_only_what_it_uses(tmp_path: Path, words: list[str], not_lo
 
     script = (
         "import sys; sys.argv[0] = 'teamflow'\n"
-        "from teamflow.__main__ import main\n"
-        "main(); sys.stdout = sys.__stderr__; print('\\n'.join(sys.modules))"
+        "from teamflow.__main__ import _main\n"
+        "_main(sys.argv[1:]); sys.stdout = sys.__stderr__; print('\\n'.join(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, *words], cwd=tmp_path, env=environment(), capture_output=True, timeout=30

@@ -10,7 +10,7 @@ from teamflow.plan.key import (
     changed_aspects,
     definition_key,
     difference,
-    is_static,
+    is_deferred,
     key_from_json,
     key_to_json,
     value_digest,
@@ -84,7 +84,7 @@ def test_a_text_is_never_taken_for_a_template() -> None:
 
 def test_deferred_parts_count_by_value_once_rendered() -> None:
     deferred = STEP._replace(env=(("A", Deferred("{{ agents.plan.text }}")),))
-    assert not is_static(deferred)
+    assert is_deferred(deferred)
     assert definition_key(deferred._replace(env=(("A", "x"),))) == definition_key(STEP._replace(env=(("A", "x"),)))
 
 
@@ -98,8 +98,8 @@ def test_deferred_parts_count_by_value_once_rendered() -> None:
     ],
 )
 def test_every_deferred_part_of_a_definition_is_seen(deferred: Step) -> None:
-    assert is_static(STEP)
-    assert not is_static(deferred)
+    assert not is_deferred(STEP)
+    assert is_deferred(deferred)
 
 
 OLD = KeyParts(

@@ -392,6 +392,7 @@ def test_steps_that_would_share_a_directory_are_an_error() -> None:
     assert found.span.line == 3
 
 
+@pytest.mark.slow
 def test_a_plan_that_is_too_large_is_refused_before_it_is_made() -> None:
     many = "".join(f"  a{i}: {{command: x, matrix: {{n: range(inputs.n)}}}}\n" for i in range(6))
     [found] = errors_of(f"inputs: {{n: integer}}\nagents:\n{many}", inputs={"n": 19_000})

@@ -50,6 +50,7 @@ def _measured(shape: str, count: int) -> dict[str, float]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "steps", "levels"), [("chain", 10_000, 10_000), ("fan", 10_001, 2)])
 def test_ten_thousand_steps(shape: str, steps: int, levels: int) -> None:
     # Measured on two busy cores: 0.4 s and 140 MB. The bounds are those of the issue.
