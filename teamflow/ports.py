@@ -6,8 +6,7 @@ Engines translate and perform no I/O; targets, workspaces and the store act and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from teamflow.core.events import Now, Record
 from teamflow.core.invocation import Brief, EngineEvent, Exit, Invocation
@@ -33,8 +32,7 @@ class Session(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(NamedTuple):
     """What an engine can do; data for the planner. steer: fold | abort | none."""
 
     resume: bool = False
@@ -54,8 +52,7 @@ class Engine(Protocol):
     def session(self, brief: Brief) -> Session: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(NamedTuple):
     """One phase of an attempt, for a target to start. Seconds and bytes; paths are absolute on the target.
 
     `note` travels through the journal untouched: it proves the decision after a crash. `base_env` names an
@@ -80,8 +77,7 @@ class Start:
     note: Mapping[str, Json]
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(NamedTuple):
     """Journal entry: a phase's process is there."""
 
     seq: int
@@ -94,8 +90,7 @@ class Started:
     note: Mapping[str, Json]
 
 
-@dataclass(frozen=True, slots=True)
-class Exited:
+class Exited(NamedTuple):
     """Journal entry: a phase ended, or could not be started (`end.error`).
 
     One that the target made itself (keeper killed, or deaf to a stop) has the `seq` of the last entry it knows.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from typing import Final, cast
 
 from teamflow.core.events import EVENTS, Event, Hit
@@ -22,8 +21,7 @@ _OUTCOMES: Final[dict[str, type[Outcome]]] = {
 }
 _OUTCOME_WORD = {cls: word for word, cls in _OUTCOMES.items()}
 _FIELDS: Final[dict[type[object], tuple[str, ...]]] = {
-    cls: tuple(field.name for field in fields(cls))
-    for cls in (*EVENTS, Succeeded, Failed, Stopped, Usage, Artifact, Hit)
+    cls: cls._fields for cls in (*EVENTS, Succeeded, Failed, Stopped, Usage, Artifact, Hit)
 }
 _KINDS: Final[dict[str, type[Event]]] = {cls.__name__: cls for cls in EVENTS}
 _TUPLES = ("steps", "artifacts", "origin")

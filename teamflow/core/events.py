@@ -8,7 +8,6 @@ Adding an event here makes the type checker list every `match` that must learn i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 from teamflow.core.outcome import Outcome
@@ -23,8 +22,7 @@ class Now(NamedTuple):
     wall: float
 
 
-@dataclass(frozen=True, slots=True)
-class RunnerStarted:
+class RunnerStarted(NamedTuple):
     """A runner took the run. Opens every session of it; options are those of this session's command line.
 
     `max_parallel` is settled (never "cores"). `resumed` says that the run existed before.
@@ -37,16 +35,14 @@ class RunnerStarted:
     resumed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PlanRevised:
+class PlanRevised(NamedTuple):
     """The effective plan is now `revision` (stored beside the log). Steps that are not in it are removed."""
 
     revision: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """One step found in the cache: what it hands over. `text` None: nobody refers to it."""
 
     key: str
@@ -59,23 +55,20 @@ class Hit:
     """(run, attempt) that made the result, where it is still known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cached:
+class Cached(NamedTuple):
     """These steps were not started: the same work succeeded before."""
 
     hits: Mapping[str, Hit]
 
 
-@dataclass(frozen=True, slots=True)
-class ResultsTaken:
+class ResultsTaken(NamedTuple):
     """Results of steps that this run's selection leaves out, as an earlier run had them; others refer to them."""
 
     run: int
     hits: Mapping[str, Hit]
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """A step that needed a look (its `if`, its cache key) is to run, for this reason. `key` None: no key."""
 
     step: str
@@ -83,8 +76,7 @@ class Admitted:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptStarted:
+class AttemptStarted(NamedTuple):
     """Decision to start. cause: first | retry | repair | resume | rework | relaunch."""
 
     step: str
@@ -94,8 +86,7 @@ class AttemptStarted:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PhaseEnded:
+class PhaseEnded(NamedTuple):
     """A phase ended and another follows. `journal` is the keeper's sequence number of its exit."""
 
     step: str
@@ -107,8 +98,7 @@ class PhaseEnded:
     """Of the agent phase, when verify phases follow it: what the attempt has to show so far."""
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptStopping:
+class AttemptStopping(NamedTuple):
     """Decision to end a running attempt; the keeper is told. cause as in `Stopped`."""
 
     step: str
@@ -116,8 +106,7 @@ class AttemptStopping:
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptEnded:
+class AttemptEnded(NamedTuple):
     """Fact. `journal` is the keeper's sequence number of the exit it rests on (None: it never started).
 
     `key` names the result in the cache; `note` says why it was not stored, where that was wanted.
@@ -132,8 +121,7 @@ class AttemptEnded:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ProgressReported:
+class ProgressReported(NamedTuple):
     """The step's own word on how far it is; `percent` is None where it only says something."""
 
     step: str
@@ -142,8 +130,7 @@ class ProgressReported:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RetryScheduled:
+class RetryScheduled(NamedTuple):
     """Decision: the next attempt may start at `mono` (seconds since boot `boot`), which is `delay` from now."""
 
     step: str
@@ -155,15 +142,13 @@ class RetryScheduled:
     continues: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BackoffEnded:
+class BackoffEnded(NamedTuple):
     """The scheduled moment has come: the step may have a slot."""
 
     step: str
 
 
-@dataclass(frozen=True, slots=True)
-class StepWaiting:
+class StepWaiting(NamedTuple):
     """A step holds no slot until somebody acts. on: pause (later: person, limit).
 
     `by`: interrupt (the next runner goes on with it) | user (it stays paused).
@@ -175,8 +160,7 @@ class StepWaiting:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class StepEnded:
+class StepEnded(NamedTuple):
     """Decision: succeeded | failed | cancelled | skipped. `own` marks a step skipped by its own `if`."""
 
     step: str
@@ -185,8 +169,7 @@ class StepEnded:
     own: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reopened:
+class Reopened(NamedTuple):
     """Ended or waiting steps go back to pending. cause: retry | relaunch | revision | rework | resume."""
 
     steps: tuple[str, ...]
@@ -194,16 +177,14 @@ class Reopened:
     reasons: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class CancelRequested:
+class CancelRequested(NamedTuple):
     """Somebody asked to cancel these steps; None: the whole run."""
 
     steps: tuple[str, ...] | None
     by: str
 
 
-@dataclass(frozen=True, slots=True)
-class StopRequested:
+class StopRequested(NamedTuple):
     """The run is to stop. cause: SIGINT | SIGTERM | fail_fast | timeout. Nothing new starts after it.
 
     `kill`: without grace. What this leads to for each attempt are records of their own.
@@ -214,8 +195,7 @@ class StopRequested:
     kill: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RequestAnswered:
+class RequestAnswered(NamedTuple):
     """What became of a request that another process left in the store."""
 
     request: int
@@ -223,8 +203,7 @@ class RequestAnswered:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class RunEnded:
+class RunEnded(NamedTuple):
     """status: succeeded | failed | cancelled | interrupted | limited | waiting; exit_reason as in the JSON page."""
 
     status: str

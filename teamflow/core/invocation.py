@@ -6,15 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from teamflow.core.outcome import Usage
 from teamflow.core.plan import Json
 
 
-@dataclass(frozen=True, slots=True)
-class Brief:
+class Brief(NamedTuple):
     """One attempt as the engine sees it; every template is rendered.
 
     `shell` or `argv` is set for commands, `prompt` for agents. `notice` says why the last attempt failed (empty at
@@ -34,14 +32,13 @@ class Brief:
     script: Json = None
     notice: str = ""
     session: str | None = None
-    schemas: Mapping[str, Json] = field(default_factory=dict)
+    schemas: Mapping[str, Json] = {}
     timeout: float | None = None
     idle_timeout: float | None = None
     log_limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(NamedTuple):
     """A process to start. `fallback` is run instead when `argv` cannot be started at all.
 
     `stdin` None: /dev/null. `protocol`: stdout is for the engine's session, so stderr goes to a file of its own.
@@ -49,13 +46,12 @@ class Invocation:
 
     argv: tuple[str, ...]
     fallback: tuple[str, ...] | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = {}
     stdin: str | None = None
     protocol: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(NamedTuple):
     """How a phase's main process ended: `code` or `signal`. `cause` is why the keeper ended it, if it did:
     timeout | idle | log_limit | orphaned | or what `stop` was told. `error`: it could not be started.
     """
@@ -70,33 +66,28 @@ class Exit:
     err_end: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """A final or intermediate message of the agent, for the live view."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     percent: float | None
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionOpened:
+class SessionOpened(NamedTuple):
     session: str
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(NamedTuple):
     """Usage so far in this attempt (a total, not a delta)."""
 
     usage: Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """Bytes for the agent's stdin. `n` counts from 0 within the attempt: sending one twice does nothing."""
 
     n: int

@@ -6,9 +6,8 @@ Decides nothing: `policy/retry.py` says what follows from an outcome.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from teamflow.core.plan import Json
 
@@ -39,8 +38,7 @@ class FailureClass(StrEnum):
     FATAL = "fatal"
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """What an attempt cost. None means that the engine does not tell; never zero for unknown."""
 
     input_tokens: int | None = None
@@ -48,8 +46,7 @@ class Usage:
     usd: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
+class Artifact(NamedTuple):
     """An output file as it was when the step succeeded: path below the workspace root, sha256, bytes, permissions."""
 
     name: str
@@ -59,8 +56,7 @@ class Artifact:
     mode: int = 0o644
 
 
-@dataclass(frozen=True, slots=True)
-class Succeeded:
+class Succeeded(NamedTuple):
     """`text` is None where nothing refers to it: it is then read from the log when somebody looks."""
 
     text: str | None = None
@@ -71,8 +67,7 @@ class Succeeded:
     exit_code: int | None = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(NamedTuple):
     """`reason` is one line for people. `detail` goes into the next attempt's prompt (verify, output).
 
     `retry_after`: seconds that the other side asked to wait. `text`: what dependents of a failed step see of it,
@@ -90,8 +85,7 @@ class Failed:
     text: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
+class Stopped(NamedTuple):
     """Ended because somebody asked: `cause` is cancel | interrupt | orphaned | fail_fast | limit."""
 
     cause: str

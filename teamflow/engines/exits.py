@@ -5,7 +5,6 @@ Refuses to know output: an engine that reads a protocol decides first whether it
 
 from __future__ import annotations
 
-from dataclasses import replace
 from signal import Signals
 from typing import Final
 
@@ -119,4 +118,4 @@ def _not_started(error: str, brief: Brief) -> str:
 
 def with_cost(outcome: Outcome, *, usage: Usage | None, session: str | None) -> Outcome:
     """The outcome with what the attempt used and the session that can be gone on with."""
-    return replace(outcome, usage=usage, session=session)
+    return outcome._replace(usage=usage, session=session)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor as Pool
-from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from teamflow.core.events import AttemptEnded, AttemptStarted, Now, PhaseEnded, ProgressReported
@@ -182,7 +181,7 @@ class AttemptRunner:
 
     def _told(self, event: ProgressReported) -> None:
         """What an agent tells of its progress is recorded, so it is redacted before."""
-        self._report(replace(event, text=self._redactor.text(event.text)))
+        self._report(event._replace(text=self._redactor.text(event.text)))
 
     def _open_session(self, step: str, attempt: int, engine: Engine, brief: Brief) -> None:
         if (step, attempt) in self._sessions:
@@ -232,9 +231,9 @@ class AttemptRunner:
             return PhaseEnded(exited.step, exited.attempt, exited.phase, following[0], exited.seq, kept)
         if not isinstance(outcome, Succeeded):
             if isinstance(live.phase_outcome, Succeeded):
-                outcome = replace(outcome, usage=live.phase_outcome.usage, session=live.phase_outcome.session)
+                outcome = outcome._replace(usage=live.phase_outcome.usage, session=live.phase_outcome.session)
                 if isinstance(outcome, Failed):
-                    outcome = replace(outcome, text=live.phase_outcome.text)
+                    outcome = outcome._replace(text=live.phase_outcome.text)
             return AttemptEnded(exited.step, exited.attempt, outcome, exited.phase, exited.seq)
         if exited.phase != "agent" and isinstance(live.phase_outcome, Succeeded):
             outcome = live.phase_outcome
@@ -245,7 +244,7 @@ class AttemptRunner:
             return self._agent_outcome(known, live, exited.end)
         command = phase_command(known.step, exited.phase)
         brief = Brief(step=known.step.id, attempt=live.number, cause=live.cause, cwd="", shell=command.shell)
-        outcome = self._engines.outcome_of(exited.end, replace(brief, argv=tuple(str(word) for word in command.argv)))
+        outcome = self._engines.outcome_of(exited.end, brief._replace(argv=tuple(str(word) for word in command.argv)))
         if not isinstance(outcome, Failed):
             return outcome
         if outcome.failure in (FailureClass.TIMEOUT, FailureClass.LOST, FailureClass.LOG_LIMIT):
@@ -254,8 +253,7 @@ class AttemptRunner:
         end = exited.end
         detail = read_tail(log, redact=self._redactor.text, start=end.log_start, end=end.log_end)
         failure = FailureClass.SETUP if exited.phase == "setup" else FailureClass.VERIFY
-        return replace(
-            outcome,
+        return outcome._replace(
             failure=failure,
             reason=f"{exited.phase.partition('.')[0]}: {outcome.reason}",
             detail=detail,
@@ -274,7 +272,7 @@ class AttemptRunner:
             outcome = engine.session(brief).close(end)
         if isinstance(outcome, Failed):
             text = self._text(step, live, end) if step.text_used and not engine.capabilities.protocol else None
-            return replace(outcome, reason=self._redactor.text(outcome.reason), text=text)
+            return outcome._replace(reason=self._redactor.text(outcome.reason), text=text)
         if isinstance(outcome, Stopped):
             return outcome
         return self._with_outputs(step, live, end, outcome)
@@ -290,16 +288,16 @@ class AttemptRunner:
         if step.outputs.schemas and outputs is None:
             found = self._engines.outputs(text or "", step.outputs.schemas)
             if isinstance(found, Failed):
-                failed = replace(found, exit_code=end.code, usage=outcome.usage, session=outcome.session)
+                failed = found._replace(exit_code=end.code, usage=outcome.usage, session=outcome.session)
                 kept = cut_text(text) if text is not None and step.text_used else None
-                return replace(failed, detail=self._redactor.text(failed.detail), text=kept)
+                return failed._replace(detail=self._redactor.text(failed.detail), text=kept)
             outputs = found
         if outputs:
             redacted = self._redactor.json(outputs)
             outputs = redacted if isinstance(redacted, dict) else outputs
         if text is None and outputs is None:
             return outcome
-        return replace(outcome, text=None if text is None else cut_text(text), outputs=outputs)
+        return outcome._replace(text=None if text is None else cut_text(text), outputs=outputs)
 
     def _text(self, step: Step, live: AttemptState, end: Exit, *, limit: int = TEXT_LIMIT) -> str:
         """What the agent phase printed, redacted."""
@@ -314,10 +312,10 @@ class AttemptRunner:
             rendering = Rendering(self._state, step, run=self._place.run, attempt=exited.attempt)
             artifacts = self._results.artifacts(step, rendering)
             if isinstance(artifacts, Failed):
-                result = replace(artifacts, usage=outcome.usage, session=outcome.session, exit_code=exited.end.code)
+                result = artifacts._replace(usage=outcome.usage, session=outcome.session, exit_code=exited.end.code)
             else:
                 paths = {artifact.name: artifact.path for artifact in artifacts}
-                result = replace(outcome, artifacts=artifacts, outputs={**(outcome.outputs or {}), **paths})
+                result = outcome._replace(artifacts=artifacts, outputs={**(outcome.outputs or {}), **paths})
         if step.cache and isinstance(result, Succeeded):
             key, note = self._results.keep(known, exited.attempt, result)
         return AttemptEnded(exited.step, exited.attempt, result, exited.phase, exited.seq, key, note)

@@ -7,7 +7,6 @@ was asked before is forgotten.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from teamflow.core.invocation import Exit
@@ -68,5 +67,5 @@ class Ledger:
             offset = begun.log_offset if begun else 0
             self.asked.pop(key, None)
             self.journal.settle(key)
-            ends.append(Exited(self.journal.seq, *key, at, replace(end, log_start=offset, log_end=offset)))
+            ends.append(Exited(self.journal.seq, *key, at, end._replace(log_start=offset, log_end=offset)))
         return ends

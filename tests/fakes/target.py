@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from teamflow.core.invocation import Exit
 from teamflow.ports import Exited, Start, Started, TargetEvents
@@ -162,7 +162,7 @@ class FakeKeeper:
             return
         del self.running[due.key]
         size = len(process.play.output)
-        self._append(due.key, replace(due.end, cause=process.cause, log_end=size))
+        self._append(due.key, due.end._replace(cause=process.cause, log_end=size))
         self._tell()
 
     def _append(self, key: Key, end: Exit) -> None:

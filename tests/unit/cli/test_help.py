@@ -15,7 +15,8 @@ from teamflow.cli.toplevel import GROUPS, VERBS, help_text
 from tests.unit.cli.made import REPOSITORY, call, environment, process
 
 NOT_VERBS = {
-    "__init__", "main", "errors", "output", "opened", "verb", "toplevel", "live", "screens", "showing", "recorders",
+    "__init__", "main", "errors", "front", "output", "opened", "verb", "toplevel", "live", "screens", "showing",
+    "recorders",
     "quick",
 }  # fmt: skip
 
@@ -41,7 +42,7 @@ def test_every_verb_is_a_command_of_its_module() -> None:
 
 
 def test_the_text_without_click_is_that_of_the_group(tmp_path: Path) -> None:
-    context = click.Context(teamflow, info_name="teamflow")
+    context = click.Context(teamflow, info_name="teamflow", **teamflow.context_settings)
     assert teamflow.list_commands(context) == [verb.name for _, verbs in GROUPS for verb in verbs]
     assert teamflow.get_help(context) + "\n" == help_text()
     options = {name for parameter in teamflow.get_params(context) for name in parameter.opts}
