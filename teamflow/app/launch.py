@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
 from teamflow.app.compile import Compiled, Request, compile_team
 from teamflow.app.fresh import certificate_path, fresh_name
@@ -20,6 +20,8 @@ from teamflow.store.lock import this_process
 from teamflow.store.sqlite import Database
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from teamflow.app.parts import Screen, Wired
     from teamflow.app.secrets import Secrets
     from teamflow.app.session import Busy, Session
@@ -286,8 +288,7 @@ def _loop(
 ) -> int:
     # A new run has no keeper yet: its start goes on while this process imports what the loop needs.
     keeper = None if session.resumed else _start_keeper(database.layout.run(wired.number), session, wired)
-    import asyncio
-
+    asyncio = _asyncio_without_tls()
     from teamflow.app.wiring import run_to_end
 
     ended = asyncio.run(
@@ -305,6 +306,19 @@ def _loop(
     )
     assert ended is not None
     return exit_code(ended)
+
+
+def _asyncio_without_tls() -> ModuleType:
+    """asyncio does without `ssl` where there is none; here only local sockets are used, and it is slow to import."""
+    absent = "ssl" not in sys.modules
+    if absent:
+        sys.modules["ssl"] = cast("ModuleType", None)
+    try:
+        import asyncio
+    finally:
+        if absent:
+            del sys.modules["ssl"]
+    return asyncio
 
 
 def _start_keeper(run_dir: str, session: Session, wired: Wired) -> Child | None:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from teamflow.app.compile import inputs_digest
 from teamflow.app.session import read_state
-from teamflow.core.diagnostics import Diagnostics
 from teamflow.core.events import Hit, ResultsTaken
 from teamflow.core.plan import Plan
 from teamflow.core.state import RunState, StepState
-from teamflow.plan.taken import unresolved
 from teamflow.store.sqlite import Database
+
+if TYPE_CHECKING:
+    from teamflow.core.diagnostics import Diagnostics
 
 
 class Taken(NamedTuple):
     """`problems`: results that are nowhere to be had. `event`: what a new run has to record first, if anything."""
 
-    problems: Diagnostics
+    problems: Diagnostics | None
     event: ResultsTaken | None
 
 
@@ -26,7 +27,9 @@ def results_for(database: Database, plan: Plan) -> Taken:
     """What the selection of `plan` needs of the newest run of its file with the same inputs."""
     wanted = _wanted(plan)
     if not wanted:
-        return Taken(Diagnostics(), None)
+        return Taken(None, None)
+    from teamflow.plan.taken import unresolved
+
     row = database.newest_run(file=plan.file, inputs_digest=inputs_digest(plan.inputs))
     known: Mapping[str, StepState] = {}
     taken: Mapping[str, Hit] = {}

@@ -107,8 +107,9 @@ async def run_to_end(
             first, until = (cancel.opening, cancel.done) if cancel is not None else (settled, None)
             ended = await executor.run(begin, first, until=until)
     finally:
+        saved = loop.run_in_executor(pool, prober.close)
         await asyncio.to_thread(writer.close, timeout=1.0 if executor.abandoned else 10.0)
-        await loop.run_in_executor(pool, prober.close)
+        await saved
         pool.shutdown()
     executor.durable(writer.durable)
     if ended is not None:

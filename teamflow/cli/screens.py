@@ -11,13 +11,11 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TextIO
 
-from teamflow.app.outputs import attempt_tail
 from teamflow.core.events import AttemptEnded, AttemptStarted, Record, RunEnded
 from teamflow.core.redact import RedactingStream, Redactor
 from teamflow.core.state import RunState
 from teamflow.run.clock import SystemClock
 from teamflow.views.header import RunHeader
-from teamflow.views.json import json_text, record_object
 
 if TYPE_CHECKING:
     import asyncio
@@ -69,6 +67,8 @@ class JsonScreen(QuietScreen):
     """Every record as one JSON line on stdout."""
 
     def records(self, records: Sequence[Record], state: RunState) -> None:
+        from teamflow.views.json import json_text, record_object
+
         print("\n".join(json_text(record_object(record)) for record in records), flush=True)
 
     def end(self, state: RunState, ended: RunEnded) -> None:
@@ -124,6 +124,8 @@ class PlainScreen(QuietScreen):
         known = self._state.steps.get(step) if self._state is not None else None
         if known is None:
             return ""
+        from teamflow.app.outputs import attempt_tail
+
         log, err = self._header.log(step, attempt), self._header.err(step, attempt)
         return attempt_tail(known, known.attempts[attempt - 1], log, err, self._redactor)
 

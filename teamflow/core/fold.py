@@ -78,7 +78,8 @@ def _plan_revised(state: RunState, event: PlanRevised, plans: dict[int, Plan]) -
 def _cached(state: RunState, record: Record, event: Cached) -> list[str]:
     for step_id in event.hits:
         check(state.steps[step_id], Cached, Status.CACHED)
-    return [changed for step_id, hit in event.hits.items() for changed in cached(state, record, step_id, hit)]
+    changed = [name for step_id, hit in event.hits.items() for name in cached(state, record, step_id, hit)]
+    return [name for name in changed if name not in event.hits]
 
 
 def _cancel_requested(state: RunState, record: Record, event: CancelRequested) -> list[str]:
@@ -157,7 +158,8 @@ def _adopt_plan(state: RunState, plan: Plan, before: dict[str, StepState]) -> No
     state.failures = [s for s, known in state.steps.items() if known.status is Status.FAILED]
     state.backoff = sorted(entry for entry in state.backoff if entry[1] in state.steps)
     for known in state.steps.values():
-        if known.status in (Status.PENDING, Status.QUEUED):
+        # In a new state nothing has ended, so all that a step depends on is open, as it was made to say.
+        if known.status in (Status.PENDING, Status.QUEUED) and (old or not known.step.edges):
             recount(state, known)
 
 

@@ -104,6 +104,19 @@ def value_digest(value: Json) -> str:
     return _digest(value)
 
 
+def outputs_digest(outputs: Mapping[str, Json]) -> str:
+    """Digest of what a step hands over, for `Upstream`; empty for nothing. Texts alone, the usual, need no JSON."""
+    if not outputs:
+        return ""
+    fields = ["texts"]
+    for name in sorted(outputs):
+        value = outputs[name]
+        if not isinstance(value, str) or "\0" in value:
+            return value_digest(outputs)
+        fields += (name, value)
+    return hashlib.sha256("\0".join(fields).encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def difference(old: KeyParts, new: KeyParts) -> str:
     """What changed from `old` to `new`, for people; `nothing changed` when the keys are equal."""
     found = [

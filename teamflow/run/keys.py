@@ -7,7 +7,7 @@ from operator import is_
 
 from teamflow.core.plan import Deferred, Json, Step
 from teamflow.core.state import RunState
-from teamflow.plan.key import KeyParts, Upstream, value_digest
+from teamflow.plan.key import KeyParts, Upstream, outputs_digest, value_digest
 from teamflow.run.brief import Rendering
 from teamflow.run.kept import Handed, Reads
 
@@ -64,7 +64,7 @@ class Keys:
 
 def _upstream_digest(handed: Handed, *, text: bool) -> Upstream:
     return Upstream(
-        value_digest(handed.outputs) if handed.outputs else "",
+        outputs_digest(handed.outputs),
         {artifact.name: artifact.digest for artifact in handed.artifacts},
         value_digest(handed.text or "") if text else None,
     )

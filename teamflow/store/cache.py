@@ -205,8 +205,8 @@ class Cache:
         return forgotten
 
 
-def _crc(row: Sequence[object]) -> int:
-    return crc32(repr(row).encode("utf-8", "surrogatepass"))
+def _crc(row: _Row) -> int:
+    return crc32("\0".join(map(str, row)).encode("utf-8", "surrogatepass"))
 
 
 def _text(value: object) -> str | None:
@@ -260,6 +260,6 @@ def _artifacts(stored: object) -> tuple[Kept, ...] | None:
     if stored == "[]":
         return ()
     try:
-        return tuple(Kept(*fields) for fields in json.loads(str(stored)))
+        return tuple([Kept(*fields) for fields in json.loads(str(stored))])
     except (ValueError, TypeError):
         return None

@@ -10,8 +10,7 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from teamflow.keeper.names import run_hash
 
@@ -19,8 +18,7 @@ _SOCKET_PATH_LIMIT: Final = 107
 """Bytes that fit into sockaddr_un with the ending NUL."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """keeper.json: the process (pid, start time, boot id), its kill level (cgroup | walk) and its socket."""
 
     pid: int

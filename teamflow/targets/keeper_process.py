@@ -10,13 +10,12 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from teamflow.targets.keeper_files import Identity, identity, is_held, socket_path
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
+class Child(NamedTuple):
     """A keeper that this process started and has to reap, and the socket to it."""
 
     pid: int

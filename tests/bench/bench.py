@@ -23,6 +23,10 @@ REPOSITORY = Path(__file__).parents[2]
 FLOOD = 1_000_000_000
 """Bytes of the row about one step's log, in lines of 100."""
 
+_SCRIPT = Path(sys.executable).with_name("teamflow")
+TEAMFLOW = (str(_SCRIPT),) if _SCRIPT.exists() else (sys.executable, "-m", "teamflow")
+"""As users start it, where it is installed beside this Python."""
+
 
 class Bound(NamedTuple):
     """`at_most` is what --check holds a row to, `stretch` what is hoped for. `unit` is what both count."""
@@ -74,11 +78,11 @@ class Bench:
 
     def teamflow(self, directory: Path, *words: str, level: str | None = None) -> Cost:
         """One call, as a whole process."""
-        argv = [sys.executable, "-m", "teamflow", *words]
+        argv = [*TEAMFLOW, *words]
         return timed(argv, cwd=directory, environ=self._with(level), log=self.home / "stderr")
 
     def start(self, directory: Path, *words: str) -> int:
-        argv = [sys.executable, "-m", "teamflow", *words]
+        argv = [*TEAMFLOW, *words]
         return spawn(argv, cwd=directory, environ=self._environ, log=self.home / "stderr")
 
     def other(self, directory: Path, *argv: str) -> Cost:
@@ -92,7 +96,7 @@ class Bench:
         """How many steps of the newest run have which status."""
         import subprocess
 
-        argv = [sys.executable, "-m", "teamflow", "status", "--json"]
+        argv = [*TEAMFLOW, "status", "--json"]
         done = subprocess.run(argv, cwd=directory, env=self._environ, capture_output=True, text=True, check=True)
         counts: dict[str, int] = {}
         for step in json.loads(done.stdout)["steps"]:

@@ -13,6 +13,7 @@ from teamflow.plan.key import (
     is_deferred,
     key_from_json,
     key_to_json,
+    outputs_digest,
     value_digest,
 )
 from tests.fakes.plans import make_step
@@ -164,3 +165,9 @@ def test_values_are_told_apart() -> None:
     assert len({value_digest(value) for value in (None, "", {}, [], 0, False, "0", 1, True)}) == 9
     assert value_digest({"a": 1, "b": 2}) == value_digest({"b": 2, "a": 1})
     assert value_digest("\ud800") != value_digest("?")
+
+
+def test_digests_of_outputs_tell_all_values_apart() -> None:
+    values = [{}, {"a": ""}, {"a": "1"}, {"a": 1}, {"a": "\0"}, {"a": "b\0c"}, {"a": "b", "c": ""}]
+    assert len({outputs_digest(value) for value in values}) == len(values)
+    assert outputs_digest({"a": "1", "b": "2"}) == outputs_digest({"b": "2", "a": "1"})
