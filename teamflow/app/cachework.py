@@ -75,7 +75,7 @@ class CacheResults:
                 return
             if facts.digest != artifact.digest:
                 return
-            rows.append(kept.Kept(artifact.name, artifact.path, artifact.digest, artifact.size, facts.mode))
+            rows.append(Artifact(artifact.name, artifact.path, artifact.digest, artifact.size, facts.mode))
         outputs = json.dumps(entry.outputs, ensure_ascii=False) if entry.outputs else None
         self.cache.put([kept.Entry(key, entry.text, outputs, tuple(rows), entry.origin)], now=time.time())
         self.cache.set_parts(self._team_file, {step: (key, key_to_json(parts))})
@@ -182,8 +182,7 @@ def _one_line(error: WorkspaceError) -> str:
 
 
 def _entry(found: kept.Entry) -> Entry:
-    artifacts = tuple(Artifact(*one) for one in found.artifacts)
-    return Entry(found.text, json.loads(found.outputs) if found.outputs else {}, artifacts, found.origin)
+    return Entry(found.text, json.loads(found.outputs) if found.outputs else {}, found.artifacts, found.origin)
 
 
 def _git_environment() -> dict[str, str]:

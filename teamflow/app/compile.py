@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
+from zlib import crc32
 
 from teamflow import __version__
 from teamflow.app.files import ProjectFiles, read_any
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from teamflow.core.diagnostics import Diagnostics
     from teamflow.team.load import LoadedTeam
 
-_FORMAT = 2
+_FORMAT = 3
 _RACY_NS = 20_000_000
 """A file changed this shortly before it was read may change again within one tick of its clock."""
 
@@ -52,8 +53,8 @@ class Compiled(NamedTuple):
     loaded: LoadedTeam | None
     given: Mapping[str, Json] = {}
     """The inputs that somebody gave, now or for an earlier run; a later run takes them over, not the defaults."""
-    stored: bytes = b""
-    """The plan as runs store it; empty without a plan."""
+    stored: str = ""
+    """Digest of the plan as runs store it; empty without a plan."""
 
 
 def compile_team(root: str, request: Request, *, directory: str | None) -> Compiled:
@@ -72,7 +73,7 @@ def compile_team(root: str, request: Request, *, directory: str | None) -> Compi
         return compiled
     from teamflow.plan.stored import plan_to_json
 
-    stored = plan_to_json(made).encode()
+    stored = hashlib.sha256(plan_to_json(made).encode()).hexdigest()
     if place is not None and keepable and not len(found or ()):
         _keep(root, place, made, stored, begun)
     return compiled._replace(given=_given(request, made), stored=stored)
@@ -111,16 +112,16 @@ def _name(request: Request) -> str:
     return hashlib.sha256(words.encode()).hexdigest()[:32]
 
 
-def _kept(root: str, place: str) -> tuple[Plan, bytes] | None:
+def _kept(root: str, place: str) -> tuple[Plan, str] | None:
     from teamflow.plan.stored import PlanFormatError, plan_from_plain
 
     try:
         with open(place, "rb") as file:
             data = file.read()
-        digest, body = data[:32], data[32:]
-        if hashlib.sha256(body).digest() != digest:
+        check, body = data[:4], data[4:]
+        if crc32(body).to_bytes(4, "little") != check:
             return None
-        stats, git, plain, stored = marshal.loads(body)  # our own file, checked by its digest above
+        stats, git, plain, stored = marshal.loads(body)  # our own file, and it is whole
         if git != os.path.lexists(f"{root}/.git"):
             return None
         plan = plan_from_plain(plain)
@@ -140,7 +141,7 @@ def _same(root: str, path: str, known: Stat | None, digests: Mapping[str, str]) 
     return hashlib.sha256(data).hexdigest() == digests.get(path)
 
 
-def _keep(root: str, place: str, plan: Plan, stored: bytes, begun: int) -> None:
+def _keep(root: str, place: str, plan: Plan, stored: str, begun: int) -> None:
     """Best effort: a plan that cannot be kept is compiled again."""
     from teamflow.plan.stored import plan_to_plain
 
@@ -155,7 +156,7 @@ def _keep(root: str, place: str, plan: Plan, stored: bytes, begun: int) -> None:
     try:
         os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
         with open(temporary, "wb") as file:
-            file.write(hashlib.sha256(body).digest() + body)
+            file.write(crc32(body).to_bytes(4, "little") + body)
         os.replace(temporary, place)
     except OSError:
         return

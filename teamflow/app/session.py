@@ -62,7 +62,7 @@ class Busy(NamedTuple):
 def take(
     database: Database,
     plan: Plan,
-    stored: bytes,
+    stored: str,
     *,
     new: bool,
     given: Mapping[str, Json],
@@ -70,7 +70,7 @@ def take(
 ) -> Session | Busy:
     """Finds or creates the run of this plan and takes its lock. StoreError for broken plumbing.
 
-    A new run keeps `stored`, the plan as bytes, and `given`, the inputs that are not the file's defaults.
+    `stored`: digest of the plan as runs keep it. `given`: the inputs that are not the file's defaults, also kept.
     """
     digest = inputs_digest(plan.inputs)
     now = time.time()
@@ -89,7 +89,7 @@ def take(
                     inputs_digest=digest,
                     inputs=json.dumps(given),
                     created=now,
-                    plan=stored,
+                    plan=stored if database.has_plan(stored) else plan_to_json(plan).encode(),
                 )
             )
         # A crash may have come between the run and its directory, where the lock lies.

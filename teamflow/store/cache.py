@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 from zlib import crc32
 
+from teamflow.core.outcome import Artifact
 from teamflow.store.cache_index import Index
 from teamflow.store.objects import Objects
 from teamflow.store.text import storable
@@ -35,23 +36,13 @@ _GET: Final = "SELECT key, text, text_object, outputs, artifacts, run, attempt, 
 _PUT: Final = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
-class Kept(NamedTuple):
-    """An artifact: its name, path below the workspace root, sha256 in hex, bytes, permission bits."""
-
-    name: str
-    path: str
-    digest: str
-    size: int
-    mode: int
-
-
 class Entry(NamedTuple):
     """A result. `outputs` is a JSON object as text; `origin` the (run, attempt) that made it."""
 
     key: str
     text: str | None = None
     outputs: str | None = None
-    artifacts: tuple[Kept, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
     origin: tuple[int, int] | None = None
 
 
@@ -255,11 +246,11 @@ def _named_objects(connection: sqlite3.Connection) -> set[str]:
     return named
 
 
-def _artifacts(stored: object) -> tuple[Kept, ...] | None:
+def _artifacts(stored: object) -> tuple[Artifact, ...] | None:
     """None: damaged."""
     if stored == "[]":
         return ()
     try:
-        return tuple([Kept(*fields) for fields in json.loads(str(stored))])
+        return tuple([Artifact(*fields) for fields in json.loads(str(stored))])
     except (ValueError, TypeError):
         return None

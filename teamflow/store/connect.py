@@ -32,10 +32,21 @@ def connect(path: str, *, busy: float = BUSY_SECONDS) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+    except UnicodeDecodeError as error:
+        # Python could not even read SQLite's message, which quotes what is damaged.
+        connection.close()
+        raise damaged() from error
     except sqlite3.Error:
         connection.close()
         raise
     return connection
+
+
+def damaged() -> sqlite3.DatabaseError:
+    """What SQLite says of a file that it cannot make sense of."""
+    error = sqlite3.DatabaseError("its contents are no text")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
 
 
 def primary_code(error: sqlite3.Error) -> int:
@@ -53,6 +64,8 @@ def explained(path: str) -> Iterator[None]:
     """Turns sqlite3 errors of its body into StoreErrors about `path`."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        raise explain(path, damaged()) from error
     except sqlite3.Error as error:
         raise explain(path, error) from error
 

@@ -38,6 +38,9 @@ UPDATE runs SET status = ?, exit_reason = ?, updated = ? WHERE number = ?;
 -- name: insert_plan_data
 INSERT OR IGNORE INTO plan_data (digest, data) VALUES (?, ?);
 
+-- name: plan_data
+SELECT 1 FROM plan_data WHERE digest = ?;
+
 -- name: insert_plan
 INSERT INTO plans (run, revision, digest) VALUES (?, ?, ?);
 

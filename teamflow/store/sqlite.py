@@ -133,6 +133,8 @@ class Database:
             )
             if isinstance(new.plan, bytes):
                 insert_plan(self._connection, number, 1, new.plan)
+            elif isinstance(new.plan, str):
+                execute(query("insert_plan"), (number, 1, new.plan))
             else:
                 execute(query("insert_plan_of"), (number, *new.plan))
             execute("COMMIT")
@@ -178,6 +180,11 @@ class Database:
         if found is None:
             raise KeyError((run, revision))
         return bytes(found[0])
+
+    def has_plan(self, digest: str) -> bool:
+        """Whether the data of a plan (by its sha256) is there already."""
+        with explained(self.layout.database):
+            return self._connection.execute(query("plan_data"), (digest,)).fetchone() is not None
 
     def last_revision(self, run: int) -> int:
         """0: no such run."""

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from teamflow.store.cache import DAY, Cache, Entry, Kept
+from teamflow.store.cache import DAY, Artifact, Cache, Entry
 from tests.fakes.projects import finish, private_mounts, python
 
 NOW = 1_000_000.0
@@ -28,14 +28,14 @@ class Subject:
     def another(self) -> Cache:
         return Cache(str(self.directory), on_warning=self.warnings.append)
 
-    def keep(self, text: str, *, name: str = "f", mode: int = 0o644) -> Kept:
+    def keep(self, text: str, *, name: str = "f", mode: int = 0o644) -> Artifact:
         source = self.directory.parent / "source"
         source.write_text(text)
         descriptor = os.open(source, os.O_RDONLY)
         added = self.cache.add_object(descriptor)
         os.close(descriptor)
         assert added is not None
-        return Kept(name, f"out/{name}", *added, mode)
+        return Artifact(name, f"out/{name}", *added, mode)
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_a_later_put_replaces_the_earlier_one(subject: Subject) -> None:
 
 
 def test_a_result_whose_contents_were_not_added_is_not_kept(subject: Subject) -> None:
-    assert subject.cache.put([Entry("k", artifacts=(Kept("f", "f", sha("never"), 5, 0o644),)), Entry("l")], now=NOW)
+    assert subject.cache.put([Entry("k", artifacts=(Artifact("f", "f", sha("never"), 5, 0o644),)), Entry("l")], now=NOW)
     assert set(subject.cache.get(["k", "l"], now=NOW)) == {"l"}
 
 
