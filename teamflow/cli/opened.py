@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from teamflow.app.inspect import Inspected, open_project, open_run
-from teamflow.app.leftovers import end_leftovers
 from teamflow.app.project import project_around
 from teamflow.cli.output import say
 
@@ -19,6 +18,8 @@ def opened(number: int | None, *, root: str | None = None) -> Iterator[Inspected
     with open_project(project, os.environ) as database:
         inspected = open_run(database, number)
         if inspected.gone and not inspected.state.ended:
+            from teamflow.app.leftovers import end_leftovers
+
             killed = end_leftovers(database.layout, inspected.row.number)
             if killed:
                 say(f"ended {len(killed)} processes that had lost both runner and keeper")
