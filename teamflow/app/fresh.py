@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from teamflow import __version__
+from teamflow.store.layout import Layout
 from teamflow.store.lock import Holder, RunLock, creation_lock, this_process
 from teamflow.store.rows import NewRun, Row, RunRow
 from teamflow.store.sqlite import Database
@@ -29,12 +30,10 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 
-def certificate_path(database: Database, name: str) -> str:
-    return f"{database.layout.cache}/fresh/{name}"
-
-
-def fresh_name(file: str, inputs_digest: str) -> str:
-    return hashlib.sha256(f"{__version__}\0{file}\0{inputs_digest}".encode()).hexdigest()[:32]
+def certificate_path(layout: Layout, file: str) -> str:
+    """Where the certificate of a team file lies, if there is one."""
+    name = hashlib.sha256(f"{__version__}\0{file}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    return f"{layout.cache}/fresh/{name}"
 
 
 def run_fresh(root: str, path: str, *, environ: Mapping[str, str]) -> tuple[int, str, int] | None:
@@ -42,6 +41,10 @@ def run_fresh(root: str, path: str, *, environ: Mapping[str, str]) -> tuple[int,
 
     StoreError for broken plumbing. None: this way does not tell.
     """
+    file = os.path.relpath(path, root)
+    certificate = certificate_path(Layout(os.path.abspath(root)), file)
+    if not os.path.exists(certificate):
+        return None
     database = Database.find(root, allow_network=environ.get("TEAMFLOW_ALLOW_NETWORK_FS") == "1")
     if database is None:
         return None
@@ -50,14 +53,23 @@ def run_fresh(root: str, path: str, *, environ: Mapping[str, str]) -> tuple[int,
 
         database = crashing(database, environ)
     with database:
-        newest = database.newest_run(file=os.path.relpath(path, root))
+        newest = database.newest_run(file=file)
         if newest is None or newest.status != "succeeded":
             return None
-        kept = still_fresh(certificate_path(database, fresh_name(newest.file, newest.inputs_digest)), root)
-        if kept is None:
+        kept = still_fresh(certificate, root)
+        if kept is None or kept[4] != newest.inputs_digest:
+            _forget(certificate)
             return None
         row = record_fresh(database, kept, newest)
         return None if row is None else (row.number, row.team, kept[6])
+
+
+def _forget(certificate: str) -> None:
+    """It will not come true again: the next run need not look."""
+    try:
+        os.unlink(certificate)
+    except OSError:
+        pass
 
 
 def write(

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
 from teamflow.app.compile import Compiled, Request, compile_team
-from teamflow.app.fresh import certificate_path, fresh_name
+from teamflow.app.fresh import certificate_path
 from teamflow.app.project import find_team_file, project_of
 from teamflow.core.plan import Json, Plan
 from teamflow.store.lock import this_process
@@ -356,7 +356,7 @@ def certificate_name(database: Database, options: RunOptions, session: Session) 
     """Where a run with these words is certified; None for words that ask for more than the plain thing."""
     if options != RunOptions(file=options.file):
         return None
-    return certificate_path(database, fresh_name(session.plan.file, session.row.inputs_digest))
+    return certificate_path(database.layout, session.plan.file)
 
 
 def exit_code(ended: RunEnded) -> int:

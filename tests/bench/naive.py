@@ -11,7 +11,6 @@ import click  # noqa: F401
 import jinja2  # noqa: F401
 import jsonschema  # noqa: F401
 import networkx
-import platformdirs  # noqa: F401
 import pydantic
 import rich.console
 import rich.live
