@@ -190,27 +190,27 @@ def _runs(level: str | None) -> dict[str, Callable[[Bench], Result]]:
 # -- again ---------------------------------------------------------------------------------------------------
 
 
-def _files(bench: Bench) -> tuple[Path, graphs.Graph]:
+def _files(bench: Bench) -> tuple[Path, Path, graphs.Graph]:
+    """The same files twice, for teamflow and for ninja: what the one touches would look changed to the other."""
     graph = graphs.layered(bench.count(2000), 20)
-    directory, new = bench.directory("files")
+    (ours, new), (theirs, _) = bench.directory("files"), bench.directory("files-ninja")
     if new:
-        graphs.write_files(directory, graph)
-        bench.run_ninja(directory)
-        _warm(bench, directory, len(graph))
+        graphs.write_files(ours, graph)
+        graphs.write_files(theirs, graph)
+        _warm(bench, ours, len(graph))
         time.sleep(0.05)  # files that were changed within one tick of the clock are not trusted by their times
-    # What the one made last is news to the other, in both directions.
-    bench.run_ninja(directory)
-    bench.teamflow(directory, "run", "--progress", "quiet")
-    bench.teamflow(directory, "run", "--progress", "quiet")
-    return directory, graph
+    bench.run_ninja(theirs)
+    bench.teamflow(ours, "run", "--progress", "quiet")
+    bench.teamflow(ours, "run", "--progress", "quiet")
+    return ours, theirs, graph
 
 
 def _again(bench: Bench) -> Result:
     """Nothing has changed. Many rounds: they are short."""
-    directory, graph = _files(bench)
+    directory, other, graph = _files(bench)
     found = duel(
         lambda: bench.teamflow(directory, "run", "--progress", "quiet"),
-        lambda: bench.run_ninja(directory),
+        lambda: bench.run_ninja(other),
         rounds=3 * bench.rounds,
     )
     counts = bench.steps(directory)
@@ -221,24 +221,24 @@ def _again(bench: Bench) -> Result:
 
 def _one_root(bench: Bench) -> Result:
     """A root's source gets new content each time, and what it makes stays the same. The root with most behind it."""
-    directory, graph = _files(bench)
+    directory, other, graph = _files(bench)
     roots = [number for number, needs in enumerate(graph) if not needs]
     behind, root = max((len(graphs.downstream(graph, number)), -number) for number in roots)
-    source = directory / f"src/{-root}.txt"
+    name = f"src/{-root}.txt"
     counts: list[dict[str, int]] = []
 
-    def change() -> None:
-        source.write_text(f"changed at {time.time_ns()}\n")
+    def change(place: Path) -> None:
+        (place / name).write_text(f"changed at {time.time_ns()}\n")
 
     def ours() -> Cost:
-        change()
+        change(directory)
         cost = bench.teamflow(directory, "run", "--progress", "quiet")
         counts.append(bench.steps(directory))
         return cost
 
     def theirs() -> Cost:
-        change()
-        return bench.run_ninja(directory)
+        change(other)
+        return bench.run_ninja(other)
 
     found = duel(ours, theirs, rounds=bench.rounds)
     wanted = {"succeeded": 1, "cached": len(graph) - 1}
