@@ -32,7 +32,7 @@ def validate_file(word: str | None, directory: str) -> Checked:
     loaded = load(file, sources=ProjectFiles(root))
     found = Diagnostics(loaded.diagnostics)
     if loaded.team is not None:
-        from teamflow.plan.planner import check_graph
+        from teamflow.plan.checked import check_graph
 
         found.extend(check_graph(loaded.team))
 

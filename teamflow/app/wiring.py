@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from teamflow.app.failpoints import failpoint, guarded
+from teamflow.app.hangup import Sheltered, detach, is_hangup
 from teamflow.app.parts import Screen, Wired
 from teamflow.app.session import Session, opening
 from teamflow.core.events import Cached, CancelRequested, Event, ProgressReported, RunEnded, RunnerStarted
@@ -80,7 +81,7 @@ async def run_to_end(
     orphan_after = session.plan.limits.orphan_after
     target = LocalTarget(place.run_dir, environ=wired.environ, orphan_after=orphan_after, early=keeper)
     prober.work_in(pool)
-    bridge = _Bridge(loop, screen)
+    bridge = _Bridge(loop, screen := Sheltered(screen))
     boundary = failpoint(wired.environ)
     on_durable = bridge.durable if boundary is None else boundary.around(bridge.durable)
     writer = Writer(layout, wired.number, after=state.seq, on_durable=on_durable, on_trouble=bridge.trouble)
@@ -243,7 +244,9 @@ def common_variables(place: Place, wired: Wired) -> dict[str, str]:
 def _broken(loop: asyncio.AbstractEventLoop, context: dict[str, object], executor: Executor) -> None:
     """An exception in a callback ends the run (exit 70) instead of leaving it to wait for ever."""
     error = context.get("exception")
-    if isinstance(error, BaseException):
+    if is_hangup(error):
+        detach()
+    elif isinstance(error, BaseException):
         executor.broken(error)
     else:
         loop.default_exception_handler(context)
@@ -262,14 +265,6 @@ def _handle_signals(loop: asyncio.AbstractEventLoop, executor: Executor) -> None
 
     loop.add_signal_handler(signal.SIGINT, stop, "SIGINT")
     loop.add_signal_handler(signal.SIGTERM, stop, "SIGTERM")
-    loop.add_signal_handler(signal.SIGHUP, _detach)
+    loop.add_signal_handler(signal.SIGHUP, detach)
     # They may have been held back since the run was taken.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
-
-
-def _detach() -> None:
-    """The terminal is closed: nothing of ours may touch it again."""
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
-    os.close(null)

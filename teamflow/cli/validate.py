@@ -10,7 +10,6 @@ import click
 from teamflow.cli.output import out, say, use_color
 from teamflow.cli.verb import VerbCommand
 from teamflow.core.diagnostics import Diagnostics
-from teamflow.views.json import json_text
 
 
 @click.command(
@@ -38,6 +37,8 @@ def validate(files: tuple[str, ...], form: str, as_json: bool) -> int:
         sources.update(checked.sources)
         names.append(checked.name)
     if as_json or form == "json":
+        from teamflow.views.json import json_text
+
         out(json_text(to_json(found), indent=2) + "\n")
     elif len(found):
         out(to_text(found, sources, color=use_color()))

@@ -6,21 +6,19 @@ command line adds is an argument; files, processes and earlier runs are out of i
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 from teamflow.core.diagnostics import Diagnostics
 from teamflow.core.plan import Json, Plan
 from teamflow.plan.assemble import assemble
 from teamflow.plan.bounds import check_bounds
+from teamflow.plan.checked import collector_at_rest, needs_of
 from teamflow.plan.cycles import report_cycles
 from teamflow.plan.digest import plan_digest
 from teamflow.plan.instances import Instance, expand
 from teamflow.plan.overrides import override
 from teamflow.plan.placing import Agents, Chosen, critical_path, layout_of, make_steps, team_outputs
 from teamflow.plan.selection import Choices, Selection, select
-from teamflow.plan.uses import Need, needs
 from teamflow.team.loaded import LoadedTeam
 from teamflow.team.resolved import ResolvedAgent
 
@@ -41,21 +39,9 @@ def make_plan(
     `--set`, by path (`agents.build.model`). The cyclic collector rests meanwhile.
     """
     found = Diagnostics()
-    with _collector_at_rest():
+    with collector_at_rest():
         plan = _make_plan(loaded, inputs, selection, overrides or {}, found, git=git)
     return None if found.has_errors else plan, found
-
-
-@contextmanager
-def _collector_at_rest() -> Iterator[None]:
-    """A plan is nothing but tuples that live on: collecting meanwhile costs as much as planning."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _make_plan(
@@ -91,28 +77,15 @@ def _make_plan(
     return plan._replace(digest=plan_digest(plan))
 
 
-def check_graph(loaded: LoadedTeam) -> Diagnostics:
-    """What is wrong with the graph whatever the inputs: its cycles."""
-    found = Diagnostics()
-    with _collector_at_rest():
-        settings = {name: agent for name, agent in loaded.resolved.items() if agent.startable}
-        report_cycles(_needs(settings), loaded, found)
-    return found
-
-
 # -- agents ------------------------------------------------------------------------------------------------------
 
 
 def _agents(loaded: LoadedTeam, inputs: Mapping[str, Json], overrides: Mapping[str, str], found: Diagnostics) -> Agents:
     every = override(loaded.resolved, overrides, found)
     settings = {name: agent for name, agent in every.items() if agent.startable}
-    wanted = _needs(settings)
+    wanted = needs_of(settings)
     instances = {name: _instances(loaded, agent, inputs, found) for name, agent in settings.items()}
     return Agents(settings, wanted, instances)
-
-
-def _needs(settings: Mapping[str, ResolvedAgent]) -> dict[str, Mapping[str, Need]]:
-    return {name: needs(agent, settings) for name, agent in settings.items()}
 
 
 def _instances(

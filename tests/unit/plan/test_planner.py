@@ -6,7 +6,8 @@ import pytest
 
 from teamflow.core.diagnostics import Severity
 from teamflow.core.plan import Command, Deferred, Edge, OutputFile, Retry, SecretSource
-from teamflow.plan.planner import check_graph, make_plan
+from teamflow.plan.checked import check_graph
+from teamflow.plan.planner import make_plan
 from teamflow.plan.selection import Selection
 from tests.fakes.teams import errors_of, load_team, plan_of, step_of, try_plan
 

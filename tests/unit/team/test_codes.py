@@ -10,7 +10,7 @@ import pytest
 
 from teamflow.core.code import Code
 from teamflow.core.codes import CODES, explain
-from teamflow.plan.planner import check_graph
+from teamflow.plan.checked import check_graph
 from teamflow.team.loaded import Loaded
 
 Read = Callable[..., Loaded]

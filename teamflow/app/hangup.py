@@ -1,0 +1,64 @@
+"""A terminal that is closed does not stop a run: it goes on without one. Decides how that is noticed.
+
+Usually SIGHUP says so. A write that is under way fails with EIO a moment before that, and means the same.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from teamflow.app.parts import Screen
+from teamflow.core.events import Record, RunEnded
+from teamflow.core.state import RunState
+
+
+def detach() -> None:
+    """Nothing of ours may touch the terminal again."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    os.close(null)
+
+
+def is_hangup(error: object) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.EIO and error.filename is None
+
+
+class Sheltered:
+    """A screen whose terminal may go away at any moment."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+
+    def begin(self, state: RunState) -> None:
+        with _shelter():
+            self._screen.begin(state)
+
+    def records(self, records: Sequence[Record], state: RunState) -> None:
+        with _shelter():
+            self._screen.records(records, state)
+
+    def said(self, step: str, text: str) -> None:
+        with _shelter():
+            self._screen.said(step, text)
+
+    def trouble(self, message: str | None) -> None:
+        with _shelter():
+            self._screen.trouble(message)
+
+    def end(self, state: RunState, ended: RunEnded) -> None:
+        with _shelter():
+            self._screen.end(state, ended)
+
+
+@contextmanager
+def _shelter() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if not is_hangup(error):
+            raise
+        detach()
