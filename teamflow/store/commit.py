@@ -24,17 +24,12 @@ def append(
 
     Raises sqlite3.IntegrityError where a record of that number is there already, sqlite3.Error else.
     """
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with connection:  # commits at its end, rolls back where an error leaves it
+        connection.execute("BEGIN IMMEDIATE")
         for revision, data in plans:
             insert_plan(connection, run, revision, data)
         _insert(connection, run, rows)
         _repeat_status(connection, run, rows)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def insert_plan(connection: sqlite3.Connection, run: int, revision: int, data: bytes) -> None:

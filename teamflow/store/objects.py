@@ -89,9 +89,10 @@ class Objects:
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
             # Also over an equal one: its time says that it is wanted (see Cache.collect), and it may be damaged.
             os.rename(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+            temporary = ""
+        finally:
+            if temporary:
+                os.unlink(temporary)
         return digest, size
 
     def _path(self, digest: str) -> str:

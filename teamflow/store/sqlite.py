@@ -26,6 +26,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -113,8 +114,8 @@ class Database:
 
     def _insert_run(self, new: NewRun) -> int:
         execute = self._connection.execute
-        execute("BEGIN IMMEDIATE")
-        try:
+        with self._connection:
+            execute("BEGIN IMMEDIATE")
             # A directory may be left of a state.db that was moved away: its logs are not this run's.
             number = 1 + max(int(execute(query("last_number")).fetchone()[0]), self._highest_directory())
             execute(query("set_last_number"), (number,))
@@ -137,11 +138,6 @@ class Database:
                 execute(query("insert_plan"), (number, 1, new.plan))
             else:
                 execute(query("insert_plan_of"), (number, *new.plan))
-            execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                execute("ROLLBACK")
-            raise
         return number
 
     def _highest_directory(self) -> int:
@@ -251,13 +247,11 @@ def conflict(path: str, run: int) -> StoreError:
 
 
 def _opened(layout: Layout) -> Database:
-    with explained(layout.database):
+    with explained(layout.database), ExitStack() as undo:
         connection = connect(layout.database)
-        try:
-            if not current(connection, path=layout.database):
-                with creation_lock(layout):
-                    migrate(connection, path=layout.database, schema=schema(), migrations=migrations())
-        except BaseException:
-            connection.close()
-            raise
+        undo.callback(connection.close)
+        if not current(connection, path=layout.database):
+            with creation_lock(layout):
+                migrate(connection, path=layout.database, schema=schema(), migrations=migrations())
+        undo.pop_all()
     return Database(layout, connection)
