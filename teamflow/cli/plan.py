@@ -51,26 +51,11 @@ def plan(
     as_json: bool,
 ) -> int:
     """Show what would run, with the reason of each step; changes nothing."""
-    from teamflow.app.compile import words_of
-    from teamflow.app.launch import RunOptions
     from teamflow.app.preview import Shown, preview_team
-    from teamflow.cli.run import split_words
+    from teamflow.cli.run import chosen
 
-    file, steps = split_words(words)
-    try:
-        pairs = words_of(overrides)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    options = RunOptions(
-        file=file,
-        steps=steps,
-        inputs=inputs,
-        since=since,
-        until=until,
-        overrides=pairs,
-        force=force,
-        new=new,
-        use_cache=not no_cache,
+    options = chosen(
+        words, overrides, inputs=inputs, since=since, until=until, force=force, new=new, use_cache=not no_cache
     )
     shown: Shown = preview_team(options, environ=os.environ, directory=os.getcwd())
     _diagnostics(shown.compiled.diagnostics, shown.compiled.sources)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import click
 
@@ -65,20 +66,12 @@ def run(
     teamflow run nightly build/api        one step of teams/nightly.yaml, and what it needs
     teamflow run team.yaml -i issue=42    with an input
     """
-    from teamflow.app.compile import words_of
-
-    file, steps = split_words(words)
-    try:
-        pairs = words_of(overrides)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    options = RunOptions(
-        file=file,
-        steps=steps,
+    options = chosen(
+        words,
+        overrides,
         inputs=inputs,
         since=since,
         until=until,
-        overrides=pairs,
         force=force,
         new=new,
         use_cache=not no_cache,
@@ -90,7 +83,19 @@ def run(
     return run_team(options, front, environ=os.environ, directory=os.getcwd())
 
 
-def split_words(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+def chosen(words: tuple[str, ...], overrides: tuple[str, ...], **others: Any) -> RunOptions:
+    """What the words, the `--set` pairs and the other options of `run` and `plan` ask for. UsageError."""
+    from teamflow.app.compile import words_of
+
+    file, steps = _split(words)
+    try:
+        pairs = words_of(overrides)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    return RunOptions(file=file, steps=steps, overrides=pairs, **others)
+
+
+def _split(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
     """(team file, steps): the first word is a file if there is one of that name, as a path or in teams/."""
     if not words:
         return None, ()
