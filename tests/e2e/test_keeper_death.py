@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from teamflow.keeper import reaper
-from tests.e2e.keeper_driver import PROGRAM, Client, Keeper, levels, wait_for
+from tests.e2e.keeper_driver import PROGRAM, Client, Keeper, wait_for
 
 QUIET = ">/dev/null 2>&1 </dev/null"
 NASTY = f"""
@@ -23,20 +23,6 @@ sleep 300 & kill -STOP $!
 sleep 300
 """
 SIZE = 7
-
-
-@pytest.fixture(params=levels())
-def keeper(request: pytest.FixtureRequest) -> Iterator[Keeper]:
-    made = Keeper(request.param)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def any_keeper() -> Iterator[Keeper]:
-    made = Keeper()
-    yield made
-    made.close()
 
 
 def _stand(keeper: Keeper, client: Client, step: str = "s") -> None:

@@ -81,9 +81,9 @@ def test_a_reader_that_never_reads_holds_nobody_up(keeper: Keeper) -> None:
 
 def test_a_reader_that_closed_its_end_is_no_fault(keeper: Keeper) -> None:
     client = keeper.client()
-    keeper.start(client, "s", "exec <&-; sleep 0.3; exit 6", stdin="pipe")
+    keeper.start(client, "s", "exec <&-; echo closed; sleep 0.3; exit 6", stdin="pipe")
     client.entry("start", "s")
-    time.sleep(0.1)
+    assert wait_for(lambda: Path(keeper.log("s")).exists() and "closed" in keeper.output("s"), 5)
     client.send(op="input", step="s", attempt=1, n=1, data="into the void\n")
     assert client.entry("exit", "s")["code"] == 6
 

@@ -8,26 +8,11 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.keeper_driver import PROGRAM, Client, Closed, Keeper, has_plain_user, levels, wait_for
-
-
-@pytest.fixture(params=levels())
-def keeper(request: pytest.FixtureRequest) -> Iterator[Keeper]:
-    made = Keeper(request.param)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def any_keeper() -> Iterator[Keeper]:
-    made = Keeper()
-    yield made
-    made.close()
+from tests.e2e.keeper_driver import PROGRAM, Client, Closed, Keeper, has_plain_user, wait_for
 
 
 def test_welcome_and_files_say_who_it_is(keeper: Keeper) -> None:

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,20 +11,6 @@ from tests.e2e.keeper_driver import Keeper, cgroup_root, has_pidns, levels, wait
 
 needs_truth = pytest.mark.skipif(cgroup_root() is None, reason="no cgroup can be made here to count in")
 needs_pidns = pytest.mark.skipif(not has_pidns(), reason="no PID namespace can be made here")
-
-
-@pytest.fixture(params=levels())
-def keeper(request: pytest.FixtureRequest) -> Iterator[Keeper]:
-    made = Keeper(request.param)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def any_keeper() -> Iterator[Keeper]:
-    made = Keeper()
-    yield made
-    made.close()
 
 
 @needs_truth
