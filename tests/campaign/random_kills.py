@@ -28,6 +28,7 @@ from tests.e2e.tool import Project, Running
 
 PACE = 0.12
 MOST_PER_RUN = {"runner": 25, "keeper": 4, "both": 4}
+MOST_KEEPERS = 4
 """A step gives up after 5 lost attempts, so a keeper may not be killed more often."""
 
 
@@ -79,14 +80,16 @@ def one_run(what: str, seed: int, *, most: int, level: str = "") -> Tally:
     deaths: list[float] = []
     with crash_team.project(level=level, pace=PACE) as project:
         last: Running | None = None
-        while tally.kills < most:
+        keepers = 0
+        while tally.kills < most and keepers + (what == "both") < MOST_KEEPERS:
             if last is None or last.process.poll() is not None:
                 if last is not None and (last.process.returncode != -9 or project.events(RunEnded)):
                     break
                 last = project.start("run", "--progress", "plain")
                 begun[last.pid] = time.time()
             time.sleep(chance.uniform(0.0, 0.75))
-            killed = _kill(project, last, what, chance)
+            killed, fallen = _kill(project, last, what, chance)
+            keepers += fallen
             tally.kills += killed
             tally.missed += not killed
             deaths += [time.time()] * killed
@@ -105,20 +108,23 @@ def one_run(what: str, seed: int, *, most: int, level: str = "") -> Tally:
     return tally
 
 
-def _kill(project: Project, runner: Running, what: str, chance: random.Random) -> bool:
-    """Whether there was something to kill."""
+def _kill(project: Project, runner: Running, what: str, chance: random.Random) -> tuple[bool, int]:
+    """Whether there was something to kill, and how many keepers were: a runner may start another between the two."""
     if what == "keeper":
-        return project.kill_keeper()
+        killed = project.kill_keeper()
+        return killed, int(killed)
     there = runner.process.poll() is None
+    fallen = 0
     if what == "both" and chance.random() < 0.5:
-        there = project.kill_keeper() and there
+        fallen += project.kill_keeper()
+        there = bool(fallen) and there
         time.sleep(chance.choice([0.0, 0.0, 0.002]))
     if runner.process.poll() is None:
         runner.process.kill()
         runner.process.wait(30)
     if what == "both":
-        project.kill_keeper()
-    return there
+        fallen += project.kill_keeper()
+    return there, fallen
 
 
 def _judge(project: Project, what: str, tally: Tally, begun: dict[int, float], deaths: list[float]) -> None:
