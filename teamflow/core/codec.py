@@ -24,7 +24,7 @@ _FIELDS: Final[dict[type[object], tuple[str, ...]]] = {
     cls: cls._fields for cls in (*EVENTS, Succeeded, Failed, Stopped, Usage, Artifact, Hit)
 }
 _KINDS: Final[dict[str, type[Event]]] = {cls.__name__: cls for cls in EVENTS}
-_TUPLES = ("steps", "artifacts", "origin")
+_TUPLES = ("steps", "artifacts", "origin", "edges", "options")
 _encode: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
@@ -172,6 +172,8 @@ _EMPTY: Final[dict[type[object], dict[str, object]]] = {
             ("ok", False),
             ("by", ""),
             ("percent", None),
+            ("answer", None),
+            ("instances", {}),
             ("exit_code", None),
         )
         if name in names

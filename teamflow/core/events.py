@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple, TypeAlias
 
-from teamflow.core.outcome import Outcome
+from teamflow.core.outcome import FailureClass, Outcome
 from teamflow.core.plan import Json
 
 
@@ -33,13 +33,27 @@ class RunnerStarted(NamedTuple):
     max_parallel: int
     fail_fast: bool = False
     resumed: bool = False
+    no_input: bool = False
+    """Nobody may be asked: a run that only waits for people ends (exit 5)."""
 
 
 class PlanRevised(NamedTuple):
-    """The effective plan is now `revision` (stored beside the log). Steps that are not in it are removed."""
+    """The plan is now `revision` (stored beside the log). Steps that are not in it are removed; those that were added
+    to a step that it still has stay."""
 
     revision: int
     reason: str
+
+
+class StepsAdded(NamedTuple):
+    """Decision: the step `parent` stands for these instances (step id → its matrix values); a later one replaces it.
+
+    `edges`: (step, on, why) of added steps beyond those of the parent: both may write the same files.
+    """
+
+    parent: str
+    instances: Mapping[str, Mapping[str, Json]]
+    edges: tuple[tuple[str, str, str], ...] = ()
 
 
 class Hit(NamedTuple):
@@ -119,6 +133,8 @@ class AttemptEnded(NamedTuple):
     journal: int | None = None
     key: str | None = None
     note: str = ""
+    tree: str = ""
+    """Digest of the files that it worked on as it left them, of steps that a loop may open again."""
 
 
 class ProgressReported(NamedTuple):
@@ -149,7 +165,7 @@ class BackoffEnded(NamedTuple):
 
 
 class StepWaiting(NamedTuple):
-    """A step holds no slot until somebody acts. on: pause (later: person, limit).
+    """A step holds no slot until somebody acts. on: pause | limit. (On a person: `QuestionAsked`.)
 
     `by`: interrupt (the next runner goes on with it) | user (it stays paused).
     """
@@ -167,14 +183,60 @@ class StepEnded(NamedTuple):
     status: str
     reason: str
     own: bool = False
+    failure: FailureClass | None = None
+    """Why it failed, where its last attempt did not."""
 
 
 class Reopened(NamedTuple):
-    """Ended or waiting steps go back to pending. cause: retry | relaunch | revision | rework | resume."""
+    """Ended or waiting steps go back to pending. cause: retry | relaunch | revision | rework | resume.
+
+    `by`: the step whose loop asks for the rework; it is among `steps`, and what it said is the others' feedback.
+    """
 
     steps: tuple[str, ...]
     cause: str
     reasons: Mapping[str, str]
+    by: str = ""
+
+
+class QuestionAsked(NamedTuple):
+    """A person is asked. about: approval | question | permission | budget | guard. Questions are numbered from 1 in
+    the order of the log. A step that has not started waits for the answer; one that runs goes on.
+
+    `options`: the answers to choose from; an approval has none (approve | reject). The deadline is `mono` (seconds
+    since boot `boot`) and `deadline` (Unix, for people and other boots); None: none. Then `default` is the answer.
+    """
+
+    step: str
+    about: str
+    text: str
+    options: tuple[str, ...] = ()
+    default: str | None = None
+    boot: str = ""
+    mono: float | None = None
+    deadline: float | None = None
+
+
+class QuestionAnswered(NamedTuple):
+    """A question has its answer: one of its options, or approve | reject. by: a person, or `timeout`.
+
+    `answer` None: the deadline passed and there is no default.
+    """
+
+    question: int
+    answer: str | None
+    by: str
+    note: str = ""
+
+
+class RunPaused(NamedTuple):
+    """Nothing new starts until `RunResumed`; what runs goes on."""
+
+    by: str
+
+
+class RunResumed(NamedTuple):
+    by: str
 
 
 class CancelRequested(NamedTuple):
@@ -215,6 +277,7 @@ class RunEnded(NamedTuple):
 Event: TypeAlias = (
     RunnerStarted
     | PlanRevised
+    | StepsAdded
     | Cached
     | ResultsTaken
     | Admitted
@@ -228,6 +291,10 @@ Event: TypeAlias = (
     | StepWaiting
     | StepEnded
     | Reopened
+    | QuestionAsked
+    | QuestionAnswered
+    | RunPaused
+    | RunResumed
     | CancelRequested
     | StopRequested
     | RequestAnswered
@@ -237,6 +304,7 @@ Event: TypeAlias = (
 EVENTS: Final[tuple[type[Event], ...]] = (
     RunnerStarted,
     PlanRevised,
+    StepsAdded,
     Cached,
     ResultsTaken,
     Admitted,
@@ -250,6 +318,10 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     StepWaiting,
     StepEnded,
     Reopened,
+    QuestionAsked,
+    QuestionAnswered,
+    RunPaused,
+    RunResumed,
     CancelRequested,
     StopRequested,
     RequestAnswered,

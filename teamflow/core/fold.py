@@ -14,29 +14,31 @@ from teamflow.core.events import (
     CancelRequested,
     Event,
     PlanRevised,
+    QuestionAnswered,
+    QuestionAsked,
     Record,
     Reopened,
     RequestAnswered,
     ResultsTaken,
     RunEnded,
     RunnerStarted,
+    RunPaused,
+    RunResumed,
+    StepsAdded,
     StopRequested,
 )
-from teamflow.core.fold_step import STEP_HANDLERS, Handler, cached, check, prune_backoff, recount
-from teamflow.core.plan import Edge, Plan
-from teamflow.core.state import (
-    ENDED,
-    IllegalTransition,
-    RunState,
-    Status,
-    StepState,
-)
+from teamflow.core.fold_plan import adopt, plan_revised, reopened, steps_added
+from teamflow.core.fold_question import question_answered, question_asked
+from teamflow.core.fold_step import STEP_HANDLERS, Handler, cached, check, prune_backoff
+from teamflow.core.plan import Plan
+from teamflow.core.questions import move_deadlines
+from teamflow.core.state import IllegalTransition, RunState, Status
 
 
 def initial(plan: Plan) -> RunState:
     """The state before the first record."""
     state = RunState(plan)
-    _adopt_plan(state, plan, {})
+    adopt(state, plan, {})
     return state
 
 
@@ -57,7 +59,7 @@ def apply(state: RunState, record: Record, *, plans: dict[int, Plan] | None = No
     if handler is not None:
         changed = handler(state, record, cast("Never", event))
     elif isinstance(event, PlanRevised):
-        changed = _plan_revised(state, event, plans or {})
+        changed = plan_revised(state, event, plans or {})
     else:
         raise IllegalTransition(f"no rule for {type(event).__name__}")
     state.seq = record.seq
@@ -67,12 +69,6 @@ def apply(state: RunState, record: Record, *, plans: dict[int, Plan] | None = No
 
 
 # -- events of the run ---------------------------------------------------------------------------------------
-
-
-def _plan_revised(state: RunState, event: PlanRevised, plans: dict[int, Plan]) -> list[str]:
-    state.revision = event.revision
-    _adopt_plan(state, plans[event.revision], state.steps)
-    return list(state.open)
 
 
 def _cached(state: RunState, record: Record, event: Cached) -> list[str]:
@@ -103,6 +99,16 @@ def _request_answered(state: RunState, record: Record, event: RequestAnswered) -
     return []
 
 
+def _run_paused(state: RunState, record: Record, event: RunPaused) -> list[str]:
+    state.paused = event.by
+    return []
+
+
+def _run_resumed(state: RunState, record: Record, event: RunResumed) -> list[str]:
+    state.paused = None
+    return list(state.open)
+
+
 def _run_ended(state: RunState, record: Record, event: RunEnded) -> list[str]:
     state.ended = event
     return []
@@ -115,6 +121,7 @@ def _runner_started(state: RunState, record: Record, event: RunnerStarted) -> li
         state.active_since = record.mono if state.running else None
     if state.runner is None or state.runner.boot != event.boot:
         _end_backoffs(state, event.boot)
+        move_deadlines(state, event.boot, at=record.at, mono=record.mono)
     state.runner = event
     state.stop = None
     state.ended = None
@@ -134,92 +141,21 @@ def _end_backoffs(state: RunState, boot: str) -> None:
     prune_backoff(state)
 
 
-def _adopt_plan(state: RunState, plan: Plan, before: dict[str, StepState]) -> None:
-    """Makes `plan` the effective one; steps that existed, also some revisions ago, keep their progress."""
-    old = {**state.removed, **before}
-    state.plan = plan
-    state.steps = {}
-    state.order = {step.id: number for number, step in enumerate(plan.steps)}
-    state.dependents = {step.id: [] for step in plan.steps}
-    state.ready = {}
-    for step in plan.steps:
-        for edge in step.edges:
-            state.dependents[edge.on].append(Edge(step.id, edge.when, edge.why))
-        known = old.get(step.id)
-        if known is None:
-            known = StepState(step)
-        known.step = step
-        state.steps[step.id] = known
-    for step_id, known in old.items():
-        if step_id not in state.steps and known.live is not None:
-            _keep_until_stopped(state, step_id, known)
-    state.removed = {step_id: known for step_id, known in old.items() if step_id not in state.steps}
-    state.open = {step_id for step_id, step in state.steps.items() if step.status not in ENDED}
-    state.failures = [s for s, known in state.steps.items() if known.status is Status.FAILED]
-    state.backoff = sorted(entry for entry in state.backoff if entry[1] in state.steps)
-    for known in state.steps.values():
-        # In a new state nothing has ended, so all that a step depends on is open, as it was made to say.
-        if known.status in (Status.PENDING, Status.QUEUED) and (old or not known.step.edges):
-            recount(state, known)
-
-
-def _keep_until_stopped(state: RunState, step_id: str, known: StepState) -> None:
-    """A step that the new plan no longer has, but whose attempt still runs: it stays until that has ended."""
-    known.cancelled_by = "the team file, which no longer has it"
-    known.step = known.step._replace(edges=())
-    state.steps[step_id] = known
-    state.order[step_id] = len(state.order)
-    state.dependents[step_id] = []
-
-
 def _results_taken(state: RunState, record: Record, event: ResultsTaken) -> list[str]:
     state.taken.update(event.hits)
     return []
-
-
-def _reopened(state: RunState, record: Record, event: Reopened) -> list[str]:
-    for step_id in event.steps:
-        check(state.steps[step_id], Reopened, Status.PENDING)
-    touched = dict.fromkeys(event.steps)
-    for step_id in event.steps:
-        _reset(state, state.steps[step_id], event)
-        for edge in state.dependents[step_id]:
-            if state.steps[edge.on].status in (Status.PENDING, Status.QUEUED):
-                touched[edge.on] = None
-    for step_id in touched:
-        recount(state, state.steps[step_id])
-    return list(touched)
-
-
-def _reset(state: RunState, known: StepState, event: Reopened) -> None:
-    """Opens one step again; its attempts stay, and only a resume goes on counting them."""
-    step_id = known.step.id
-    known.status = Status.PENDING
-    known.reason = event.reasons.get(step_id, "")
-    known.admitted = not (known.step.cache or known.step.condition)
-    known.own_skip = False
-    known.cancelled_by = None
-    known.waiting_on = known.waiting_by = None
-    known.ended_at = None
-    known.key = None
-    known.backoff = None
-    known.next_continues = None
-    if known.attempts:
-        known.next_cause = event.cause if event.cause in ("resume", "rework", "relaunch") else "retry"
-        if event.cause == "resume":
-            known.next_continues = known.attempts[-1].number
-        else:
-            known.counted_from = len(known.attempts)
-    state.open.add(step_id)
-    if step_id in state.failures:
-        state.failures.remove(step_id)
 
 
 _RUN_HANDLERS: Final[dict[type[Event], Handler]] = {
     RunnerStarted: _runner_started,
     Cached: _cached,
     ResultsTaken: _results_taken,
-    Reopened: _reopened,
+    Reopened: reopened,
+    StepsAdded: steps_added,
+    QuestionAsked: question_asked,
+    QuestionAnswered: question_answered,
+    RunPaused: _run_paused,
+    RunResumed: _run_resumed,
     CancelRequested: _cancel_requested,
     StopRequested: _stop_requested,
     RequestAnswered: _request_answered,

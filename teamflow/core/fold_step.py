@@ -24,8 +24,9 @@ from teamflow.core.events import (
     StepEnded,
     StepWaiting,
 )
-from teamflow.core.outcome import Artifact, Failed, Succeeded
-from teamflow.core.plan import Edge, Step
+from teamflow.core.outcome import Artifact, Failed, Stopped, Succeeded
+from teamflow.core.plan import ASK, Edge, Step
+from teamflow.core.questions import withdraw
 from teamflow.core.state import (
     ENDED,
     TRANSITIONS,
@@ -100,6 +101,9 @@ def _queue(state: RunState, known: StepState) -> None:
 
 
 def _ready(state: RunState, step: Step) -> None:
+    if step.kind == ASK or step.expansion is not None:
+        # These take no slot: they are settled as soon as they are queued.
+        return
     queue = state.ready.get(step.engine)
     if queue is None:
         queue = state.ready[step.engine] = ReadyQueue()
@@ -179,6 +183,7 @@ def _attempt_ended(state: RunState, record: Record, event: AttemptEnded) -> list
     live.ended = record.at
     live.phase = event.phase
     live.note = event.note
+    live.tree = event.tree
     if event.journal is not None:
         state.journal = max(state.journal, event.journal)
     if isinstance(event.outcome, Succeeded):
@@ -251,14 +256,19 @@ def _waiting(state: RunState, record: Record, event: StepWaiting) -> list[str]:
     check(known, StepWaiting, Status.WAITING)
     if known.live is not None:
         raise IllegalTransition(f"{event.step}: an attempt still runs")
+    hold_back(state, known, reason=event.reason, on=event.on, by=event.by)
+    return []
+
+
+def hold_back(state: RunState, known: StepState, *, reason: str, on: str, by: str) -> None:
+    """The step waits, without a slot, until somebody acts."""
     _unready(state, known)
     known.status = Status.WAITING
     if state.backoff:
         prune_backoff(state)
-    known.reason = event.reason
-    known.waiting_on = event.on
-    known.waiting_by = event.by
-    return []
+    known.reason = reason
+    known.waiting_on = on
+    known.waiting_by = by
 
 
 def _step_ended(state: RunState, record: Record, event: StepEnded) -> list[str]:
@@ -266,8 +276,13 @@ def _step_ended(state: RunState, record: Record, event: StepEnded) -> list[str]:
     after = _STEP_ENDS[event.status]
     check(known, StepEnded, after)
     if known.live is not None:
-        raise IllegalTransition(f"{event.step}: an attempt still runs")
+        if known.step.kind != ASK:
+            raise IllegalTransition(f"{event.step}: an attempt still runs")
+        known.live.ended = record.at
+        known.live.outcome = Stopped("cancel")
+    withdraw(state, known)
     known.own_skip = event.own
+    known.failure = event.failure
     return _close(state, record, known, after, event.reason)
 
 
@@ -293,7 +308,7 @@ def _close(state: RunState, record: Record, known: StepState, after: Status, rea
     state.open.discard(step_id)
     if after is Status.FAILED:
         state.failures.append(step_id)
-    changed = []
+    changed = list(state.siblings.get(known.step.agent, ())) if after is Status.FAILED else []
     good = after is Status.SUCCEEDED or after is Status.CACHED
     for edge in state.dependents[step_id]:
         dependent = state.steps[edge.on]

@@ -11,6 +11,9 @@ import re
 NAME = re.compile(r"[a-z_][a-z0-9_-]*\Z")
 """Names of agents, personas, targets, policies, engines, inputs."""
 
+UNDECIDED = "?"
+"""Stands in a step id for instances that only a run can name."""
+
 _INSTANCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}\Z")
 
 

@@ -64,6 +64,33 @@ class Command(NamedTuple):
     argv: tuple[Text, ...] = ()
 
 
+class Ask(NamedTuple):
+    """What a step asks a person, beside its text. No options: an approval, which has no default."""
+
+    options: tuple[str, ...] = ()
+    default: str | None = None
+    """The answer when nobody has answered within the step's `timeout`."""
+
+
+class Loop(NamedTuple):
+    """Rounds of a step: until `until` (an expression) holds, at most `max`; each reopens the agent `rework`."""
+
+    until: str
+    max: int
+    rework: str
+
+
+class Expansion(NamedTuple):
+    """What a step stands for whose instances only a run can name: a matrix over results of other steps.
+
+    `axes`: (name, list of values or the source of an expression that gives one). `pairs_with`: the step of this kind
+    that it has one instance for each instance of; then there are no axes.
+    """
+
+    axes: tuple[tuple[str, Json], ...] = ()
+    pairs_with: str | None = None
+
+
 class Step(NamedTuple):
     """One planned instance of an agent. Fields that `run` does not act on yet are in `waits`."""
 
@@ -125,6 +152,18 @@ class Step(NamedTuple):
     """Dependencies outside the selection; their results are those of the newest run, and they are no edges."""
     deferred: bool = False
     """Whether some of the definition is rendered only at the attempt, so that `key` is not all of it."""
+    ask: Ask | None = None
+    """Of steps of kind `ask`; the question itself is `prompt`."""
+    loop: Loop | None = None
+    expansion: Expansion | None = None
+    """This step is none that runs: it is expanded into its instances once what it depends on has ended."""
+    parent: str | None = None
+    """The step whose expansion added this one."""
+    max_failures: int | None = None
+    """After so many failed instances of its agent no further one starts."""
+    skip_if_verified: bool = False
+    reworked: bool = False
+    """Whether some loop may open it again: what it leaves is then digested, to see rounds that change nothing."""
 
     @property
     def dependencies(self) -> tuple[str, ...]:
@@ -177,6 +216,8 @@ class Plan(NamedTuple):
     critical_path: tuple[str, ...]
     empty: tuple[str, ...] = ()
     """Agents whose matrix gave no instances: they have no step and count as succeeded."""
+    hooks: tuple[tuple[str, Command], ...] = ()
+    """(event, command) of the team's hooks."""
 
     def by_id(self) -> dict[str, Step]:
         return {step.id: step for step in self.steps}

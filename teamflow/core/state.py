@@ -22,15 +22,18 @@ from teamflow.core.events import (
     Hit,
     PhaseEnded,
     ProgressReported,
+    QuestionAnswered,
+    QuestionAsked,
     Reopened,
     RetryScheduled,
     RunEnded,
     RunnerStarted,
     StepEnded,
+    StepsAdded,
     StepWaiting,
     StopRequested,
 )
-from teamflow.core.outcome import Artifact, Outcome
+from teamflow.core.outcome import Artifact, FailureClass, Outcome
 from teamflow.core.plan import Edge, Json, Plan, Step
 
 
@@ -54,12 +57,16 @@ TRANSITIONS: Final[Mapping[tuple[Status, type[Event]], frozenset[Status]]] = {
     (Status.PENDING, StepEnded): frozenset({Status.SKIPPED, Status.FAILED, Status.CANCELLED}),
     (Status.PENDING, Cached): frozenset({Status.CACHED}),
     (Status.PENDING, StepWaiting): frozenset({Status.WAITING}),
+    (Status.PENDING, StepsAdded): frozenset({Status.SUCCEEDED}),
+    (Status.PENDING, QuestionAsked): frozenset({Status.WAITING}),
     (Status.QUEUED, Admitted): frozenset({Status.QUEUED}),
     (Status.QUEUED, Cached): frozenset({Status.CACHED}),
     (Status.QUEUED, AttemptStarted): frozenset({Status.RUNNING}),
     (Status.QUEUED, BackoffEnded): frozenset({Status.QUEUED}),
     (Status.QUEUED, StepEnded): frozenset({Status.SKIPPED, Status.FAILED, Status.CANCELLED}),
     (Status.QUEUED, StepWaiting): frozenset({Status.WAITING}),
+    (Status.QUEUED, StepsAdded): frozenset({Status.SUCCEEDED}),
+    (Status.QUEUED, QuestionAsked): frozenset({Status.WAITING}),
     (Status.RUNNING, PhaseEnded): frozenset({Status.RUNNING}),
     (Status.RUNNING, ProgressReported): frozenset({Status.RUNNING}),
     (Status.RUNNING, AttemptStopping): frozenset({Status.RUNNING}),
@@ -67,7 +74,9 @@ TRANSITIONS: Final[Mapping[tuple[Status, type[Event]], frozenset[Status]]] = {
     (Status.RUNNING, RetryScheduled): frozenset({Status.QUEUED}),
     (Status.RUNNING, StepWaiting): frozenset({Status.WAITING}),
     (Status.RUNNING, StepEnded): frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED}),
-    (Status.WAITING, StepEnded): frozenset({Status.FAILED, Status.CANCELLED}),
+    (Status.RUNNING, Reopened): frozenset({Status.PENDING}),
+    (Status.WAITING, QuestionAnswered): frozenset({Status.WAITING}),
+    (Status.WAITING, StepEnded): frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED}),
     (Status.WAITING, Reopened): frozenset({Status.PENDING}),
     **{(status, Reopened): frozenset({Status.PENDING}) for status in ENDED},
 }
@@ -75,6 +84,50 @@ TRANSITIONS: Final[Mapping[tuple[Status, type[Event]], frozenset[Status]]] = {
 
 After `Reopened`, and when the last dependency ends, PENDING becomes QUEUED by itself: that is the fold, not an event.
 """
+
+
+class Question:
+    """One question to a person. `answered` (Unix) None: nobody has answered; `withdrawn`: nobody needs to any more."""
+
+    __slots__ = (
+        "about",
+        "answer",
+        "answered",
+        "asked",
+        "boot",
+        "by",
+        "deadline",
+        "default",
+        "mono",
+        "note",
+        "number",
+        "options",
+        "step",
+        "text",
+        "withdrawn",
+    )
+
+    def __init__(self, event: QuestionAsked, *, number: int, asked: float) -> None:
+        self.number = number
+        self.step = event.step
+        self.about = event.about
+        self.text = event.text
+        self.options = event.options
+        self.default = event.default
+        self.asked = asked
+        self.boot = event.boot
+        self.mono = event.mono
+        """The deadline in seconds since boot `boot`; None: there is none."""
+        self.deadline = event.deadline
+        self.answered: float | None = None
+        self.answer: str | None = None
+        self.by = ""
+        self.note = ""
+        self.withdrawn = False
+
+    @property
+    def open(self) -> bool:
+        return self.answered is None and not self.withdrawn
 
 
 class AttemptState:
@@ -93,6 +146,7 @@ class AttemptState:
         "reason",
         "started",
         "stopping",
+        "tree",
     )
 
     def __init__(
@@ -111,6 +165,7 @@ class AttemptState:
         self.phase_outcome: Outcome | None = None
         self.stopping: str | None = None
         self.note = ""
+        self.tree = ""
 
 
 class StepState:
@@ -126,13 +181,18 @@ class StepState:
         "cancelled_by",
         "counted_from",
         "ended_at",
+        "failure",
+        "feedback",
         "key",
         "next_cause",
         "next_continues",
         "outputs",
         "own_skip",
         "progress",
+        "question",
         "reason",
+        "round",
+        "stale",
         "status",
         "step",
         "text",
@@ -150,7 +210,7 @@ class StepState:
         self.attempts: list[AttemptState] = []
         self.counted_from = 0
         """Attempts before this index do not count against `retry.attempts`: the step was reopened since."""
-        self.admitted = not (step.cache or step.condition)
+        self.admitted = not needs_look(step)
         self.backoff: tuple[str, float] | None = None
         """(boot, mono) before which no attempt may start."""
         self.next_cause = "first"
@@ -165,6 +225,16 @@ class StepState:
         self.waiting_on: str | None = None
         self.waiting_by: str | None = None
         self.ended_at: float | None = None
+        self.failure: FailureClass | None = None
+        """Why it failed, where its last attempt did not."""
+        self.question: int | None = None
+        """The newest question about it."""
+        self.round = 1
+        """Of its loop."""
+        self.feedback: tuple[str, int] | None = None
+        """(step, attempt) whose result asked for the rework that this step is opened for."""
+        self.stale: str | None = None
+        """Why what it has made, or makes, no longer holds: it is to be opened again."""
 
     @property
     def attempt(self) -> AttemptState | None:
@@ -176,6 +246,11 @@ class StepState:
         """The attempt that runs now."""
         newest = self.attempts[-1] if self.attempts else None
         return newest if newest is not None and newest.outcome is None else None
+
+
+def needs_look(step: Step) -> bool:
+    """Whether its condition or its key is looked at before it may start. A step that is expanded has neither."""
+    return step.expansion is None and (step.cache or step.condition is not None)
 
 
 class ReadyQueue:
@@ -211,7 +286,11 @@ class RunState:
     """The fold of a run's records over its plan. `seq` is the last record applied."""
 
     def __init__(self, plan: Plan) -> None:
+        self.base = plan
+        """The plan's revision as it was made; `plan` is it with the steps that were added."""
         self.plan = plan
+        self.added: dict[str, StepsAdded] = {}
+        """By parent."""
         self.revision = 1
         self.seq = 0
         self.runner: RunnerStarted | None = None
@@ -243,6 +322,15 @@ class RunState:
         self.open: set[str] = set()
         """Steps that have not ended."""
         self.failures: list[str] = []
+        self.paused: str | None = None
+        """Who paused the run."""
+        self.questions: list[Question] = []
+        """All of them; number 1 comes first."""
+        self.unanswered: dict[int, Question] = {}
+        self.deadlines: list[tuple[float, int]] = []
+        """Heap of (mono, question); the head is an open one."""
+        self.siblings: dict[str, list[str]] = {}
+        """Agent with `max_failures` → its steps."""
 
 
 class IllegalTransition(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from teamflow.core.plan import Json, Limits, Plan, SecretSource, Step
+from teamflow.core.plan import Command, Json, Limits, Plan, SecretSource, Step
 from teamflow.plan.texts import static_env
 from teamflow.team.areas import run_waits
 from teamflow.team.loaded import LoadedTeam
@@ -32,12 +32,24 @@ def assemble(loaded: LoadedTeam, *, inputs: Mapping[str, Json], steps: tuple[Ste
         selected=None,
         waits=run_waits(loaded),
         critical_path=(),
+        hooks=_hooks(team),
     )
 
 
 def team_env(loaded: LoadedTeam) -> dict[str, str]:
     """The team's own variables, as templates."""
     return {name: str(value) for name, value in (loaded.team.env or {}).items()}
+
+
+def _hooks(team: Team) -> tuple[tuple[str, Command], ...]:
+    if team.hooks is None:
+        return ()
+    given = ((name, getattr(team.hooks, name)) for name in type(team.hooks).model_fields)
+    return tuple((name, _hook(command)) for name, command in given if command is not None)
+
+
+def _hook(command: str | tuple[str, ...]) -> Command:
+    return Command(command) if isinstance(command, str) else Command(None, command)
 
 
 def _limits(limits: ResolvedLimits) -> Limits:

@@ -59,6 +59,12 @@ def _change(old: Step | None, new: Step) -> Change:
         aspects = (*aspects, "depends_on")
     if (old.condition, old.skip) != (new.condition, new.skip):
         aspects = (*aspects, "if")
+    if old.expansion != new.expansion or (new.deferred and old.matrix != new.matrix):
+        aspects = (*aspects, "matrix")
+    if old.loop != new.loop:
+        aspects = (*aspects, "loop")
+    if old.ask != new.ask:
+        aspects = (*aspects, "ask")
     return Change(REDEFINED, aspects) if aspects else Change(SAME)
 
 

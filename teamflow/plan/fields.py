@@ -9,7 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Never, TypeAlias
 
-from teamflow.core.plan import Command, Deferred, Edge, Json, OutputFile, Outputs, Retry, Text
+from teamflow.core.plan import (
+    Ask,
+    Command,
+    Deferred,
+    Edge,
+    Expansion,
+    Json,
+    Loop,
+    OutputFile,
+    Outputs,
+    Retry,
+    Text,
+)
 
 PlainText: TypeAlias = "str | tuple[str]"
 PlainCommand: TypeAlias = "tuple[str | None, tuple[PlainText, ...]]"
@@ -86,6 +98,30 @@ def _retry_in(value: Sequence[Never]) -> Retry:
     return Retry._make(value)
 
 
+def _optional_out(value: tuple[object, ...] | None) -> tuple[object, ...] | None:
+    return None if value is None else tuple(value)
+
+
+def _ask_in(value: tuple[Sequence[str], str | None] | None) -> Ask | None:
+    return None if value is None else Ask(tuple(value[0]), value[1])
+
+
+def _loop_in(value: Sequence[Never] | None) -> Loop | None:
+    return None if value is None else Loop._make(value)
+
+
+def _expansion_in(value: tuple[Sequence[tuple[str, Json]], str | None] | None) -> Expansion | None:
+    return None if value is None else Expansion(tuple((name, axis) for name, axis in value[0]), value[1])
+
+
+def hooks_out(value: Sequence[tuple[str, Command]]) -> tuple[tuple[str, PlainCommand | None], ...]:
+    return tuple((name, _command_out(command)) for name, command in value)
+
+
+def hooks_in(value: Sequence[tuple[str, PlainCommand]]) -> tuple[tuple[str, Command | None], ...]:
+    return tuple((name, _command_in(command)) for name, command in value)
+
+
 def rows_out(value: Iterable[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
     return tuple(map(tuple, value))
 
@@ -112,5 +148,8 @@ CHANGES: Final[Mapping[str, Change]] = {
     "needs_text": (tuple, names_in),
     "refers": (tuple, names_in),
     "taken": (tuple, names_in),
+    "ask": (_optional_out, _ask_in),
+    "loop": (_optional_out, _loop_in),
+    "expansion": (_optional_out, _expansion_in),
 }
 """The fields that are not plain scalars or JSON as they stand: how they are stored, how they are read."""

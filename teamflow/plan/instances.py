@@ -12,13 +12,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-from teamflow.core.ids import hashed_instance, is_instance
+from teamflow.core.ids import UNDECIDED, hashed_instance, is_instance
 from teamflow.core.plan import Json
 from teamflow.plan.uses import references_of_expression
 from teamflow.team.resolved import Matrix
 from teamflow.team.template import TemplateError, evaluate, kind_of, to_text
 
-UNDECIDED: Final = "?"
 MAX_INSTANCES: Final = 20_000
 """Most instances of one agent; a product of axes is easily larger than anybody means."""
 
@@ -47,9 +46,17 @@ def expand(matrix: Matrix | None, inputs: Mapping[str, Json], complain: Complain
         return SINGLE
     if matrix.pairs_with is not None or not all(_known_now(axis) for axis in matrix.axes.values()):
         return (Instance(UNDECIDED, {}),)
+    return expand_axes(matrix.axes, {"inputs": inputs}, complain)
+
+
+def expand_axes(named: Mapping[str, Json], context: Mapping[str, Json], complain: Complain) -> tuple[Instance, ...]:
+    """The instances of a matrix whose axes have values in `context`; empty for an empty one or after a complaint.
+
+    `named`: axis → its values, or the source of an expression that gives them.
+    """
     axes: list[Sequence[Json]] = []
-    for name, axis in matrix.axes.items():
-        values = _evaluated(name, axis, inputs, complain) if isinstance(axis, str) else axis
+    for name, axis in named.items():
+        values = _values(name, axis, context, complain)
         if values is None:
             return ()
         axes.append(values)
@@ -57,10 +64,10 @@ def expand(matrix: Matrix | None, inputs: Mapping[str, Json], complain: Complain
     if count > MAX_INSTANCES:
         complain("matrix-too-large", f"this matrix has {count} instances; at most {MAX_INSTANCES} are planned", None)
         return ()
-    ids = [_ids(name, values, complain) for name, values in zip(matrix.axes, axes, strict=True)]
+    ids = [_ids(name, values, complain) for name, values in zip(named, axes, strict=True)]
     if any(names is None for names in ids):
         return ()
-    keys = tuple(matrix.axes)
+    keys = tuple(named)
     parts = itertools.product(*(names or () for names in ids))
     values_of = itertools.product(*axes)
     return tuple(
@@ -82,15 +89,17 @@ def _known_now(axis: Sequence[Json] | str) -> bool:
     return all(reference.path[0] == "inputs" for reference in references_of_expression(axis))
 
 
-def _evaluated(name: str, source: str, inputs: Mapping[str, Json], complain: Complain) -> Sequence[Json] | None:
-    try:
-        value = evaluate(source, {"inputs": inputs})
-    except TemplateError as error:
-        complain("bad-matrix", f"matrix.{name} has no value: {error}", None)
-        return None
+def _values(name: str, axis: Json, context: Mapping[str, Json], complain: Complain) -> Sequence[Json] | None:
+    value = axis
+    if isinstance(axis, str):
+        try:
+            value = evaluate(axis, context)
+        except TemplateError as error:
+            complain("bad-matrix", f"matrix.{name} has no value: {error}", None)
+            return None
     if isinstance(value, Sequence) and not isinstance(value, str):
         return value
-    complain("bad-matrix", f"matrix.{name} must be a list, but {source.strip()} is {kind_of(value)}", None)
+    complain("bad-matrix", f"matrix.{name} must be a list, but {str(axis).strip()} is {kind_of(value)}", None)
     return None
 
 

@@ -8,7 +8,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from teamflow.core.plan import COMMAND, PROMPT, Command, Edge, Json, OutputFile, Outputs, Retry, Step, Text
+from teamflow.core.ids import UNDECIDED
+from teamflow.core.plan import (
+    COMMAND,
+    PROMPT,
+    Ask,
+    Command,
+    Edge,
+    Expansion,
+    Json,
+    Loop,
+    OutputFile,
+    Outputs,
+    Retry,
+    Step,
+    Text,
+)
 from teamflow.plan.instances import Instance
 from teamflow.plan.key import definition_key, is_deferred
 from teamflow.plan.texts import StepTexts
@@ -132,8 +147,21 @@ def make_step(shared: Common, instance: Instance, step_id: str, place: Place, te
         waits=place.waits,
         refers=place.refers,
         taken=place.taken,
+        ask=Ask(agent.work.options, agent.work.default) if isinstance(agent.work, AskWork) else None,
+        loop=Loop(agent.loop.until, agent.loop.max, agent.loop.rework) if agent.loop is not None else None,
+        expansion=_expansion(agent) if instance.name == UNDECIDED else None,
+        max_failures=agent.max_failures,
+        skip_if_verified=agent.skip_if_verified,
     )
     return step._replace(key=definition_key(step), deferred=is_deferred(step))
+
+
+def _expansion(agent: ResolvedAgent) -> Expansion:
+    matrix = agent.matrix
+    assert matrix is not None, "only a matrix is undecided"
+    if matrix.pairs_with is not None:
+        return Expansion(pairs_with=f"{matrix.pairs_with}/{UNDECIDED}")
+    return Expansion(tuple((name, axis if isinstance(axis, str) else list(axis)) for name, axis in matrix.axes.items()))
 
 
 def _has_key(agent: ResolvedAgent) -> bool:

@@ -14,7 +14,7 @@ from itertools import repeat
 from typing import Final, Never, TypeAlias, cast
 
 from teamflow.core.plan import Json, Limits, Plan, SecretSource, Step
-from teamflow.plan.fields import CHANGES, Change, names_in, rows_out
+from teamflow.plan.fields import CHANGES, Change, hooks_in, hooks_out, names_in, rows_out
 
 FORMAT: Final = 1
 
@@ -35,6 +35,7 @@ def plan_to_plain(plan: Plan) -> Row:
     by_field = zip(*plan.steps, strict=True)
     columns = tuple(_column_out(name, values) for name, values in zip(Step._fields, by_field, strict=False))
     rest = {**plan._asdict(), "steps": (), "limits": tuple(plan.limits), "secrets": rows_out(plan.secrets)}
+    rest["hooks"] = hooks_out(plan.hooks)
     return (FORMAT, len(plan.steps), columns, tuple(rest.values()))
 
 
@@ -52,6 +53,7 @@ def plan_from_plain(plain: object) -> Plan:
             steps=tuple(map(Step._make, zip(*values, strict=False))),
             limits=Limits._make(plan.limits),
             secrets=tuple(map(SecretSource._make, plan.secrets)),
+            hooks=cast("Never", hooks_in(cast("Never", plan.hooks))),
         )
     except (TypeError, ValueError, IndexError) as error:
         raise PlanFormatError(f"a damaged compiled plan: {error}") from error
@@ -100,7 +102,7 @@ _PLAIN: Final[Change] = (_same, _same)
 _EMPTY: Final[Mapping[str, object]] = {
     **dict.fromkeys(Step._fields, None),
     **dict.fromkeys(("instructions", "workdir", "permissions", "key"), ""),
-    **dict.fromkeys(("cache", "continue_on_error", "deferred"), False),
+    **dict.fromkeys(("cache", "continue_on_error", "deferred", "skip_if_verified", "reworked"), False),
     **dict.fromkeys(("edges", "env", "secrets", "inherit_env", "verify", "writes", "needs_text"), ()),
     **dict.fromkeys(("waits", "refers", "taken"), ()),
     "text_used": False,
@@ -115,6 +117,7 @@ _PLAN_TUPLES: Final[Mapping[str, Callable[[Never], object]]] = {
     "selected": lambda value: value if value is None else names_in(value),
     "secrets": lambda value: tuple(map(SecretSource._make, cast("list[list[str]]", value))),
     "limits": lambda value: Limits(**cast("dict[str, Never]", value)),
+    "hooks": hooks_in,
     "steps": lambda value: tuple(map(_step_in, cast("list[dict[str, object]]", value))),
 }
 
@@ -123,6 +126,7 @@ def plan_to_json(plan: Plan) -> str:
     """One JSON object; empty fields of steps are left out."""
     steps = [_step_out(step) for step in plan.steps]
     whole = {"format": FORMAT, **plan._asdict(), "steps": steps, "limits": plan.limits._asdict()}
+    whole["hooks"] = hooks_out(plan.hooks)
     return json.dumps(whole, ensure_ascii=True, separators=(",", ":"))
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from teamflow.core.ids import slug
+from teamflow.core.ids import UNDECIDED, slug
 from teamflow.core.plan import Deferred, Json, Text
-from teamflow.plan.instances import UNDECIDED, Instance
+from teamflow.plan.instances import Instance
 from teamflow.team.files import leaves_root
 from teamflow.team.template import Reference, TemplateError, evaluate_condition, expression_names, names, render_text
 

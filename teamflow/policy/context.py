@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from teamflow.core.ids import slug
+from teamflow.core.ids import UNDECIDED, slug
+from teamflow.core.outcome import Succeeded
 from teamflow.core.plan import Json, Step
 from teamflow.core.state import RunState, StepState
 
@@ -22,7 +23,28 @@ def step_context(state: RunState, step: Step, *, run: Mapping[str, Json], attemp
         "step": {"id": step.id, "slug": slug(step.id), "agent": step.agent, "attempt": attempt},
         "env": dict(state.plan.env),
         "secrets": {source.name: source.name for source in state.plan.secrets},
+        "feedback": feedback(state, step),
     }
+
+
+def feedback(state: RunState, step: Step) -> dict[str, Json]:
+    """What the step whose loop asked for the rework of this one had to say; empty texts at first."""
+    known = state.steps.get(step.id)
+    if known is None or known.feedback is None:
+        return {"from": "", "text": "", "outputs": {}}
+    source, number = known.feedback
+    giver = state.steps.get(source) or state.removed.get(source)
+    outcome = giver.attempts[number - 1].outcome if giver is not None else None
+    if not isinstance(outcome, Succeeded):
+        return {"from": source, "text": "", "outputs": {}}
+    return {"from": source, "text": outcome.text or "", "outputs": outcome.outputs or {}}
+
+
+def after_context(state: RunState, known: StepState, *, run: Mapping[str, Json]) -> dict[str, Json]:
+    """What a step's `loop.until` sees: as its own templates, and what it has just given."""
+    attempt = known.attempts[-1].number if known.attempts else 1
+    context = step_context(state, known.step, run=run, attempt=attempt)
+    return {**context, "outputs": known.outputs, "text": known.text or ""}
 
 
 def team_context(state: RunState, *, run: Mapping[str, Json]) -> dict[str, Json]:
@@ -39,8 +61,11 @@ def _agents(state: RunState, ids: Iterable[str]) -> dict[str, Json]:
     agents: dict[str, Json] = {}
     instances: dict[str, dict[str, Json]] = {}
     for step_id in ids:
-        view = _seen(state, step_id)
         agent, slash, instance = step_id.partition("/")
+        if instance == UNDECIDED:
+            instances.setdefault(agent, {})
+            continue
+        view = _seen(state, step_id)
         if slash:
             instances.setdefault(agent, {})[instance] = view
         else:

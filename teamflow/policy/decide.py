@@ -18,6 +18,7 @@ from teamflow.core.events import (
     BackoffEnded,
     Event,
     Now,
+    Reopened,
     RetryScheduled,
     RunEnded,
     RunnerStarted,
@@ -26,10 +27,13 @@ from teamflow.core.events import (
     StopRequested,
 )
 from teamflow.core.outcome import Failed, Stopped, Succeeded
-from teamflow.core.plan import Json, Step
+from teamflow.core.plan import ASK, Json, Step
 from teamflow.core.state import ENDED, RunState, Status, StepState
+from teamflow.policy.asking import after_answer, ask_step, times_up
 from teamflow.policy.context import step_context, team_context
+from teamflow.policy.expand import expanded
 from teamflow.policy.retry import Again, after_failure
+from teamflow.policy.rework import after_round
 
 _RESUMABLE: Final = frozenset({"orphaned", "keeper_stopped", "interrupt"})
 """Stops that nobody asked this session for: a living runner goes on with such a step at once. An interrupt is one of
@@ -89,18 +93,22 @@ def decide(
 def _next_for(state: RunState, known: StepState, now: Now, run: Mapping[str, Json]) -> Event | None:
     match known.status:
         case Status.PENDING | Status.QUEUED:
-            return _next_for_unstarted(state, known, run)
+            return _next_for_unstarted(state, known, now, run)
         case Status.RUNNING if known.live is not None:
             return _stop_live(state, known)
         case Status.RUNNING:
-            return _after_attempt(state, known, now)
+            return _after_attempt(state, known, now, run)
         case Status.WAITING if known.cancelled_by is not None:
             return _cancelled(known)
+        case Status.WAITING:
+            return after_answer(state, known)
+        case _ if known.stale is not None and state.stop is None:
+            return Reopened((known.step.id,), "revision", {known.step.id: known.stale})
         case _:
             return None
 
 
-def _next_for_unstarted(state: RunState, known: StepState, run: Mapping[str, Json]) -> Event | None:
+def _next_for_unstarted(state: RunState, known: StepState, now: Now, run: Mapping[str, Json]) -> Event | None:
     step = known.step
     if known.cancelled_by is not None:
         return _cancelled(known)
@@ -110,13 +118,33 @@ def _next_for_unstarted(state: RunState, known: StepState, run: Mapping[str, Jso
         return None
     if step.skip is not None:
         return StepEnded(step.id, "skipped", step.skip, own=True)
+    if known.status is Status.PENDING and known.blockers == 0:
+        return StepEnded(step.id, "skipped", known.broken or "")
+    return _settle(state, known, now, run)
+
+
+def _settle(state: RunState, known: StepState, now: Now, run: Mapping[str, Json]) -> Event | None:
+    """What needs no slot: a step whose agent has failed too often, one to be expanded, a condition, a question."""
+    step = known.step
+    if step.max_failures is not None and (enough := _enough_failed(state, step, step.max_failures)):
+        return StepEnded(step.id, "cancelled", enough)
+    if step.expansion is not None:
+        return None if state.paused else expanded(state, known, step.expansion, run=run)
     if known.status is Status.PENDING:
-        if known.blockers == 0:
-            return StepEnded(step.id, "skipped", known.broken or "")
         return None
     if not known.admitted and step.condition is not None:
         return _settle_condition(state, step, step.condition, run)
+    if step.kind == ASK and known.admitted and known.backoff is None and not state.paused:
+        return ask_step(state, known, now, run=run)
     return None
+
+
+def _enough_failed(state: RunState, step: Step, most: int) -> str:
+    """Why no further instance of its agent starts; empty when one may."""
+    failed = [name for name in state.failures if state.steps[name].step.agent == step.agent]
+    if len(failed) < most:
+        return ""
+    return f"max_failures of {most} reached: {', '.join(failed[:5])} failed"
 
 
 def _settle_condition(state: RunState, step: Step, condition: str, run: Mapping[str, Json]) -> Event | None:
@@ -146,18 +174,22 @@ def _stop_live(state: RunState, known: StepState) -> Event | None:
         return None
     if known.cancelled_by is not None:
         return AttemptStopping(known.step.id, live.number, "cancel")
+    if known.stale is not None:
+        return AttemptStopping(known.step.id, live.number, REDEFINED)
     if state.stop is not None:
         return AttemptStopping(known.step.id, live.number, _STOP_CAUSES.get(state.stop.cause, state.stop.cause))
     return None
 
 
-def _after_attempt(state: RunState, known: StepState, now: Now) -> Event:
+def _after_attempt(state: RunState, known: StepState, now: Now, run: Mapping[str, Json]) -> Event:
     step, newest = known.step, known.attempts[-1]
     if known.cancelled_by is not None:
         # A result that comes after the cancel stays on its attempt and never revives the step.
         return _cancelled(known)
     match newest.outcome:
         case Succeeded():
+            if step.loop is not None and state.stop is None:
+                return after_round(state, known, step.loop, run=run)
             return StepEnded(step.id, "succeeded", "")
         case Stopped(cause=cause):
             return _after_stop(state, step, cause, now, attempt=newest.number)
@@ -203,12 +235,14 @@ def _next_for_run(state: RunState, runner: RunnerStarted, now: Now, run: Mapping
         stop = _run_level_stop(state, runner, now)
         if stop is not None:
             return [stop]
+        if (answer := times_up(state, now)) is not None:
+            return [answer]
         if state.backoff and _due(state.backoff[0][0], now):
             return [BackoffEnded(state.backoff[0][1])]
-        start = _next_start(state, runner)
+        start = None if state.paused else _next_start(state, runner)
         if start is not None:
             return [start]
-    return _end(state, run)
+    return _end(state, runner, run)
 
 
 def _run_level_stop(state: RunState, runner: RunnerStarted, now: Now) -> StopRequested | None:
@@ -251,11 +285,14 @@ def _next_start(state: RunState, runner: RunnerStarted) -> AttemptStarted | None
     )
 
 
-def _end(state: RunState, run: Mapping[str, Json]) -> list[Event]:
+def _end(state: RunState, runner: RunnerStarted, run: Mapping[str, Json]) -> list[Event]:
     if state.running:
         return []
-    if state.open and state.stop is None and any(state.steps[s].status is not Status.WAITING for s in state.open):
-        return []
+    if state.open and state.stop is None:
+        if any(state.steps[s].status is not Status.WAITING for s in state.open):
+            return []
+        if state.unanswered and not runner.no_input:
+            return []
     status, exit_reason, reason = _verdict(state)
     outputs, trouble = _team_outputs(state, run) if status == "succeeded" else ({}, "")
     return [RunEnded(status, exit_reason, outputs, reason or trouble)]
@@ -273,6 +310,8 @@ def _verdict(state: RunState) -> tuple[str, str, str]:
     failed = [step_id for step_id in state.failures if not state.steps[step_id].step.continue_on_error]
     if failed:
         return "failed", "step_failed", f"{len(failed)} failed: {', '.join(failed[:5])}"
+    if state.open and any(question.about == "budget" for question in state.unanswered.values()):
+        return "limited", "limit", "a limit is reached: teamflow inbox has the question"
     if state.open:
         return "waiting", "needs_person", f"{len(state.open)} waiting"
     left = [s for s, known in state.removed.items() if known.status not in ENDED or known.status is Status.FAILED]
@@ -302,8 +341,10 @@ def _team_outputs(state: RunState, run: Mapping[str, Json]) -> tuple[dict[str, J
 
 
 def _wake_at(state: RunState, now: Now) -> float | None:
-    moments = [state.backoff[0][0]] if state.backoff and state.stop is None else []
+    if state.stop is not None:
+        return None
+    moments = [heap[0][0] for heap in (state.backoff, state.deadlines) if heap]
     limit = state.plan.limits.timeout
-    if limit is not None and state.active_since is not None and state.stop is None:
+    if limit is not None and state.active_since is not None:
         moments.append(state.active_since + limit - state.active)
     return min(moments, default=None)

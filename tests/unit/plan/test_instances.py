@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from teamflow.core.ids import hashed_instance
+from teamflow.core.ids import UNDECIDED, hashed_instance
 from teamflow.core.plan import Json
-from teamflow.plan.instances import UNDECIDED, Instance, expand, is_undecided
+from teamflow.plan.instances import Instance, expand, is_undecided
 from teamflow.team.resolved import Matrix
 
 Complaints = list[tuple[str, str, str | None]]

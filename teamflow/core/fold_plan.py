@@ -1,0 +1,160 @@
+"""The fold's rules for the plan itself: revisions of it, steps added to it, steps opened again.
+
+Used by `core/fold.py` only. A revision and an addition index the whole plan anew: both are rare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from teamflow.core.added import effective
+from teamflow.core.events import PlanRevised, Record, Reopened, StepsAdded
+from teamflow.core.fold_step import check, recount
+from teamflow.core.outcome import Stopped
+from teamflow.core.plan import ASK, Edge, Plan
+from teamflow.core.questions import withdraw
+from teamflow.core.state import ENDED, IllegalTransition, RunState, Status, StepState, needs_look
+
+
+def adopt(state: RunState, plan: Plan, before: dict[str, StepState]) -> None:
+    """Makes `plan`, with what was added, the effective one; steps that existed, also some revisions ago, keep their
+    progress."""
+    old = {**state.removed, **before}
+    state.base = plan
+    state.plan = effective(plan, state.added)
+    state.steps = {}
+    state.order = {step.id: number for number, step in enumerate(state.plan.steps)}
+    state.dependents = {step.id: [] for step in state.plan.steps}
+    state.ready = {}
+    state.siblings = {}
+    for step in state.plan.steps:
+        for edge in step.edges:
+            state.dependents[edge.on].append(Edge(step.id, edge.when, edge.why))
+        if step.max_failures is not None:
+            state.siblings.setdefault(step.agent, []).append(step.id)
+        known = old.get(step.id)
+        if known is None:
+            known = StepState(step)
+        known.step = step
+        state.steps[step.id] = known
+    for step_id, known in old.items():
+        if step_id not in state.steps and known.live is not None:
+            _keep_until_stopped(state, step_id, known)
+    state.removed = {step_id: known for step_id, known in old.items() if step_id not in state.steps}
+    for known in state.removed.values():
+        withdraw(state, known)
+    state.open = {step_id for step_id, step in state.steps.items() if step.status not in ENDED}
+    state.failures = [s for s, known in state.steps.items() if known.status is Status.FAILED]
+    state.backoff = sorted(entry for entry in state.backoff if entry[1] in state.steps)
+    for known in state.steps.values():
+        # In a new state nothing has ended, so all that a step depends on is open, as it was made to say.
+        if known.status in (Status.PENDING, Status.QUEUED) and (old or not known.step.edges):
+            recount(state, known)
+
+
+def _keep_until_stopped(state: RunState, step_id: str, known: StepState) -> None:
+    """A step that the new plan no longer has, but whose attempt still runs: it stays until that has ended."""
+    if known.step.kind == ASK:
+        known.attempts[-1].outcome = Stopped("cancel")
+        return
+    known.cancelled_by = "the team file, which no longer has it"
+    known.step = known.step._replace(edges=())
+    state.steps[step_id] = known
+    state.order[step_id] = len(state.order)
+    state.dependents[step_id] = []
+
+
+def plan_revised(state: RunState, event: PlanRevised, plans: dict[int, Plan]) -> list[str]:
+    state.revision = event.revision
+    state.ended = None
+    adopt(state, plans[event.revision], state.steps)
+    return list(state.open)
+
+
+def steps_added(state: RunState, record: Record, event: StepsAdded) -> list[str]:
+    parent = state.steps[event.parent]
+    check(parent, StepsAdded, Status.SUCCEEDED)
+    if parent.step.expansion is None:
+        raise IllegalTransition(f"{event.parent} is not expanded")
+    before = state.added.get(event.parent)
+    state.added[event.parent] = event
+    parent.status = Status.SUCCEEDED
+    parent.reason = f"{len(event.instances)} instance{'' if len(event.instances) == 1 else 's'}"
+    parent.ended_at = record.at
+    adopt(state, state.base, state.steps)
+    doubtful = _doubtful(state, before, event) if before is not None else ()
+    return [*state.open, *doubtful]
+
+
+def _doubtful(state: RunState, before: StepsAdded, now: StepsAdded) -> Iterable[str]:
+    """Marks the steps that another list of instances makes stale; their ids."""
+    for step_id, values in now.instances.items():
+        known = state.steps[step_id]
+        if step_id in before.instances and before.instances[step_id] != values:
+            if known.status not in (Status.PENDING, Status.QUEUED):
+                known.stale = "its matrix value changed"
+                yield step_id
+        elif step_id not in before.instances:
+            for edge in state.dependents[step_id]:
+                dependent = state.steps[edge.on]
+                if dependent.status in ENDED and edge.on not in now.instances:
+                    dependent.stale = f"{step_id} was added"
+                    yield edge.on
+
+
+def reopened(state: RunState, record: Record, event: Reopened) -> list[str]:
+    for step_id in event.steps:
+        known = state.steps[step_id]
+        check(known, Reopened, Status.PENDING)
+        if known.status is Status.RUNNING and (known.live is not None or step_id != event.by):
+            raise IllegalTransition(f"{step_id}: it runs")
+    state.ended = None
+    touched = dict.fromkeys(event.steps)
+    for step_id in event.steps:
+        _reset(state, state.steps[step_id], event)
+        for edge in state.dependents[step_id]:
+            if state.steps[edge.on].status in (Status.PENDING, Status.QUEUED):
+                touched[edge.on] = None
+    for step_id in touched:
+        recount(state, state.steps[step_id])
+    return list(touched)
+
+
+def _reset(state: RunState, known: StepState, event: Reopened) -> None:
+    """Opens one step again; its attempts stay, and only a resume goes on counting them."""
+    step_id = known.step.id
+    withdraw(state, known)
+    known.status = Status.PENDING
+    known.reason = event.reasons.get(step_id, "")
+    # What a loop reworks runs: what is looked up would be found as it was left.
+    known.admitted = event.cause == "rework" or not needs_look(known.step)
+    known.own_skip = False
+    known.cancelled_by = None
+    known.waiting_on = known.waiting_by = None
+    known.ended_at = None
+    known.key = None
+    known.backoff = None
+    known.next_continues = None
+    known.failure = None
+    known.stale = None
+    _reset_round(state, known, event)
+    if known.attempts:
+        known.next_cause = event.cause if event.cause in ("resume", "rework", "relaunch") else "retry"
+        if event.cause in ("resume", "rework"):
+            known.next_continues = known.attempts[-1].number
+        if event.cause != "resume":
+            known.counted_from = len(known.attempts)
+    state.open.add(step_id)
+    if step_id in state.failures:
+        state.failures.remove(step_id)
+
+
+def _reset_round(state: RunState, known: StepState, event: Reopened) -> None:
+    if event.cause == "rework":
+        if event.by == known.step.id:
+            known.round += 1
+        else:
+            known.feedback = (event.by, len(state.steps[event.by].attempts))
+    elif event.cause != "resume":
+        known.round = 1
+        known.feedback = None

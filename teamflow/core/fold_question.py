@@ -1,0 +1,54 @@
+"""The fold's rules for questions to people. A question numbers itself by its place in the log.
+
+Used by `core/fold.py` only. An `ask` step's attempt begins with its question and ends with the
+answer; no process belongs to it, and it takes no slot.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+from teamflow.core.events import QuestionAnswered, QuestionAsked, Record
+from teamflow.core.fold_step import check, hold_back
+from teamflow.core.outcome import Succeeded
+from teamflow.core.plan import ASK
+from teamflow.core.questions import close, outcome_of, prune_deadlines
+from teamflow.core.state import AttemptState, IllegalTransition, Question, RunState, Status
+
+
+def question_asked(state: RunState, record: Record, event: QuestionAsked) -> list[str]:
+    known = state.steps[event.step]
+    check(known, QuestionAsked, Status.WAITING)
+    question = Question(event, number=len(state.questions) + 1, asked=record.at)
+    state.questions.append(question)
+    state.unanswered[question.number] = question
+    if question.mono is not None:
+        heapq.heappush(state.deadlines, (question.mono, question.number))
+    prune_deadlines(state)
+    known.question = question.number
+    hold_back(state, known, reason=question.text.partition("\n")[0], on="person", by="question")
+    if known.step.kind == ASK:
+        number = len(known.attempts) + 1
+        begun = AttemptState(
+            number=number, cause=known.next_cause, continues=None, reason="", started=record.at, mono=record.mono
+        )
+        known.attempts.append(begun)
+    return [event.step]
+
+
+def question_answered(state: RunState, record: Record, event: QuestionAnswered) -> list[str]:
+    question = state.unanswered.get(event.question)
+    if question is None:
+        raise IllegalTransition(f"question {event.question} is not open")
+    known = state.steps[question.step]
+    check(known, QuestionAnswered, Status.WAITING)
+    question.answered = record.at
+    question.answer = event.answer
+    question.by = event.by
+    question.note = event.note
+    close(state, question)
+    if known.step.kind == ASK and known.live is not None:
+        known.live.ended = record.at
+        known.live.outcome = outcome = outcome_of(question)
+        known.text = outcome.text if isinstance(outcome, Succeeded) else None
+    return [question.step]
