@@ -24,11 +24,12 @@ def expanded(state: RunState, known: StepState, expansion: Expansion, *, run: Ma
     from teamflow.plan.instances import Instance, expand_axes
 
     problems: list[str] = []
-    found: tuple[Instance, ...] = expand_axes(
-        dict(expansion.axes),
-        step_context(state, known.step, run=run),
-        lambda code, message, hint: problems.append(message),
-    )
+
+    def complain(code: str, message: str, hint: str | None) -> None:
+        problems.append(message)
+
+    context = step_context(state, known.step, run=run)
+    found: tuple[Instance, ...] = expand_axes(dict(expansion.axes), context, complain)
     if problems:
         return StepEnded(known.step.id, "failed", problems[0], failure=FailureClass.OUTPUT)
     agent = known.step.agent
