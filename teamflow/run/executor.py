@@ -7,7 +7,6 @@ journal proves it. What is shown to people waits until it is durable. Retry, lim
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
 from teamflow.core.events import (
@@ -26,16 +25,15 @@ from teamflow.core.events import (
     StepEnded,
     StopRequested,
 )
-from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.plan import Json, Plan
-from teamflow.core.state import ENDED, RunState, Status
+from teamflow.core.state import ENDED, RunState
 from teamflow.policy.decide import decide
 from teamflow.ports import Clock, Exited, Start, Started, Store, Target
+from teamflow.run.adoption import Adoption
 from teamflow.run.probes import Probes
 from teamflow.run.requests import cancel_problem
 from teamflow.run.roles import Attempts, Opening, Prober
 from teamflow.run.runlog import RunLog
-from teamflow.run.unplaced import Unplaced
 
 
 class Executor:
@@ -68,16 +66,10 @@ class Executor:
         self._ripple: dict[str, list[str]] = {}
         """Dependency that may run again → ended steps that must follow if it does."""
         self._probes = Probes(state, prober)
-        self._started: set[tuple[str, int, str]] = set()
+        self._adoption = Adoption(state)
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._turn_due = False
-        self._importing = False
-        self._backlog: deque[Started | Exited] = deque()
-        """Journal entries that came while others are still being taken in."""
-        self._unplaced = Unplaced()
-        self._buried = False
-        """A keeper was found dead when this session began: what it had been asked for may have been begun."""
         self._full: set[str] = set()
         """What cannot be written now."""
         self._loop = asyncio.get_running_loop()
@@ -119,7 +111,7 @@ class Executor:
                 task.cancel()
             self._attempts.close()
             self._log.store_now()
-        for step, attempt in self._unplaced.running():
+        for step, attempt in self._adoption.unclaimed():
             self._target.stop(step, attempt, grace=0.0, cause="cancel")
         # Together: what the keeper did is in its journal, whatever becomes of the records.
         await asyncio.gather(self._log.flush(unless=self._abandoned), self._target.close())
@@ -127,40 +119,33 @@ class Executor:
 
     async def _take_in(self) -> None:
         """What the journal has, from its beginning: what the log has no record of is decided again and recorded."""
-        self._importing = True
+        self._adoption.importing = True
         self._probes.pause()
         await self._target.open(self, after=0)
         self._turn(may_start=False)
-        while self._backlog:
-            entry = self._backlog.popleft()
-            self._started.add((entry.step, entry.attempt, entry.phase))
-            if isinstance(entry, Started):
-                self._import_start(entry)
-            elif self._placed(entry):
+        for entry in self._adoption.held_back():
+            self._adoption.seen(entry)
+            if isinstance(entry, Exited):
                 await self._conclude(entry)
+            elif (start := self._adoption.missing_start(entry)) is not None:
+                self.record(start)
             self._turn(may_start=False)
-        self._importing = False
+        self._adoption.importing = False
         self._log.touch(self._probes.resume())
 
     def _settle_adopted(self) -> None:
-        """Attempts that ran before this session. What was decided but is not in the journal is asked for (again); if
-        its keeper was killed, nobody knows whether it began, and it is lost. A stop is told again."""
+        """Attempts that ran before this session: what was asked for in vain is asked for again."""
         self._log.touch(self.state.running)
-        for step_id in sorted(self.state.running):
-            live = self.state.steps[step_id].live
-            if live is None:
-                continue
-            mine = (step_id, live.number)
-            if any(key[:2] == mine and live.phase in ("", key[2]) for key in self._started):
-                if live.stopping is not None:
-                    self._stop_attempt(*mine, live.stopping)
-            elif self._buried:
-                reason = "its keeper was killed before it had said whether it began"
-                self.record(AttemptEnded(*mine, Failed(FailureClass.LOST, reason), live.phase or "agent"))
-            elif live.phase:
-                self._start(self._attempts.phase(PhaseEnded(*mine, "", live.phase, self.state.journal)))
-            else:
-                self._begin(AttemptStarted(*mine, live.cause, live.continues, live.reason))
+        for event in self._adoption.unsettled():
+            match event:
+                case AttemptStopping(step=step, attempt=attempt, cause=cause):
+                    self._stop_attempt(step, attempt, cause)
+                case AttemptStarted():
+                    self._begin(event)
+                case PhaseEnded():
+                    self._start(self._attempts.phase(event))
+                case AttemptEnded():
+                    self.record(event)
 
     @property
     def abandoned(self) -> bool:
@@ -195,12 +180,11 @@ class Executor:
 
     def journal(self, entries: Sequence[Started | Exited]) -> None:
         """Journal entries of the keeper, in order."""
-        if self._importing:
-            self._backlog.extend(entries)
+        if self._adoption.hold_back(entries):
             return
         for entry in entries:
-            self._started.add((entry.step, entry.attempt, entry.phase))
-            if isinstance(entry, Exited) and self._placed(entry):
+            self._adoption.seen(entry)
+            if isinstance(entry, Exited) and self._adoption.placed(entry):
                 self._take_exit(entry)
         if self._log.stirred:
             self._turn(may_start=self._may_start)
@@ -209,34 +193,6 @@ class Executor:
     def _may_start(self) -> bool:
         # A run that is being stopped starts nothing, and may be left whatever the disk does.
         return self.state.stop is not None or not (self._full or self._log.held)
-
-    def _import_start(self, entry: Started) -> None:
-        """A start in the journal proves its decision; a crash may have lost the record of it."""
-        known = self.state.steps.get(entry.step)
-        if known is None or known.status is not Status.QUEUED or entry.attempt != len(known.attempts) + 1:
-            if known is None or entry.attempt > len(known.attempts):
-                self._unplaced.hold(entry)
-            return
-        note = entry.note
-        continues = note.get("continues")
-        self.record(
-            AttemptStarted(
-                entry.step,
-                entry.attempt,
-                str(note.get("cause", "first")),
-                continues if isinstance(continues, int) else None,
-                str(note.get("reason", "")),
-            )
-        )
-
-    def _placed(self, exited: Exited) -> bool:
-        """Whether it ends the phase that runs by the log. What belongs to an attempt to come is kept for it."""
-        known = self.state.steps.get(exited.step)
-        if known is None or exited.attempt > len(known.attempts):
-            self._unplaced.hold(exited)
-            return False
-        live = known.live
-        return live is not None and live.number == exited.attempt and live.phase in ("", exited.phase)
 
     def _take_exit(self, exited: Exited) -> None:
         event = self._attempts.phase_ended(exited)
@@ -248,17 +204,17 @@ class Executor:
     async def _conclude(self, *exits: Exited) -> None:
         """Takes in ends of one attempt's phases, one after the other."""
         for exited in exits:
-            if self._placed(exited):
+            if self._adoption.placed(exited):
                 self._take_end(self._attempts.phase_ended(exited) or await self._attempts.conclude(exited))
         self._wake()
 
     def _take_end(self, event: PhaseEnded | AttemptEnded) -> None:
         self.record(event)
-        if isinstance(event, PhaseEnded) and not self._importing:
+        if isinstance(event, PhaseEnded) and not self._adoption.importing:
             self._start(self._attempts.phase(event))
 
     def keeper_lost(self, reason: str) -> None:
-        self._buried = self._buried or self._importing
+        self._adoption.keeper_lost()
         self._wake()
 
     def report(self, event: ProgressReported) -> None:
@@ -287,7 +243,7 @@ class Executor:
 
     def _scheduled_turn(self) -> None:
         self._turn_due = False
-        if not self._importing:
+        if not self._adoption.importing:
             self._turn(may_start=self._may_start)
 
     def _turn(self, *, may_start: bool) -> None:
@@ -345,7 +301,7 @@ class Executor:
             self.record(start)
             return
         self._start(start)
-        ends = self._unplaced.take(event.step, event.attempt)
+        ends = self._adoption.ends_of(event.step, event.attempt)
         if ends:
             self._spawn(self._conclude(*ends), name=f"conclude {event.step}")
 
