@@ -68,7 +68,8 @@ class FileWatch:
     def _begin(self, wanted: frozenset[str]) -> None:
         paths = [f"{self._root}/{name}" if name else self._root for name in sorted(wanted)]
         # The new watch begins before the old one ends: what changes meanwhile is told twice, not never.
-        notify = RustNotify(paths, False, self._polling, _POLL_MS, False, True)
+        debug, recursive, ignore_denied = False, False, True
+        notify = RustNotify(paths, debug, self._polling, _POLL_MS, recursive, ignore_denied)
         self._end()
         self._stop = threading.Event()
         thread = threading.Thread(target=self._follow, args=(notify, self._stop), name="teamflow-watch", daemon=True)

@@ -9,7 +9,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from teamflow.core.outcome import Artifact
 from teamflow.plan.key import KeyParts, key_from_json, key_to_json
@@ -118,6 +118,17 @@ class ProjectReads:
         """What the last look rests on, as stats; None where they prove nothing (see `app/fresh.py`)."""
         with self._lock:
             return None if self._by_git else self._open().witness()
+
+    def places(self, patterns: Iterable[Sequence[str]]) -> frozenset[str]:
+        """Directories in which a change can make a difference; patterns that cannot be followed are left out."""
+        with self._lock:
+            digester = self._open()
+            for each in patterns:
+                try:
+                    digester.digests(each)
+                except WorkspaceError:
+                    continue
+            return digester.places()
 
     def look_again(self) -> None:
         """Files may have changed since the last look."""

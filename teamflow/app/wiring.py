@@ -221,7 +221,7 @@ def _opening(
 
     def events(state: RunState) -> Iterator[Event]:
         if session.resumed:
-            yield from opening(session, state, put_plan=put_plan, expect_ripple=executor.expect_ripple, force=force)
+            yield from opening(session, state, put_plan=put_plan, expect_ripple=executor.followers.expect, force=force)
         if session.taken is not None:
             yield session.taken
         found = prober.sweep() if session.resumed else cached

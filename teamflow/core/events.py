@@ -39,10 +39,11 @@ class RunnerStarted(NamedTuple):
 
 class PlanRevised(NamedTuple):
     """The plan is now `revision` (stored beside the log). Steps that are not in it are removed; those that were added
-    to a step that it still has stay."""
+    to a step that it still has stay. `max_parallel`: what is in force from now on; None: what was."""
 
     revision: int
     reason: str
+    max_parallel: int | None = None
 
 
 class StepsAdded(NamedTuple):

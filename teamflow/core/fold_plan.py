@@ -11,7 +11,7 @@ from teamflow.core.added import effective
 from teamflow.core.events import PlanRevised, Record, Reopened, StepsAdded
 from teamflow.core.fold_step import check, recount
 from teamflow.core.outcome import Stopped
-from teamflow.core.plan import ASK, Edge, Plan
+from teamflow.core.plan import ASK, Edge, Plan, Step
 from teamflow.core.questions import withdraw
 from teamflow.core.state import ENDED, IllegalTransition, RunState, Status, StepState, needs_look
 
@@ -32,11 +32,7 @@ def adopt(state: RunState, plan: Plan, before: dict[str, StepState]) -> None:
             state.dependents[edge.on].append(Edge(step.id, edge.when, edge.why))
         if step.max_failures is not None:
             state.siblings.setdefault(step.agent, []).append(step.id)
-        known = old.get(step.id)
-        if known is None:
-            known = StepState(step)
-        known.step = step
-        state.steps[step.id] = known
+        state.steps[step.id] = _redefined(old.get(step.id), step)
     for step_id, known in old.items():
         if step_id not in state.steps and known.live is not None:
             _keep_until_stopped(state, step_id, known)
@@ -50,6 +46,17 @@ def adopt(state: RunState, plan: Plan, before: dict[str, StepState]) -> None:
         # In a new state nothing has ended, so all that a step depends on is open, as it was made to say.
         if known.status in (Status.PENDING, Status.QUEUED) and (old or not known.step.edges):
             recount(state, known)
+
+
+def _redefined(known: StepState | None, step: Step) -> StepState:
+    if known is None:
+        return StepState(step)
+    if known.status in (Status.PENDING, Status.QUEUED) and known.step != step:
+        # What was found of it before is of another definition.
+        known.admitted = not needs_look(step)
+        known.key = None
+    known.step = step
+    return known
 
 
 def _keep_until_stopped(state: RunState, step_id: str, known: StepState) -> None:
@@ -67,6 +74,8 @@ def _keep_until_stopped(state: RunState, step_id: str, known: StepState) -> None
 def plan_revised(state: RunState, event: PlanRevised, plans: dict[int, Plan]) -> list[str]:
     state.revision = event.revision
     state.ended = None
+    if event.max_parallel is not None and state.runner is not None:
+        state.runner = state.runner._replace(max_parallel=event.max_parallel)
     adopt(state, plans[event.revision], state.steps)
     return list(state.open)
 

@@ -186,6 +186,9 @@ def _after_attempt(state: RunState, known: StepState, now: Now, run: Mapping[str
     if known.cancelled_by is not None:
         # A result that comes after the cancel stays on its attempt and never revives the step.
         return _cancelled(known)
+    if newest.stopping == REDEFINED:
+        reason = "its definition changed while it ran"
+        return Reopened((step.id,), "relaunch", {step.id: reason}, by=step.id)
     match newest.outcome:
         case Succeeded():
             if step.loop is not None and state.stop is None:
@@ -213,9 +216,6 @@ def _after_attempt(state: RunState, known: StepState, now: Now, run: Mapping[str
 def _after_stop(state: RunState, step: Step, cause: str, now: Now, *, attempt: int) -> Event:
     if state.stop is None and cause in _RESUMABLE:
         return RetryScheduled(step.id, "resume", 0.0, now.boot, now.mono, f"goes on after {cause}", attempt)
-    if cause == REDEFINED:
-        reason = "its definition changed while it ran"
-        return RetryScheduled(step.id, "relaunch", 0.0, now.boot, now.mono, reason)
     if cause == "fail_fast":
         return StepEnded(step.id, "cancelled", state.stop.reason if state.stop else "another step failed")
     if cause == "limit":

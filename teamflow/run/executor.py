@@ -18,7 +18,6 @@ from teamflow.core.events import (
     PhaseEnded,
     ProgressReported,
     Record,
-    Reopened,
     RequestAnswered,
     RunEnded,
     RunnerStarted,
@@ -26,10 +25,11 @@ from teamflow.core.events import (
     StopRequested,
 )
 from teamflow.core.plan import Json, Plan
-from teamflow.core.state import ENDED, RunState
+from teamflow.core.state import RunState
 from teamflow.policy.decide import decide
 from teamflow.ports import Clock, Exited, Start, Started, Store, Target
 from teamflow.run.adoption import Adoption
+from teamflow.run.followers import Followers
 from teamflow.run.probes import Probes
 from teamflow.run.requests import cancel_problem
 from teamflow.run.roles import Attempts, Opening, Prober
@@ -56,15 +56,19 @@ class Executor:
         publish: Callable[[Sequence[Record]], None],
         tell: Callable[[str | None], None],
         plans: dict[int, Plan] | None = None,
+        stays: bool = False,
     ) -> None:
+        """`stays`: the end of the run is no reason to leave, only a stop is: something may open steps again."""
         self.state = state
         self._log = RunLog(state, store=store, clock=clock, publish=publish, plans=plans)
         self._target = target
         self._tell = tell
         self._attempts = attempts
         self._run = run
-        self._ripple: dict[str, list[str]] = {}
-        """Dependency that may run again → ended steps that must follow if it does."""
+        self._stays = stays
+        self.followers = Followers(state)
+        self._withheld = False
+        """Nothing new starts for now: what would may be about to change."""
         self._probes = Probes(state, prober)
         self._adoption = Adoption(state)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -92,13 +96,7 @@ class Executor:
         self._until = until
         self.record(session)
         await self._take_in()
-        before = self.state.seq
-        for event in opening(self.state):
-            self.record(event)
-            self._act(event)
-        # What a start in the journal cannot prove (a revision, steps opened again) must be safe before there is one.
-        if self.state.seq > before:
-            self._log.hold()
+        self.settle(opening)
         self._attempts.adopt()
         self._settle_adopted()
         self._wake()
@@ -116,6 +114,22 @@ class Executor:
         # Together: what the keeper did is in its journal, whatever becomes of the records.
         await asyncio.gather(self._log.flush(unless=self._abandoned), self._target.close())
         return ended
+
+    def settle(self, opening: Opening) -> None:
+        """Records what has changed outside, at the beginning and whenever a watch sees something."""
+        before = self.state.seq
+        for event in opening(self.state):
+            self.record(event)
+            self._act(event)
+        # What a start in the journal cannot prove (a revision, steps opened again) must be safe before there is one.
+        if self.state.seq > before:
+            self._log.hold()
+        self._wake()
+
+    def withhold(self, *, on: bool) -> None:
+        """Whether nothing new may start for now."""
+        self._withheld = on
+        self._wake()
 
     async def _take_in(self) -> None:
         """What the journal has, from its beginning: what the log has no record of is decided again and recorded."""
@@ -158,6 +172,9 @@ class Executor:
             if not self._abandoned.done():
                 self._abandoned.set_result(None)
             return
+        if self.state.ended is not None:
+            self._done.set_result(self.state.ended)
+            return
         self.record(StopRequested(cause, reason, kill))
         if kill:
             self._kill_all()
@@ -192,7 +209,7 @@ class Executor:
     @property
     def _may_start(self) -> bool:
         # A run that is being stopped starts nothing, and may be left whatever the disk does.
-        return self.state.stop is not None or not (self._full or self._log.held)
+        return self.state.stop is not None or not (self._full or self._log.held or self._withheld)
 
     def _take_exit(self, exited: Exited) -> None:
         event = self._attempts.phase_ended(exited)
@@ -258,11 +275,20 @@ class Executor:
                     self._done.set_result(None)
                 return
             for event in decision.events:
-                if self._ripple and isinstance(event, StepEnded) and event.status == "succeeded":
-                    # Before its end: a crash in between must not forget who has to follow.
-                    self._spread(event.step)
-                self.record(event)
-                self._act(event)
+                self._decided(event)
+
+    def _decided(self, event: Event) -> None:
+        if not isinstance(event, StepEnded):
+            self.record(event)
+            self._act(event)
+            return
+        if event.status == "succeeded":
+            for follow in self.followers.of_success(event.step):
+                self.record(follow)
+        self.record(event)
+        for follow in self.followers.of_end(event.step):
+            self.record(follow)
+            self._log.hold()
 
     def record(self, event: Event) -> None:
         """Appends an event to the log and applies it."""
@@ -273,24 +299,13 @@ class Executor:
         if self._log.durable(seq):
             self._wake()
 
-    def expect_ripple(self, ripple: Mapping[str, Sequence[str]]) -> None:
-        """`ripple`: ended step → dependencies; it is opened again once one of them has really been run."""
-        for step_id, dependencies in ripple.items():
-            for dependency in dependencies:
-                self._ripple.setdefault(dependency, []).append(step_id)
-
-    def _spread(self, dependency: str) -> None:
-        for step_id in self._ripple.pop(dependency, ()):
-            if self.state.steps[step_id].status in ENDED:
-                self.record(Reopened((step_id,), "revision", {step_id: f"{dependency} ran again"}))
-
     def _act(self, event: Event) -> None:
         match event:
             case AttemptStarted():
                 self._begin(event)
             case AttemptStopping(step=step, attempt=attempt, cause=cause):
                 self._stop_attempt(step, attempt, cause)
-            case RunEnded():
+            case RunEnded() if not self._stays or self.state.stop is not None:
                 self._done.set_result(event)
             case _:
                 pass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 from teamflow.core.outcome import Artifact
@@ -75,6 +75,10 @@ class Reads(Protocol):
         ...
 
     def witness(self) -> Witness | None: ...
+
+    def places(self, patterns: Iterable[Sequence[str]]) -> frozenset[str]:
+        """Directories in which a change can make a difference to what these patterns stand for."""
+        ...
 
     def look_again(self) -> None:
         """Files may have changed since the last look."""

@@ -201,6 +201,27 @@ class Prober:
         self._reads.save()
         self._results.close()
 
+    # -- while somebody watches ------------------------------------------------------------------------------
+
+    def now(self, step_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """(key, what changed in it since the step's last look-up) of steps as their files are now; "" for no key."""
+        self._reads.look_again()
+        found: dict[str, tuple[str, str]] = {}
+        for step_id in step_ids:
+            known = self._state.steps.get(step_id)
+            one = self._ask(known.step) if known is not None else None
+            if isinstance(one, Admitted):
+                found[step_id] = ("", one.reason)
+            elif one is not None:
+                before = self._parts.get(step_id) or self._results.last_parts(step_id)
+                found[step_id] = (one.key, "" if before is None else difference(before, one.parts))
+        return found
+
+    def places(self, patterns: Iterable[Sequence[str]]) -> frozenset[str]:
+        """Directories in which a change can make a difference to what these patterns stand for."""
+        self._reads.look_again()
+        return self._reads.places(patterns)
+
     # -- after a success -------------------------------------------------------------------------------------
 
     def artifacts(self, step: Step, rendering: Rendering) -> tuple[Artifact, ...] | Failed:

@@ -118,6 +118,11 @@ class ReadsDigester:
         self._cache.save_stats(self._root, pack(self._known))
         self._learnt = False
 
+    def places(self) -> frozenset[str]:
+        """The directories, also ones that are not there, that were looked into since the last `look_again`."""
+        parents = (path.rpartition("/")[0] for path in (*self._seen, *self._tree.absent()))
+        return frozenset((*parents, *self._tree.listed(), *self._tree.absent()))
+
     def witness(self) -> tuple[dict[str, Stat | None], dict[str, Stat]] | None:
         """What was looked at since the last `look_again`: files (None: not there) and listed directories, by path.
 

@@ -1,0 +1,117 @@
+"""What a change does to a run that is alive: which steps are opened again, which are stopped, which come later.
+
+Pure over the state and the steps that changed (`docs/team-file.md`, "Watch"). Like `plan/converge.py`, which is for a
+run that is taken up again, but nothing is touched that does not depend on a change: what failed stays failed. In the
+order of the plan:
+
+- a step that has ended and changed is opened again, and so is what depends on it;
+- what depends on it through a step that is only looked up again follows when that has really been run;
+- a running step is stopped and started again where a definition changed, its own or one before it; a changed file
+  stops nothing, and the step is opened again once it has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Final, NamedTuple
+
+from teamflow.core.plan import Step
+from teamflow.core.state import ENDED, RunState, Status, StepState
+
+
+class Rippled(NamedTuple):
+    """Step id → reason, by what happens to it."""
+
+    reopen: dict[str, str]
+    """Ended or waiting ones that are opened again."""
+    stop: dict[str, str]
+    """Running ones that are stopped and started again."""
+    later: dict[str, str]
+    """Running ones that are opened again once they have ended."""
+    ripple: dict[str, tuple[str, ...]]
+    """Step → dependencies; if one of them is run and not found in the cache, the step is opened again."""
+
+    def __bool__(self) -> bool:
+        return bool(self.reopen or self.stop or self.later or self.ripple)
+
+
+class _Fate(Enum):
+    """What a step's dependents may expect of it."""
+
+    STAYS = auto()
+    MAYBE = auto()
+    RUNS = auto()
+    REDEFINED = auto()
+
+
+_AGAIN: Final = (_Fate.RUNS, _Fate.REDEFINED)
+
+
+def rippled(state: RunState, *, redefined: Mapping[str, str], touched: Mapping[str, str]) -> Rippled:
+    """What follows when the definitions of `redefined` and the files of `touched` (step id → reason) have changed."""
+    out = Rippled({}, {}, {}, {})
+    fates: dict[str, _Fate] = {}
+    for step in state.plan.steps:
+        known = state.steps[step.id]
+        fates[step.id] = _settle(_Case(step, known, fates, redefined.get(step.id), touched.get(step.id)), out)
+    return out
+
+
+class _Case(NamedTuple):
+    step: Step
+    known: StepState
+    fates: Mapping[str, _Fate]
+    redefined: str | None
+    touched: str | None
+
+    def before(self, *fates: _Fate) -> tuple[str, ...]:
+        return tuple(edge.on for edge in self.step.edges if self.fates.get(edge.on) in fates)
+
+    @property
+    def fate(self) -> _Fate:
+        """By itself and what comes before it."""
+        if self.redefined is not None or self.before(_Fate.REDEFINED):
+            return _Fate.REDEFINED
+        if self.touched is not None or self.before(_Fate.RUNS):
+            return _Fate.RUNS
+        return _Fate.MAYBE if self.before(_Fate.MAYBE) else _Fate.STAYS
+
+    @property
+    def reason(self) -> str:
+        own = self.redefined or self.touched
+        if own is not None:
+            return own
+        again = self.before(*_AGAIN) or self.before(_Fate.MAYBE)
+        more = f" (and {len(again) - 1} more)" if len(again) > 1 else ""
+        return f"{again[0]}{more} {'runs' if self.before(*_AGAIN) else 'may run'} again"
+
+
+def _settle(case: _Case, out: Rippled) -> _Fate:
+    fate, step_id = case.fate, case.step.id
+    if fate is _Fate.STAYS:
+        return fate
+    status = case.known.status
+    if status in (Status.PENDING, Status.QUEUED):
+        return fate
+    if status is Status.RUNNING:
+        _settle_running(case, fate, out)
+        return fate
+    if status is Status.WAITING and case.known.waiting_by == "user" and case.redefined is None:
+        return fate
+    if status in ENDED and fate is _Fate.MAYBE and not case.step.cache:
+        out.ripple[step_id] = case.before(_Fate.MAYBE)
+        return fate
+    keyed = case.step.cache and case.redefined is None and case.touched is None
+    out.reopen[step_id] = f"looked up again: {case.reason}" if keyed else case.reason
+    return _Fate.MAYBE if keyed else fate
+
+
+def _settle_running(case: _Case, fate: _Fate, out: Rippled) -> None:
+    match fate:
+        case _Fate.REDEFINED:
+            out.stop[case.step.id] = case.reason
+        case _Fate.RUNS:
+            out.later[case.step.id] = case.reason
+        case _:
+            out.ripple[case.step.id] = case.before(_Fate.MAYBE)

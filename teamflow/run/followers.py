@@ -1,0 +1,51 @@
+"""Steps that are to be opened again because of others: once those have really been run, or once they themselves end.
+
+Decides nothing: `plan/converge.py` and `plan/ripple.py` say who follows whom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from teamflow.core.events import Reopened
+from teamflow.core.state import ENDED, RunState, Status
+
+
+class Followers:
+    """Asked at the end of every step; gives the records that open its followers again."""
+
+    def __init__(self, state: RunState) -> None:
+        self._state = state
+        self._after: dict[str, list[str]] = {}
+        """Dependency that may run again → steps that must follow if it does."""
+        self._later: dict[str, str] = {}
+        """Running step → why it is opened again once it has ended."""
+
+    def expect(self, ripple: Mapping[str, Sequence[str]], later: Mapping[str, str] | None = None) -> None:
+        """`ripple`: step → dependencies; it is opened again once one of them has really been run.
+
+        `later`: running step → why it is opened again once it has ended.
+        """
+        for step_id, dependencies in ripple.items():
+            for dependency in dependencies:
+                self._after.setdefault(dependency, []).append(step_id)
+        self._later.update(later or {})
+
+    def of_success(self, dependency: str) -> Iterator[Reopened]:
+        """To be recorded before the end of the dependency: a crash in between must not forget who has to follow."""
+        for step_id in self._after.pop(dependency, ()):
+            known = self._state.steps.get(step_id)
+            if known is None:
+                continue
+            reason = f"{dependency} ran again"
+            if known.status in ENDED:
+                yield Reopened((step_id,), "revision", {step_id: reason})
+            elif known.status is Status.RUNNING:
+                self._later[step_id] = reason
+
+    def of_end(self, step_id: str) -> Iterator[Reopened]:
+        """To be recorded after the end of the step itself."""
+        reason = self._later.pop(step_id, None)
+        known = self._state.steps.get(step_id)
+        if reason is not None and known is not None and known.status in ENDED and known.cancelled_by is None:
+            yield Reopened((step_id,), "revision", {step_id: reason})
