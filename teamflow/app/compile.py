@@ -57,7 +57,9 @@ class Compiled(NamedTuple):
     """Digest of the plan as runs store it; empty without a plan."""
 
 
-def compile_team(root: str, request: Request, *, directory: str | None) -> Compiled:
+def compile_team(
+    root: str, request: Request, *, directory: str | None, sources: ProjectFiles | None = None
+) -> Compiled:
     """The plan of a request. `directory`: where compiled plans are kept; None: nowhere."""
     place = None if directory is None else f"{directory}/{_name(request)}"
     keepable = place is not None and not any("=@" in word for word in request.given)
@@ -67,7 +69,7 @@ def compile_team(root: str, request: Request, *, directory: str | None) -> Compi
             plan, stored = kept
             return Compiled(plan, None, {}, None, _given(request, plan), stored)
     begun = _clock()
-    compiled = _compile(root, request)
+    compiled = _compile(root, request, sources or ProjectFiles(root))
     made, found = compiled.plan, compiled.diagnostics
     if made is None:
         return compiled
@@ -79,13 +81,13 @@ def compile_team(root: str, request: Request, *, directory: str | None) -> Compi
     return compiled._replace(given=_given(request, made), stored=stored)
 
 
-def _compile(root: str, request: Request) -> Compiled:
+def _compile(root: str, request: Request, sources: ProjectFiles) -> Compiled:
     from teamflow.plan.planner import make_plan
     from teamflow.plan.selection import Selection
     from teamflow.team.inputs import bind_inputs
     from teamflow.team.load import load
 
-    loaded = load(request.file, sources=ProjectFiles(root))
+    loaded = load(request.file, sources=sources)
     if loaded.team is None:
         return Compiled(None, loaded.diagnostics, loaded.sources, None)
     found = loaded.diagnostics

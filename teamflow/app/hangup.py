@@ -9,10 +9,14 @@ import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from teamflow.app.parts import Screen
+from teamflow.app.parts import ChangedStep, Screen
 from teamflow.core.events import Record, RunEnded
 from teamflow.core.state import RunState
+
+if TYPE_CHECKING:
+    from teamflow.app.compile import Compiled
 
 
 def detach() -> None:
@@ -48,6 +52,18 @@ class Sheltered:
     def trouble(self, message: str | None) -> None:
         with _shelter():
             self._screen.trouble(message)
+
+    def problems(self, compiled: Compiled | None, message: str) -> None:
+        with _shelter():
+            self._screen.problems(compiled, message)
+
+    def changed(self, steps: Sequence[ChangedStep], message: str) -> None:
+        with _shelter():
+            self._screen.changed(steps, message)
+
+    def rest(self, state: RunState, ended: RunEnded, *, files: int) -> None:
+        with _shelter():
+            self._screen.rest(state, ended, files=files)
 
     def end(self, state: RunState, ended: RunEnded) -> None:
         with _shelter():

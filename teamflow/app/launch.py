@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from teamflow.app.parts import Screen, Wired
+    from teamflow.app.replan import Watch
     from teamflow.app.secrets import Secrets
     from teamflow.app.session import Busy, Session
     from teamflow.core.events import Cached, RunEnded
@@ -70,6 +71,8 @@ class RunOptions(NamedTuple):
     fail_fast: bool = False
     max_parallel: int | None = None
     detach: bool = False
+    watch: bool = False
+    """Stay when the run has ended, and act on changed files."""
 
     @property
     def plain(self) -> bool:
@@ -258,7 +261,7 @@ def _drive(database: Database, session: Session, wired: Wired, options: RunOptio
     screen = front.screen(session.row, wired)
     prober = make_prober(session.state, wired, screen)
     cached = None if session.resumed else prober.sweep()
-    if cached is not None and len(cached.hits) == len(session.plan.steps):
+    if cached is not None and len(cached.hits) == len(session.plan.steps) and not options.watch:
         from teamflow.app.settled import finish
 
         name = certificate_name(database, options, session)
@@ -302,10 +305,20 @@ def _loop(
             parallel=parallel,
             cached=cached,
             fail_fast=options.fail_fast,
+            watch=_watch(session, wired, options) if options.watch else None,
         )
     )
     assert ended is not None
     return exit_code(ended)
+
+
+def _watch(session: Session, wired: Wired, options: RunOptions) -> Watch:
+    from teamflow.app.replan import Watch, replanner
+
+    words = Request("", (), {}, options.steps, options.since, options.until, options.overrides)
+    given = json.loads(session.row.inputs)
+    again = replanner(wired.root, session.plan, given=given, words=words, refuse=refused)
+    return Watch(again, lambda plan: options.max_parallel or plan.limits.max_parallel or cores())
 
 
 def _asyncio_without_tls() -> ModuleType:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from teamflow.app.cachework import CacheResults, ProjectReads, file_artifact
 from teamflow.core.events import Record, RunEnded
@@ -11,6 +11,17 @@ from teamflow.core.plan import Json
 from teamflow.core.state import RunState
 from teamflow.run.probe import Prober
 from teamflow.store.layout import Layout
+
+if TYPE_CHECKING:
+    from teamflow.app.compile import Compiled
+
+
+class ChangedStep(NamedTuple):
+    """One line of what a save does. kind: added | removed | again | changed (its turn has not come yet)."""
+
+    step: str
+    kind: str
+    reason: str
 
 
 class Screen(Protocol):
@@ -25,6 +36,18 @@ class Screen(Protocol):
         ...
 
     def trouble(self, message: str | None) -> None: ...
+
+    def problems(self, compiled: Compiled | None, message: str) -> None:
+        """Why a save is not acted on; (None, "") takes it back."""
+        ...
+
+    def changed(self, steps: Sequence[ChangedStep], message: str) -> None:
+        """What a save does to a run that is watched."""
+        ...
+
+    def rest(self, state: RunState, ended: RunEnded, *, files: int) -> None:
+        """A watched run has nothing left to do until something changes; `files` defining files are followed."""
+        ...
 
     def end(self, state: RunState, ended: RunEnded) -> None: ...
 

@@ -10,14 +10,16 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
-from teamflow.app.failpoints import failpoint, guarded
+from teamflow.app.bridge import Bridge
+from teamflow.app.failpoints import CrashingStore, failpoint, guarded
 from teamflow.app.hangup import Sheltered, detach, is_hangup
 from teamflow.app.parts import Screen, Wired
+from teamflow.app.replan import Watch
 from teamflow.app.session import Session, opening
-from teamflow.core.events import Cached, CancelRequested, Event, ProgressReported, RunEnded, RunnerStarted
+from teamflow.core.events import Cached, CancelRequested, Event, RunEnded, RunnerStarted
 from teamflow.core.invocation import Brief, Exit
 from teamflow.core.outcome import Failed, Outcome
 from teamflow.core.plan import Json
@@ -56,6 +58,20 @@ class EngineTable:
         return outputs(text, schemas)
 
 
+class Loop(NamedTuple):
+    """What a run's loop consists of."""
+
+    executor: Executor
+    attempts: AttemptRunner
+    prober: Prober
+    store: Writer | CrashingStore
+    writer: Writer
+    bridge: Bridge
+    screen: Screen
+    pool: ThreadPoolExecutor
+    """One thread, for what reads and digests files."""
+
+
 async def run_to_end(
     database: Database,
     session: Session,
@@ -68,54 +84,81 @@ async def run_to_end(
     cached: Cached | None = None,
     fail_fast: bool = False,
     cancel: Cancel | None = None,
+    watch: Watch | None = None,
 ) -> RunEnded | None:
     """Drives the run until it ends; every adapter is closed on the way out.
 
     `keeper`: started already, for a new run. `cached`: what a sweep before it has found. `cancel`: only do that, and
-    leave (None) when it is done; `parallel` is then 0, so nothing starts.
+    leave (None) when it is done; `parallel` is then 0, so nothing starts. `watch`: stay, and follow the files.
     """
-    loop = asyncio.get_running_loop()
+    running = asyncio.get_running_loop()
+    loop = _loop(database, session, wired, Sheltered(screen), prober, keeper=keeper, stays=watch is not None)
+    executor, state = loop.executor, session.state
+    begin = RunnerStarted(SystemClock().now().boot, os.getpid(), parallel, fail_fast, session.resumed)
+    first = _opening(session, executor, loop.store.put_plan, prober, cached, wired.force)
+    until = None
+    if cancel is not None:
+        first, until = cancel.opening, cancel.done
+    loop.screen.begin(state)
+    try:
+        with ExitStack() as meanwhile:
+            meanwhile.enter_context(_listening(running, database, wired, executor))
+            if watch is not None:
+                # Imported here: only a watch needs it, and what it brings along is slow to import.
+                from teamflow.app.watched import watched
+
+                meanwhile.enter_context(watched(watch, session, loop, root=wired.root))
+            ended = await executor.run(begin, first, until=until)
+    finally:
+        saved = running.run_in_executor(loop.pool, prober.close)
+        await asyncio.to_thread(loop.writer.close, timeout=1.0 if executor.abandoned else 10.0)
+        await saved
+        loop.pool.shutdown()
+    executor.durable(loop.writer.durable)
+    if ended is not None:
+        loop.screen.end(state, ended)
+    return ended
+
+
+def _loop(
+    database: Database,
+    session: Session,
+    wired: Wired,
+    screen: Screen,
+    prober: Prober,
+    *,
+    keeper: Child | None,
+    stays: bool,
+) -> Loop:
+    running = asyncio.get_running_loop()
     state, layout, clock = session.state, database.layout, SystemClock()
     place = Place(wired.root, layout.run(wired.number), wired.run)
     pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="teamflow-disk")
     orphan_after = session.plan.limits.orphan_after
     target = LocalTarget(place.run_dir, environ=wired.environ, orphan_after=orphan_after, early=keeper)
     prober.work_in(pool)
-    bridge = _Bridge(loop, screen := Sheltered(screen))
+    bridge = Bridge(running, screen)
     boundary = failpoint(wired.environ)
     on_durable = bridge.durable if boundary is None else boundary.around(bridge.durable)
     writer = Writer(layout, wired.number, after=state.seq, on_durable=on_durable, on_trouble=bridge.trouble)
     store, aimed, kept = guarded(boundary, writer, target, prober)
+    attempts = _attempts(state, wired, place, clock, target, kept, bridge, pool)
     executor = Executor(
         state,
         store=store,
         target=aimed,
         clock=clock,
-        attempts=_attempts(state, wired, place, clock, target, kept, bridge, pool),
+        attempts=attempts,
         prober=prober,
         run=wired.run,
-        publish=lambda records: screen.records(records, state),
+        publish=bridge.publish,
         tell=screen.trouble,
         plans=session.plans,
+        stays=stays,
     )
     bridge.executor = executor
-    loop.set_exception_handler(lambda loop, context: _broken(loop, context, executor))
-    begin = RunnerStarted(clock.now().boot, os.getpid(), parallel, fail_fast, session.resumed)
-    settled = _opening(session, executor, store.put_plan, prober, cached, wired.force)
-    screen.begin(state)
-    try:
-        with _listening(loop, database, wired, executor):
-            first, until = (cancel.opening, cancel.done) if cancel is not None else (settled, None)
-            ended = await executor.run(begin, first, until=until)
-    finally:
-        saved = loop.run_in_executor(pool, prober.close)
-        await asyncio.to_thread(writer.close, timeout=1.0 if executor.abandoned else 10.0)
-        await saved
-        pool.shutdown()
-    executor.durable(writer.durable)
-    if ended is not None:
-        screen.end(state, ended)
-    return ended
+    running.set_exception_handler(lambda loop, context: _broken(loop, context, executor))
+    return Loop(executor, attempts, prober, store, writer, bridge, screen, pool)
 
 
 @contextmanager
@@ -149,34 +192,6 @@ class Cancel(NamedTuple):
         return self.steps is not None and not any(step in state.open for step in self.steps)
 
 
-class _Bridge:
-    """Callbacks of the store's thread, handed over to the loop's."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, screen: Screen) -> None:
-        self._loop = loop
-        self._screen = screen
-        self.executor: Executor | None = None
-
-    def durable(self, seq: int) -> None:
-        if self.executor is not None:
-            self._loop.call_soon_threadsafe(self.executor.durable, seq)
-
-    def trouble(self, message: str | None) -> None:
-        self._loop.call_soon_threadsafe(self._trouble, message)
-
-    def _trouble(self, message: str | None) -> None:
-        if self.executor is not None:
-            self.executor.trouble("state.db", message)
-
-    def said(self, step: str, text: str) -> None:
-        """From the loop's thread or the disk thread."""
-        self._loop.call_soon_threadsafe(self._screen.said, step, text)
-
-    def report(self, event: ProgressReported) -> None:
-        if self.executor is not None:
-            self.executor.report(event)
-
-
 def _attempts(
     state: RunState,
     wired: Wired,
@@ -184,7 +199,7 @@ def _attempts(
     clock: SystemClock,
     target: LocalTarget,
     results: Results,
-    bridge: _Bridge,
+    bridge: Bridge,
     pool: ThreadPoolExecutor,
 ) -> AttemptRunner:
     environments = Environments(

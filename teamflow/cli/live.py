@@ -20,6 +20,7 @@ from rich.text import Text
 
 from teamflow.app.outputs import attempt_tail
 from teamflow.cli.output import use_color
+from teamflow.cli.screens import problem_text
 from teamflow.core.events import AttemptStarted, Now, Record, RunEnded, StepEnded
 from teamflow.core.state import RunState, Status
 from teamflow.run.clock import SystemClock
@@ -30,10 +31,13 @@ from teamflow.views.plain import PlainPrinter
 from teamflow.views.sanitize import cell, clean
 from teamflow.views.summary import summary
 from teamflow.views.text import HEADINGS, LastLine
+from teamflow.views.watching import changed_lines, rest_line
 from teamflow.views.width import fit, width
 
 if TYPE_CHECKING:
+    from teamflow.app.compile import Compiled
     from teamflow.app.inspect import Inspected
+    from teamflow.app.parts import ChangedStep
     from teamflow.core.redact import Redactor
 
 _REDRAW: Final = 0.25
@@ -79,11 +83,14 @@ class Screen:
         for line in lines:
             self.console.print(Text(line), soft_wrap=True)
 
-    def draw(self, state: RunState, header: RunHeader, now: Now, last: LastLine) -> None:
-        self._live.update(self.render(state, header, now, last), refresh=True)
+    def draw(self, state: RunState, header: RunHeader, now: Now, last: LastLine, *, below: Sequence[str] = ()) -> None:
+        self._live.update(self.render(state, header, now, last, below=below), refresh=True)
 
-    def render(self, state: RunState, header: RunHeader, now: Now, last: LastLine, *, whole: bool = False) -> Group:
-        lines = len(state.steps) if whole else max(1, self.console.height - _FRAME)
+    def render(
+        self, state: RunState, header: RunHeader, now: Now, last: LastLine, *, below: Sequence[str] = ()
+    ) -> Group:
+        """`below`: lines under the table, for what holds now."""
+        lines = max(1, self.console.height - _FRAME - len(below))
         shown = live_table(state, header, now, lines=lines, last_line=last)
         table = Table(box=None, pad_edge=False, show_edge=False, expand=False, header_style="bold")
         for heading in HEADINGS:
@@ -99,7 +106,8 @@ class Screen:
         parts: list[Text | Table] = [Text(shown.heading, no_wrap=True, overflow="ellipsis"), table]
         if shown.left_out:
             parts.append(Text(f"… and {shown.left_out} more"))
-        return Group(*parts, Text(shown.counts, no_wrap=True, overflow="ellipsis"))
+        parts.append(Text(shown.counts, no_wrap=True, overflow="ellipsis"))
+        return Group(*parts, *(Text(line, no_wrap=True, overflow="ellipsis") for line in below))
 
 
 class LiveScreen:
@@ -115,6 +123,8 @@ class LiveScreen:
         self._state: RunState | None = None
         self._handle: asyncio.TimerHandle | None = None
         self._failures = PlainPrinter(header, tail=self._tail)
+        self._below: list[str] = []
+        self._resting = ""
 
     def begin(self, state: RunState) -> None:
         self._state = state
@@ -136,6 +146,16 @@ class LiveScreen:
         told = f"warning: {message}" if message is not None else "the disk can be written again"
         self._screen.above([cell(told)])
 
+    def problems(self, compiled: Compiled | None, message: str) -> None:
+        self._below = [clean(line) for line in problem_text(compiled, message, color=False).split("\n")]
+
+    def changed(self, steps: Sequence[ChangedStep], message: str) -> None:
+        self._resting = ""
+        self._screen.above(changed_lines(steps, message))
+
+    def rest(self, state: RunState, ended: RunEnded, *, files: int) -> None:
+        self._resting = rest_line(ended, files=files)
+
     def end(self, state: RunState, ended: RunEnded) -> None:
         if self._handle is not None:
             self._handle.cancel()
@@ -146,7 +166,8 @@ class LiveScreen:
 
     def _redraw(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._state is not None:
-            self._screen.draw(self._state, self._header, self._clock.now(), self._last)
+            below = [*self._below, *([self._resting] if self._resting else [])]
+            self._screen.draw(self._state, self._header, self._clock.now(), self._last, below=below)
         self._handle = loop.call_later(_REDRAW, self._redraw, loop)
 
     def _last(self, step: str, attempt: int) -> str:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from teamflow.app.outputs import attempt_tail
-from teamflow.app.parts import Screen, Wired
+from teamflow.app.parts import ChangedStep, Screen, Wired
 from teamflow.core.events import Record, RunEnded
 from teamflow.core.redact import Redactor
 from teamflow.core.state import RunState
 from teamflow.run.clock import SystemClock
 from teamflow.views.header import RunHeader
 from teamflow.views.json import json_text, record_object
+
+if TYPE_CHECKING:
+    from teamflow.app.compile import Compiled
 
 
 class RecordingScreen:
@@ -53,6 +56,15 @@ class RecordingScreen:
 
     def trouble(self, message: str | None) -> None:
         self._screen.trouble(message)
+
+    def problems(self, compiled: Compiled | None, message: str) -> None:
+        self._screen.problems(compiled, message)
+
+    def changed(self, steps: Sequence[ChangedStep], message: str) -> None:
+        self._screen.changed(steps, message)
+
+    def rest(self, state: RunState, ended: RunEnded, *, files: int) -> None:
+        self._screen.rest(state, ended, files=files)
 
     def end(self, state: RunState, ended: RunEnded) -> None:
         self._screen.end(state, ended)

@@ -29,6 +29,7 @@ from teamflow.cli.verb import VerbCommand
 @click.option("--force", multiple=True, metavar="STEP", help="Run this step even if the cache has its result.")
 @click.option("--no-cache", is_flag=True, help="Use no result of the cache; results are still stored.")
 @click.option("--new", is_flag=True, help="Start a new run, even if the last one is not finished.")
+@click.option("--watch", is_flag=True, help="Stay, and run again what a saved file changes.")
 @click.option("--fail-fast", is_flag=True, help="The first failure stops all other steps.")
 @click.option("--max-parallel", type=click.IntRange(min=1), metavar="N", help="At most N steps at once.")
 @click.option(
@@ -50,6 +51,7 @@ def run(
     force: tuple[str, ...],
     no_cache: bool,
     new: bool,
+    watch: bool,
     fail_fast: bool,
     max_parallel: int | None,
     overrides: tuple[str, ...],
@@ -78,6 +80,7 @@ def run(
         fail_fast=fail_fast,
         max_parallel=max_parallel,
         detach=detach,
+        watch=watch,
     )
     front = TerminalFront(progress=progress, junit=junit, events=events)
     return run_team(options, front, environ=os.environ, directory=os.getcwd())

@@ -20,6 +20,9 @@ from teamflow.views.header import RunHeader
 if TYPE_CHECKING:
     import asyncio
 
+    from teamflow.app.compile import Compiled
+    from teamflow.app.parts import ChangedStep
+
 
 _POLL: Final = 0.1
 _CHUNK: Final = 256 * 1024
@@ -28,6 +31,20 @@ _LONGEST_LINE: Final = 64 * 1024
 
 _BACKLOG: Final = 1024 * 1024
 """Bytes of one step's output that may wait to be shown; more is left out, and said so."""
+
+
+def problem_text(compiled: Compiled | None, message: str, *, color: bool) -> str:
+    """Why a save is not acted on, for people; empty when it is."""
+    parts = []
+    if compiled is not None and compiled.diagnostics:
+        from teamflow.views.diagnostics import to_text
+
+        parts.append(to_text(compiled.diagnostics, compiled.sources, color=color).rstrip("\n"))
+    if message:
+        parts.append(message)
+    if parts and compiled is not None:
+        parts.append("the last good plan stays in force")
+    return "\n".join(parts)
 
 
 class QuietScreen:
@@ -39,6 +56,8 @@ class QuietScreen:
         self._quiet = quiet
         self._clock = SystemClock()
         self._since = self._clock.now().wall
+        self._problems = ""
+        self._rested: RunEnded | None = None
 
     def begin(self, state: RunState) -> None:
         pass
@@ -52,7 +71,34 @@ class QuietScreen:
     def trouble(self, message: str | None) -> None:
         self.say([f"warning: {message}" if message is not None else "the disk can be written again"])
 
+    def problems(self, compiled: Compiled | None, message: str) -> None:
+        text = problem_text(compiled, message, color=False)
+        if text != self._problems:
+            self._problems = text
+            from teamflow.views.watching import VALID_AGAIN
+
+            self.say([text or VALID_AGAIN])
+
+    def changed(self, steps: Sequence[ChangedStep], message: str) -> None:
+        if not self._quiet:
+            from teamflow.views.watching import changed_lines
+
+            self.say(changed_lines(steps, message))
+
+    def rest(self, state: RunState, ended: RunEnded, *, files: int) -> None:
+        from teamflow.views.watching import rest_line
+
+        self._sum_up(state, ended)
+        self._rested = ended
+        self._since = self._clock.now().wall
+        if not self._quiet:
+            self.say([rest_line(ended, files=files)])
+
     def end(self, state: RunState, ended: RunEnded) -> None:
+        if ended != self._rested:
+            self._sum_up(state, ended)
+
+    def _sum_up(self, state: RunState, ended: RunEnded) -> None:
         if not self._quiet or ended.exit_reason != "ok":
             from teamflow.views.summary import summary
 

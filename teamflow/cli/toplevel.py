@@ -23,6 +23,7 @@ GROUPS: Final[tuple[tuple[str, tuple[Verb, ...]], ...]] = (
             Verb("init", "init", "Write a commented team file that runs as it is"),
             Verb("plan", "plan", "Show what would run, and why"),
             Verb("run", "run", "Run a team, or go on with its newest run"),
+            Verb("watch", "watch", "Run a team, and run again what a save changes"),
             Verb("status", "status", "Show one run: every step, what it needs, took and cost"),
             Verb("runs", "runs", "List the runs of this project"),
             Verb("logs", "logs", "Show what steps printed, also while they run"),

@@ -9,6 +9,7 @@ before it gave. Everything is relative to the root and stays in it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 ANY_DEPTH: Final = "**"
@@ -136,3 +137,18 @@ def _character_set(body: str) -> str:
     if not parts:
         return "[^/]" if negated else r"(?!)"
     return f"(?!/)[{'^' if negated else ''}{''.join(parts)}]"
+
+
+class PathSet:
+    """The paths that a list of patterns stands for, as a question about one path. Raises PatternError."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        globs = [parse(pattern) for pattern in patterns]
+        self._rules = [(path_matcher(glob).match, not glob.negated) for glob in globs]
+
+    def __contains__(self, path: str) -> bool:
+        inside = False
+        for match, taken in self._rules:
+            if inside != taken and match(path):
+                inside = taken
+        return inside

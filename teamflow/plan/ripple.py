@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from teamflow.core.plan import Step
+from teamflow.core.plan import Plan, Step
 from teamflow.core.state import ENDED, RunState, Status, StepState
 
 
@@ -48,13 +48,19 @@ class _Fate(Enum):
 _AGAIN: Final = (_Fate.RUNS, _Fate.REDEFINED)
 
 
-def rippled(state: RunState, *, redefined: Mapping[str, str], touched: Mapping[str, str]) -> Rippled:
-    """What follows when the definitions of `redefined` and the files of `touched` (step id → reason) have changed."""
+def rippled(state: RunState, plan: Plan, *, redefined: Mapping[str, str], touched: Mapping[str, str]) -> Rippled:
+    """What follows when the definitions of `redefined` and the files of `touched` (step id → reason) have changed.
+
+    `plan`: the steps as they are now, or are about to be.
+    """
     out = Rippled({}, {}, {}, {})
     fates: dict[str, _Fate] = {}
-    for step in state.plan.steps:
-        known = state.steps[step.id]
-        fates[step.id] = _settle(_Case(step, known, fates, redefined.get(step.id), touched.get(step.id)), out)
+    for step in plan.steps:
+        known = state.steps.get(step.id)
+        if known is None:
+            fates[step.id] = _Fate.REDEFINED
+        else:
+            fates[step.id] = _settle(_Case(step, known, fates, redefined.get(step.id), touched.get(step.id)), out)
     return out
 
 

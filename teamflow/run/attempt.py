@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from teamflow.core.events import AttemptEnded, AttemptStarted, Now, PhaseEnded, ProgressReported
 from teamflow.core.ids import slug
 from teamflow.core.invocation import Brief, Exit, Invocation
-from teamflow.core.outcome import Artifact, Failed, FailureClass, Outcome, Stopped, Succeeded
+from teamflow.core.outcome import Artifact, Failed, FailureClass, Outcome, Stopped, Succeeded, Usage
 from teamflow.core.plan import Command, Json, Step
 from teamflow.core.redact import Redactor
 from teamflow.core.state import AttemptState, RunState, StepState
@@ -201,6 +201,12 @@ class AttemptRunner:
             if (live.phase or phases(known.step, live)[0]) != "agent":
                 continue
             self._open_session(step_id, live.number, engine, self._brief(known, live))
+
+    def spent(self, step_id: str) -> Usage | None:
+        """What the live attempt of a step has told of its cost so far."""
+        known = self._state.steps[step_id]
+        opened = self._sessions.get((step_id, len(known.attempts)))
+        return opened[1].usage if opened is not None else None
 
     def close(self) -> None:
         for _, tail in self._sessions.values():

@@ -11,7 +11,8 @@ import os
 from collections.abc import Callable, Sequence
 
 from teamflow.core.events import ProgressReported
-from teamflow.core.invocation import EngineEvent, Progress, Said
+from teamflow.core.invocation import EngineEvent, Progress, Said, Spent
+from teamflow.core.outcome import Usage
 from teamflow.ports import Session
 
 _POLL = 0.2
@@ -40,6 +41,8 @@ class Tail:
         self._offset = 0
         self._handle: asyncio.TimerHandle | None = None
         self._last: ProgressReported | None = None
+        self.usage: Usage | None = None
+        """What the attempt has told of its cost so far."""
 
     def follow(self, loop: asyncio.AbstractEventLoop) -> None:
         self._handle = loop.call_later(_POLL, self._poll, loop)
@@ -79,6 +82,8 @@ class Tail:
                     newest = ProgressReported(self._step, self._attempt, percent, text)
                 case Said(text=text):
                     self._say(self._step, text)
+                case Spent(usage=usage):
+                    self.usage = usage
                 case _:
                     pass
         if live and newest is not None and newest != self._last:

@@ -45,7 +45,7 @@ def layers() -> str:
         "cli": "verbs, terminals, exit codes (click, rich)",
         "app": "the composition root: names every adapter",
         "run | views": "the only loop that acts | state to text and JSON, pure",
-        "engines | targets | workspaces | store": "translators | processes | files | records and cache",
+        "engines | targets | workspaces | store | watch": "translators | processes | files | records | file changes",
         "keeper": "starts and kills processes; imports nothing of teamflow",
         "ports": "the seams, as Protocols",
         "policy": "decide and retry: state in, records out",

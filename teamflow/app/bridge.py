@@ -1,0 +1,50 @@
+"""What runs beside the loop and has to reach it: the store's thread, the disk's, a watch. Decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from teamflow.app.parts import Screen
+from teamflow.core.events import ProgressReported, Record
+from teamflow.run.executor import Executor
+
+if TYPE_CHECKING:
+    from teamflow.app.watching import Watching
+
+
+class Bridge:
+    """Callbacks of the store's thread, handed over to the loop's."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, screen: Screen) -> None:
+        self._loop = loop
+        self._screen = screen
+        self.executor: Executor | None = None
+        self.watching: Watching | None = None
+
+    def publish(self, records: Sequence[Record]) -> None:
+        """Records that are durable, on the loop's thread."""
+        if self.executor is not None:
+            self._screen.records(records, self.executor.state)
+        if self.watching is not None:
+            self.watching.observe(records)
+
+    def durable(self, seq: int) -> None:
+        if self.executor is not None:
+            self._loop.call_soon_threadsafe(self.executor.durable, seq)
+
+    def trouble(self, message: str | None) -> None:
+        self._loop.call_soon_threadsafe(self._trouble, message)
+
+    def _trouble(self, message: str | None) -> None:
+        if self.executor is not None:
+            self.executor.trouble("state.db", message)
+
+    def said(self, step: str, text: str) -> None:
+        """From the loop's thread or the disk thread."""
+        self._loop.call_soon_threadsafe(self._screen.said, step, text)
+
+    def report(self, event: ProgressReported) -> None:
+        if self.executor is not None:
+            self.executor.report(event)

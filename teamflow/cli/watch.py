@@ -1,0 +1,28 @@
+"""`teamflow watch`: `run --watch` by another name, with the same words and options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from teamflow.cli.run import run
+from teamflow.cli.verb import VerbCommand
+
+
+def _watch(**words: Any) -> int:
+    """Run a team file and stay: what a save changes is run again."""
+    callback = run.callback
+    assert callback is not None
+    return int(callback(**{**words, "watch": True}))
+
+
+watch = VerbCommand(
+    "watch",
+    callback=_watch,
+    help=_watch.__doc__,
+    params=[parameter for parameter in run.params if parameter.name != "watch"],
+    examples=(
+        ("teamflow watch", "team.yaml, until Ctrl-C"),
+        ("teamflow watch nightly lint", "only one step of teams/nightly.yaml, and what it needs"),
+        ("teamflow watch --progress plain", "lines instead of the table"),
+    ),
+)
