@@ -7,6 +7,7 @@ Decides how long a burst of changes is gathered. Refuses to know what a file mea
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -21,6 +22,10 @@ LONGEST_MS: Final = 50
 
 _POLL_MS: Final = 300
 """Between two looks, where the system has no notifications to give."""
+
+
+_DROPPING: Final = re.compile(r"/(4913|\.#[^/]*|#[^/]*#|[^/]*~|[^/]*\.sw[a-z]|___jb_[a-z]+___|\.DS_Store)\Z")
+"""What editors leave beside a file while they work on it or save it: vim, Emacs, JetBrains; and what Finder does."""
 
 
 class FileWatch:
@@ -82,10 +87,11 @@ class FileWatch:
             if isinstance(found, str):
                 notify.close()
                 return
-            paths = frozenset(self._relative(path) for _, path in found)
+            paths = frozenset(self._relative(path) for _, path in found if not _DROPPING.search(path))
             if not paths.isdisjoint(self._watched):
                 self._dead.set()
-            self._tell(paths)
+            if paths:
+                self._tell(paths)
 
     def _relative(self, path: str) -> str:
         return "" if path == self._root else path.removeprefix(self._root.rstrip("/") + "/")

@@ -8,8 +8,10 @@ file itself. A step that is re-run over and over without a save by a person is h
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor as Pool
+from typing import Final
 
 from teamflow.app.consequences import consequences, told_of
 from teamflow.app.parts import Screen
@@ -23,22 +25,26 @@ from teamflow.policy.asking import may_go_on
 from teamflow.run.executor import Executor
 from teamflow.run.probe import Prober
 
+_MANY: Final = 256
+"""Paths in one burst that are looked at one by one."""
+
 
 class Rereading:
     """All methods belong to the loop's thread."""
 
-    def __init__(self, executor: Executor, prober: Prober, *, screen: Screen, pool: Pool) -> None:
+    def __init__(self, executor: Executor, prober: Prober, *, root: str, screen: Screen, pool: Pool) -> None:
         self._executor = executor
         self._state = executor.state
         self._prober = prober
+        self._root = root
         self._screen = screen
         self._pool = pool
         self._loop = asyncio.get_running_loop()
-        self._dirty: set[str] = set()
-        """Running steps that read a file which has changed meanwhile."""
+        self._dirty: dict[str, bool] = {}
+        """Running steps that read a file which has changed meanwhile; whether only steps may have done it."""
         self._bases: dict[str, str] = {}
         """Step → key of the files as it left them, where its own key does not say."""
-        self._suspects = Suspects()
+        self._suspects = Suspects(executor.state)
         self._sets: dict[tuple[str, ...], PathSet | None] = {}
         self._checks: set[asyncio.Task[None]] = set()
 
@@ -59,15 +65,44 @@ class Rereading:
 
     async def changed(self, paths: frozenset[str]) -> None:
         """Opens again the ended steps of whose files these are some, and whose key has changed with them."""
-        readers = [step.id for step in self._state.plan.steps if self._reads(step, paths)]
-        running = [step_id for step_id in readers if self._state.steps[step_id].status is Status.RUNNING]
-        self._dirty.update(running)
-        ended = [step_id for step_id in readers if self._state.steps[step_id].status in ENDED]
-        suspects = self._suspects.of_change(self._state.running, reading=readers, now=self._loop.time())
+        readers, by_step = self._readers(paths)
+        states = self._state.steps
+        for step_id in readers:
+            if states[step_id].status is Status.RUNNING:
+                self._dirty[step_id] = by_step and self._dirty.get(step_id, True)
+        ended = [step_id for step_id in readers if states[step_id].status in ENDED]
         if ended:
-            await self._look_at(ended, lambda step_id: bool(suspects - {step_id}))
+            await self._look_at(ended, by_step=by_step)
 
-    async def _look_at(self, step_ids: Sequence[str], by_step: Callable[[str], bool]) -> None:
+    def _readers(self, paths: frozenset[str]) -> tuple[list[str], bool]:
+        """The steps that read some of these files, and whether it is steps alone that may have changed them."""
+        steps = [step for step in self._state.plan.steps if _patterns(step)]
+        if len(paths) > _MANY:
+            # A checkout, say: the keys will tell, and a person has done it.
+            self._suspects.saved()
+            return [step.id for step in steps], False
+        now = self._executor.now().wall
+        readers: dict[str, None] = {}
+        by_person = False
+        for path in paths:
+            reading = [step.id for step in steps if self._reads(step, path)]
+            if reading:
+                readers.update(dict.fromkeys(reading))
+                by_person |= not self._suspects.of_change(self._changed_at(path, now=now), reading=reading)
+        if by_person:
+            self._suspects.saved()
+        return list(readers), not by_person
+
+    def _changed_at(self, path: str, *, now: float) -> float:
+        """When it was changed, as a Unix time; of what is gone, when its directory was."""
+        for place in (path, path.rpartition("/")[0]):
+            try:
+                return os.lstat(f"{self._root}/{place}").st_ctime
+            except OSError:
+                continue
+        return now
+
+    async def _look_at(self, step_ids: Sequence[str], *, by_step: bool) -> None:
         found = await self._loop.run_in_executor(self._pool, self._prober.now, step_ids)
         touched: dict[str, str] = {}
         for step_id, (key, what) in found.items():
@@ -78,10 +113,8 @@ class Rereading:
             if not key or not base or key != base:
                 touched[step_id] = what or "a file that it reads has changed"
         if touched:
-            self._touch(touched, held={step_id for step_id in touched if self._enough(step_id, by_step)})
-
-    def _enough(self, step_id: str, by_step: Callable[[str], bool]) -> bool:
-        return self._suspects.enough(step_id, by_step=by_step(step_id))
+            held = {step_id for step_id in touched if self._suspects.enough(step_id, by_step=by_step)}
+            self._touch(touched, held=held)
 
     def _touch(self, touched: Mapping[str, str], *, held: set[str]) -> None:
         out = rippled(self._state, self._state.plan, redefined={}, touched=touched)
@@ -94,10 +127,8 @@ class Rereading:
         self._screen.changed(told_of({}, out), "")
         self._executor.settle(events)
 
-    def _reads(self, step: Step, paths: frozenset[str]) -> bool:
+    def _reads(self, step: Step, path: str) -> bool:
         patterns = _patterns(step)
-        if not patterns:
-            return False
         if patterns not in self._sets:
             try:
                 self._sets[patterns] = PathSet(patterns)
@@ -105,20 +136,16 @@ class Rereading:
                 self._sets[patterns] = None
         files = self._sets[patterns]
         # A directory that came, went or was replaced: whatever lies below it may have changed.
-        return files is not None and any(
-            path in files or f"{path}/x" in files or _leads(path, patterns) for path in paths
-        )
+        return files is not None and (path in files or f"{path}/x" in files or _leads(path, patterns))
 
     def observe(self, records: Sequence[Record]) -> None:
         """Told every record once it is durable."""
         for record in records:
             match record.event:
                 case AttemptStarted(step=step_id):
-                    self._suspects.started(step_id)
                     self._bases.pop(step_id, None)
-                    self._dirty.discard(step_id)
-                case AttemptEnded(step=step_id):
-                    self._suspects.ended(step_id, now=self._loop.time())
+                case AttemptEnded(step=step_id, attempt=attempt):
+                    self._suspects.ended(step_id, attempt)
                 case StepEnded(step=step_id, status=status) if status in ("succeeded", "failed"):
                     self._ended(step_id)
                 case _:
@@ -130,8 +157,8 @@ class Rereading:
         if known is None or not _patterns(known.step) or known.status not in ENDED:
             return
         if step_id in self._dirty:
-            self._dirty.discard(step_id)
-            task = self._loop.create_task(self._after_dirty(step_id), name=f"watch {step_id}")
+            by_step = self._dirty.pop(step_id)
+            task = self._loop.create_task(self._after_dirty(step_id, by_step=by_step), name=f"watch {step_id}")
             self._checks.add(task)
             task.add_done_callback(self._checked)
 
@@ -140,12 +167,12 @@ class Rereading:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._executor.broken(error)
 
-    async def _after_dirty(self, step_id: str) -> None:
+    async def _after_dirty(self, step_id: str, *, by_step: bool) -> None:
         if _edits_freely(self._state.steps[step_id].step):
             found = await self._loop.run_in_executor(self._pool, self._prober.now, (step_id,))
             self._bases[step_id] = found[step_id][0] if step_id in found else ""
         else:
-            await self._look_at([step_id], lambda step_id: self._suspects.is_one(step_id))
+            await self._look_at([step_id], by_step=by_step)
 
 
 def _patterns(step: Step) -> tuple[str, ...]:

@@ -1,66 +1,62 @@
 """Who may have changed a file: a person, or a step that runs. Stops steps that set each other, or themselves, off.
 
-Nobody can tell who wrote a file. A step is suspected once a changed file has made it run again, or when it is the one
-that reads the file; it is cleared for good by a run during which no followed file changed. A change without a suspect
-is a save by a person, and everybody starts anew.
+Nobody can tell who wrote a file, only when. A step is suspected of a change that was made while it ran, if changed
+files have made it run again, or if it reads the file itself. A run during which no followed file changed clears it. A
+change without a suspect is a save by a person, and everybody starts anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
+
+from teamflow.core.state import RunState, StepState
 
 MOST: Final = 3
 """So often a step is re-run without a save by a person; then one is asked."""
 
+_TICK: Final = 0.005
+"""Seconds by which the stamp of a file may lie before the moment of its change. A save is told no sooner than that."""
 
-RECENT: Final = 0.2
-"""Seconds after its end in which a step may still be the one whose change is told."""
+_LAST: Final = 4
+"""Attempts that are looked at: changes are told later than they are made."""
 
 
 class Suspects:
-    """All in memory: a new session of the run suspects nobody."""
+    """All in memory: a new session of the run suspects nobody. Times are Unix, as the file system stamps its files."""
 
-    def __init__(self) -> None:
-        self._clear: set[str] = set()
-        self._disturbed: set[str] = set()
-        """Running steps during whose attempt a followed file has changed."""
+    def __init__(self, state: RunState) -> None:
+        self._state = state
+        self._clear: dict[str, int] = {}
+        """Step → the attempt that has cleared it."""
+        self._disturbed: dict[str, int] = {}
+        """Step → its newest attempt during which a followed file has changed."""
         self._again: dict[str, int] = {}
         """Step → how often a change that some step may have made has re-run it since the last save."""
-        self._recent: dict[str, float] = {}
-        """Step → when it ended: what it did last is told a moment later."""
 
-    def started(self, step_id: str) -> None:
-        self._recent.pop(step_id, None)
-        self._disturbed.discard(step_id)
-
-    def ended(self, step_id: str, *, now: float) -> None:
-        """`now`: seconds of any clock that goes forward."""
-        self._recent[step_id] = now
-        if step_id not in self._disturbed:
-            self._clear.add(step_id)
+    def ended(self, step_id: str, attempt: int) -> None:
+        if self._disturbed.get(step_id) != attempt:
+            self._clear.setdefault(step_id, attempt)
 
     def forget(self, step_id: str) -> None:
         """It has another definition: what is known of it does not hold."""
-        self._clear.discard(step_id)
+        self._clear.pop(step_id, None)
         self._again.pop(step_id, None)
 
     def saved(self) -> None:
         """A person has saved something."""
         self._again.clear()
 
-    def of_change(self, running: Iterable[str], *, reading: Iterable[str], now: float) -> set[str]:
-        """A followed file has changed just now: the steps that run, or did until just now, and may have done it."""
-        self._recent = {name: at for name, at in self._recent.items() if now - at < RECENT}
-        running = {*running, *self._recent}
+    def of_change(self, at: float, *, reading: Iterable[str]) -> set[str]:
+        """The steps that may have made a change of a followed file. `reading`: the steps that read it."""
         readers = set(reading)
-        if readers:
-            self._disturbed |= running
-            self._clear -= self._recent.keys()
-        found = {name for name in running if self.is_one(name) and (name in self._again or name in readers)}
-        if readers and not found:
-            self.saved()
-        return found
+        there = _running_at(at, self._state.steps, {*readers, *self._again, *self._state.running})
+        for name, attempt in there.items():
+            self._disturbed[name] = attempt
+            if self._clear.get(name) == attempt:
+                # It had ended before this was told.
+                del self._clear[name]
+        return {name for name in there if self.is_one(name) and (name in self._again or name in readers)}
 
     def is_one(self, step_id: str) -> bool:
         return step_id not in self._clear
@@ -81,3 +77,14 @@ class Suspects:
             f"{step_id} was run again {MOST} times, and nobody has saved anything ({reason}). Let it run once more?\n"
             "If it changes what it reads itself, name those files in its `writes`."
         )
+
+
+def _running_at(at: float, steps: Mapping[str, StepState], names: Iterable[str]) -> dict[str, int]:
+    """Those of the steps that ran at that moment, with the number of the attempt."""
+    found: dict[str, int] = {}
+    for name in names:
+        known = steps.get(name)
+        for attempt in known.attempts[-_LAST:] if known is not None else ():
+            if attempt.started - _TICK <= at and (attempt.ended is None or at <= attempt.ended):
+                found[name] = attempt.number
+    return found

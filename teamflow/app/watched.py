@@ -28,7 +28,7 @@ def watched(watch: Watch, session: Session, loop: Loop, *, root: str) -> Iterato
         return usage_words(so_far) or "what it has cost so far is not known"
 
     files = FollowedFiles(root)
-    rereading = Rereading(executor, loop.prober, screen=screen, pool=pool)
+    rereading = Rereading(executor, loop.prober, root=root, screen=screen, pool=pool)
     revising = Revising(
         session,
         executor,

@@ -122,6 +122,15 @@ TEAM: Final = (
         "agents:\n  demo: {engine: scripted, script: demo.yaml, prompt: Do it.}\n",
     ),
     Code(
+        "bad-script",
+        "a script that cannot be played",
+        "The scripted engine plays a list of actions, each a word or one key with its argument; docs/engines.md lists "
+        "them. The message says which entry is wrong, counted from 0.",
+        "- sleep: 5\n",
+        "- sleep: 5s\n- say: Done.\n",
+        about="script",
+    ),
+    Code(
         "bad-answer",
         "a default answer that is none of the options",
         "default is what a question takes as its answer when it times out. An approval, which has no "

@@ -27,6 +27,7 @@ def adopt(state: RunState, plan: Plan, before: dict[str, StepState]) -> None:
     state.dependents = {step.id: [] for step in state.plan.steps}
     state.ready = {}
     state.siblings = {}
+    state.leaving = set()
     for step in state.plan.steps:
         for edge in step.edges:
             state.dependents[edge.on].append(Edge(step.id, edge.when, edge.why))
@@ -66,6 +67,7 @@ def _keep_until_stopped(state: RunState, step_id: str, known: StepState) -> None
         return
     known.cancelled_by = "the team file, which no longer has it"
     known.step = known.step._replace(edges=())
+    state.leaving.add(step_id)
     state.steps[step_id] = known
     state.order[step_id] = len(state.order)
     state.dependents[step_id] = []

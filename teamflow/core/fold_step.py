@@ -308,6 +308,8 @@ def _close(state: RunState, record: Record, known: StepState, after: Status, rea
     state.open.discard(step_id)
     if after is Status.FAILED:
         state.failures.append(step_id)
+    if step_id in state.leaving:
+        return _leave(state, step_id)
     changed = list(state.siblings.get(known.step.agent, ())) if after is Status.FAILED else []
     good = after is Status.SUCCEEDED or after is Status.CACHED
     for edge in state.dependents[step_id]:
@@ -322,6 +324,16 @@ def _close(state: RunState, record: Record, known: StepState, after: Status, rea
                 _queue(state, dependent)
             changed.append(edge.on)
     return changed
+
+
+def _leave(state: RunState, step_id: str) -> list[str]:
+    """It has ended, and the plan does not have it any more: nothing depends on it."""
+    state.leaving.discard(step_id)
+    state.removed[step_id] = state.steps.pop(step_id)
+    del state.order[step_id], state.dependents[step_id]
+    if step_id in state.failures:
+        state.failures.remove(step_id)
+    return []
 
 
 def _why_broken(dependency: StepState) -> str:

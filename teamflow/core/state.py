@@ -310,6 +310,8 @@ class RunState:
         self.steps: dict[str, StepState] = {}
         self.removed: dict[str, StepState] = {}
         """Steps of earlier revisions that the plan does not have now: they may come back."""
+        self.leaving: set[str] = set()
+        """Steps that the plan does not have now, but whose attempt still runs."""
         self.taken: dict[str, Hit] = {}
         """Results of another run, of steps that this one does not have."""
         self.order: dict[str, int] = {}

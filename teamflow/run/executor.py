@@ -15,6 +15,7 @@ from teamflow.core.events import (
     AttemptStopping,
     CancelRequested,
     Event,
+    Now,
     PhaseEnded,
     ProgressReported,
     Record,
@@ -114,6 +115,9 @@ class Executor:
         # Together: what the keeper did is in its journal, whatever becomes of the records.
         await asyncio.gather(self._log.flush(unless=self._abandoned), self._target.close())
         return ended
+
+    def now(self) -> Now:
+        return self._log.now()
 
     def settle(self, opening: Opening) -> None:
         """Records what has changed outside, at the beginning and whenever a watch sees something."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from teamflow.core.script import check_script, shown_path
 from teamflow.team.declared import KINDS
 from teamflow.team.model import Agent
 from teamflow.team.scope import Scope
@@ -65,6 +66,18 @@ def _check_script(scope: Scope, agent: Agent, path: Path) -> None:
     elif agent.script is not None and not scripted:
         hint = "Write engine: scripted beside it."
         scope.error("key-without-meaning", "script is for engine: scripted", (*path, "script"), hint=hint, key=True)
+    elif scripted and isinstance(script, str):
+        _check_actions(scope, script, (*path, "script") if agent.script is not None else path)
+
+
+def _check_actions(scope: Scope, script: str, path: Path) -> None:
+    """Whether the script can be played; each file is complained about where it is first named."""
+    if script not in scope.loaded.scripts or script in scope.checked_scripts:
+        return
+    scope.checked_scripts.add(script)
+    for complaint in check_script(scope.loaded.scripts[script]):
+        message = f"{script}{shown_path(complaint.path)}: {complaint.message}"
+        scope.error("bad-script", message, path, hint=complaint.hint)
 
 
 def _check_answers(scope: Scope, agent: Agent, path: Path) -> None:

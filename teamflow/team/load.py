@@ -91,7 +91,9 @@ class _NamedFiles:
         if agent.script is not None and agent.script not in self.scripts:
             data = self._files.read(agent.script, span=self._places.value_span((*path, "script")))
             if data is not None:
-                self.scripts[agent.script], problems = parse_value(data, file=agent.script)
+                script, problems = parse_value(data, file=agent.script)
+                # What could not be read as it stands is not complained about a second time.
+                self.scripts[agent.script] = [] if problems else script
                 self._found.extend(problems)
 
     def _text(self, file: str, path: Path) -> str | None:

@@ -48,6 +48,7 @@ class Scope:
         self._suggestions = _SUGGESTIONS
         self._tokens = 0
         self._seen: set[str] = set()
+        self.checked_scripts: set[str] = set()
 
     @cached_property
     def helpers(self) -> frozenset[str]:

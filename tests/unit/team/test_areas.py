@@ -73,7 +73,7 @@ def test_a_waiting_key_is_found_where_it_stands(team: Team, key: str) -> None:
 
 @pytest.mark.parametrize("key", WAITING_PROMPTS)
 def test_a_waiting_key_of_a_prompt(team: Team, key: str) -> None:
-    loaded = team({"team.yaml": SCRIPTED % WAITING_PROMPTS[key], "s.yaml": "- text: x\n"})
+    loaded = team({"team.yaml": SCRIPTED % WAITING_PROMPTS[key], "s.yaml": "- say: x\n"})
     assert {item.key for item in waiting(loaded, ["a"], git=True)} - {"engine"} == {key}
 
 
@@ -121,7 +121,7 @@ agents:
     skip_if_verified: false
 outputs: {o: agents.a.text}
 """
-    loaded = team({"team.yaml": text, "e": "X=1\n", "s.yaml": "- text: x\n"})
+    loaded = team({"team.yaml": text, "e": "X=1\n", "s.yaml": "- say: x\n"})
     assert waiting(loaded, ["a", "b"], git=True) == []
     assert run_waits(loaded) == ()
     assert agent_waits(loaded, loaded.resolved["b"], git=True) == ()
@@ -130,7 +130,7 @@ outputs: {o: agents.a.text}
 def test_a_prompt_that_may_edit_needs_a_shared_workspace_written_out(team: Team) -> None:
     def waits(keys: str, *, git: bool) -> list[str]:
         text = f"agents: {{a: {{prompt: x, engine: scripted, script: s.yaml{keys}}}}}\n"
-        loaded = team({"team.yaml": text, "s.yaml": "- text: x\n"})
+        loaded = team({"team.yaml": text, "s.yaml": "- say: x\n"})
         return [item.message for item in waiting(loaded, ["a"], git=git)]
 
     assert waits("", git=False) == []

@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parents[3] / "teamflow"
 _CALLS = frozenset(
     ("error", "warn", "complain", "_problem", "problem", "_spelled", "Diagnostic", "PydanticCustomError")
 )
-HELPERS = {"demo.yaml": "- text: hi\n"}
+HELPERS = {"demo.yaml": "- say: hi\n"}
 
 
 def used_codes() -> Iterator[str]:
@@ -55,13 +55,18 @@ def files_of(code: Code, text: str) -> tuple[dict[str, str | bytes], str]:
         case "persona file":
             team = "personas: {p: {file: p.md}}\nagents: {a: {persona: p, prompt: x}}\n"
             return {**HELPERS, name: team, "p.md": text}, name
+        case "script":
+            team = "agents: {a: {engine: scripted, script: demo.yaml, prompt: x}}\n"
+            return {name: team, "demo.yaml": text}, name
         case "env file":
             return {**HELPERS, name: "env_file: .env\nagents: {a: {command: x}}\n", ".env": text}, name
         case _:
             return {**HELPERS, name: text}, name
 
 
-FILES = [code for code in CODES.values() if code.wrong and code.about in ("team file", "persona file", "env file")]
+FILES = [
+    code for code in CODES.values() if code.wrong and code.about in ("team file", "persona file", "env file", "script")
+]
 PLANS = [code for code in CODES.values() if code.wrong and code.slug in ("cycle",)]
 
 

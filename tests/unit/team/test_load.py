@@ -98,7 +98,7 @@ def test_files_are_relative_to_the_file_that_names_them(team: Team) -> None:
         ),
         "common/deep/p.md": "---\ntimeout: 7m\nprompt: {file: unused.md}\n---\nYou are p.\n",
         "common/deep/unused.md": "unused",
-        "common/deep/d.yaml": "- text: hello\n",
+        "common/deep/d.yaml": "- say: hello\n",
         "common/prompts/a.md": "Prompt a",
         "common/.env": "# secrets\nTOKEN=abc\nexport B='x y'\n",
         "teams/prompts/b.md": "Prompt b",
@@ -113,7 +113,7 @@ def test_files_are_relative_to_the_file_that_names_them(team: Team) -> None:
     }
     assert isinstance(works["d"], PromptWork)
     assert works["d"].script is not None
-    assert works["d"].script.value == [{"text": "hello"}]
+    assert works["d"].script.value == [{"say": "hello"}]
     assert loaded.env_file_values == {"TOKEN": "abc", "B": "x y"}
     assert loaded.resolved["c"].timeout == 420.0
     assert loaded.files == {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}
