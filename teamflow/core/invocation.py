@@ -16,7 +16,8 @@ class Brief(NamedTuple):
     """One attempt as the engine sees it; every template is rendered.
 
     `shell` or `argv` is set for commands, `prompt` for agents. `notice` says why the last attempt failed (empty at
-    the first); `session` is what to resume. `cwd` is absolute on the target.
+    the first); `session` is what to resume. `cwd` is absolute on the target, and so is `stem`: what `files` of the
+    invocation may be called by, with an ending of their own.
     """
 
     step: str
@@ -36,12 +37,14 @@ class Brief(NamedTuple):
     timeout: float | None = None
     idle_timeout: float | None = None
     log_limit: int | None = None
+    stem: str = ""
 
 
 class Invocation(NamedTuple):
     """A process to start. `fallback` is run instead when `argv` cannot be started at all.
 
     `stdin` None: /dev/null. `protocol`: stdout is for the engine's session, so stderr goes to a file of its own.
+    `files`: (path, text) to write before the start, for the owner alone; they stay, as logs do.
     """
 
     argv: tuple[str, ...]
@@ -49,6 +52,7 @@ class Invocation(NamedTuple):
     env: Mapping[str, str] = {}
     stdin: str | None = None
     protocol: bool = False
+    files: tuple[tuple[str, str], ...] = ()
 
 
 class Exit(NamedTuple):

@@ -23,7 +23,7 @@ class Request:
     """A `start` message that was checked; Malformed says what is wrong with it."""
 
     __slots__ = (
-        "add", "argv", "attempt", "cwd", "env", "err", "fallback", "grace", "idle", "idle_paths",
+        "add", "argv", "attempt", "cwd", "env", "err", "fallback", "files", "grace", "idle", "idle_paths",
         "in_log", "isolation", "log", "log_limit", "note", "phase", "stdin", "stdin_eof", "step",
         "timeout",
     )  # fmt: skip
@@ -42,6 +42,7 @@ class Request:
             raise wire.Malformed("env, env_add are not a string and an object")
         self.stdin, self.stdin_eof = _stdin(get("stdin", "null"))
         self.in_log = None if get("in_log") is None else _path(get("in_log"), "in_log")
+        self.files = _files(get("files"))
         self.timeout = _number(get("timeout"), "timeout")
         self.idle = _number(get("idle"), "idle")
         self.idle_paths = [_path(path, "idle_paths") for path in _list(get("idle_paths"))]
@@ -100,9 +101,24 @@ def _stdin(value: "Any") -> "tuple[bytes | None, bool]":
         return None, True
     if value == "pipe":
         return b"", False
-    if type(value) is dict and type(value.get("data")) is str:
-        return raw(value["data"]), True
+    if type(value) is dict:
+        return _data(value.get("data"), "stdin"), True
     raise wire.Malformed("stdin is not null, pipe or {data}")
+
+
+def _files(value: "Any") -> "list[tuple[bytes, bytes]]":
+    if value is not None and type(value) is not dict:
+        raise wire.Malformed("files is not an object")
+    return [(_path(path, "files"), _data(data, "files")) for path, data in (value or {}).items()]
+
+
+def _data(value: "Any", name: str) -> bytes:
+    if type(value) is not str:
+        raise wire.Malformed(name + " has no string of data")
+    try:
+        return raw(value)
+    except ValueError:
+        raise wire.Malformed(name + " does not stand for bytes") from None
 
 
 class Job:

@@ -97,6 +97,8 @@ class Phases:
         if request.err is not None:
             job.err_fd = err = spawn.open_log(request.err)
             fds.append(err)
+        for path, data in request.files:
+            spawn.write_file(path, data)
         base = (posix.fstat(out).st_size, posix.fstat(err).st_size if err != out else 0)
         stdin = self._null
         if request.stdin is not None:

@@ -118,6 +118,23 @@ def open_log(path: bytes) -> int:
         ) from None
 
 
+def write_file(path: bytes, data: bytes) -> None:
+    """Makes a file of these bytes, 0600, in place of one that is there; Cannot."""
+    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NOFOLLOW | posix.O_CLOEXEC
+    try:
+        fd = posix.open(path, flags, 0o600)
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[posix.write(fd, left) :]
+        finally:
+            posix.close(fd)
+    except (OSError, ValueError) as error:
+        raise Cannot(
+            getattr(error, "errno", None) or errno.EINVAL, "cannot write %s: %s" % (shown(path), said(error))
+        ) from None
+
+
 def make_directories(path: bytes) -> None:
     """Like `mkdir -p`, 0700; OSError."""
     try:

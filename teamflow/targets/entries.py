@@ -65,6 +65,8 @@ def start_line(request: Start) -> bytes:
         message["env_add"] = {**invocation.env, **request.env}
     if invocation.stdin is not None:
         message["stdin"] = {"data": invocation.stdin}
+    if invocation.files:
+        message["files"] = dict(invocation.files)
     if request.idle_paths:
         message["idle_paths"] = request.idle_paths
     if request.note:

@@ -34,7 +34,9 @@ def test_the_hash_is_fnv() -> None:
 
 
 @given(
-    st.sampled_from([*sorted({*START, "fallback", "err", "env", "env_add", "stdin", "timeout", "idle", "idle_paths"})]),
+    st.sampled_from(
+        [*sorted({*START, "fallback", "err", "env", "env_add", "stdin", "timeout", "idle", "idle_paths", "files"})]
+    ),
     junk,
 )
 def test_any_value_anywhere_is_taken_or_malformed(key: str, value: object) -> None:
@@ -48,6 +50,15 @@ def test_a_request_has_defaults() -> None:
     request = job.Request(dict(START))
     assert (request.grace, request.stdin, request.stdin_eof, request.err) == (10.0, None, True, None)
     assert job.Request({**START, "stdin": {"data": "é\udcff"}}).stdin == b"\xc3\xa9\xff"
+    assert job.Request({**START, "files": {"/a": "é\udcff"}}).files == [(b"/a", b"\xc3\xa9\xff")]
+    for wrong in (
+        {"stdin": {"data": "\ud800"}},
+        {"files": {"/a": "\ud800"}},
+        {"files": {"a": ""}},
+        {"files": {"/a": 1}},
+    ):
+        with pytest.raises(wire.Malformed):
+            job.Request({**START, **wrong})
     assert (job.Request({**START, "stdin": "pipe"}).stdin, job.Request({**START, "stdin": "pipe"}).stdin_eof) == (
         b"",
         False,
