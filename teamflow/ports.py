@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from teamflow.core.events import Now, Record
 from teamflow.core.invocation import Brief, EngineEvent, Exit, Invocation
-from teamflow.core.outcome import Outcome
+from teamflow.core.outcome import Failed, Outcome
 from teamflow.core.plan import Json
 
 
@@ -47,7 +47,9 @@ class Engine(Protocol):
     name: str
     capabilities: Capabilities
 
-    def invoke(self, brief: Brief) -> Invocation: ...
+    def invoke(self, brief: Brief) -> Invocation | Failed:
+        """What to start; Failed when the brief cannot be told to the program at all."""
+        ...
 
     def session(self, brief: Brief) -> Session: ...
 

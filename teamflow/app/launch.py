@@ -43,7 +43,7 @@ EXIT_CODES: Final[Mapping[str, int]] = {
 """By `exit_reason`. An interruption by SIGTERM is 143."""
 
 _INSTEAD: Final[Mapping[str, str]] = {
-    "engine": "only engine: scripted works yet",
+    "engine": "only engine: scripted and those under engines work yet, one at a time",
     "workspace": "a prompt that may edit gets a worktree of its own in git: write workspace: {mode: shared} to let it "
     "work in the project directory, or permissions: read",
 }

@@ -22,11 +22,11 @@ from teamflow.app.session import Session, opening
 from teamflow.core.events import Cached, CancelRequested, Event, RunEnded, RunnerStarted
 from teamflow.core.invocation import Brief, Exit
 from teamflow.core.outcome import Failed, Outcome
-from teamflow.core.plan import Json
+from teamflow.core.plan import EngineDefinition, Json
 from teamflow.core.redact import Redactor
 from teamflow.core.state import RunState
 from teamflow.engines.exits import outcome_of
-from teamflow.engines.registry import engine
+from teamflow.engines.registry import custom_engine, engine
 from teamflow.ports import Engine
 from teamflow.run.attempt import AttemptRunner, Place, Results
 from teamflow.run.clock import SystemClock
@@ -45,8 +45,8 @@ from teamflow.targets.local import LocalTarget
 class EngineTable:
     """`run/attempt.Engines` over the registry."""
 
-    def engine(self, name: str) -> Engine:
-        return engine(name)
+    def engine(self, name: str, *, custom: EngineDefinition | None = None) -> Engine:
+        return engine(name) if custom is None else custom_engine(name, custom)
 
     def outcome_of(self, end: Exit, brief: Brief) -> Outcome:
         return outcome_of(end, brief)

@@ -180,7 +180,7 @@ class PlainScreen(QuietScreen):
         if known is None:
             return
         paths = [self._header.err(step, attempt)]
-        if known.step.kind == "command":
+        if known.step.prints_text:
             paths.insert(0, self._header.log(step, attempt))
         self._followed[step] = [_Followed(path, self._redactor.stream()) for path in paths]
 

@@ -176,6 +176,40 @@ TEAM: Final = (
         "agents:\n  fix: {engine: claude, prompt: Fix it.}\n",
     ),
     Code(
+        "built-in-engine",
+        "a built-in engine is defined again",
+        "The names acp, claude, codex, copilot, gemini, opencode, scripted, command, ask and person are taken. An "
+        "engine of your own, also another way to start one of these programs, has a name of its own.",
+        "engines: {claude: {command: [claude, -p]}}\n" + _RIGHT,
+        "engines: {my-claude: {command: [claude, -p]}}\n" + _RIGHT,
+    ),
+    Code(
+        "engine-words",
+        "words of an engine that cannot be filled in",
+        "prompt holds {{ prompt }} or {{ prompt_file }}, long_prompt {{ prompt_file }}, resume {{ session }}, model "
+        "{{ model }}, and a value of env may hold {{ model }}. Other templates do not stand there, nor any in command: "
+        "what steps differ in reaches the engine by the prompt and by env.",
+        "engines: {mine: {command: [mine], prompt: [--prompt]}}\n" + _RIGHT,
+        'engines: {mine: {command: [mine], prompt: [--prompt, "{{ prompt }}"]}}\n' + _RIGHT,
+    ),
+    Code(
+        "bad-json-path",
+        "this is no path into JSON",
+        "A path has keys with dots between them, [0] or [-1] for an item of a list, [key=value] for the last item with "
+        'that value, and ["any key"]. In json-lines it is looked up in each line.',
+        "engines: {mine: {command: [mine], output: json, message: result text}}\n" + _RIGHT,
+        "engines: {mine: {command: [mine], output: json, message: result.text}}\n" + _RIGHT,
+    ),
+    Code(
+        "engine-model",
+        "an engine takes no model",
+        "An engine of your own is told the model by words under model, or by a value of env that holds {{ model }}. "
+        "Without either, a model that somebody names would be ignored.",
+        "engines: {mine: {command: [mine]}}\nagents:\n  fix: {engine: mine/large, prompt: Fix it.}\n",
+        'engines: {mine: {command: [mine], model: [-m, "{{ model }}"]}}\n'
+        "agents:\n  fix: {engine: mine/large, prompt: Fix it.}\n",
+    ),
+    Code(
         "unknown-target",
         "there is no such target",
         "Targets are declared under targets; local is always there. target: {labels: […]} takes any that has them all.",

@@ -91,6 +91,29 @@ class Expansion(NamedTuple):
     pairs_with: str | None = None
 
 
+class EngineDefinition(NamedTuple):
+    """An engine that the team file defines. Its words hold placeholders (`core/placeholders.py`).
+
+    `prompt`: the words that carry the prompt; () for stdin. `long_prompt` likewise, for one that is too long for an
+    argument; None: there is no way. output: text | json | json-lines. `message` … `session` are paths into its JSON.
+    """
+
+    command: tuple[str, ...]
+    prompt: tuple[str, ...] = ()
+    long_prompt: tuple[str, ...] | None = None
+    output: str = "text"
+    message: str | None = None
+    error: str | None = None
+    session: str | None = None
+    usage: Mapping[str, str] = {}
+    """Path by field of `Usage`."""
+    resume: tuple[str, ...] = ()
+    """Words that are added when a session goes on."""
+    model: tuple[str, ...] = ()
+    """Words that are added where a model is named."""
+    env: Mapping[str, str] = {}
+
+
 class Step(NamedTuple):
     """One planned instance of an agent. Fields that `run` does not act on yet are in `waits`."""
 
@@ -164,6 +187,13 @@ class Step(NamedTuple):
     skip_if_verified: bool = False
     reworked: bool = False
     """Whether some loop may open it again: what it leaves is then digested, to see rounds that change nothing."""
+    custom: EngineDefinition | None = None
+    """What `engine` is, where the team file defines it."""
+
+    @property
+    def prints_text(self) -> bool:
+        """Whether stdout is for people as it stands, and no protocol."""
+        return self.kind == COMMAND or (self.custom is not None and self.custom.output == "text")
 
     @property
     def dependencies(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Final
 
+from teamflow.core.plan import EngineDefinition
 from teamflow.ports import Engine
 
 
@@ -28,6 +29,13 @@ ENGINES: Final[Mapping[str, Callable[[], Engine]]] = {
     "command": _command,
     "scripted": _scripted,
 }
+
+
+def custom_engine(name: str, definition: EngineDefinition) -> Engine:
+    """The engine of that name that a team file defines."""
+    from teamflow.engines.custom import CustomEngine
+
+    return CustomEngine(name, definition)
 
 
 @cache

@@ -13,6 +13,7 @@ from typing import Final
 from teamflow.core.plan import Plan, Step
 
 _VERSION: Final = 1
+_CUSTOM: Final = Step._fields.index("custom")
 
 
 def plan_digest(plan: Plan) -> str:
@@ -30,9 +31,9 @@ def plan_digest(plan: Plan) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def _canonical(step: Step) -> Step:
+def _canonical(step: Step) -> tuple[object, ...]:
     """The step with every list whose order means nothing sorted, names first."""
-    return step._replace(
+    row = step._replace(
         edges=tuple(sorted(step.edges)),
         env=tuple(sorted(step.env, key=lambda pair: pair[0])),
         secrets=tuple(sorted(step.secrets)),
@@ -41,3 +42,5 @@ def _canonical(step: Step) -> Step:
         taken=tuple(sorted(step.taken)),
         waits=tuple(sorted(step.waits)),
     )
+    # Left out where there is none, so that plans without engines of their own keep the digests that they have.
+    return row if step.custom is not None else (*row[:_CUSTOM], *row[_CUSTOM + 1 :])

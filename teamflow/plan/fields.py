@@ -7,13 +7,14 @@ The way back takes lists for tuples, because JSON has no tuples. Damaged data en
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, Never, TypeAlias
+from typing import Final, Never, TypeAlias, cast
 
 from teamflow.core.plan import (
     Ask,
     Command,
     Deferred,
     Edge,
+    EngineDefinition,
     Expansion,
     Json,
     Loop,
@@ -90,6 +91,17 @@ def _outputs_in(value: PlainOutputs | None) -> Outputs:
     return Outputs(tuple(OutputFile(name, _text_in(path)) for name, path in value[0]), value[1])
 
 
+def _custom_out(value: EngineDefinition | None) -> Mapping[str, object] | None:
+    return None if value is None else value._asdict()
+
+
+def _custom_in(value: Mapping[str, object] | None) -> EngineDefinition | None:
+    if value is None:
+        return None
+    items = {name: tuple(item) if isinstance(item, list) else item for name, item in value.items()}
+    return EngineDefinition(**cast("dict[str, Never]", items))
+
+
 def _edges_in(value: Sequence[Sequence[str]]) -> tuple[Edge, ...]:
     return tuple(map(Edge._make, value))
 
@@ -151,5 +163,6 @@ CHANGES: Final[Mapping[str, Change]] = {
     "ask": (_optional_out, _ask_in),
     "loop": (_optional_out, _loop_in),
     "expansion": (_optional_out, _expansion_in),
+    "custom": (_custom_out, _custom_in),
 }
 """The fields that are not plain scalars or JSON as they stand: how they are stored, how they are read."""

@@ -24,7 +24,7 @@ _ASPECTS: Final[Mapping[str, Callable[[Step], object]]] = {
     "instructions": lambda step: step.instructions,
     "command": lambda step: step.command,
     "script": lambda step: step.script,
-    "engine": lambda step: step.engine,
+    "engine": lambda step: step.engine if step.custom is None else [step.engine, step.custom],
     "model": lambda step: step.model,
     "permissions": lambda step: step.permissions,
     "env": lambda step: [sorted(step.env), sorted(step.inherit_env)],

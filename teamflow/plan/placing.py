@@ -57,7 +57,7 @@ def make_steps(chosen: Chosen, inputs: Mapping[str, Json], found: Diagnostics) -
     texts = Texts(inputs, static_env(team_env(loaded), inputs))
     steps: list[Step] = []
     for name in chosen.layout.order:
-        shared = common(agents.settings[name], git=chosen.git)
+        shared = common(agents.settings[name], loaded, git=chosen.git)
         place = _place(name, chosen, text_used=name in used)
         complain = _Complaints(loaded, name, found)
         for step_id, instance in agents.instances[name].items():

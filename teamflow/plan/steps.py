@@ -15,6 +15,7 @@ from teamflow.core.plan import (
     Ask,
     Command,
     Edge,
+    EngineDefinition,
     Expansion,
     Json,
     Loop,
@@ -28,6 +29,7 @@ from teamflow.plan.instances import Instance
 from teamflow.plan.key import definition_key, is_deferred
 from teamflow.plan.texts import StepTexts
 from teamflow.plan.words import permissions_in_words
+from teamflow.team.loaded import LoadedTeam
 from teamflow.team.resolved import (
     AskWork,
     CommandWork,
@@ -61,6 +63,8 @@ class Common(NamedTuple):
     instructions: str
     script: Json
     permissions: str
+    custom: EngineDefinition | None
+    inherit_env: tuple[str, ...]
     target: str
     workspace: str
     retry: Retry
@@ -68,17 +72,20 @@ class Common(NamedTuple):
     schemas: Mapping[str, Json]
 
 
-def common(agent: ResolvedAgent, *, git: bool) -> Common:
+def common(agent: ResolvedAgent, loaded: LoadedTeam, *, git: bool) -> Common:
     """The settings of `agent` in the plan's words. `git`: whether the project is in a git repository."""
     work, retry = agent.work, agent.retry
     choice = work.engines[0] if isinstance(work, PromptWork) else None
+    defined = (loaded.team.engines or {}).get(choice.name) if choice else None
     return Common(
         agent=agent,
         engine=choice.name if choice else agent.kind,
         model=choice.model if choice else None,
         instructions=work.instructions if isinstance(work, PromptWork) else "",
         script=work.script.value if isinstance(work, PromptWork) and work.script else None,
-        permissions=permissions_in_words(agent),
+        permissions=permissions_in_words(agent, enforced=defined is None),
+        custom=loaded.engines[choice.name] if choice and defined else None,
+        inherit_env=(defined.inherit_env or ()) if defined else (),
         target=target_in_words(agent.target),
         workspace=_workspace(agent, git=git),
         retry=Retry(retry.attempts, retry.backoff, retry.delay, retry.max_delay),
@@ -122,7 +129,7 @@ def make_step(shared: Common, instance: Instance, step_id: str, place: Place, te
         matrix=instance.matrix,
         env=tuple([(name, texts.text("env", value)) for name, value in agent.env.items()]),
         secrets=agent.secrets,
-        inherit_env=(),
+        inherit_env=shared.inherit_env,
         target=shared.target,
         workspace=shared.workspace,
         workdir=texts.settled_path("workdir", agent.workdir) if agent.workdir else "",
@@ -152,6 +159,7 @@ def make_step(shared: Common, instance: Instance, step_id: str, place: Place, te
         expansion=_expansion(agent) if instance.name == UNDECIDED else None,
         max_failures=agent.max_failures,
         skip_if_verified=agent.skip_if_verified,
+        custom=shared.custom,
     )
     return step._replace(key=definition_key(step), deferred=is_deferred(step))
 

@@ -5,9 +5,15 @@ from __future__ import annotations
 from teamflow.team.resolved import Permissions, PromptWork, ResolvedAgent
 
 
-def permissions_in_words(agent: ResolvedAgent) -> str:
-    """`edits DESIGN.md; runs pytest, git diff; no network`. Empty for commands and questions."""
-    return _words(agent.work.permissions) if isinstance(agent.work, PromptWork) else ""
+def permissions_in_words(agent: ResolvedAgent, *, enforced: bool = True) -> str:
+    """`edits DESIGN.md; runs pytest, git diff; no network`. Empty for commands and questions.
+
+    `enforced`: whether the engine sees to it; one that the team defines is not known to.
+    """
+    if not isinstance(agent.work, PromptWork):
+        return ""
+    words = _words(agent.work.permissions)
+    return words if enforced else f"{words}; not enforced by a custom engine"
 
 
 def _words(permissions: Permissions) -> str:

@@ -15,7 +15,7 @@ from teamflow.core.events import AttemptEnded, AttemptStarted, Now, PhaseEnded, 
 from teamflow.core.ids import slug
 from teamflow.core.invocation import Brief, Exit, Invocation
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Outcome, Stopped, Succeeded, Usage
-from teamflow.core.plan import Command, Json, Step
+from teamflow.core.plan import Command, EngineDefinition, Json, Step
 from teamflow.core.redact import Redactor
 from teamflow.core.state import AttemptState, RunState, StepState
 from teamflow.ports import Clock, Engine, Exited, Session, Start
@@ -38,11 +38,17 @@ class Place(NamedTuple):
     def err(self, step_id: str, attempt: int) -> str:
         return f"{self.run_dir}/logs/{slug(step_id)}.{attempt}.err"
 
+    def stem(self, step_id: str, attempt: int) -> str:
+        """What other files of the attempt are called by."""
+        return f"{self.run_dir}/logs/{slug(step_id)}.{attempt}"
+
 
 class Engines(Protocol):
     """The registry of engines and how their text becomes declared outputs; both live in `engines/`."""
 
-    def engine(self, name: str) -> Engine: ...
+    def engine(self, name: str, *, custom: EngineDefinition | None = None) -> Engine:
+        """`custom`: what the team file defines it to be."""
+        ...
 
     def outcome_of(self, end: Exit, brief: Brief) -> Outcome: ...
 
@@ -97,20 +103,33 @@ class AttemptRunner:
         known = self._state.steps[attempt.step]
         live = known.attempts[-1]
         note: dict[str, Json] = {"cause": attempt.cause, "continues": attempt.continues, "reason": attempt.reason}
-        try:
-            return self._start(known, live, phases(known.step, live)[0], note)
-        except (BriefError, MissingSecret) as error:
-            return AttemptEnded(attempt.step, attempt.attempt, Failed(FailureClass.START, str(error)))
+        return self._start_or_end(known, live, phases(known.step, live)[0], note)
 
-    def phase(self, ended: PhaseEnded) -> Start:
+    def phase(self, ended: PhaseEnded) -> Start | AttemptEnded:
         known = self._state.steps[ended.step]
-        return self._start(known, known.attempts[-1], ended.next, {})
+        return self._start_or_end(known, known.attempts[-1], ended.next, {})
 
-    def _start(self, known: StepState, live: AttemptState, phase: str, note: Mapping[str, Json]) -> Start:
+    def _start_or_end(
+        self, known: StepState, live: AttemptState, phase: str, note: Mapping[str, Json]
+    ) -> Start | AttemptEnded:
+        try:
+            start = self._start(known, live, phase, note)
+        except (BriefError, MissingSecret) as error:
+            start = Failed(FailureClass.START, str(error))
+        if isinstance(start, Start):
+            return start
+        self._briefs.pop((known.step.id, live.number), None)
+        return AttemptEnded(known.step.id, live.number, start, phase)
+
+    def _start(self, known: StepState, live: AttemptState, phase: str, note: Mapping[str, Json]) -> Start | Failed:
         step = known.step
         base, env = self._environments.of(self._state, step, attempt=live.number)
         cwd = self._cwd(step)
-        invocation, err = self._invocation(known, live, phase, cwd)
+        invocation = self._invocation(known, live, phase, cwd)
+        if isinstance(invocation, Failed):
+            return invocation._replace(reason=self._redactor.text(invocation.reason))
+        # What is handed on, or read as a protocol, is stdout alone.
+        apart = invocation.protocol or step.text_used or step.custom is not None or bool(step.outputs.schemas)
         log_limit = self._state.plan.limits.log_size
         env = {**invocation.env, "PWD": cwd, **env}
         return Start(
@@ -122,7 +141,7 @@ class AttemptRunner:
             base_env=base,
             env=env,
             log=self._place.log(step.id, live.number),
-            err=self._place.err(step.id, live.number) if err else None,
+            err=self._place.err(step.id, live.number) if apart and phase == "agent" else None,
             timeout=self._remaining(step, live),
             idle=step.idle_timeout,
             idle_paths=(cwd,) if step.idle_timeout is not None else (),
@@ -132,16 +151,15 @@ class AttemptRunner:
             note=note,
         )
 
-    def _invocation(self, known: StepState, live: AttemptState, phase: str, cwd: str) -> tuple[Invocation, bool]:
-        """What to start, and whether stderr goes to a file of its own."""
+    def _invocation(self, known: StepState, live: AttemptState, phase: str, cwd: str) -> Invocation | Failed:
         step = known.step
         if phase == "agent":
             brief = self._briefs[step.id, live.number] = self._brief(known, live)
-            engine = self._engines.engine(step.engine)
+            engine = self._engines.engine(step.engine, custom=step.custom)
             invocation = engine.invoke(brief)
-            if invocation.protocol:
+            if isinstance(invocation, Invocation) and invocation.protocol:
                 self._open_session(step.id, live.number, engine, brief)
-            return invocation, invocation.protocol or step.text_used or bool(step.outputs.schemas)
+            return invocation
         command = phase_command(step, phase)
         rendered = Rendering(self._state, step, run=self._place.run, attempt=live.number).command(command, key=phase)
         brief = Brief(
@@ -152,7 +170,7 @@ class AttemptRunner:
             shell=rendered.shell,
             argv=tuple(str(word) for word in rendered.argv),
         )
-        return self._engines.engine("command").invoke(brief), False
+        return self._engines.engine("command").invoke(brief)
 
     def _brief(self, known: StepState, live: AttemptState) -> Brief:
         return make_brief(
@@ -162,6 +180,7 @@ class AttemptRunner:
             run=self._place.run,
             cwd=self._cwd(known.step),
             log_limit=self._state.plan.limits.log_size,
+            stem=self._place.stem(known.step.id, live.number),
         )
 
     def _cwd(self, step: Step) -> str:
@@ -195,7 +214,7 @@ class AttemptRunner:
         for step_id in sorted(self._state.running):
             known = self._state.steps[step_id]
             live = known.live
-            engine = self._engines.engine(known.step.engine)
+            engine = self._engines.engine(known.step.engine, custom=known.step.custom)
             if live is None or not engine.capabilities.protocol or (step_id, live.number) in self._sessions:
                 continue
             if (live.phase or phases(known.step, live)[0]) != "agent":
@@ -268,12 +287,14 @@ class AttemptRunner:
     def _agent_outcome(self, known: StepState, live: AttemptState, end: Exit) -> Outcome:
         step = known.step
         brief = self._briefs.pop((step.id, live.number), None) or self._brief(known, live)
-        engine = self._engines.engine(step.engine)
+        engine = self._engines.engine(step.engine, custom=step.custom)
         if engine.capabilities.protocol:
             opened = self._sessions.pop((step.id, live.number), None)
             session, tail = opened or self._session(step.id, live.number, engine, brief)
             tail.finish(end.log_end)
             outcome = session.close(end)
+            if isinstance(outcome, Succeeded) and outcome.text and not tail.said:
+                self._say(step.id, outcome.text)
         else:
             outcome = engine.session(brief).close(end)
         if isinstance(outcome, Failed):
@@ -286,7 +307,7 @@ class AttemptRunner:
     def _with_outputs(self, step: Step, live: AttemptState, end: Exit, outcome: Succeeded) -> Outcome:
         """The text that dependents see, and the values it declares."""
         text = outcome.text
-        if text is None and (step.text_used or step.outputs.schemas):
+        if text is None and (step.text_used or step.outputs.schemas or step.custom is not None):
             text = self._text(step, live, end, limit=OUTPUT_LIMIT if step.outputs.schemas else TEXT_LIMIT)
         elif text is not None:
             text = self._redactor.text(text)

@@ -55,6 +55,7 @@ def make_brief(
     run: Mapping[str, Json],
     cwd: str,
     log_limit: int | None,
+    stem: str,
 ) -> Brief:
     """The brief of `attempt`. Raises BriefError."""
     step = known.step
@@ -82,6 +83,7 @@ def make_brief(
         timeout=step.timeout,
         idle_timeout=step.idle_timeout,
         log_limit=log_limit,
+        stem=stem,
     )
 
 

@@ -316,15 +316,15 @@ class Executor:
 
     def _begin(self, event: AttemptStarted) -> None:
         start = self._attempts.begin(event)
-        if isinstance(start, AttemptEnded):
-            self.record(start)
-            return
         self._start(start)
-        ends = self._adoption.ends_of(event.step, event.attempt)
+        ends = self._adoption.ends_of(event.step, event.attempt) if isinstance(start, Start) else ()
         if ends:
             self._spawn(self._conclude(*ends), name=f"conclude {event.step}")
 
-    def _start(self, start: Start) -> None:
+    def _start(self, start: Start | AttemptEnded) -> None:
+        if isinstance(start, AttemptEnded):
+            self.record(start)
+            return
         self._target.start(start)
         live = self.state.steps[start.step].live
         if live is not None and live.stopping is not None:

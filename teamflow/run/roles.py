@@ -25,8 +25,8 @@ class Attempts(Protocol):
         """The slow form of `phase_ended`: reads and digests files off the loop."""
         ...
 
-    def phase(self, ended: PhaseEnded) -> Start:
-        """The phase that follows."""
+    def phase(self, ended: PhaseEnded) -> Start | AttemptEnded:
+        """The phase that follows, or why it cannot be started."""
         ...
 
     def adopt(self) -> None:

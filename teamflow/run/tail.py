@@ -43,6 +43,8 @@ class Tail:
         self._last: ProgressReported | None = None
         self.usage: Usage | None = None
         """What the attempt has told of its cost so far."""
+        self.said = False
+        """Whether the agent has told anything to people."""
 
     def follow(self, loop: asyncio.AbstractEventLoop) -> None:
         self._handle = loop.call_later(_POLL, self._poll, loop)
@@ -81,6 +83,7 @@ class Tail:
                 case Progress(percent=percent, text=text):
                     newest = ProgressReported(self._step, self._attempt, percent, text)
                 case Said(text=text):
+                    self.said = True
                     self._say(self._step, text)
                 case Spent(usage=usage):
                     self.usage = usage

@@ -6,7 +6,7 @@ test compares the two. Refuses to know about selection: callers name the agents 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from teamflow.team.loaded import LoadedTeam
@@ -46,7 +46,11 @@ TEAM: Final[Mapping[str, str]] = {
     **dict.fromkeys(("pr_policies.*.draft", "pr_policies.*.labels", "pr_policies.*.reviewers"), PULL_REQUESTS),
     **dict.fromkeys(("pr_policies.*.feedback", "pr_policies.*.feedback.watch"), PULL_REQUESTS),
     **dict.fromkeys(("pr_policies.*.feedback.agent", "pr_policies.*.feedback.max_rounds"), PULL_REQUESTS),
-    **dict.fromkeys(("engines", "engines.*.command", "engines.*.prompt", "engines.*.output"), AGENTS),
+    **dict.fromkeys(("engines", "engines.*.command", "engines.*.prompt", "engines.*.long_prompt"), WORKS),
+    **dict.fromkeys(("engines.*.output", "engines.*.message", "engines.*.error", "engines.*.session"), WORKS),
+    **dict.fromkeys(("engines.*.usage", "engines.*.usage.input_tokens", "engines.*.usage.output_tokens"), WORKS),
+    **dict.fromkeys(("engines.*.usage.usd", "engines.*.resume", "engines.*.model", "engines.*.env"), WORKS),
+    "engines.*.inherit_env": WORKS,
     **dict.fromkeys(("hooks", "hooks.before_run", "hooks.after_run", "hooks.before_step", "hooks.after_step"), HOOKS),
     **dict.fromkeys(("hooks.succeeded", "hooks.failed", "hooks.needs_user"), HOOKS),
 }
@@ -58,10 +62,10 @@ AGENT: Final[Mapping[str, str]] = {
     **dict.fromkeys(("env", "secrets", "timeout", "idle_timeout", "grace", "verify", "outputs"), WORKS),
     **dict.fromkeys(("retry", "retry.attempts", "retry.backoff", "retry.delay", "retry.max_delay"), WORKS),
     **dict.fromkeys(("continue_on_error", "workspace", "workspace.mode", "workspace.setup", "workdir"), WORKS),
-    **dict.fromkeys(("isolation", "target", "start"), WORKS),
+    **dict.fromkeys(("isolation", "target", "start", "model"), WORKS),
     **dict.fromkeys(("workspace.repo", "workspace.copy", "workspace.keep", "writes"), WORKTREES),
     "target.labels": SSH,
-    **dict.fromkeys(("model", "mcp_servers", "mcp_servers.*.type", "mcp_servers.*.command"), AGENTS),
+    **dict.fromkeys(("mcp_servers", "mcp_servers.*.type", "mcp_servers.*.command"), AGENTS),
     **dict.fromkeys(("mcp_servers.*.args", "mcp_servers.*.env", "mcp_servers.*.url"), AGENTS),
     **dict.fromkeys(("mcp_servers.*.headers", "permissions.run", "permissions.edit", "permissions.net"), AGENTS),
     "permissions.ask": AGENTS,
@@ -157,7 +161,7 @@ def _layers(team: Team, name: str) -> Iterator[tuple[Agent, tuple[str, ...]]]:
         yield team.defaults, ("defaults",)
 
 
-_OF_PROMPTS = frozenset(("model", "mcp_servers", "subagents"))
+_OF_PROMPTS = frozenset(("mcp_servers", "subagents"))
 _OF_QUESTIONS = frozenset(("options", "default"))
 _SPECIAL = frozenset(("permissions", "workspace", "target", "start", "pr", "ask"))
 """Keys whose value decides; `_special` looks at what they came to."""
@@ -194,7 +198,7 @@ def _special(loaded: LoadedTeam, name: str, agent: ResolvedAgent, *, git: bool) 
                      "run-time matrix")  # fmt: skip
     yield from _workspace(name, agent, git=git)
     if isinstance(agent.work, PromptWork):
-        yield from _prompt(name, agent.work)
+        yield from _prompt(name, agent.work, loaded.team.engines or ())
 
 
 def _is_late(matrix: Matrix) -> bool:
@@ -229,13 +233,15 @@ def _workspace(name: str, agent: ResolvedAgent, *, git: bool) -> Iterator[Waitin
         yield _waits(path, WORKTREES, name, message)
 
 
-def _prompt(name: str, work: PromptWork) -> Iterator[Waiting]:
+def _prompt(name: str, work: PromptWork, defined: Container[str]) -> Iterator[Waiting]:
+    """`defined`: the engines of the team's own."""
     path = ("agents", name)
-    if len(work.engines) > 1 or work.engines[0].name != "scripted":
+    first = work.engines[0]
+    if len(work.engines) > 1 or not (first.name == "scripted" or first.name in defined):
         engines = ", ".join(choice.name for choice in work.engines)
-        message = f"engine {engines} waits for real agents; only engine: scripted works yet"
+        message = f"engine {engines} waits for real agents; only engine: scripted and one of your own work yet"
         yield _waits((*path, "engine"), AGENTS, name, message)
-    elif work.engines[0].model is not None:
+    elif first.model is not None and first.name == "scripted":
         yield _waits((*path, "engine"), AGENTS, name, "engine: scripted has no models; models wait for real agents")
     granted = work.permissions
     narrowed = granted.edit is not None or granted.run is not None or granted.net != "allow" or granted.ask != "queue"

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from teamflow.core.ids import NAME
 from teamflow.team import check_text
+from teamflow.team.check_engines import check_model
 from teamflow.team.check_kind import check_kind
 from teamflow.team.check_team import check_engine, check_names, check_policy, check_variables, shown
 from teamflow.team.check_text import AFTER, BEFORE, ENV, MATRIX, Owner
@@ -44,6 +45,7 @@ def check_agent(scope: Scope, name: str, agent: Agent, *, damaged: bool = False)
     check_keys(scope, agent, path, owner=name)
     if not damaged:
         check_kind(scope, name, agent, path)
+        check_model(scope, agent, path)
         _check_relations(scope, agent, path)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from teamflow.core.ids import NAME
 from teamflow.team import check_text
 from teamflow.team.check_text import TEAM_ENV, TEAM_OUTPUT, Owner
+from teamflow.team.engines import can_take_model
 from teamflow.team.json_schema import check_declaration
 from teamflow.team.model import PrPolicy, Target
 from teamflow.team.scope import Scope
@@ -73,6 +74,14 @@ def check_engine(scope: Scope, text: str, path: Path, *, key: bool = False) -> N
         scope.error("unknown-engine", f'there is no engine "{shown(name)}"', path, hint=hint, key=key)
     elif slash and (not model or key):
         scope.error("unknown-engine", f'"{shown(text)}" names no engine and model', path, hint="Write engine/model.")
+    elif model and not can_take_model((scope.team.engines or {}).get(name)):
+        no_model(scope, name, path)
+
+
+def no_model(scope: Scope, engine: str, path: Path, *, key: bool = False) -> None:
+    """Complains that an engine of the team's own has no use for a model."""
+    hint = 'Write model: [--model, "{{ model }}"] in its definition, or name no model.'
+    scope.error("engine-model", f'the engine "{shown(engine)}" takes no model', path, hint=hint, key=key)
 
 
 def _check_secrets(scope: Scope) -> None:

@@ -119,7 +119,7 @@ def check_command(scope: Scope, command: str | tuple[str, ...] | None, path: Pat
     if isinstance(command, str):
         check_shell(scope, command, path)
     elif command is not None:
-        script = _script_of(command)
+        script = script_of(command)
         for index, word in enumerate(command):
             if index == script and "{" in word and is_template(word):
                 scope.error("template-in-shell", _SHELL_MESSAGE, (*path, index), hint=_SHELL_HINT)
@@ -127,7 +127,7 @@ def check_command(scope: Scope, command: str | tuple[str, ...] | None, path: Pat
                 check_template(scope, word, (*path, index), owner)
 
 
-def _script_of(argv: tuple[str, ...]) -> int | None:
+def script_of(argv: tuple[str, ...]) -> int | None:
     """The index of the word that a shell in `argv` would read as its script."""
     shell = next((index for index, word in enumerate(argv) if word.rsplit("/", 1)[-1] in _SHELLS), None)
     if shell is None:

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from teamflow.core.diagnostics import Diagnostics, Span
-from teamflow.core.plan import Json
+from teamflow.core.plan import EngineDefinition, Json
 from teamflow.team.model import Team
 from teamflow.team.places import Places
 
@@ -47,6 +47,13 @@ class LoadedTeam:
         from teamflow.team.resolve import resolve  # only plans need it
 
         return resolve(self.team, texts=self.texts, scripts=self.scripts)
+
+    @cached_property
+    def engines(self) -> Mapping[str, EngineDefinition]:
+        """The engines that the team defines, by name."""
+        from teamflow.team.engines import engine_definitions
+
+        return engine_definitions(self.team)
 
     @cached_property
     def limits(self) -> ResolvedLimits:

@@ -308,10 +308,42 @@ class Target(Model):
     bootstrap: Text | None = Field(None, description="A shell command that makes the target ready, once.")
 
 
+class EngineUsage(Model):
+    input_tokens: Text | None = Field(None, description="The path to the number of tokens that it read.")
+    output_tokens: Text | None = Field(None, description="The path to the number of tokens that it wrote.")
+    usd: Text | None = Field(None, description="The path to what it cost, in US dollars.")
+
+
 class EngineDefinition(Model):
-    command: Argv = Field(description="The argv that starts the engine.")
-    prompt: Literal["stdin", "argument"] | None = Field(None, description="How it gets the prompt.")
-    output: Literal["text", "json"] | None = Field(None, description="What it writes to stdout.")
+    command: Argv = Field(description="The argv that starts the engine; no templates.")
+    prompt: Literal["stdin", "argument", "file"] | Argv | None = Field(
+        None,
+        description="How it gets the prompt: on stdin, as its last argument, as a file whose path is its last "
+        "argument, or by words that hold `{{ prompt }}` or `{{ prompt_file }}`.",
+    )
+    long_prompt: Literal["stdin", "file"] | Argv | None = Field(
+        None,
+        description="How it gets a prompt that cannot be an argument (above 8 KiB), where `prompt` is by argument.",
+    )
+    output: Literal["text", "json", "json-lines"] | None = Field(
+        None, description="What it writes to stdout: its message, one JSON value, or JSON objects line by line."
+    )
+    message: Text | None = Field(
+        None, description="The path to its final message in the JSON: `result.text`, `[role=assistant].content`."
+    )
+    error: Text | None = Field(None, description="The path to what stands in the JSON only when it has failed.")
+    session: Text | None = Field(None, description="The path to the session's id in the JSON.")
+    usage: EngineUsage | None = Field(None, description="Where the JSON tells what was used.")
+    resume: Argv | None = Field(
+        None, description="Words that are added when a session goes on; they hold `{{ session }}`."
+    )
+    model: Argv | None = Field(
+        None, description="Words that are added where a model is named; they hold `{{ model }}`."
+    )
+    env: Env | None = Field(None, description="Variables of its environment; a value may hold `{{ model }}`.")
+    inherit_env: OneOrMany | None = Field(
+        None, description="Names or globs of your own variables that its steps get: its login, its settings."
+    )
 
 
 class Hooks(Model):

@@ -28,6 +28,8 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "limits.max_parallel": "number of cores",
     "limits.orphan_after": show_duration(BUILT_IN.orphan_after),
     "limits.log_size": "2GiB",
+    "engines.*.prompt": "stdin",
+    "engines.*.output": "text",
     "agent.engine": BUILT_IN.engine,
     "agent.permissions": "edit",
     "agent.retry.attempts": f"{BUILT_IN.attempts_of_prompt} for prompt, else {BUILT_IN.attempts_of_others}",

@@ -14,17 +14,40 @@ from hypothesis import strategies as st
 from teamflow.core.codec import outcome_from_object, outcome_object
 from teamflow.core.invocation import Brief, Exit, Invocation
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
-from teamflow.core.plan import Json
-from teamflow.engines.registry import ENGINES, engine
+from teamflow.core.plan import EngineDefinition, Json
+from teamflow.engines.registry import ENGINES, custom_engine, engine
 from teamflow.keeper import names
 from teamflow.ports import Start
 from teamflow.targets.local import LocalTarget
 from tests.contract.test_target import Recorder, alive
 
+TOLD = Brief("a", 1, "first", "/w", prompt="Do it.", timeout=60, session="s", model="m", stem="/run/logs/a.1")
 BRIEFS = {
     "command": Brief("a", 1, "first", "/w", shell="make all", timeout=60),
     "scripted": Brief("a", 1, "first", "/w", prompt="Do it.", script=[{"say": "x"}], timeout=60),
+    "custom-text": TOLD,
+    "custom-json": TOLD,
+    "custom-lines": TOLD,
 }
+_PATHS = EngineDefinition(
+    ("mine", "--json"),
+    message="text",
+    error="error",
+    session="[text=x].session",
+    usage={"input_tokens": "in", "usd": "usage[-1].usd"},
+    resume=("--resume", "{{ session }}"),
+    model=("--model={{ model }}",),
+)
+CUSTOM = {
+    "custom-text": EngineDefinition(("mine",), prompt=("{{ prompt }}",), model=("{{ model }}",)),
+    "custom-json": _PATHS._replace(output="json", prompt=("{{ prompt_file }}",)),
+    "custom-lines": _PATHS._replace(output="json-lines"),
+}
+ALL = {
+    **{name: engine(name) for name in ENGINES},
+    **{name: custom_engine(name, definition) for name, definition in CUSTOM.items()},
+}
+"""Every engine, and each kind of output of those that a team file defines."""
 
 EXITS = st.builds(
     Exit,
@@ -36,25 +59,38 @@ EXITS = st.builds(
     log_end=st.integers(0, 2**40),
 )
 
+_WORDS = (
+    b'{"text": "x"',
+    b', "session": "s"',
+    b', "error": true',
+    b', "in": 3',
+    b', "usage": [{"usd": 1}]',
+    b"}",
+    b"\n",
+)
+OUTPUT = st.binary(max_size=200) | st.lists(st.sampled_from(_WORDS) | st.binary(max_size=3), max_size=12).map(b"".join)
+"""Any bytes, and some that are nearly what an engine prints."""
+
 
 def test_there_is_a_brief_for_every_engine() -> None:
-    assert set(BRIEFS) == set(ENGINES)
+    assert set(BRIEFS) == set(ALL)
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", ALL)
 def test_invocations_are_values(name: str) -> None:
-    first, second = engine(name).invoke(BRIEFS[name]), engine(name).invoke(BRIEFS[name])
+    first, second = ALL[name].invoke(BRIEFS[name]), ALL[name].invoke(BRIEFS[name])
     assert first == second
     assert isinstance(first, Invocation)
     assert first.argv
     assert all(isinstance(word, str) and "\0" not in word for word in first.argv)
-    assert first.protocol is engine(name).capabilities.protocol
+    assert first.protocol is ALL[name].capabilities.protocol
+    assert all(os.path.isabs(path) for path, _ in first.files)
 
 
-@pytest.mark.parametrize("name", ENGINES)
-@given(data=st.binary(max_size=200), cut=st.integers(0, 200), end=EXITS)
+@pytest.mark.parametrize("name", ALL)
+@given(data=OUTPUT, cut=st.integers(0, 200), end=EXITS)
 def test_anything_becomes_an_outcome(name: str, data: bytes, cut: int, end: Exit) -> None:
-    whole, halves = engine(name).session(BRIEFS[name]), engine(name).session(BRIEFS[name])
+    whole, halves = ALL[name].session(BRIEFS[name]), ALL[name].session(BRIEFS[name])
     events = list(whole.feed(data))
     assert [*halves.feed(data[:cut]), *halves.feed(data[cut:])] == events
     outcome = whole.close(end)
@@ -96,6 +132,7 @@ def run_on_target(tmp_path: Path, name: str, brief: Brief, *, level: str | None 
         await target.open(events, after=0)
         target.environment("base", {"PATH": os.environ["PATH"]})
         invocation = engine(name).invoke(brief)
+        assert isinstance(invocation, Invocation)
         err = str(run_dir / "err.log") if invocation.protocol else None
         target.start(
             Start(

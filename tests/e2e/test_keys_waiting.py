@@ -31,6 +31,7 @@ PROMPT = {"prompt": "x", "engine": "scripted", "script": "s.yaml", "permissions"
 ASK = {"ask": "Which?"}
 SERVER = {"command": "docs", "args": ["-x"], "env": {"A": "1"}}
 POLICY = {"base": "main"}
+MINE = {"engines": {"mine": {"command": ["mine"]}}}
 
 
 def _agent(shown: str, base: Mapping[str, Json] = COMMAND, **more: Json) -> Use:
@@ -57,11 +58,6 @@ def _pr(**more: Json) -> Use:
 
 def _hook(name: str) -> Use:
     return Use("hooks", None, {"hooks": {name: "true"}})
-
-
-def _engine(**more: Json) -> Use:
-    mine = {"mine": {"command": ["mine"], **more}}
-    return Use("engine", {"prompt": "x", "engine": "mine", "permissions": "read"}, {"engines": mine})
 
 
 def _server(**more: Json) -> Use:
@@ -104,10 +100,6 @@ TEAM: Mapping[str, Use] = {
     "targets.*.bootstrap": _target(bootstrap="mkdir -p t"),
     "pr_policies": _policy(),
     **{f"pr_policies.*.{key}": _policy(**{key.partition(".")[0]: value}) for key, value in _POLICY_KEYS.items()},
-    "engines": _engine(),
-    "engines.*.command": _engine(),
-    "engines.*.prompt": _engine(prompt="stdin"),
-    "engines.*.output": _engine(output="text"),
     "hooks": _hook("failed"),
     **{f"hooks.{key.rpartition('.')[2]}": _hook(key.rpartition(".")[2]) for key in areas.TEAM if "hooks." in key},
 }
@@ -122,7 +114,6 @@ AGENT: Mapping[str, Use] = {
         {**COMMAND, "target": {"labels": ["gpu"]}},
         {"targets": {"gpu": {"ssh": "gpu", "labels": ["gpu"]}}},
     ),
-    "model": _agent("model", PROMPT, model="m"),
     "mcp_servers": _server(**SERVER),
     "mcp_servers.*.command": _server(**SERVER),
     "mcp_servers.*.args": _server(**SERVER),
@@ -155,13 +146,26 @@ AGENT: Mapping[str, Use] = {
 SPECIAL: Mapping[str, tuple[Use, str]] = {
     "another engine": (
         Use("engine", {"prompt": "x", "engine": "claude", "permissions": "read"}),
-        f"{areas.AGENTS} (only engine: scripted works yet)",
+        f"{areas.AGENTS} (only engine: scripted and those under engines work yet, one at a time)",
     ),
     "a chain of engines": (
         Use("engine", {**PROMPT, "engine": ["scripted", "codex"]}),
-        f"{areas.AGENTS} (only engine: scripted works yet)",
+        f"{areas.AGENTS} (only engine: scripted and those under engines work yet, one at a time)",
+    ),
+    "a chain of engines of one's own": (
+        Use("engine", {"prompt": "x", "engine": ["mine", "mine"], "permissions": "read"}, MINE),
+        areas.AGENTS,
     ),
     "a model of scripted": (Use("engine", {**PROMPT, "engine": "scripted/m"}), areas.AGENTS),
+    "a model beside scripted": (Use("engine", {**PROMPT, "model": "m"}), areas.AGENTS),
+    "full permissions of an engine of one's own": (
+        Use(
+            "permissions",
+            {"prompt": "x", "engine": "mine", "permissions": "full", "workspace": {"mode": "shared"}},
+            MINE,
+        ),
+        areas.AGENTS,
+    ),
     "full permissions": (
         Use("permissions", {**PROMPT, "permissions": "full", "workspace": {"mode": "shared"}}),
         areas.AGENTS,
@@ -267,7 +271,7 @@ def test_run_refuses_the_key_by_name_steps_and_area(tmp_path: Path, key: str, us
 
 @pytest.mark.slow
 def test_steps_that_are_not_selected_are_not_refused(tmp_path: Path) -> None:
-    uses = {"a": AGENT["loop"], "b": AGENT["pr"], "c": TEAM["engines"]}
+    uses = {"a": AGENT["loop"], "b": AGENT["pr"], "c": SPECIAL["another engine"][0]}
     project = project_of(tmp_path, uses)
     refused = project.run().expect(2).err
     for word in ("u0: loop: waits for loops", "u1: pr: waits for pull requests", "u2: engine: waits for real agents"):

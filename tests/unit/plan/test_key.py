@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from teamflow.core.plan import Command, Deferred, OutputFile, Outputs, Retry, Step
+from teamflow.core.plan import Command, Deferred, EngineDefinition, OutputFile, Outputs, Retry, Step
 from teamflow.plan.key import (
     KeyParts,
     Upstream,
@@ -33,6 +33,7 @@ STEP = make_step("build/api")
         ("command", STEP._replace(command=Command(None, ("/bin/true",)))),
         ("script", STEP._replace(script=[{"say": "hello"}])),
         ("engine", STEP._replace(engine="codex")),
+        ("engine", STEP._replace(custom=EngineDefinition(("mine",)))),
         ("model", STEP._replace(model="gpt-5")),
         ("permissions", STEP._replace(permissions="reads")),
         ("env", STEP._replace(env=(("A", "1"),))),
@@ -70,6 +71,19 @@ def test_what_changes_a_definition(aspect: str, changed: Step) -> None:
 )
 def test_what_changes_no_definition(changed: Step) -> None:
     assert definition_key(changed) == definition_key(STEP)
+
+
+def test_every_part_of_an_engine_s_definition_counts() -> None:
+    one = EngineDefinition(("mine",))
+    others = [
+        one._replace(command=("mine", "-x")), one._replace(prompt=("{{ prompt }}",)), one._replace(long_prompt=()),
+        one._replace(output="json"), one._replace(message="m"), one._replace(error="e"), one._replace(session="s"),
+        one._replace(usage={"usd": "c"}), one._replace(resume=("{{ session }}",)), one._replace(model=("{{ model }}",)),
+        one._replace(env={"A": "1"}),
+    ]  # fmt: skip
+    assert len(others) == len(EngineDefinition._fields)
+    keys = {definition_key(STEP._replace(custom=custom)) for custom in (None, one, *others)}
+    assert len(keys) == 2 + len(others)
 
 
 def test_the_order_of_variables_and_secrets_means_nothing() -> None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from teamflow.core.plan import Command, Deferred, Edge, OutputFile, Outputs, Plan, Retry, SecretSource
+from teamflow.core.plan import Command, Deferred, Edge, EngineDefinition, OutputFile, Outputs, Plan, Retry, SecretSource
 from teamflow.plan.stored import PlanFormatError, plan_from_json, plan_from_plain, plan_to_json, plan_to_plain
 from tests.fakes.plans import make_plan, make_step
 
@@ -51,6 +51,24 @@ RICH = make_plan(
         make_step("c", condition="inputs.x", timeout=5),
         make_step("d", skip="if: no", model="m", matrix={"t": True}),
         make_step("e", matrix={"t": 1}),
+        make_step("g", engine="mine", custom=EngineDefinition(("mine",))),
+        make_step(
+            "h",
+            engine="mine",
+            custom=EngineDefinition(
+                ("mine", "-x"),
+                ("{{ prompt }}",),
+                (),
+                "json",
+                "m",
+                "e",
+                "s",
+                {"usd": "c"},
+                ("{{ session }}",),
+                ("{{ model }}",),
+                {"A": "1"},
+            ),
+        ),
     ]
 )._replace(
     inputs={"x": [1, {"y": None}]},
@@ -118,6 +136,7 @@ def _with(**changes: object) -> str:
         _with(format=2),
         _with(future=1),
         _with(steps=[{"future": 1}]),
+        _with(steps=[{"custom": {"future": 1}}]),
         _with(steps=3),
         _with(limits={"future": 1}),
         _with(secrets=[["a"]]),

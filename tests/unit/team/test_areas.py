@@ -53,7 +53,6 @@ WAITING = {
 }  # fmt: skip
 SCRIPTED = "agents: {a: {prompt: x, engine: scripted, script: s.yaml, workspace: {mode: shared}, %s}}\n"
 WAITING_PROMPTS = {
-    "model": "model: m",
     "mcp_servers": "mcp_servers: {d: {command: x}}",
     "subagents": "subagents: [a]",
     "permissions": "permissions: full",

@@ -1,0 +1,167 @@
+"""Checks of the engines that a team defines: words with their placeholders, paths into JSON, which keys go together.
+
+Decides that no text can become code or an option by way of a definition. Refuses to know whether the program is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Final
+
+from teamflow.core.json_path import Index, parse_path
+from teamflow.core.placeholders import MODEL, PROMPT, PROMPT_FILE, SESSION, placeholders, without_placeholders
+from teamflow.team.check_team import check_variables, no_model, shown
+from teamflow.team.check_text import script_of
+from teamflow.team.engines import can_take_model, prompt_words
+from teamflow.team.model import Agent, EngineDefinition
+from teamflow.team.scope import BUILT_IN_ENGINES, Scope
+from teamflow.team.source import Path
+from teamflow.team.template import is_template
+
+_RESERVED: Final = frozenset((*BUILT_IN_ENGINES, "ask", "command", "person"))
+_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "command": (),
+    "prompt": (PROMPT, PROMPT_FILE),
+    "long_prompt": (PROMPT_FILE,),
+    "resume": (SESSION,),
+    "model": (MODEL,),
+}
+"""Lists of words, and the placeholders of which each needs one; `command` has none."""
+
+_COMMAND_HINT: Final = "Words for the prompt, a model and a session stand under prompt, model and resume."
+_PATHS: Final = ("message", "error", "session")
+_OF_JSON: Final = (*_PATHS, "usage", "resume")
+
+
+def check_engines(scope: Scope) -> None:
+    for name, definition in (scope.team.engines or {}).items():
+        path: Path = ("engines", name)
+        if name in _RESERVED:
+            hint = f'Give it a name of its own, like "my-{name}".'
+            scope.error("built-in-engine", f'the engine "{name}" is built in', path, hint=hint, key=True)
+        _check_words(scope, definition, path)
+        _check_env(scope, definition, path)
+        lines = definition.output == "json-lines"
+        for where, text in _json_paths(definition, path):
+            _check_json_path(scope, text, where, lines=lines)
+        if path not in scope.damaged:
+            _check_shell(scope, definition, path)
+            _check_together(scope, definition, path)
+            _check_resume(scope, definition, path)
+
+
+def check_model(scope: Scope, agent: Agent, path: Path) -> None:
+    """A model that `model` names needs an engine that takes one; `engine/model` is checked with the engine."""
+    model: str | None = None
+    for layer in scope.layers(agent):
+        model = model or layer.model
+        if layer.engine is None:
+            continue
+        for text in layer.engine:
+            name, _, own = text.partition("/")
+            if model and not own and not can_take_model((scope.team.engines or {}).get(name)):
+                where = (*path, "model") if agent.model is not None else path
+                no_model(scope, name, where, key=agent.model is None)
+        return
+
+
+def _check_words(scope: Scope, definition: EngineDefinition, path: Path) -> None:
+    for key, names in _NAMES.items():
+        words = getattr(definition, key)
+        if not isinstance(words, tuple):
+            continue
+        good = [_check_word(scope, word, (*path, key, index), names) for index, word in enumerate(words)]
+        held = {name for word in words for name in placeholders(word) if name in names}
+        if names and not held and all(good):
+            said = " or ".join(f"{{{{ {name} }}}}" for name in names)
+            scope.error("engine-words", f"none of the words of {key} holds {said}", (*path, key))
+        elif len(held) > 1:
+            scope.error("engine-words", f"{key} holds the prompt and its file, one is enough", (*path, key))
+
+
+def _check_word(scope: Scope, word: str, path: Path, names: tuple[str, ...]) -> bool:
+    """Whether a word holds no more than these placeholders; complains if it does."""
+    if all(name in names for name in placeholders(word)) and not is_template(without_placeholders(word)):
+        return True
+    said = " or ".join(f"{{{{ {name} }}}}" for name in names)
+    hint = f"Here stands {said}, and no other template." if names else _COMMAND_HINT
+    scope.error("engine-words", f'"{shown(word)}" cannot be filled in', path, hint=hint)
+    return False
+
+
+def _check_env(scope: Scope, definition: EngineDefinition, path: Path) -> None:
+    env = definition.env or {}
+    check_variables(scope, env, (*path, "env"))
+    for name, value in env.items():
+        if isinstance(value, str):
+            _check_word(scope, value, (*path, "env", name), (MODEL,))
+
+
+def _json_paths(definition: EngineDefinition, path: Path) -> Iterator[tuple[Path, str]]:
+    for key in _PATHS:
+        text = getattr(definition, key)
+        if text is not None:
+            yield (*path, key), text
+    for key, text in definition.usage or ():
+        if text is not None:
+            yield (*path, "usage", key), text
+
+
+def _check_json_path(scope: Scope, text: str, path: Path, *, lines: bool) -> None:
+    hint = "A path is like result.text, messages[-1].content, [role=assistant].content."
+    try:
+        parts = parse_path(text)
+    except ValueError as error:
+        scope.error("bad-json-path", f'"{shown(text)}" is no path into JSON: {shown(str(error))}', path, hint=hint)
+        return
+    if lines and isinstance(parts[0], Index):
+        hint = "Every line is looked at by itself, and the last one that has something there counts."
+        scope.error("bad-json-path", "a path into json-lines does not begin with a number", path, hint=hint)
+
+
+def _check_shell(scope: Scope, definition: EngineDefinition, path: Path) -> None:
+    """No word that is filled in may be what a shell reads as its script, whichever of the optional ones are there."""
+    own = [(word, "command") for word in definition.command]
+    resume = [(word, "resume") for word in definition.resume or ()]
+    model = [(word, "model") for word in definition.model or ()]
+    ways = [
+        [(word, key) for word in prompt_words(given)]
+        for key, given in (("prompt", definition.prompt), ("long_prompt", definition.long_prompt))
+        if given is not None
+    ]
+    found: dict[str, None] = {}
+    for before, between, last in product(([], model), ([], resume), ways or [[]]):
+        words = [*own, *before, *between, *last]
+        script = script_of(tuple(word for word, _ in words))
+        if script is not None and placeholders(words[script][0]):
+            found[words[script][1]] = None
+    for key in found:
+        hint = "Give it the prompt by stdin or in a file, and what else it needs by env."
+        scope.error("template-in-shell", "a shell would read what is filled in as code", (*path, key), hint=hint)
+
+
+def _check_together(scope: Scope, definition: EngineDefinition, path: Path) -> None:
+    for key in _OF_JSON if definition.output in (None, "text") else ():
+        if getattr(definition, key) is not None:
+            hint = "Write output: json (or json-lines), or remove it."
+            scope.error("key-without-meaning", f"{key} needs an output of JSON", (*path, key), hint=hint, key=True)
+    if definition.output not in (None, "text") and definition.message is None:
+        hint = "Write message: PATH, the way to the final message in the JSON."
+        scope.error("missing-key", f"output: {definition.output} needs message", (*path, "output"), hint=hint)
+    by_argument = any(PROMPT in placeholders(word) for word in prompt_words(definition.prompt or "stdin"))
+    if definition.long_prompt is not None and not by_argument:
+        hint = "Remove it: on stdin and in a file a prompt may have any length."
+        message = "long_prompt is for engines that get the prompt by argument"
+        scope.error("key-without-meaning", message, (*path, "long_prompt"), hint=hint, key=True)
+
+
+def _check_resume(scope: Scope, definition: EngineDefinition, path: Path) -> None:
+    if definition.output in (None, "text"):
+        return  # then neither means anything, which has been said
+    if definition.resume is not None and definition.session is None:
+        hint = "Write session: PATH, the way to the session's id in the JSON."
+        scope.error("missing-key", "resume needs session", (*path, "resume"), hint=hint, key=True)
+    elif definition.session is not None and definition.resume is None:
+        hint = 'Write resume: [--resume, "{{ session }}"], or remove it.'
+        scope.error("key-without-meaning", "session needs resume", (*path, "session"), hint=hint, key=True)
