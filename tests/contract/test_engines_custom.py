@@ -110,6 +110,7 @@ def test_hostile_prompts_arrive_as_they_are(run_dir: Path) -> None:
     assert not (run_dir / "owned").exists()
 
 
+@pytest.mark.slow
 def test_without_a_separator_a_dash_is_led_by_a_line_break(run_dir: Path) -> None:
     definition = EngineDefinition(("printf", "%s"), prompt=("{{ prompt }}",))
     made = CustomEngine("p", definition).invoke(brief("dash", "-n", run_dir))
@@ -144,6 +145,7 @@ def test_a_file_that_cannot_be_written_is_told_and_nothing_runs(run_dir: Path) -
     assert not (run_dir / "elsewhere").exists()
 
 
+@pytest.mark.slow
 def test_a_file_is_written_anew(run_dir: Path) -> None:
     (run_dir / "again.1.prompt").write_text("from before, and longer than what comes")
     made = CustomEngine("f", FILE).invoke(brief("again", "new", run_dir))
