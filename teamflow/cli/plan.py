@@ -14,6 +14,7 @@ from teamflow.cli.verb import VerbCommand, json_option
 
 if TYPE_CHECKING:
     from teamflow.core.diagnostics import Diagnostics
+    from teamflow.plan.explain import Preview
 
 CHANGES = 10
 
@@ -23,7 +24,7 @@ CHANGES = 10
     examples=(
         ("teamflow plan", "what `teamflow run` would do now"),
         ("teamflow plan nightly build/api", "one step of teams/nightly.yaml, and what it needs"),
-        ("teamflow plan --detailed-exitcode", "for a script: 10 when there is something to do"),
+        ("teamflow plan --graph dot | dot -Tsvg > plan.svg", "a picture, by Graphviz"),
     ),
 )
 @click.argument("words", nargs=-1, metavar="[FILE|NAME] [STEP]...")
@@ -36,6 +37,11 @@ CHANGES = 10
 @click.option("--force", multiple=True, metavar="STEP", help="As if the cache did not have this step's result.")
 @click.option("--no-cache", is_flag=True, help="As if the cache were empty.")
 @click.option("--new", is_flag=True, help="As if no run were to be gone on with.")
+@click.option(
+    "--graph",
+    type=click.Choice(["text", "mermaid", "dot"]),
+    help="How to show it: text (table and tree, the default), or as a graph for Mermaid or Graphviz.",
+)
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 10 when there is something to do.")
 @json_option
 def plan(
@@ -47,10 +53,13 @@ def plan(
     force: tuple[str, ...],
     no_cache: bool,
     new: bool,
+    graph: str | None,
     detailed_exitcode: bool,
     as_json: bool,
 ) -> int:
     """Show what would run, with the reason of each step; changes nothing."""
+    if as_json and graph is not None:
+        raise click.UsageError("--json and --graph are two forms of one answer: take one")
     from teamflow.app.preview import Shown, preview_team
     from teamflow.cli.run import chosen
 
@@ -61,15 +70,30 @@ def plan(
     _diagnostics(shown.compiled.diagnostics, shown.compiled.sources)
     if shown.preview is None:
         return 2
+    if shown.note and not as_json:
+        say(shown.note)
+    out(_drawn(shown.preview, "json" if as_json else graph or "text") + "\n")
+    return CHANGES if detailed_exitcode and shown.preview.has_work else 0
+
+
+def _drawn(preview: Preview, form: str) -> str:
+    match form:
+        case "dot":
+            from teamflow.views.diagram import plan_dot
+
+            return plan_dot(preview)
+        case "mermaid":
+            from teamflow.views.diagram import MOST_EDGES, plan_mermaid
+
+            edges = sum(1 for _ in preview.edges)
+            if edges > MOST_EDGES:
+                say(f"{edges} edges: Mermaid draws {MOST_EDGES}, unless its maxEdges is raised; dot draws all")
+            return plan_mermaid(preview)
     from teamflow.views.plan import plan_json, plan_text
 
-    if as_json:
-        out(plan_json(shown.preview) + "\n")
-    else:
-        if shown.note:
-            say(shown.note)
-        out(plan_text(shown.preview, columns=columns() or 160, ascii_only=_ascii_only()) + "\n")
-    return CHANGES if detailed_exitcode and shown.preview.has_work else 0
+    if form == "json":
+        return plan_json(preview)
+    return plan_text(preview, columns=columns() or 160, ascii_only=_ascii_only())
 
 
 def _diagnostics(found: Diagnostics | None, sources: Mapping[str, str]) -> None:

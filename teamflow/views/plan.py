@@ -1,13 +1,14 @@
 """A plan as people and programs read it: the table of what would run and why, its summary, its JSON.
 
 Decides columns, symbols and order; no colour carries meaning. What would run is decided in `plan/explain.py`. The
-tree is in `views/graph.py`.
+tree is in `views/graph.py`, pictures for other programs are in `views/diagram.py`.
 """
 
 from __future__ import annotations
 
 import json
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -46,6 +47,21 @@ def symbol(line: Line) -> str:
     return AGAIN if action.again and action.kind == "run" else SYMBOLS[action.kind]
 
 
+def word(line: Line) -> str:
+    """The same in words: `to run`, `unchanged`."""
+    return _WORDS["again" if symbol(line) == AGAIN else line.action.kind]
+
+
+def counted(preview: Preview) -> str:
+    """`4 steps: 3 to run, 1 unchanged`."""
+    return f"{plural(len(preview.lines), 'step')}: {_counts(preview)}" if preview.lines else "no steps"
+
+
+def engine_of(step: Step) -> str:
+    """`command`, `claude/opus`."""
+    return f"{step.engine}/{step.model}" if step.model else step.engine
+
+
 def plan_text(preview: Preview, *, columns: int, ascii_only: bool = False, graph: bool = True) -> str:
     """Table, tree and summary, each line at most `columns` wide, without a last newline."""
     parts = ["\n".join(_table(preview.lines, columns))] if preview.lines else []
@@ -81,15 +97,14 @@ def _shown_columns(rows: Sequence[tuple[str, ...]], columns: int) -> list[tuple[
 
 
 def _cells(step: Step) -> tuple[str, ...]:
-    engine = f"{step.engine}/{step.model}" if step.model else step.engine
-    return tuple(map(cell, (step.id, engine, step.target, step.workspace, step.permissions)))
+    return tuple(map(cell, (step.id, engine_of(step), step.target, step.workspace, step.permissions)))
 
 
 # -- the summary -------------------------------------------------------------------------------------------------
 
 
 def _summary(preview: Preview, columns: int) -> Iterator[str]:
-    yield fit(f"{plural(len(preview.lines), 'step')}: {_counts(preview)}" if preview.lines else "no steps", columns)
+    yield fit(counted(preview), columns)
     if preview.plan.critical_path:
         path = preview.plan.critical_path
         shown = path if len(path) <= _PATH else (*path[: _PATH // 2], "…", *path[-_PATH // 2 :])
@@ -105,11 +120,8 @@ def _summary(preview: Preview, columns: int) -> Iterator[str]:
 
 
 def _counts(preview: Preview) -> str:
-    found: dict[str, int] = {}
-    for line in preview.lines:
-        kind = "again" if symbol(line) == AGAIN else line.action.kind
-        found[kind] = found.get(kind, 0) + 1
-    return ", ".join(f"{found[kind]} {word}" for kind, word in _WORDS.items() if kind in found)
+    found = Counter(map(word, preview.lines))
+    return ", ".join(f"{found[told]} {told}" for told in _WORDS.values() if told in found)
 
 
 def _waiting(preview: Preview) -> dict[str, list[str]]:
