@@ -1,6 +1,7 @@
 """One team file read and checked as far as that needs no inputs: what `validate` reports.
 
-Places are named as seen from the directory in which the command was called. Starts nothing and writes nothing.
+Places are named as seen from the directory in which the command was called, or from the top of the repository for those
+who show them there. Starts nothing and writes nothing.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ class Checked(NamedTuple):
     sources: Mapping[str, str]
 
 
-def validate_file(word: str | None, directory: str) -> Checked:
-    """Raises NoTeamFile."""
+def validate_file(word: str | None, directory: str, *, from_top: bool = False) -> Checked:
+    """`from_top`: places are named from the top of the file's git repository, where it is in one. Raises NoTeamFile."""
     path = find_team_file(word, directory)
-    root = project_of(os.path.dirname(path)).root
+    root, git = project_of(os.path.dirname(path))
     file = os.path.relpath(path, root)
     loaded = load(file, sources=ProjectFiles(root))
     found = Diagnostics(loaded.diagnostics)
@@ -36,7 +37,7 @@ def validate_file(word: str | None, directory: str) -> Checked:
 
         found.extend(check_graph(loaded.team))
 
-    here = os.path.realpath(directory)
+    here = root if from_top and git else os.path.realpath(directory)
 
     def shown(name: str) -> str:
         return os.path.relpath(os.path.join(root, name), here)
