@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Stat = tuple[int, int, int, int]
 
-FORMAT = 1
+FORMAT = 2
 
 
 def certificate_path(layout: Layout, file: str) -> str:
@@ -77,6 +77,7 @@ def write(
     *,
     root: str,
     plan: Plan,
+    stored: str,
     inputs_digest: str,
     inputs: str,
     rows: list[Row],
@@ -86,7 +87,7 @@ def write(
 ) -> None:
     """Best effort: without a certificate the next run goes the long way. `rows`: the records of this run.
 
-    `began` (Unix, nanoseconds): before reads and artifacts were looked at.
+    `stored`: the digest of the plan's data; `began` (Unix, nanoseconds): before reads and artifacts were looked at.
     """
     if not _certifiable(plan):
         return
@@ -116,6 +117,7 @@ def write(
         records,
         list(files.items()),
         list(directories.items()),
+        stored,
     )
     body = marshal.dumps(kept)
     try:
@@ -178,8 +180,11 @@ def still_fresh(path: str, root: str) -> Any | None:
 
 
 def record_fresh(database: Database, kept: Any, previous: RunRow) -> RunRow | None:
-    """A run of its own with the records that the long way would have written; None: somebody else was quicker."""
-    _, _, team, file, digest, inputs, _, records, _, _ = kept
+    """A run of its own with the records that the long way would have written.
+
+    None: somebody else was quicker, or no run has the plan that was certified any more.
+    """
+    _, _, team, file, digest, inputs, _, records, _, _, stored = kept
     now = time.time()
     mono = time.clock_gettime(time.CLOCK_BOOTTIME)
     me = this_process(since=now)
@@ -187,7 +192,9 @@ def record_fresh(database: Database, kept: Any, previous: RunRow) -> RunRow | No
         newest = database.newest_run(file=file, inputs_digest=digest)
         if newest is None or newest.number != previous.number:
             return None
-        plan = (previous.number, database.last_revision(previous.number))
+        # Not the plan of the newest run, which may be one of fewer steps.
+        if not database.has_plan(stored):
+            return None
         row = database.create_run(
             NewRun(
                 id=ulid(at=now, entropy=os.urandom(10)),
@@ -196,7 +203,7 @@ def record_fresh(database: Database, kept: Any, previous: RunRow) -> RunRow | No
                 inputs_digest=digest,
                 inputs=inputs,
                 created=now,
-                plan=plan,
+                plan=stored,
             )
         )
         lock = RunLock.acquire(database.layout, row.number, me)

@@ -54,6 +54,7 @@ def finish(
             certificate,
             root=wired.root,
             plan=session.plan,
+            stored=database.plan_digest(session.row.number, 1),
             inputs_digest=session.row.inputs_digest,
             inputs=session.row.inputs,
             rows=rows,

@@ -44,11 +44,11 @@ SELECT 1 FROM plan_data WHERE digest = ?;
 -- name: insert_plan
 INSERT INTO plans (run, revision, digest) VALUES (?, ?, ?);
 
--- name: insert_plan_of
-INSERT INTO plans (run, revision, digest) SELECT ?, 1, digest FROM plans WHERE run = ? AND revision = ?;
-
 -- name: plan
 SELECT data FROM plans JOIN plan_data USING (digest) WHERE run = ? AND revision = ?;
+
+-- name: plan_digest
+SELECT digest FROM plans WHERE run = ? AND revision = ?;
 
 -- name: last_revision
 SELECT coalesce(max(revision), 0) FROM plans WHERE run = ?;

@@ -26,14 +26,14 @@ class RunRow(NamedTuple):
 
 class NewRun(NamedTuple):
     """What is known of a run before it has a number. `inputs`: those that somebody gave, as JSON. `plan` is stored as
-    revision 1: its data, the (run, revision) that has the same, or its digest where `has_plan` knows it."""
+    revision 1: its data, or its digest where `has_plan` knows it."""
 
     id: str
     team: str
     file: str
     inputs_digest: str
     inputs: str
-    plan: bytes | tuple[int, int] | str
+    plan: bytes | str
     created: float
 
 

@@ -134,10 +134,8 @@ class Database:
             )
             if isinstance(new.plan, bytes):
                 insert_plan(self._connection, number, 1, new.plan)
-            elif isinstance(new.plan, str):
-                execute(query("insert_plan"), (number, 1, new.plan))
             else:
-                execute(query("insert_plan_of"), (number, *new.plan))
+                execute(query("insert_plan"), (number, 1, new.plan))
         return number
 
     def _highest_directory(self) -> int:
@@ -176,6 +174,12 @@ class Database:
         if found is None:
             raise KeyError((run, revision))
         return bytes(found[0])
+
+    def plan_digest(self, run: int, revision: int) -> str:
+        """The name of a plan's data, by which another run can have the same; empty: there is no such revision."""
+        with explained(self.layout.database):
+            found = self._connection.execute(query("plan_digest"), (run, revision)).fetchone()
+        return str(found[0]) if found else ""
 
     def has_plan(self, digest: str) -> bool:
         """Whether the data of a plan (by its sha256) is there already."""

@@ -83,6 +83,26 @@ def test_a_run_with_nothing_to_do_imports_little_and_starts_nothing(tmp_path: Pa
 
 
 @pytest.mark.slow
+def test_after_a_run_of_a_part_the_whole_is_certified_as_the_whole(tmp_path: Path) -> None:
+    project = made(tmp_path)
+    project.run().expect(0)
+    settle(project)
+    project.call("run", "single").expect(0)
+    assert set(project.status().steps) == {"single"}
+    assert NOTHING in project.call("run").expect(0).err
+    shown = project.status()
+    assert len(shown.steps) == 8
+    assert set(shown.statuses.values()) == {"cached"}
+    # Nor is a plan of some other history believed, whose runs had the same numbers.
+    for path in (project.root / ".teamflow").glob("state.db*"):
+        path.unlink()
+    for _ in range(9):
+        project.call("run", "single").expect(0)
+    project.call("run").expect(0)
+    assert len(project.status().steps) == 8
+
+
+@pytest.mark.slow
 def test_the_long_way_of_a_run_with_nothing_to_do_imports_little_too(tmp_path: Path) -> None:
     """`-i` takes the compiled plan and the cache, but not the certificate."""
     project = made(tmp_path)
