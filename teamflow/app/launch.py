@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
 from teamflow.app.compile import Compiled, Request, compile_team
 from teamflow.app.fresh import certificate_path
-from teamflow.app.project import find_team_file, project_of
+from teamflow.app.project import find_team_file, is_saved_plan, project_of
 from teamflow.core.plan import Json, Plan
 from teamflow.store.lock import this_process
 from teamflow.store.sqlite import Database
@@ -57,7 +57,8 @@ ENVIRONMENT: Final = 3
 
 
 class RunOptions(NamedTuple):
-    """The words of `run`. `file` None: the project's team file. `steps` are steps or agents."""
+    """The words of `run`. `file` None: the project's team file. `steps` are steps or agents. `saved`: the name of the
+    saved plan that is executed."""
 
     file: str | None = None
     steps: tuple[str, ...] = ()
@@ -73,6 +74,7 @@ class RunOptions(NamedTuple):
     detach: bool = False
     watch: bool = False
     """Stay when the run has ended, and act on changed files."""
+    saved: str = ""
 
     @property
     def plain(self) -> bool:
@@ -105,21 +107,18 @@ class Front(Protocol):
 
 
 def run_team(options: RunOptions, front: Front, *, environ: Mapping[str, str], directory: str) -> int:
-    """Runs a team file; the exit code. StoreError and NoTeamFile are for the caller."""
+    """Runs a team file or a saved plan; the exit code. StoreError, NoTeamFile, SavedPlanError are for the caller."""
     path = find_team_file(options.file, directory)
+    if is_saved_plan(path):
+        from teamflow.app.saved import run_saved
+
+        return run_saved(path, options, front, environ=environ, directory=directory)
     project = project_of(os.path.dirname(path))
     with open_database(project.root, environ) as database:
         compiled = compile_run(database, os.path.relpath(path, project.root), options)
         if compiled.diagnostics:
             front.diagnostics(compiled)
-        plan = compiled.plan
-        if plan is None:
-            return USAGE
-        refusal = refused(plan) or unknown_force(plan, options.force)
-        if refusal:
-            front.complain(refusal)
-            return USAGE
-        return _with_plan(database, plan, compiled, options, front, environ)
+        return run_plan(database, compiled, options, front, environ)
 
 
 def open_database(root: str, environ: Mapping[str, str]) -> Database:
@@ -178,14 +177,17 @@ def unknown_force(plan: Plan, names: Sequence[str]) -> str:
     return "\n".join([f"--force: this run has no step {', '.join(unknown)}", *(f"  {hint}" for hint in hints)])
 
 
-def _with_plan(
-    database: Database,
-    plan: Plan,
-    compiled: Compiled,
-    options: RunOptions,
-    front: Front,
-    environ: Mapping[str, str],
+def run_plan(
+    database: Database, compiled: Compiled, options: RunOptions, front: Front, environ: Mapping[str, str]
 ) -> int:
+    """Runs what was compiled, or was saved so; the exit code."""
+    plan = compiled.plan
+    if plan is None:
+        return USAGE
+    refusal = refused(plan) or unknown_force(plan, options.force)
+    if refusal:
+        front.complain(refusal)
+        return USAGE
     from teamflow.app.secrets import explain_secrets, gather_secrets
     from teamflow.app.session import Busy, take
     from teamflow.app.taken import results_for

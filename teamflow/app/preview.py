@@ -12,7 +12,7 @@ from typing import NamedTuple
 from teamflow.app.cachework import CacheResults, ProjectReads, file_artifact
 from teamflow.app.compile import Compiled, Request, compile_team, inputs_digest
 from teamflow.app.launch import RunOptions, compile_run
-from teamflow.app.project import find_team_file, project_of
+from teamflow.app.project import find_source, project_of
 from teamflow.app.session import FINISHED, read_state
 from teamflow.core.events import Admitted, Cached, Event, PlanRevised, Record
 from teamflow.core.fold import apply, initial
@@ -41,7 +41,7 @@ class Shown(NamedTuple):
 
 def preview_team(options: RunOptions, *, environ: Mapping[str, str], directory: str) -> Shown:
     """Raises NoTeamFile, StoreError."""
-    path = find_team_file(options.file, directory)
+    path = find_source(options.file, directory)
     root = project_of(os.path.dirname(path)).root
     file = os.path.relpath(path, root)
     database = Database.find(root, allow_network=environ.get("TEAMFLOW_ALLOW_NETWORK_FS") == "1")

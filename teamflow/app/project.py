@@ -66,6 +66,32 @@ def find_team_file(word: str | None, directory: str) -> str:
     raise NoTeamFile(f"no {looked} here or above, up to {root}: name a team file, or make one with `teamflow init`")
 
 
+def find_source(word: str | None, directory: str) -> str:
+    """As `find_team_file`, for those who read the file: NoTeamFile also for a saved plan."""
+    path = find_team_file(word, directory)
+    if is_saved_plan(path):
+        from teamflow.core.shell import quoted
+
+        name = word or os.path.relpath(path, directory)
+        command = f"`teamflow run {quoted(name)}`"
+        raise NoTeamFile(f"{name}: this is a saved plan, which {command} executes: name a team file here")
+    return path
+
+
+def is_saved_plan(path: str) -> bool:
+    """Whether a file is one that `plan -o` has written, by its first bytes; False where it cannot be read."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            beginning = file.read(64)
+    except OSError:
+        return False
+    if not beginning.lstrip().startswith(b"{"):
+        return False  # and nothing is imported to find that out
+    from teamflow.plan.saved import begins_saved
+
+    return begins_saved(beginning)
+
+
 def is_step_word(word: str) -> bool:
     """Whether a positional word of `run` can only be a step: step ids have a slash and no ending."""
     return not word.endswith((".yaml", ".yml")) and not os.path.exists(word)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from teamflow.app.files import ProjectFiles
-from teamflow.app.project import find_team_file, project_of
+from teamflow.app.project import find_source, project_of
 from teamflow.core.diagnostics import Diagnostic, Diagnostics, Span
 from teamflow.team.load import load
 
@@ -27,7 +27,7 @@ class Checked(NamedTuple):
 
 def validate_file(word: str | None, directory: str, *, from_top: bool = False) -> Checked:
     """`from_top`: places are named from the top of the file's git repository, where it is in one. Raises NoTeamFile."""
-    path = find_team_file(word, directory)
+    path = find_source(word, directory)
     root, git = project_of(os.path.dirname(path))
     file = os.path.relpath(path, root)
     loaded = load(file, sources=ProjectFiles(root))

@@ -11,6 +11,7 @@ import click
 
 from teamflow.cli.output import columns, out, say, use_color
 from teamflow.cli.verb import VerbCommand, json_option
+from teamflow.core.shell import quoted
 
 if TYPE_CHECKING:
     from teamflow.core.diagnostics import Diagnostics
@@ -38,6 +39,9 @@ CHANGES = 10
 @click.option("--no-cache", is_flag=True, help="As if the cache were empty.")
 @click.option("--new", is_flag=True, help="As if no run were to be gone on with.")
 @click.option(
+    "-o", "output", metavar="PLAN", help="Save the plan in the file PLAN: `teamflow run PLAN` executes exactly it."
+)
+@click.option(
     "--graph",
     type=click.Choice(["text", "mermaid", "dot"]),
     help="How to show it: text (table and tree, the default), or as a graph for Mermaid or Graphviz.",
@@ -53,6 +57,7 @@ def plan(
     force: tuple[str, ...],
     no_cache: bool,
     new: bool,
+    output: str | None,
     graph: str | None,
     detailed_exitcode: bool,
     as_json: bool,
@@ -70,9 +75,15 @@ def plan(
     _diagnostics(shown.compiled.diagnostics, shown.compiled.sources)
     if shown.preview is None:
         return 2
+    if output is not None:
+        from teamflow.app.saved import save_plan
+
+        save_plan(output, shown.compiled, options, root=shown.root, directory=os.getcwd())
     if shown.note and not as_json:
         say(shown.note)
     out(_drawn(shown.preview, "json" if as_json else graph or "text") + "\n")
+    if output is not None:
+        say(f"saved in {output}: `teamflow run {quoted(output)}` executes exactly this plan")
     return CHANGES if detailed_exitcode and shown.preview.has_work else 0
 
 

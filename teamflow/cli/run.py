@@ -21,7 +21,7 @@ from teamflow.cli.verb import VerbCommand
         ("teamflow run team.yaml -i issue=42", "with an input"),
     ),
 )
-@click.argument("words", nargs=-1, metavar="[FILE|NAME] [STEP]...")
+@click.argument("words", nargs=-1, metavar="[FILE|NAME|PLAN] [STEP]...")
 @click.option("-i", "inputs", multiple=True, metavar="NAME=VALUE", help="An input; NAME=@FILE takes a file's content.")
 @click.option("-d", "--detach", is_flag=True, help="Return at once; the run goes on in the background.")
 @click.option("--from", "since", multiple=True, metavar="STEP", help="Only this step and all after it.")
@@ -61,12 +61,13 @@ def run(
     junit: str | None,
     events: str | None,
 ) -> int:
-    """Run a team file, or go on with its last run.
+    """Run a team file, or go on with its last run; or execute a plan that `plan -o` has saved.
 
     \b
     teamflow run                          team.yaml, or what is left of its last run
     teamflow run nightly build/api        one step of teams/nightly.yaml, and what it needs
     teamflow run team.yaml -i issue=42    with an input
+    teamflow run ship.plan                exactly what `teamflow plan -o ship.plan` has shown
     """
     options = chosen(
         words,

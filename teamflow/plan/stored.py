@@ -124,19 +124,31 @@ _PLAN_TUPLES: Final[Mapping[str, Callable[[Never], object]]] = {
 
 def plan_to_json(plan: Plan) -> str:
     """One JSON object; empty fields of steps are left out."""
-    steps = [_step_out(step) for step in plan.steps]
-    whole = {"format": FORMAT, **plan._asdict(), "steps": steps, "limits": plan.limits._asdict()}
-    whole["hooks"] = hooks_out(plan.hooks)
-    return json.dumps(whole, ensure_ascii=True, separators=(",", ":"))
+    return json.dumps(plan_object(plan), ensure_ascii=True, separators=(",", ":"))
 
 
 def plan_from_json(text: str) -> Plan:
     """The inverse of `plan_to_json`. Raises PlanFormatError."""
     try:
         raw = json.loads(text)
-        if not isinstance(raw, dict) or raw.pop("format", None) != FORMAT:
+    except ValueError as error:
+        raise PlanFormatError(f"a damaged plan: {error}") from error
+    return plan_from_object(raw)
+
+
+def plan_object(plan: Plan) -> dict[str, object]:
+    """What `plan_to_json` writes, as plain data for `json`."""
+    steps = [_step_out(step) for step in plan.steps]
+    whole = {"format": FORMAT, **plan._asdict(), "steps": steps, "limits": plan.limits._asdict()}
+    return {**whole, "hooks": hooks_out(plan.hooks)}
+
+
+def plan_from_object(raw: object) -> Plan:
+    """The plan in what `json` has read of a stored one. Raises PlanFormatError."""
+    try:
+        if not isinstance(raw, dict) or raw.get("format") != FORMAT:
             raise PlanFormatError("a plan in a format of another version")
-        values: dict[str, Json] = raw
+        values: dict[str, Json] = {name: value for name, value in raw.items() if name != "format"}
         unknown = values.keys() - set(Plan._fields)
         if unknown:
             raise PlanFormatError(f"a plan with the unknown field {min(unknown)!r}: a newer teamflow wrote it")
