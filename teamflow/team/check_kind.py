@@ -14,11 +14,12 @@ _PROCESS_ONLY = (
     "retry", "verify", "skip_if_verified", "idle_timeout", "grace", "outputs", "workspace", "workdir",
     "isolation", "reads", "writes", "cache", "target", "loop", "secrets",
 )  # fmt: skip
-_MEANINGLESS = {
+MEANINGLESS = {
     "prompt": frozenset(_ASK_ONLY),
     "command": frozenset((*_PROMPT_ONLY, *_ASK_ONLY)),
     "ask": frozenset((*_PROMPT_ONLY, *_PROCESS_ONLY)),
 }
+"""Kind → keys that an agent of it cannot have; from personas and `defaults` they do not reach it."""
 
 
 def check_kind(scope: Scope, name: str, agent: Agent, path: Path) -> None:
@@ -26,16 +27,19 @@ def check_kind(scope: Scope, name: str, agent: Agent, path: Path) -> None:
     if len(own) > 1:
         scope.error("two-kinds", f'"{name}" has {" and ".join(own)}, it needs one of them', (*path, own[1]), key=True)
         return
-    kind = own[0] if own else _inherited_kind(scope, agent)
+    said = own or _inherited_kinds(scope, agent)
+    if len(said) > 1:
+        message = f'"{name}" gets {" and ".join(said)} from its persona or defaults, it needs one of them'
+        scope.error("two-kinds", message, path, key=True)
+        return
+    kind = said[0] if said else None
     if kind is None and (scope.is_damaged("personas") or scope.is_damaged("defaults")):
         return
     if kind is None:
         hint = "Give it one of: prompt (an agent CLI), command (a process), ask (a person)."
         scope.error("no-kind", f'"{name}" does not say what to do', path, hint=hint, key=True)
         return
-    if kind not in ("prompt", "command", "ask"):
-        return
-    for key in agent.model_fields_set & _MEANINGLESS[kind]:
+    for key in agent.model_fields_set & MEANINGLESS[kind]:
         scope.error(
             "key-without-meaning", f'"{key}" means nothing with {kind}', (*path, key), hint="Remove it.", key=True
         )
@@ -45,13 +49,13 @@ def check_kind(scope: Scope, name: str, agent: Agent, path: Path) -> None:
         _check_answers(scope, agent, path)
 
 
-def _inherited_kind(scope: Scope, agent: Agent) -> str | None:
-    """The kind from persona or defaults; `several` when a layer has more than one."""
+def _inherited_kinds(scope: Scope, agent: Agent) -> list[str]:
+    """What the persona says, else `defaults`: one kind, or several by mistake."""
     for layer in scope.layers(agent)[1:]:
         said = [kind for kind in KINDS if getattr(layer, kind) is not None]
         if said:
-            return said[0] if len(said) == 1 else "several"
-    return None
+            return said
+    return []
 
 
 def _check_script(scope: Scope, agent: Agent, path: Path) -> None:
