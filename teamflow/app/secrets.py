@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from teamflow.app.compile import Compiled
 from teamflow.app.files import ProjectFiles
@@ -17,6 +17,9 @@ from teamflow.core.plan import Plan
 from teamflow.core.redact import SHORTEST
 from teamflow.run.environment import secret_values
 from teamflow.store.errors import StoreError
+
+if TYPE_CHECKING:
+    from teamflow.team.loaded import LoadedTeam
 
 FILE = "secrets.json"
 
@@ -87,9 +90,17 @@ def gather_secrets(plan: Plan, *, root: str, environ: Mapping[str, str]) -> Secr
 
     read = _reader(root)
     asked = {name for step in plan.steps if step.skip is None for name in step.secrets}
-    values, problems = secret_values(plan, environ, read)
+    values, problems = secret_values(plan.secrets, environ, read)
     told = tuple(f"{problems[name]} (asked for by {_asker(plan, name)})" for name in sorted(asked & problems.keys()))
     return Secrets({name: values[name] for name in asked & values.keys()}, _env_files(plan, read), told)
+
+
+def declared_secrets(loaded: LoadedTeam, *, root: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """The values of all secrets that a team declares, asked for or not, as far as there are any: never to be shown."""
+    from teamflow.plan.assemble import secret_sources
+
+    values, _ = secret_values(secret_sources(loaded.team), environ, _reader(root))
+    return _together(loaded.env_file_values, values)
 
 
 def explain_secrets(plan: Plan, *, root: str, environ: Mapping[str, str]) -> Compiled:

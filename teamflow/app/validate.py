@@ -14,15 +14,18 @@ from typing import NamedTuple
 from teamflow.app.files import ProjectFiles
 from teamflow.app.project import find_source, project_of
 from teamflow.core.diagnostics import Diagnostic, Diagnostics, Span
-from teamflow.team.load import load
+from teamflow.team.load import LoadedTeam, load
 
 
 class Checked(NamedTuple):
-    """`name`: the file as messages call it; `sources`: texts for excerpts, by the names in the diagnostics."""
+    """`name`: the file as messages call it; `sources`: texts for excerpts, by the names in the diagnostics; `root`: of
+    the project; `loaded`: None when there are errors."""
 
     name: str
     diagnostics: Diagnostics
     sources: Mapping[str, str]
+    root: str
+    loaded: LoadedTeam | None
 
 
 def validate_file(word: str | None, directory: str, *, from_top: bool = False) -> Checked:
@@ -43,7 +46,8 @@ def validate_file(word: str | None, directory: str, *, from_top: bool = False) -
         return os.path.relpath(os.path.join(root, name), here)
 
     diagnostics = Diagnostics(moved(item, shown) for item in found)
-    return Checked(shown(file), diagnostics, {shown(name): text for name, text in loaded.sources.items()})
+    sources = {shown(name): text for name, text in loaded.sources.items()}
+    return Checked(shown(file), diagnostics, sources, root, None if diagnostics.has_errors else loaded.team)
 
 
 def moved(item: Diagnostic, shown: Callable[[str], str]) -> Diagnostic:

@@ -25,7 +25,7 @@ def assemble(loaded: LoadedTeam, *, inputs: Mapping[str, Json], steps: tuple[Ste
         limits=_limits(loaded.limits),
         env=tuple(static_env(team_env(loaded), inputs).items()),
         env_files=tuple(team.env_file or ()),
-        secrets=_secrets(team),
+        secrets=secret_sources(team),
         inherit_env=tuple(team.inherit_env or ()),
         outputs=(),
         files=dict(loaded.files),
@@ -63,7 +63,8 @@ def _limits(limits: ResolvedLimits) -> Limits:
     )
 
 
-def _secrets(team: Team) -> tuple[SecretSource, ...]:
+def secret_sources(team: Team) -> tuple[SecretSource, ...]:
+    """Where the values of the team's secrets come from."""
     found = []
     for name, source in (team.secrets or {}).items():
         if source.env is not None:

@@ -7,7 +7,7 @@ start. Rules: `docs/team-file.md`, "Environment".
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from teamflow.core.plan import Json, Plan, SecretSource, Step
@@ -38,12 +38,12 @@ def inherited(environ: Mapping[str, str], patterns: tuple[str, ...]) -> dict[str
 
 
 def secret_values(
-    plan: Plan, environ: Mapping[str, str], read: Callable[[str], str]
+    sources: Iterable[SecretSource], environ: Mapping[str, str], read: Callable[[str], str]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """(values, problems) by secret name. `read` gives the text of a file or raises OSError."""
     values: dict[str, str] = {}
     problems: dict[str, str] = {}
-    for source in plan.secrets:
+    for source in sources:
         try:
             values[source.name] = _secret(source, environ, read)
         except MissingSecret as error:

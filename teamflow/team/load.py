@@ -44,12 +44,12 @@ def _load(path: str, sources: Reads) -> Loaded:
         return Loaded(None, found, _excerpts(files, {}))
     places = gathered.places
     salvaged = read_all(gathered.tree, Placed(found, places))
-    team = salvaged.team
-    if team is None:
+    team, tree = salvaged.team, gathered.tree
+    if team is None or not isinstance(tree, dict):
         return Loaded(None, found, _excerpts(files, places.texts))
     reader = _NamedFiles(files, places, found)
     reader.read(team)
-    loaded = LoadedTeam(path, team, files.digests, reader.texts, reader.scripts, reader.env_values, places)
+    loaded = LoadedTeam(path, team, files.digests, reader.texts, reader.scripts, reader.env_values, places, tree)
     check(loaded, found, damaged=salvaged.damaged)
     texts = {**places.texts, **reader.texts}
     return Loaded(None if found.has_errors else loaded, found, _excerpts(files, texts))

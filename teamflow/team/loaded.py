@@ -14,6 +14,7 @@ from teamflow.core.diagnostics import Diagnostics, Span
 from teamflow.core.plan import EngineDefinition, Json
 from teamflow.team.model import Team
 from teamflow.team.places import Places
+from teamflow.team.source import Value
 
 if TYPE_CHECKING:
     from teamflow.team.resolved import ResolvedAgent, ResolvedLimits
@@ -24,7 +25,8 @@ class LoadedTeam:
     """A team as read from `file` (relative to the project).
 
     `files`: every defining file with its sha256; `texts`: prompt files by path; `scripts`: what the scripts of
-    `engine: scripted` hold, by path; `env_file_values`: their variables, which count as secrets.
+    `engine: scripted` hold, by path; `env_file_values`: their variables, which count as secrets. `tree`: the values as
+    they are spelled in the files, includes and persona files merged.
     """
 
     file: str
@@ -34,6 +36,7 @@ class LoadedTeam:
     scripts: Mapping[str, Json]
     env_file_values: Mapping[str, str]
     places: Places
+    tree: Mapping[str, Value]
 
     @property
     def name(self) -> str:

@@ -79,6 +79,8 @@ def test_json_of_other_verbs(project: Path) -> None:
     assert set(json.loads(teamflow(project, "why", "a", "--json"))) - {"schema_version"} == fields("`why --json`")
     answer = json.loads(teamflow(project, "cancel", "--all", "--json"))
     assert set(answer) - {"schema_version"} == fields("`cancel --json`")
+    config = json.loads(teamflow(project, "config", "--json"))
+    assert set(config) - {"schema_version"} == fields("`config --json`")
     (project / "wrong.yaml").write_text("agents: {a: {comand: x}}\n", encoding="utf-8")
     told = json.loads(teamflow(project, "validate", "--json", "wrong.yaml"))
     assert set(told["diagnostics"][0]) == fields("`validate --json`", "diagnostics")
