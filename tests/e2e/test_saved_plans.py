@@ -88,6 +88,7 @@ def test_exactly_the_saved_plan_is_executed(tmp_path: Path) -> None:
 NAMES = ["team.yaml", *FILES]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_source_that_changed_makes_it_stale_until_it_is_as_it_was(tmp_path: Path, name: str) -> None:
     project = project_of(tmp_path)
@@ -131,6 +132,7 @@ def test_all_that_changed_is_named_with_a_command_that_makes_the_plan_again(tmp_
     assert (first["inputs"], first["since"]) == (["who=it's me"], ["count"])
 
 
+@pytest.mark.slow
 def test_git_is_a_source_too(tmp_path: Path) -> None:
     project = project_of(tmp_path)
     saved(project)
@@ -144,6 +146,7 @@ def test_git_is_a_source_too(tmp_path: Path) -> None:
 # -- where ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_project_that_has_moved_keeps_its_plans(tmp_path: Path) -> None:
     project = project_of(tmp_path)
     saved(project)
@@ -158,6 +161,7 @@ def test_a_project_that_has_moved_keeps_its_plans(tmp_path: Path) -> None:
     refused(call(moved, "run", "x.plan"), "  .env has changed\n")
 
 
+@pytest.mark.slow
 def test_a_project_below_that_has_moved_is_found_by_the_same_words(tmp_path: Path) -> None:
     """Outside git the project is the team file's own directory, wherever the command is called."""
     place = tmp_path / "p"
@@ -171,6 +175,7 @@ def test_a_project_below_that_has_moved_is_found_by_the_same_words(tmp_path: Pat
     assert (tmp_path / "q" / "teams" / ".teamflow").is_dir()
 
 
+@pytest.mark.slow
 def test_a_plan_of_another_project_is_refused(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -226,6 +231,7 @@ def test_other_verbs_say_that_it_is_no_team_file(tmp_path: Path) -> None:
 # -- files ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["plan.yaml", "x", "team.yaml", ".hidden", "ü \n'$(x)", "-o"])
 def test_it_is_told_by_its_content_whatever_its_name(tmp_path: Path, name: str) -> None:
     (tmp_path / "main.yaml").write_text("agents: {a: {command: x, secrets: [S]}}\nsecrets: {S: {env: NOT_SET}}\n")
@@ -237,6 +243,7 @@ def test_it_is_told_by_its_content_whatever_its_name(tmp_path: Path, name: str) 
         assert "this is a saved plan" in call(tmp_path, "plan").err
 
 
+@pytest.mark.slow
 def test_only_plans_are_overwritten(tmp_path: Path) -> None:
     project = project_of(tmp_path)
     first = saved(project).read_bytes()
@@ -266,6 +273,7 @@ def test_a_file_with_errors_saves_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "x.plan").exists()
 
 
+@pytest.mark.slow
 def test_damage_and_other_versions(tmp_path: Path) -> None:
     project = project_of(tmp_path)
     path = saved(project)

@@ -42,7 +42,7 @@ def test_another_layout_of_the_same_json_is_the_same_plan() -> None:
 
 
 def test_a_truncated_file_is_damaged_wherever_it_ends() -> None:
-    for end in range(3, len(TEXT) - 2):
+    for end in [*range(3, 100), *range(100, len(TEXT) - 2, 7), len(TEXT) - 3]:
         assert begins_saved(TEXT[: min(end, 64)].encode())
         with pytest.raises(Unusable, match="damaged"):
             saved_from_text(TEXT[:end], version="1.2.3")
@@ -50,7 +50,7 @@ def test_a_truncated_file_is_damaged_wherever_it_ends() -> None:
 
 def test_a_changed_byte_is_noticed_wherever_it_is() -> None:
     start = TEXT.index('"saved"')
-    for at in range(len(TEXT) - 1):
+    for at in range(0, len(TEXT) - 1, 3):
         changed = TEXT[:at] + ("1" if TEXT[at] != "1" else "2") + TEXT[at + 1 :]
         if at < start and '"teamflow_plan": 1' not in changed:
             continue  # then it is no saved plan, or one of another format: told below
