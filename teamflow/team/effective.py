@@ -101,7 +101,14 @@ class _Writer:
         limits = made["limits"] = given if isinstance(given, dict) else {}
         for key in ("orphan_after", "log_size"):
             limits.setdefault(key, Setting(DEFAULTS[f"limits.{key}"], Origin(BUILT)))
+        self._complete_engines(made.get("engines"))
         return {key: made[key] for key in _keys(Team) if made.get(key, {}) != {}}
+
+    def _complete_engines(self, engines: Node | None) -> None:
+        for engine in engines.values() if isinstance(engines, dict) else ():
+            for key in ("prompt", "output"):
+                if isinstance(engine, dict):
+                    engine.setdefault(key, Setting(DEFAULTS[f"engines.*.{key}"], Origin(BUILT)))
 
     # -- agents --------------------------------------------------------------------------------------------------
 

@@ -288,6 +288,8 @@ def test_built_in_values_are_those_of_resolution_and_of_the_table() -> None:
         "limits.max_parallel": "number of cores",
         "agent.workspace.keep": "on_failure",
         "name": "the file's name",
+        "engines.*.prompt": "stdin",
+        "engines.*.output": "text",
     }
     assert shown == {key: text for key, text in DEFAULTS.items() if key not in left_out}
     assert {key: DEFAULTS[key] for key in left_out} == left_out
@@ -297,3 +299,13 @@ def flat(node: Node, path: str) -> dict[str, str]:
     if isinstance(node, Setting):
         return {path: node.value if isinstance(node.value, str) else json.dumps(node.value)}
     return {key: text for name, inner in node.items() for key, text in flat(inner, f"{path}.{name}").items()}
+
+
+def test_what_an_engine_leaves_out_is_built_in() -> None:
+    team = read(
+        '{"engines": {"e": {"command": ["x"], "output": "json", "message": "a"}}, "agents": {"a": {"command": "x"}}}'
+    )
+    assert team is not None
+    engines = effective(team)["engines"]
+    assert isinstance(engines, dict)
+    assert flat(engines["e"], "") == {".command": '["x"]', ".output": "json", ".message": "a", ".prompt": "stdin"}
