@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from teamflow.app.parts import ChangedStep, Screen
+from teamflow.app.parts import ChangedStep, Controls, Screen
 from teamflow.core.events import Record, RunEnded
 from teamflow.core.state import RunState
 
@@ -64,6 +64,14 @@ class Sheltered:
     def rest(self, state: RunState, ended: RunEnded, *, files: int) -> None:
         with _shelter():
             self._screen.rest(state, ended, files=files)
+
+    def control(self, controls: Controls) -> None:
+        with _shelter():
+            self._screen.control(controls)
+
+    def leave(self) -> None:
+        with _shelter():
+            self._screen.leave()
 
     def end(self, state: RunState, ended: RunEnded) -> None:
         with _shelter():

@@ -9,13 +9,13 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
 from teamflow.app.compile import Compiled, Request, compile_team
 from teamflow.app.fresh import certificate_path
 from teamflow.app.project import find_team_file, is_saved_plan, project_of
-from teamflow.core.plan import Json, Plan
+from teamflow.core.plan import Json
 from teamflow.store.lock import this_process
 from teamflow.store.sqlite import Database
 
@@ -41,13 +41,6 @@ EXIT_CODES: Final[Mapping[str, int]] = {
     "internal": 70,
 }
 """By `exit_reason`. An interruption by SIGTERM is 143."""
-
-_INSTEAD: Final[Mapping[str, str]] = {
-    "engine": "only engine: scripted and those under engines work yet, one at a time",
-    "workspace": "a prompt that may edit gets a worktree of its own in git: write workspace: {mode: shared} to let it "
-    "work in the project directory, or permissions: read",
-}
-"""What to write where leaving the key out is no way: it is not written, or its default is what waits."""
 
 STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What the loop of a run handles."""
@@ -75,6 +68,8 @@ class RunOptions(NamedTuple):
     watch: bool = False
     """Stay when the run has ended, and act on changed files."""
     saved: str = ""
+    number: int | None = None
+    """The run to go on with as it is, whatever its status: another process has just let go of it."""
 
     @property
     def plain(self) -> bool:
@@ -99,6 +94,10 @@ class Front(Protocol):
 
     def ended_at_once(self, number: int) -> None:
         """Gives the number of a run that was to go on by itself, but had nothing to do."""
+        ...
+
+    def go_on_detached(self, options: RunOptions, number: int) -> int:
+        """Has run `number`, which nobody drives now, go on by itself."""
         ...
 
     def detached(self, number: int) -> None:
@@ -148,35 +147,6 @@ def compile_run(database: Database, file: str, options: RunOptions) -> Compiled:
     return compile_team(database.layout.root, request, directory=f"{database.layout.cache}/plans")
 
 
-def refused(plan: Plan) -> str:
-    """Why this version cannot run the plan, all of it at once; empty when it can."""
-    lines = [f"  {key}: waits for {area}" for key, area in plan.waits]
-    by_key: dict[tuple[str, str], list[str]] = {}
-    for step in plan.steps:
-        for key, area in step.waits:
-            by_key.setdefault((key, area), []).append(step.id)
-    for (key, area), steps in by_key.items():
-        more = f" and {len(steps) - 3} more" if len(steps) > 3 else ""
-        told = _INSTEAD.get(key)
-        lines.append(f"  {', '.join(steps[:3])}{more}: {key}: waits for {area}{f' ({told})' if told else ''}")
-    if not lines:
-        return ""
-    head = f"{plan.file} cannot run yet: it uses keys that this version plans but does not act on."
-    return "\n".join([head, *lines, "Leave these out, or select steps without them (teamflow run STEP)."])
-
-
-def unknown_force(plan: Plan, names: Sequence[str]) -> str:
-    """What is wrong with the names of `--force`; empty when each is a step or an agent of the plan."""
-    known = {step.id for step in plan.steps} | {step.agent for step in plan.steps}
-    unknown = [name for name in names if name not in known]
-    if not unknown:
-        return ""
-    from teamflow.core.diagnostics import did_you_mean
-
-    hints = [hint for name in unknown if (hint := did_you_mean(name, known))]
-    return "\n".join([f"--force: this run has no step {', '.join(unknown)}", *(f"  {hint}" for hint in hints)])
-
-
 def run_plan(
     database: Database, compiled: Compiled, options: RunOptions, front: Front, environ: Mapping[str, str]
 ) -> int:
@@ -184,6 +154,8 @@ def run_plan(
     plan = compiled.plan
     if plan is None:
         return USAGE
+    from teamflow.app.refused import refused, unknown_force
+
     refusal = refused(plan) or unknown_force(plan, options.force)
     if refusal:
         front.complain(refusal)
@@ -207,16 +179,19 @@ def run_plan(
         return USAGE
     # From here to the loop, which asks for them, signals wait: whoever has a run can interrupt it in order.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
-    session = take(database, plan, compiled.stored, new=options.new, given=compiled.given, taken=taken.event)
+    session = take(
+        database, plan, compiled.stored, new=options.new, given=compiled.given, taken=taken.event, number=options.number
+    )
     if isinstance(session, Busy):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         return _busy(database, session, options, front)
     hidden = secrets.write(database.layout.run(session.row.number))
     wired = _wired(session, options, environ, secrets, hidden, root)
     try:
-        return _drive(database, session, wired, options, front)
+        code = _drive(database, session, wired, options, front)
     finally:
         session.lock.release()
+    return front.go_on_detached(options, session.row.number) if code is None else code
 
 
 def _busy(database: Database, busy: Busy, options: RunOptions, front: Front) -> int:
@@ -256,7 +231,8 @@ def _wired(
     )
 
 
-def _drive(database: Database, session: Session, wired: Wired, options: RunOptions, front: Front) -> int:
+def _drive(database: Database, session: Session, wired: Wired, options: RunOptions, front: Front) -> int | None:
+    """The exit code; None: somebody at the terminal wants the run to go on without it."""
     from teamflow.app.parts import make_prober
 
     parallel = options.max_parallel or session.plan.limits.max_parallel or cores()
@@ -290,7 +266,7 @@ def _loop(
     options: RunOptions,
     *,
     parallel: int,
-) -> int:
+) -> int | None:
     # A new run has no keeper yet: its start goes on while this process imports what the loop needs.
     keeper = None if session.resumed else _start_keeper(database.layout.run(wired.number), session, wired)
     asyncio = _asyncio_without_tls()
@@ -310,8 +286,7 @@ def _loop(
             watch=_watch(session, wired, options) if options.watch else None,
         )
     )
-    assert ended is not None
-    return exit_code(ended)
+    return None if ended is None else exit_code(ended)
 
 
 def _watch(session: Session, wired: Wired, options: RunOptions) -> Watch:
@@ -319,6 +294,8 @@ def _watch(session: Session, wired: Wired, options: RunOptions) -> Watch:
 
     words = Request("", (), {}, options.steps, options.since, options.until, options.overrides)
     given = json.loads(session.row.inputs)
+    from teamflow.app.refused import refused
+
     again = replanner(wired.root, session.plan, given=given, words=words, refuse=refused)
     return Watch(again, lambda plan: options.max_parallel or plan.limits.max_parallel or cores())
 
@@ -364,7 +341,7 @@ def _detached(session: Session, wired: Wired, options: RunOptions, front: Front,
         cached = None if session.resumed else prober.sweep()
         code = _loop(database, session, wired, screen, prober, cached, options, parallel=parallel)
         session.lock.release()
-    os._exit(code)
+    os._exit(code or 0)
 
 
 def certificate_name(database: Database, options: RunOptions, session: Session) -> str | None:

@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from teamflow.app.compile import Compiled
 
 
+class Controls(Protocol):
+    """Each gives a line that says what happened."""
+
+    def pause(self) -> str: ...
+
+    def retry(self) -> str: ...
+
+    def detach(self) -> str: ...
+
+
 class ChangedStep(NamedTuple):
     """One line of what a save does. kind: added | removed | again | changed (its turn has not come yet)."""
 
@@ -47,6 +57,14 @@ class Screen(Protocol):
 
     def rest(self, state: RunState, ended: RunEnded, *, files: int) -> None:
         """A watched run has nothing left to do until something changes; `files` defining files are followed."""
+        ...
+
+    def control(self, controls: Controls) -> None:
+        """What a person at this screen may do with the run."""
+        ...
+
+    def leave(self) -> None:
+        """The run goes on without this screen."""
         ...
 
     def end(self, state: RunState, ended: RunEnded) -> None: ...

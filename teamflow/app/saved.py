@@ -136,6 +136,7 @@ def _read(path: str, word: str) -> SavedPlan:
 def _refuse_settled(saved: SavedPlan, options: RunOptions, word: str, directory: str) -> None:
     plain = RunOptions()
     given = [name for field, name in _SETTLED.items() if getattr(options, field) != getattr(plain, field)]
+    given += ["--watch"] if options.watch else []
     if given:
         again = _again(saved, word, root=saved.root, directory=directory)
         raise SavedPlanError(

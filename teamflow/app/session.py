@@ -40,6 +40,8 @@ class Session(NamedTuple):
     resumed: bool
     taken: ResultsTaken | None = None
     """What a new run of a selection has of an earlier run."""
+    as_it_is: bool = False
+    """Nothing that has ended is opened again, unless the file says something else now."""
 
     @property
     def run(self) -> dict[str, Json]:
@@ -67,17 +69,21 @@ def take(
     new: bool,
     given: Mapping[str, Json],
     taken: ResultsTaken | None = None,
+    number: int | None = None,
 ) -> Session | Busy:
     """Finds or creates the run of this plan and takes its lock. StoreError for broken plumbing.
 
     `stored`: digest of the plan as runs keep it. `given`: the inputs that are not the file's defaults, also kept.
+    `number`: this very run, which is gone on with as it is.
     """
     digest = inputs_digest(plan.inputs)
     now = time.time()
     me = this_process(since=now)
     with creation_lock(database.layout):
         row = None if new else database.newest_run(file=plan.file, inputs_digest=digest)
-        if row is not None and row.status in FINISHED:
+        if number is not None:
+            row = database.run(number)
+        elif row is not None and row.status in FINISHED:
             row = None
         created = row is None
         if row is None:
@@ -100,7 +106,7 @@ def take(
     if created:
         return Session(row, lock, initial(plan), {1: plan}, plan, resumed=False, taken=taken)
     state, plans = read_state(database, row.number)
-    return Session(row, lock, state, plans, plan, resumed=True)
+    return Session(row, lock, state, plans, plan, resumed=True, as_it_is=number is not None)
 
 
 def read_state(database: Database, number: int) -> tuple[RunState, dict[int, Plan]]:

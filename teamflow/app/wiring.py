@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from teamflow.app.bridge import Bridge
+from teamflow.app.controls import Controls
 from teamflow.app.failpoints import CrashingStore, failpoint, guarded
 from teamflow.app.hangup import Sheltered, detach, is_hangup
 from teamflow.app.parts import Screen, Wired
@@ -100,6 +101,7 @@ async def run_to_end(
     if cancel is not None:
         first, until = cancel.opening, cancel.done
     loop.screen.begin(state)
+    loop.screen.control(Controls(executor))
     try:
         with ExitStack() as meanwhile:
             meanwhile.enter_context(_listening(running, database, wired, executor))
@@ -117,6 +119,8 @@ async def run_to_end(
     executor.durable(loop.writer.durable)
     if ended is not None:
         loop.screen.end(state, ended)
+    else:
+        loop.screen.leave()
     return ended
 
 
@@ -235,7 +239,7 @@ def _opening(
     """What this session settles before it starts anything: a revision, steps opened again, hits of the cache."""
 
     def events(state: RunState) -> Iterator[Event]:
-        if session.resumed:
+        if session.resumed and (session.revised or not session.as_it_is):
             yield from opening(session, state, put_plan=put_plan, expect_ripple=executor.followers.expect, force=force)
         if session.taken is not None:
             yield session.taken

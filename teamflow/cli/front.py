@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from teamflow.app.compile import Compiled
+    from teamflow.app.launch import RunOptions
     from teamflow.app.parts import Screen, Wired
     from teamflow.store.rows import RunRow
 
@@ -50,6 +52,26 @@ class TerminalFront:
     def ended_at_once(self, number: int) -> None:
         print(number)
 
+    def go_on_detached(self, options: RunOptions, number: int) -> int:
+        """The same words again, in a process that leaves this terminal at once."""
+        os.execv(sys.executable, [sys.executable, "-m", "teamflow", *detached_words(options, number)])
+
     def detached(self, number: int) -> None:
         print(f"run {number} goes on in the background: `teamflow status -r {number} -w`", file=sys.stderr)
         print(number)
+
+
+def detached_words(options: RunOptions, number: int) -> list[str]:
+    """The words of a `run` that goes on in the background with run `number`: nothing is begun anew."""
+    file = options.saved or options.file
+    words = ["run", *([file] if file else []), *options.steps, "-d", "--go-on-with", str(number)]
+    for name, values in (("-i", options.inputs), ("--from", options.since), ("--until", options.until)):
+        words += [word for value in values for word in (name, value)]
+    words += [word for path, value in options.overrides for word in ("--set", f"{path}={value}")]
+    for flag, on in (
+        ("--no-cache", not options.use_cache),
+        ("--fail-fast", options.fail_fast),
+        ("--watch", options.watch),
+    ):
+        words += [flag] if on else []
+    return [*words, "--max-parallel", str(options.max_parallel)] if options.max_parallel else words

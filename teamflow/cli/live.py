@@ -19,6 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from teamflow.app.outputs import attempt_tail
+from teamflow.cli.keymap import KeyMap
+from teamflow.cli.keys import Keys
 from teamflow.cli.output import use_color
 from teamflow.cli.screens import problem_text
 from teamflow.core.events import AttemptStarted, Now, Record, RunEnded, StepEnded
@@ -37,13 +39,16 @@ from teamflow.views.width import fit, width
 if TYPE_CHECKING:
     from teamflow.app.compile import Compiled
     from teamflow.app.inspect import Inspected
-    from teamflow.app.parts import ChangedStep
+    from teamflow.app.parts import ChangedStep, Controls
     from teamflow.core.redact import Redactor
 
 _REDRAW: Final = 0.25
 _LAST: Final = 4096
 _FRAME: Final = 5
 """Lines of the screen that rows do not get: heading, table head, what is left out, counts, the cursor."""
+
+_OUTPUT: Final = 8
+"""Lines of output under the table, where they are wanted."""
 
 _LEAST: Final = 12
 """Columns that the last line of a step gets on the narrowest terminal."""
@@ -124,6 +129,8 @@ class LiveScreen:
         self._handle: asyncio.TimerHandle | None = None
         self._failures = PlainPrinter(header, tail=self._tail)
         self._below: list[str] = []
+        self._shows_output = False
+        self._keys: Keys | None = None
         self._resting = ""
 
     def begin(self, state: RunState) -> None:
@@ -156,19 +163,48 @@ class LiveScreen:
     def rest(self, state: RunState, ended: RunEnded, *, files: int) -> None:
         self._resting = rest_line(ended, files=files)
 
-    def end(self, state: RunState, ended: RunEnded) -> None:
+    def control(self, controls: Controls) -> None:
+        if Keys.usable():
+            self._keys = Keys(KeyMap(controls, self).press)
+            self._keys.open()
+
+    def say(self, line: str) -> None:
+        """Something that a key has led to."""
+        self._screen.above([cell(line)])
+
+    def toggle_output(self) -> None:
+        """Whether the last lines of what runs are shown under the table."""
+        self._shows_output = not self._shows_output
+
+    def leave(self) -> None:
         if self._handle is not None:
             self._handle.cancel()
+        if self._keys is not None:
+            self._keys.close()
         self._screen.close()
+
+    def end(self, state: RunState, ended: RunEnded) -> None:
+        self.leave()
         now = self._clock.now()
         self._screen.console.print(self._screen.render(state, self._header, now, self._last))
         self._screen.above(["", *summary(state, self._header, now, since=self._since)])
 
     def _redraw(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._state is not None:
-            below = [*self._below, *([self._resting] if self._resting else [])]
+            output = self._output(self._state) if self._shows_output else []
+            below = [*output, *self._below, *([self._resting] if self._resting else [])]
             self._screen.draw(self._state, self._header, self._clock.now(), self._last, below=below)
         self._handle = loop.call_later(_REDRAW, self._redraw, loop)
+
+    def _output(self, state: RunState) -> list[str]:
+        """The last lines of the step that started last, of those that run or else of all."""
+        tried = [known for known in state.steps.values() if known.attempts]
+        chosen = [known for known in tried if known.live is not None] or tried
+        if not chosen:
+            return []
+        known = max(chosen, key=lambda known: known.attempts[-1].started)
+        tail = self._tail(known.step.id, known.attempts[-1].number, most=_LAST)
+        return [cell(f"{known.step.id} | {line}") for line in tail.splitlines()[-_OUTPUT:]]
 
     def _last(self, step: str, attempt: int) -> str:
         said = self._said.get(step)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from teamflow.app.outputs import attempt_tail
-from teamflow.app.parts import ChangedStep, Screen, Wired
+from teamflow.app.parts import ChangedStep, Controls, Screen, Wired
 from teamflow.core.events import Record, RunEnded
 from teamflow.core.redact import Redactor
 from teamflow.core.state import RunState
@@ -65,6 +65,14 @@ class RecordingScreen:
 
     def rest(self, state: RunState, ended: RunEnded, *, files: int) -> None:
         self._screen.rest(state, ended, files=files)
+
+    def control(self, controls: Controls) -> None:
+        self._screen.control(controls)
+
+    def leave(self) -> None:
+        self._screen.leave()
+        if self._events is not None:
+            self._events.close()
 
     def end(self, state: RunState, ended: RunEnded) -> None:
         self._screen.end(state, ended)

@@ -40,6 +40,7 @@ from teamflow.cli.verb import VerbCommand
 @click.option(
     "--progress", type=click.Choice(["auto", "live", "plain", "json", "quiet"]), default="auto", show_default=True
 )
+@click.option("--go-on-with", "number", type=int, hidden=True)
 @click.option("--junit", type=click.Path(dir_okay=False), metavar="FILE", help="Write a JUnit XML report at the end.")
 @click.option("--events", type=click.Path(dir_okay=False), metavar="FILE", help="Write every record as a JSON line.")
 def run(
@@ -52,6 +53,7 @@ def run(
     no_cache: bool,
     new: bool,
     watch: bool,
+    number: int | None,
     fail_fast: bool,
     max_parallel: int | None,
     overrides: tuple[str, ...],
@@ -82,6 +84,7 @@ def run(
         max_parallel=max_parallel,
         detach=detach,
         watch=watch,
+        number=number,
     )
     front = TerminalFront(progress=progress, junit=junit, events=events)
     return run_team(options, front, environ=os.environ, directory=os.getcwd())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from teamflow.app.compile import Compiled
-    from teamflow.app.parts import ChangedStep
+    from teamflow.app.parts import ChangedStep, Controls
 
 
 _POLL: Final = 0.1
@@ -93,6 +93,12 @@ class QuietScreen:
         self._since = self._clock.now().wall
         if not self._quiet:
             self.say([rest_line(ended, files=files)])
+
+    def control(self, controls: Controls) -> None:
+        pass
+
+    def leave(self) -> None:
+        pass
 
     def end(self, state: RunState, ended: RunEnded) -> None:
         if ended != self._rested:

@@ -130,6 +130,11 @@ class Executor:
             self._log.hold()
         self._wake()
 
+    def leave(self) -> None:
+        """Lets go of the run as it is: its attempts stay with their keeper, and another runner goes on."""
+        if not self._done.done():
+            self._done.set_result(None)
+
     def withhold(self, *, on: bool) -> None:
         """Whether nothing new may start for now."""
         self._withheld = on

@@ -52,13 +52,17 @@ def _insert(connection: sqlite3.Connection, run: int, rows: Sequence[Row]) -> No
             done += size
 
 
+_GOES_ON = frozenset(("RunnerStarted", "PlanRevised", "Reopened"))
+"""Kinds of records after which a run that had ended goes on."""
+
+
 def _repeat_status(connection: sqlite3.Connection, run: int, rows: Sequence[Row]) -> None:
     for _, at, _, kind, data in reversed(rows):
         if kind == "RunEnded":
             end = json.loads(data)
             connection.execute(query("set_status"), (end.get("status", ""), end.get("exit_reason", ""), at, run))
             return
-        if kind == "RunnerStarted":
+        if kind in _GOES_ON:
             connection.execute(query("set_status"), ("running", "", at, run))
             return
 

@@ -47,7 +47,7 @@ def run_object(
         "id": header.id,
         "team": header.team,
         "file": header.file,
-        "status": ended.status if ended else "running",
+        "status": ended.status if ended else "paused" if state.paused else "running",
         "exit_reason": ended.exit_reason if ended else None,
         "reason": ended.reason if ended else "",
         "revision": state.revision,

@@ -22,6 +22,8 @@ from teamflow.core.events import (
     Reopened,
     RetryScheduled,
     RunnerStarted,
+    RunPaused,
+    RunResumed,
     StepEnded,
     StepWaiting,
     StopRequested,
@@ -143,6 +145,10 @@ def _rare(event: object) -> list[str]:
             line = f"{by} cancels {words.names(steps or ())}"
         case StopRequested(reason=reason, kill=kill):
             line = f"{'killing' if kill else 'stopping'}: {reason}"
+        case RunPaused(by=by):
+            line = f"paused by {by}: nothing new starts"
+        case RunResumed(by=by):
+            line = f"goes on, says {by}"
         case PlanRevised(revision=revision, reason=reason):
             line = f"the plan has changed (revision {revision}): {reason}"
         case _:

@@ -108,7 +108,9 @@ def run_status(state: RunState, header: RunHeader) -> str:
     if state.ended is not None:
         return state.ended.status
     if not header.gone:
-        return "stopping" if state.stop is not None else "running"
+        if state.stop is not None:
+            return "stopping"
+        return f"paused by {state.paused}" if state.paused else "running"
     return "not started" if state.started is None else "interrupted (its runner is gone)"
 
 

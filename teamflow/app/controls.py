@@ -1,0 +1,53 @@
+"""What a person at the terminal of a run may do with it, by one key each. Each gives a line that says what happened."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+
+from teamflow.core.events import Event, Reopened, RunPaused, RunResumed
+from teamflow.core.state import RunState, Status
+from teamflow.plan.ripple import rippled
+from teamflow.run.executor import Executor
+
+
+class Controls:
+    """All methods belong to the loop's thread."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._by = f"{getpass.getuser()} at the terminal"
+
+    def pause(self) -> str:
+        """Nothing new starts; the second time it does again."""
+        state = self._executor.state
+        if state.ended is not None:
+            return "nothing runs"
+        event: Event = RunResumed(self._by) if state.paused else RunPaused(self._by)
+        self._executor.settle(lambda state: iter([event]))
+        return "paused: what runs goes on, nothing new starts" if isinstance(event, RunPaused) else "goes on"
+
+    def retry(self) -> str:
+        """Failed and cancelled steps run again, with what was skipped because of them."""
+        state = self._executor.state
+        ended = (Status.FAILED, Status.CANCELLED)
+        failed = {name: f"retried by {self._by}" for name, known in state.steps.items() if known.status in ended}
+        if not failed:
+            return "nothing has failed"
+        out = rippled(state, state.plan, redefined={}, touched=failed)
+
+        def events(state: RunState) -> Iterator[Event]:
+            again = {name: reason for name, reason in out.reopen.items() if name in failed}
+            after = {name: reason for name, reason in out.reopen.items() if name not in failed}
+            yield Reopened(tuple(again), "retry", again)
+            if after:
+                yield Reopened(tuple(after), "revision", after)
+            self._executor.followers.expect(out.ripple, out.later)
+
+        self._executor.settle(events)
+        return f"retries {', '.join(list(failed)[:5])}{' …' if len(failed) > 5 else ''}"
+
+    def detach(self) -> str:
+        """This terminal lets go of the run; what runs stays with its keeper until the next runner has come."""
+        self._executor.leave()
+        return "the run goes on without this terminal"

@@ -1,0 +1,44 @@
+"""What is asked of `run` that it cannot do: keys that wait for a later version, steps that are not there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from teamflow.core.plan import Plan
+
+_INSTEAD: Final[Mapping[str, str]] = {
+    "engine": "only engine: scripted and those under engines work yet, one at a time",
+    "workspace": "a prompt that may edit gets a worktree of its own in git: write workspace: {mode: shared} to let it "
+    "work in the project directory, or permissions: read",
+}
+"""What to write where leaving the key out is no way: it is not written, or its default is what waits."""
+
+
+def refused(plan: Plan) -> str:
+    """Why this version cannot run the plan, all of it at once; empty when it can."""
+    lines = [f"  {key}: waits for {area}" for key, area in plan.waits]
+    by_key: dict[tuple[str, str], list[str]] = {}
+    for step in plan.steps:
+        for key, area in step.waits:
+            by_key.setdefault((key, area), []).append(step.id)
+    for (key, area), steps in by_key.items():
+        more = f" and {len(steps) - 3} more" if len(steps) > 3 else ""
+        told = _INSTEAD.get(key)
+        lines.append(f"  {', '.join(steps[:3])}{more}: {key}: waits for {area}{f' ({told})' if told else ''}")
+    if not lines:
+        return ""
+    head = f"{plan.file} cannot run yet: it uses keys that this version plans but does not act on."
+    return "\n".join([head, *lines, "Leave these out, or select steps without them (teamflow run STEP)."])
+
+
+def unknown_force(plan: Plan, names: Sequence[str]) -> str:
+    """What is wrong with the names of `--force`; empty when each is a step or an agent of the plan."""
+    known = {step.id for step in plan.steps} | {step.agent for step in plan.steps}
+    unknown = [name for name in names if name not in known]
+    if not unknown:
+        return ""
+    from teamflow.core.diagnostics import did_you_mean
+
+    hints = [hint for name in unknown if (hint := did_you_mean(name, known))]
+    return "\n".join([f"--force: this run has no step {', '.join(unknown)}", *(f"  {hint}" for hint in hints)])
