@@ -139,6 +139,13 @@ def _rare(event: object) -> list[str]:
             line = f"{step}: waiting ({on}){': ' + reason if reason else ''}"
         case Reopened(steps=steps, cause=cause):
             line = f"opened again ({cause}): {words.names(steps)}"
+        case _:
+            return _rare_of_run(event)
+    return [cell(line)]
+
+
+def _rare_of_run(event: object) -> list[str]:
+    match event:
         case CancelRequested(steps=None, by=by):
             line = f"{by} cancels the run"
         case CancelRequested(steps=steps, by=by):
