@@ -15,7 +15,8 @@ from teamflow.cli.toplevel import GROUPS, VERBS, help_text
 from tests.unit.cli.made import REPOSITORY, call, environment, process
 
 NOT_VERBS = {
-    "__init__", "main", "errors", "front", "output", "opened", "verb", "toplevel", "live", "screens", "keys", "keymap", "showing",
+    "__init__", "main", "errors", "front", "output", "opened", "verb", "toplevel", "live", "screens", "showing",
+    "keys", "keymap",
     "recorders",
     "quick",
 }  # fmt: skip
