@@ -84,6 +84,7 @@ async def run_to_end(
     keeper: Child | None = None,
     cached: Cached | None = None,
     fail_fast: bool = False,
+    no_input: bool = False,
     cancel: Cancel | None = None,
     watch: Watch | None = None,
 ) -> RunEnded | None:
@@ -95,7 +96,7 @@ async def run_to_end(
     running = asyncio.get_running_loop()
     loop = _loop(database, session, wired, Sheltered(screen), prober, keeper=keeper, stays=watch is not None)
     executor, state = loop.executor, session.state
-    begin = RunnerStarted(SystemClock().now().boot, os.getpid(), parallel, fail_fast, session.resumed)
+    begin = RunnerStarted(SystemClock().now().boot, os.getpid(), parallel, fail_fast, session.resumed, no_input)
     first = _opening(session, executor, loop.store.put_plan, prober, cached, wired.force)
     until = None
     if cancel is not None:
@@ -159,6 +160,7 @@ def _loop(
         tell=screen.trouble,
         plans=session.plans,
         stays=stays,
+        redactor=Redactor(wired.hidden),
     )
     bridge.executor = executor
     running.set_exception_handler(lambda loop, context: _broken(loop, context, executor))

@@ -63,8 +63,10 @@ def apply(state: RunState, record: Record, *, plans: dict[int, Plan] | None = No
     else:
         raise IllegalTransition(f"no rule for {type(event).__name__}")
     state.seq = record.seq
-    state.updated = record.at
-    state.mono = record.mono
+    if not isinstance(event, QuestionAnswered):
+        # An answer may be recorded while no runner lives: it does not show that one was at work until then.
+        state.updated = record.at
+        state.mono = record.mono
     return changed
 
 

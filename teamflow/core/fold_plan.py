@@ -9,11 +9,18 @@ from collections.abc import Iterable
 
 from teamflow.core.added import effective
 from teamflow.core.events import PlanRevised, Record, Reopened, StepsAdded
-from teamflow.core.fold_step import check, recount
-from teamflow.core.outcome import Stopped
-from teamflow.core.plan import ASK, Edge, Plan, Step
+from teamflow.core.fold_step import asking_dependents, check, recount
+from teamflow.core.plan import Edge, Plan, Step
 from teamflow.core.questions import withdraw
-from teamflow.core.state import ENDED, IllegalTransition, RunState, Status, StepState, needs_look
+from teamflow.core.state import (
+    ENDED,
+    IllegalTransition,
+    ReadyQueue,
+    RunState,
+    Status,
+    StepState,
+    needs_look,
+)
 
 
 def adopt(state: RunState, plan: Plan, before: dict[str, StepState]) -> None:
@@ -26,6 +33,7 @@ def adopt(state: RunState, plan: Plan, before: dict[str, StepState]) -> None:
     state.order = {step.id: number for number, step in enumerate(state.plan.steps)}
     state.dependents = {step.id: [] for step in state.plan.steps}
     state.ready = {}
+    state.asks = ReadyQueue()
     state.siblings = {}
     state.leaving = set()
     for step in state.plan.steps:
@@ -35,11 +43,11 @@ def adopt(state: RunState, plan: Plan, before: dict[str, StepState]) -> None:
             state.siblings.setdefault(step.agent, []).append(step.id)
         state.steps[step.id] = _redefined(old.get(step.id), step)
     for step_id, known in old.items():
-        if step_id not in state.steps and known.live is not None:
+        if step_id not in state.steps and known.live is not None and known.status is Status.RUNNING:
             _keep_until_stopped(state, step_id, known)
     state.removed = {step_id: known for step_id, known in old.items() if step_id not in state.steps}
     for known in state.removed.values():
-        withdraw(state, known)
+        withdraw(state, known, at=state.updated)
     state.open = {step_id for step_id, step in state.steps.items() if step.status not in ENDED}
     state.failures = [s for s, known in state.steps.items() if known.status is Status.FAILED]
     state.backoff = sorted(entry for entry in state.backoff if entry[1] in state.steps)
@@ -62,9 +70,6 @@ def _redefined(known: StepState | None, step: Step) -> StepState:
 
 def _keep_until_stopped(state: RunState, step_id: str, known: StepState) -> None:
     """A step that the new plan no longer has, but whose attempt still runs: it stays until that has ended."""
-    if known.step.kind == ASK:
-        known.attempts[-1].outcome = Stopped("cancel")
-        return
     known.cancelled_by = "the team file, which no longer has it"
     known.step = known.step._replace(edges=())
     state.leaving.add(step_id)
@@ -108,7 +113,7 @@ def _doubtful(state: RunState, before: StepsAdded, now: StepsAdded) -> Iterable[
         elif step_id not in before.instances:
             for edge in state.dependents[step_id]:
                 dependent = state.steps[edge.on]
-                if dependent.status in ENDED and edge.on not in now.instances:
+                if dependent.status in (*ENDED, Status.WAITING) and edge.on not in now.instances:
                     dependent.stale = f"{step_id} was added"
                     yield edge.on
 
@@ -122,19 +127,19 @@ def reopened(state: RunState, record: Record, event: Reopened) -> list[str]:
     state.ended = None
     touched = dict.fromkeys(event.steps)
     for step_id in event.steps:
-        _reset(state, state.steps[step_id], event)
+        _reset(state, state.steps[step_id], event, at=record.at)
         for edge in state.dependents[step_id]:
             if state.steps[edge.on].status in (Status.PENDING, Status.QUEUED):
                 touched[edge.on] = None
     for step_id in touched:
         recount(state, state.steps[step_id])
-    return list(touched)
+    return [*touched, *(name for step_id in event.steps for name in asking_dependents(state, step_id))]
 
 
-def _reset(state: RunState, known: StepState, event: Reopened) -> None:
+def _reset(state: RunState, known: StepState, event: Reopened, *, at: float) -> None:
     """Opens one step again; its attempts stay, and only a resume goes on counting them."""
     step_id = known.step.id
-    withdraw(state, known)
+    withdraw(state, known, at=at)
     known.status = Status.PENDING
     known.reason = event.reasons.get(step_id, "")
     # What a loop reworks runs: what is looked up would be found as it was left.

@@ -9,9 +9,8 @@ from __future__ import annotations
 import heapq
 
 from teamflow.core.events import QuestionAnswered, QuestionAsked, Record
-from teamflow.core.fold_step import check, hold_back
-from teamflow.core.outcome import Succeeded
-from teamflow.core.plan import ASK
+from teamflow.core.fold_step import asking_dependents, check, hold_back
+from teamflow.core.outcome import Failed, Succeeded
 from teamflow.core.questions import close, outcome_of, prune_deadlines
 from teamflow.core.state import AttemptState, IllegalTransition, Question, RunState, Status
 
@@ -26,14 +25,14 @@ def question_asked(state: RunState, record: Record, event: QuestionAsked) -> lis
         heapq.heappush(state.deadlines, (question.mono, question.number))
     prune_deadlines(state)
     known.question = question.number
-    hold_back(state, known, reason=question.text.partition("\n")[0], on="person", by="question")
-    if known.step.kind == ASK:
+    hold_back(state, known, reason=question.text.strip().partition("\n")[0], on="person", by="question")
+    if question.own:
         number = len(known.attempts) + 1
         begun = AttemptState(
             number=number, cause=known.next_cause, continues=None, reason="", started=record.at, mono=record.mono
         )
         known.attempts.append(begun)
-    return [event.step]
+    return [event.step, *asking_dependents(state, event.step)]
 
 
 def question_answered(state: RunState, record: Record, event: QuestionAnswered) -> list[str]:
@@ -47,8 +46,8 @@ def question_answered(state: RunState, record: Record, event: QuestionAnswered) 
     question.by = event.by
     question.note = event.note
     close(state, question)
-    if known.step.kind == ASK and known.live is not None:
+    if question.own and known.live is not None:
         known.live.ended = record.at
         known.live.outcome = outcome = outcome_of(question)
-        known.text = outcome.text if isinstance(outcome, Succeeded) else None
+        known.text = outcome.text if isinstance(outcome, Succeeded | Failed) else None
     return [question.step]

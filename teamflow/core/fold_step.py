@@ -24,7 +24,7 @@ from teamflow.core.events import (
     StepEnded,
     StepWaiting,
 )
-from teamflow.core.outcome import Artifact, Failed, Stopped, Succeeded
+from teamflow.core.outcome import Artifact, Failed, Succeeded
 from teamflow.core.plan import ASK, Edge, Step
 from teamflow.core.questions import withdraw
 from teamflow.core.state import (
@@ -101,19 +101,26 @@ def _queue(state: RunState, known: StepState) -> None:
 
 
 def _ready(state: RunState, step: Step) -> None:
-    if step.kind == ASK or step.expansion is not None:
-        # These take no slot: they are settled as soon as they are queued.
+    if step.expansion is not None:
+        # It takes no slot: it is settled as soon as it is queued.
         return
-    queue = state.ready.get(step.engine)
+    queue = state.asks if step.kind == ASK else state.ready.get(step.engine)
     if queue is None:
         queue = state.ready[step.engine] = ReadyQueue()
     queue.add(step, index=state.order[step.id])
 
 
 def _unready(state: RunState, known: StepState) -> None:
-    queue = state.ready.get(known.step.engine)
+    queue = state.asks if known.step.kind == ASK else state.ready.get(known.step.engine)
     if queue is not None:
         queue.discard(known.step.id)
+
+
+def asking_dependents(state: RunState, step_id: str) -> list[str]:
+    """Steps with a question about what this one has done: it may be about to do it again."""
+    if not state.unanswered:
+        return []
+    return [edge.on for edge in state.dependents[step_id] if state.steps[edge.on].question in state.unanswered]
 
 
 def _admitted(state: RunState, record: Record, event: Admitted) -> list[str]:
@@ -124,7 +131,7 @@ def _admitted(state: RunState, record: Record, event: Admitted) -> list[str]:
     known.reason = event.reason
     if known.backoff is None:
         _ready(state, known.step)
-    return [event.step]
+    return [event.step, *asking_dependents(state, event.step)]
 
 
 def _attempt_started(state: RunState, record: Record, event: AttemptStarted) -> list[str]:
@@ -154,7 +161,7 @@ def _attempt_started(state: RunState, record: Record, event: AttemptStarted) -> 
     state.running.add(event.step)
     engine = known.step.engine
     state.running_by_engine[engine] = state.running_by_engine.get(engine, 0) + 1
-    return []
+    return asking_dependents(state, event.step)
 
 
 def _phase_ended(state: RunState, record: Record, event: PhaseEnded) -> list[str]:
@@ -275,12 +282,9 @@ def _step_ended(state: RunState, record: Record, event: StepEnded) -> list[str]:
     known = state.steps[event.step]
     after = _STEP_ENDS[event.status]
     check(known, StepEnded, after)
-    if known.live is not None:
-        if known.step.kind != ASK:
-            raise IllegalTransition(f"{event.step}: an attempt still runs")
-        known.live.ended = record.at
-        known.live.outcome = Stopped("cancel")
-    withdraw(state, known)
+    if known.live is not None and known.status is not Status.WAITING:
+        raise IllegalTransition(f"{event.step}: an attempt still runs")
+    withdraw(state, known, at=record.at, cause="cancel")
     known.own_skip = event.own
     known.failure = event.failure
     return _close(state, record, known, after, event.reason)

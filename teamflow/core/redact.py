@@ -13,6 +13,7 @@ from binascii import b2a_base64
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 
+from teamflow.core.events import Event, QuestionAnswered, QuestionAsked
 from teamflow.core.plan import Json
 
 SHORTEST: Final = 8
@@ -81,6 +82,18 @@ class Redactor:
         if isinstance(item, int | float) and self.text(str(item)) != str(item):
             return MARK
         return item
+
+
+def redacted(event: Event, redactor: Redactor) -> Event:
+    """What people are asked and what they note, without secrets. Options are words of the team file, and answers are
+    options; what engines say is redacted where it comes in."""
+    match event:
+        case QuestionAsked(text=text):
+            return event._replace(text=redactor.text(text))
+        case QuestionAnswered(note=note):
+            return event._replace(note=redactor.text(note))
+        case _:
+            return event
 
 
 class RedactingStream:

@@ -129,6 +129,11 @@ class Question:
     def open(self) -> bool:
         return self.answered is None and not self.withdrawn
 
+    @property
+    def own(self) -> bool:
+        """Whether it is what an `ask` step is there for; else it asks whether a step may go on."""
+        return self.about in ("approval", "question")
+
 
 class AttemptState:
     """One try of a step. `outcome` None: it runs. Times are Unix; `mono` seconds since boot."""
@@ -306,7 +311,7 @@ class RunState:
         """Seconds during which at least one attempt ran, up to the last end of such a stretch."""
         self.active_since: float | None = None
         self.mono = 0.0
-        """Seconds since boot at the last record."""
+        """Seconds since boot at the last record that a runner wrote."""
         self.steps: dict[str, StepState] = {}
         self.removed: dict[str, StepState] = {}
         """Steps of earlier revisions that the plan does not have now: they may come back."""
@@ -318,6 +323,8 @@ class RunState:
         self.dependents: dict[str, list[Edge]] = {}
         """Step id → edges out of it, with `on` naming the dependent."""
         self.ready: dict[str, ReadyQueue] = {}
+        """By engine. A step that asks takes no slot: it is in `asks`."""
+        self.asks = ReadyQueue()
         self.backoff: list[tuple[float, str]] = []
         self.running: set[str] = set()
         self.running_by_engine: dict[str, int] = {}

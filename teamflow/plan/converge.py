@@ -3,6 +3,8 @@
 Pure over the state and the difference of the plans (`docs/team-file.md`, "run converges"). In the order of the plan:
 
 - failed, cancelled and redefined steps run again; interrupted ones resume; paused ones stay paused;
+- a step that waits for a person goes on waiting, with the same question or the answer that it has, unless something
+  before it is certain to run again: then the question is withdrawn, and asked anew afterwards;
 - a finished step with `reads` or `cache` runs again when its key changed. Where the key is not known yet, because
   nobody looked or because something before it may run, it is opened again and looked up when its turn comes;
 - a finished step without a key runs again when a dependency is certain to run again. When dependencies are only
@@ -21,6 +23,7 @@ from typing import Final, NamedTuple
 
 from teamflow.core.events import Reopened
 from teamflow.core.plan import Plan, Step
+from teamflow.core.questions import answer_words
 from teamflow.core.state import RunState, Status, StepState
 from teamflow.plan.diff import REDEFINED, SAME, Change
 
@@ -42,6 +45,8 @@ class Converged(NamedTuple):
     """Skipped ones that would be skipped again."""
     paused: Mapping[str, str]
     """Ones that wait for somebody to resume them."""
+    asks: Mapping[str, str]
+    """Ones whose question is open, or answered: what is asked."""
     ripple: Mapping[str, tuple[str, ...]]
     """Finished step → dependencies; if one of them is run and not found in the cache, the step is opened again."""
     stop: tuple[str, ...]
@@ -82,7 +87,8 @@ def reopen(
             continue
         if known.status is Status.RUNNING and change.kind == REDEFINED:
             out.stop.append(step.id)
-        fates[step.id] = _settle(_Case(step, known, change, keys or {}, fates), out)
+        asks = _asks(state, known) if known.status is Status.WAITING else ""
+        fates[step.id] = _settle(_Case(step, known, change, keys or {}, fates, asks), out)
     return out.converged()
 
 
@@ -99,6 +105,7 @@ class _Found:
         self.stays: dict[str, str] = {}
         self.skipped: dict[str, str] = {}
         self.paused: dict[str, str] = {}
+        self.asks: dict[str, str] = {}
         self.ripple: dict[str, tuple[str, ...]] = {}
         self.stop: list[str] = []
 
@@ -110,6 +117,7 @@ class _Found:
             stays=self.stays,
             skipped=self.skipped,
             paused=self.paused,
+            asks=self.asks,
             ripple=self.ripple,
             stop=tuple(self.stop),
         )
@@ -123,6 +131,8 @@ class _Case(NamedTuple):
     change: Change
     keys: Mapping[str, str | None]
     fates: Mapping[str, _Fate]
+    asks: str
+    """What it has asked a person, or been answered; empty when nobody's answer counts."""
 
     def before(self, fate: _Fate) -> tuple[str, ...]:
         return tuple(edge.on for edge in self.step.edges if self.fates.get(edge.on) is fate)
@@ -140,6 +150,8 @@ def _settle(case: _Case, out: _Found) -> _Fate:
         out.revision[step_id] = case.change.reason
         return _Fate.RUNS
     match status:
+        case Status.WAITING if case.asks:
+            return _settle_asking(case, out)
         case Status.WAITING:
             out.resume[step_id] = known.reason
             return _Fate.RUNS
@@ -152,6 +164,24 @@ def _settle(case: _Case, out: _Found) -> _Fate:
         case Status.SKIPPED:
             return _settle_skipped(case, out)
     return _settle_keyed(case, out) if case.step.cache else _settle_finished(case, out)
+
+
+def _asks(state: RunState, known: StepState) -> str:
+    if known.question is None or known.waiting_on != "person":
+        return ""
+    question = state.questions[known.question - 1]
+    if question.withdrawn:
+        return ""
+    return f"has asked: {known.reason}" if question.open else answer_words(question)
+
+
+def _settle_asking(case: _Case, out: _Found) -> _Fate:
+    if case.before(_Fate.RUNS):
+        out.revision[case.step.id] = _because(case)
+    else:
+        # If something before it, which may be found as it was, has really to run: `policy/asking.py` sees to that.
+        out.asks[case.step.id] = case.asks
+    return _Fate.RUNS
 
 
 def _settle_skipped(case: _Case, out: _Found) -> _Fate:

@@ -132,6 +132,8 @@ def _left(step: Step, converged: Converged | None) -> Action | None:
         return Action(SKIP, converged.skipped[step.id], own=True)
     if step.id in converged.paused:
         return Action(UNDECIDED, f"stays paused: {converged.paused[step.id]}")
+    if step.id in converged.asks:
+        return Action(ASKS, converged.asks[step.id])
     return None
 
 

@@ -1,6 +1,8 @@
 """Questions to people: when one is asked, what its answer leads to, when its time is up.
 
-Pure. A question takes no slot; while it is open, other branches go on. Refuses to know how people are reached.
+Pure. A question takes no slot; while it is open, other branches go on. What is asked about has ended: when it is about
+to be done again, the question is withdrawn, and asked anew afterwards. Refuses to know how people are reached, and
+what they may say (`policy/answering.py`).
 """
 
 from __future__ import annotations
@@ -8,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from teamflow.core.events import Event, Now, QuestionAnswered, QuestionAsked, Reopened, StepEnded
-from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
-from teamflow.core.plan import ASK, Ask, Deferred, Json
-from teamflow.core.state import Question, RunState, StepState
+from teamflow.core.outcome import Failed, FailureClass
+from teamflow.core.plan import Ask, Deferred, Json
+from teamflow.core.questions import TIMEOUT, answer_words, noted
+from teamflow.core.state import ENDED, Question, RunState, StepState
 from teamflow.policy.context import step_context
 
 GO_ON = "go on"
@@ -59,29 +62,48 @@ def allowed(state: RunState, known: StepState, *, about: str) -> bool:
     return question is not None and question.about == about and question.answer == GO_ON
 
 
-def after_answer(state: RunState, known: StepState) -> Event | None:
+def after_question(state: RunState, known: StepState) -> Event | None:
     """What follows for a step that waits for a person; None while nobody has answered."""
     question = newest(state, known)
-    if question is None or question.answered is None:
+    if known.waiting_on != "person" or question is None:
         return None
-    step = known.step
-    if step.kind == ASK and question.about in ("approval", "question"):
-        return _after_ask(known)
+    step_id = known.step.id
+    if question.open and state.stop is not None and state.stop.cause == "fail_fast":
+        return StepEnded(step_id, "cancelled", state.stop.reason)
+    why = known.stale or outdated(state, known)
+    if why:
+        return Reopened((step_id,), "revision", {step_id: why})
+    if question.answered is None:
+        return None
+    if question.own:
+        return _after_ask(known, question)
     if question.answer == GO_ON:
-        return Reopened((step.id,), "resume", {step.id: f"{question.by} lets it go on"})
-    note = f": {question.note}" if question.note else ""
-    return StepEnded(step.id, "failed", f"stopped by {question.by}{note}", failure=FailureClass.REJECTED)
+        return Reopened((step_id,), "resume", {step_id: f"{question.by} lets it go on"})
+    reason = f"stopped by {question.by}{noted(question)}"
+    return StepEnded(step_id, "failed", reason, failure=FailureClass.REJECTED)
 
 
-def _after_ask(known: StepState) -> Event:
-    outcome = known.attempts[-1].outcome
-    match outcome:
-        case Succeeded():
-            return StepEnded(known.step.id, "succeeded", "")
-        case Failed():
-            return StepEnded(known.step.id, "failed", outcome.reason)
-        case Stopped() | None:
-            raise AssertionError(f"{known.step.id}: its question was answered, but it has no result")
+def outdated(state: RunState, known: StepState) -> str:
+    """Why what the question of an `ask` step is about no longer stands; empty when it does.
+
+    A dependency that is only looked up again may be found as it was.
+    """
+    question = newest(state, known)
+    if question is None or not question.own:
+        return ""
+    for edge in known.step.edges:
+        on = state.steps[edge.on]
+        if on.status not in ENDED and (on.live is not None or (on.attempts and on.admitted)):
+            return f"{edge.on} runs again"
+    return ""
+
+
+def _after_ask(known: StepState, question: Question) -> StepEnded:
+    """The end of an `ask` step, which the outcome of its attempt settles."""
+    step_id, outcome = known.step.id, known.attempts[-1].outcome
+    if isinstance(outcome, Failed):
+        return StepEnded(step_id, "failed", outcome.reason)
+    return StepEnded(step_id, "succeeded", answer_words(question))
 
 
 def times_up(state: RunState, now: Now) -> QuestionAnswered | None:
@@ -89,4 +111,4 @@ def times_up(state: RunState, now: Now) -> QuestionAnswered | None:
     if not state.deadlines or state.deadlines[0][0] > now.mono:
         return None
     question = state.questions[state.deadlines[0][1] - 1]
-    return QuestionAnswered(question.number, question.default, "timeout")
+    return QuestionAnswered(question.number, question.default, TIMEOUT)

@@ -27,9 +27,9 @@ from teamflow.core.events import (
     StopRequested,
 )
 from teamflow.core.outcome import Failed, Stopped, Succeeded
-from teamflow.core.plan import ASK, Json, Step
+from teamflow.core.plan import Json, Step
 from teamflow.core.state import ENDED, RunState, Status, StepState
-from teamflow.policy.asking import after_answer, ask_step, times_up
+from teamflow.policy.asking import after_question, ask_step, times_up
 from teamflow.policy.context import step_context, team_context
 from teamflow.policy.expand import expanded
 from teamflow.policy.retry import Again, after_failure
@@ -101,7 +101,7 @@ def _next_for(state: RunState, known: StepState, now: Now, run: Mapping[str, Jso
         case Status.WAITING if known.cancelled_by is not None:
             return _cancelled(known)
         case Status.WAITING:
-            return after_answer(state, known)
+            return after_question(state, known)
         case _ if known.stale is not None and state.stop is None:
             return Reopened((known.step.id,), "revision", {known.step.id: known.stale})
         case _:
@@ -124,7 +124,7 @@ def _next_for_unstarted(state: RunState, known: StepState, now: Now, run: Mappin
 
 
 def _settle(state: RunState, known: StepState, now: Now, run: Mapping[str, Json]) -> Event | None:
-    """What needs no slot: a step whose agent has failed too often, one to be expanded, a condition, a question."""
+    """What needs no slot: a step whose agent has failed too often, one to be expanded, a condition."""
     step = known.step
     if step.max_failures is not None and (enough := _enough_failed(state, step, step.max_failures)):
         return StepEnded(step.id, "cancelled", enough)
@@ -134,8 +134,6 @@ def _settle(state: RunState, known: StepState, now: Now, run: Mapping[str, Json]
         return None
     if not known.admitted and step.condition is not None:
         return _settle_condition(state, step, step.condition, run)
-    if step.kind == ASK and known.admitted and known.backoff is None and not state.paused:
-        return ask_step(state, known, now, run=run)
     return None
 
 
@@ -239,7 +237,7 @@ def _next_for_run(state: RunState, runner: RunnerStarted, now: Now, run: Mapping
             return [answer]
         if state.backoff and _due(state.backoff[0][0], now):
             return [BackoffEnded(state.backoff[0][1])]
-        start = None if state.paused else _next_start(state, runner)
+        start = None if state.paused else _next_question(state, now, run) or _next_start(state, runner)
         if start is not None:
             return [start]
     return _end(state, runner, run)
@@ -266,6 +264,12 @@ def _due(mono: float, now: Now) -> bool:
     return mono <= now.mono
 
 
+def _next_question(state: RunState, now: Now, run: Mapping[str, Json]) -> Event | None:
+    """That of a step whose turn it is. It takes no slot."""
+    head = state.asks.head()
+    return None if head is None else ask_step(state, state.steps[head[2]], now, run=run)
+
+
 def _next_start(state: RunState, runner: RunnerStarted) -> AttemptStarted | None:
     if len(state.running) >= runner.max_parallel:
         return None
@@ -289,7 +293,8 @@ def _end(state: RunState, runner: RunnerStarted, run: Mapping[str, Json]) -> lis
     if state.running:
         return []
     if state.open and state.stop is None:
-        if any(state.steps[s].status is not Status.WAITING for s in state.open):
+        # A step whose dependencies are open goes on only after one that waits for somebody.
+        if not all(state.steps[s].status in (Status.WAITING, Status.PENDING) for s in state.open):
             return []
         if state.unanswered and not runner.no_input:
             return []
@@ -307,11 +312,11 @@ def _verdict(state: RunState) -> tuple[str, str, str]:
         return "limited", "limit", stop.reason
     if state.cancelled_by is not None:
         return "cancelled", "cancelled", f"cancelled by {state.cancelled_by}"
+    if state.unanswered:
+        return _unanswered(state)
     failed = [step_id for step_id in state.failures if not state.steps[step_id].step.continue_on_error]
     if failed:
         return "failed", "step_failed", f"{len(failed)} failed: {', '.join(failed[:5])}"
-    if state.open and any(question.about == "budget" for question in state.unanswered.values()):
-        return "limited", "limit", "a limit is reached: teamflow inbox has the question"
     if state.open:
         return "waiting", "needs_person", f"{len(state.open)} waiting"
     left = [s for s, known in state.removed.items() if known.status not in ENDED or known.status is Status.FAILED]
@@ -321,6 +326,16 @@ def _verdict(state: RunState) -> tuple[str, str, str]:
     if cancelled:
         return "cancelled", "cancelled", f"{len(cancelled)} cancelled: {', '.join(cancelled[:5])}"
     return "succeeded", "ok", ""
+
+
+def _unanswered(state: RunState) -> tuple[str, str, str]:
+    """Of a run that may ask nobody. A question about a limit means that a limit is reached."""
+    asking = [question.step for question in state.unanswered.values()]
+    many = f"{len(asking)} questions are" if len(asking) > 1 else "a question is"
+    reason = f"{many} open: {', '.join(asking[:5])}"
+    if any(question.about == "budget" for question in state.unanswered.values()):
+        return "limited", "limit", f"a limit is reached, and {reason}"
+    return "waiting", "needs_person", reason
 
 
 def _team_outputs(state: RunState, run: Mapping[str, Json]) -> tuple[dict[str, Json], str]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import Final
 
 from teamflow.core.events import (
     AttemptEnded,
     AttemptStarted,
     AttemptStopping,
-    CancelRequested,
     Event,
     Now,
     PhaseEnded,
@@ -26,15 +26,19 @@ from teamflow.core.events import (
     StopRequested,
 )
 from teamflow.core.plan import Json, Plan
+from teamflow.core.redact import Redactor
 from teamflow.core.state import RunState
 from teamflow.policy.decide import decide
+from teamflow.policy.requests import Asker, Granted, granted
 from teamflow.ports import Clock, Exited, Start, Started, Store, Target
 from teamflow.run.adoption import Adoption
 from teamflow.run.followers import Followers
 from teamflow.run.probes import Probes
-from teamflow.run.requests import cancel_problem
 from teamflow.run.roles import Attempts, Opening, Prober
 from teamflow.run.runlog import RunLog
+
+_LONGEST_SLEEP: Final = 60.0
+"""Seconds until the clock is looked at again, however far off the next moment is."""
 
 
 class Executor:
@@ -58,10 +62,11 @@ class Executor:
         tell: Callable[[str | None], None],
         plans: dict[int, Plan] | None = None,
         stays: bool = False,
+        redactor: Redactor | None = None,
     ) -> None:
         """`stays`: the end of the run is no reason to leave, only a stop is: something may open steps again."""
         self.state = state
-        self._log = RunLog(state, store=store, clock=clock, publish=publish, plans=plans)
+        self._log = RunLog(state, store=store, clock=clock, publish=publish, plans=plans, redactor=redactor)
         self._target = target
         self._tell = tell
         self._attempts = attempts
@@ -70,6 +75,8 @@ class Executor:
         self.followers = Followers(state)
         self._withheld = False
         """Nothing new starts for now: what would may be about to change."""
+        number = run.get("number")
+        self._number = number if isinstance(number, int) else 0
         self._probes = Probes(state, prober)
         self._adoption = Adoption(state)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -189,18 +196,15 @@ class Executor:
             self._kill_all()
         self._wake()
 
-    def cancel(self, steps: tuple[str, ...] | None, *, by: str, request: int) -> None:
-        """Cancels steps (None: the run) for a request; the answer is a record, too."""
-        problem = cancel_problem(self.state, steps)
-        if problem is None:
-            self.record(CancelRequested(steps, by))
-        what = "the run" if steps is None else ", ".join(steps)
-        self.record(RequestAnswered(request, ok=problem is None, message=problem or f"cancelling {what}"))
+    def request(self, request: int, verb: str, args: str, *, by: str) -> None:
+        """Does what another process asks for, or refuses it; the answer is a record, too."""
+        found = granted(self.state, verb, args, Asker(by, self._number, self._log.now()))
+        if isinstance(found, Granted):
+            for event in found.events:
+                self.record(event)
+        message = found if isinstance(found, str) else found.message
+        self.record(RequestAnswered(request, ok=isinstance(found, Granted), message=message))
         self._wake()
-
-    def refuse(self, request: int, message: str) -> None:
-        """Answers a request that cannot be acted on."""
-        self.record(RequestAnswered(request, ok=False, message=message))
 
     # -- what the world says ---------------------------------------------------------------------------------
 
@@ -362,7 +366,9 @@ class Executor:
             self._timer.cancel()
             self._timer = None
         if wake_at is not None:
-            self._timer = self._loop.call_later(max(0.0, wake_at - self._log.now().mono), self._wake)
+            # The loop's clock stands still while the machine sleeps, and a question may wait for days.
+            delay = min(max(0.0, wake_at - self._log.now().mono), _LONGEST_SLEEP)
+            self._timer = self._loop.call_later(delay, self._wake)
 
     def _spawn(self, work: Coroutine[None, None, None], *, name: str) -> None:
         task = self._loop.create_task(work, name=name)

@@ -6,11 +6,8 @@ A wake-up byte makes it prompt; without one, a look at the database's version ev
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from typing import Final, Protocol
-
-from teamflow.core.state import RunState
 
 _POLL: Final = 0.2
 
@@ -43,21 +40,19 @@ class Wake(Protocol):
     def drain(self) -> None: ...
 
 
-class Verbs(Protocol):
-    """What requests can ask of a run."""
+class Answering(Protocol):
+    """Who acts on requests, and answers each."""
 
-    def cancel(self, steps: tuple[str, ...] | None, *, by: str, request: int) -> None: ...
-
-    def refuse(self, request: int, message: str) -> None: ...
+    def request(self, request: int, verb: str, args: str, *, by: str) -> None: ...
 
 
 class Requests:
     """Follows one run's requests on the loop's thread, each taken once; answered ones are skipped after a restart."""
 
-    def __init__(self, inbox: Inbox, run: int, verbs: Verbs, *, answered: set[int]) -> None:
+    def __init__(self, inbox: Inbox, run: int, answering: Answering, *, answered: set[int]) -> None:
         self._inbox = inbox
         self._run = run
-        self._verbs = verbs
+        self._answering = answering
         self._answered = answered
         self._last = 0
         self._version = -1
@@ -95,38 +90,4 @@ class Requests:
         for request in self._inbox.requests(self._run, after=self._last):
             self._last = max(self._last, request.id)
             if request.id not in self._answered:
-                self._put(request)
-
-    def _put(self, request: Request) -> None:
-        if request.verb != "cancel":
-            self._verbs.refuse(request.id, f"this runner does not know the verb {request.verb!r}")
-            return
-        steps = cancel_steps(request.args)
-        if isinstance(steps, str):
-            self._verbs.refuse(request.id, steps)
-        else:
-            self._verbs.cancel(steps, by=request.by, request=request.id)
-
-
-def cancel_problem(state: RunState, steps: Sequence[str] | None) -> str | None:
-    """Why these steps (None: the run) cannot be cancelled."""
-    for step_id in steps or ():
-        known = state.steps.get(step_id)
-        if known is None:
-            return f"there is no step {step_id}"
-        if step_id not in state.open:
-            return f"{step_id} has ended ({known.status.value})"
-    return None
-
-
-def cancel_steps(args: str) -> tuple[str, ...] | str | None:
-    """The steps a cancel names; None: all; a string says what is wrong with the request."""
-    try:
-        named = json.loads(args).get("steps")
-    except (ValueError, AttributeError):
-        return "the request is damaged"
-    if named is None:
-        return None
-    if not isinstance(named, list) or not all(isinstance(step, str) for step in named):
-        return "the request is damaged: `steps` is a list of step ids"
-    return tuple(named)
+                self._answering.request(request.id, request.verb, request.args, by=request.by)

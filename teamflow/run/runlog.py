@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from teamflow.core.events import Event, Now, Record
 from teamflow.core.fold import apply
 from teamflow.core.plan import Plan
+from teamflow.core.redact import Redactor, redacted
 from teamflow.core.state import RunState
 from teamflow.ports import Clock, Store
 
@@ -28,12 +29,14 @@ class RunLog:
         clock: Clock,
         publish: Callable[[Sequence[Record]], None],
         plans: dict[int, Plan] | None,
+        redactor: Redactor | None = None,
     ) -> None:
         self.state = state
         self._store = store
         self._clock = clock
         self._publish = publish
         self._plans = plans
+        self._redactor = redactor or Redactor({})
         self._changed: dict[str, None] = {}
         self._unstored: list[Record] = []
         self._unpublished: deque[Record] = deque()
@@ -47,7 +50,7 @@ class RunLog:
     def record(self, event: Event) -> None:
         """Appends an event to the log and applies it. Raises IllegalTransition, and then nothing has happened."""
         now = self._clock.now()
-        record = Record(self.state.seq + 1, now.wall, now.mono, event)
+        record = Record(self.state.seq + 1, now.wall, now.mono, redacted(event, self._redactor))
         self.touch(apply(self.state, record, plans=self._plans))
         if not self._unstored:
             # After this turn of the loop: what the records lead to goes out first, and they go to the store together.

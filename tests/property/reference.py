@@ -8,6 +8,9 @@ from teamflow.core.events import (
     BackoffEnded,
     Event,
     Now,
+    QuestionAnswered,
+    QuestionAsked,
+    Reopened,
     RetryScheduled,
     RunEnded,
     StepEnded,
@@ -16,7 +19,7 @@ from teamflow.core.events import (
 )
 from teamflow.core.outcome import Failed, Stopped, Succeeded
 from teamflow.core.plan import Edge
-from teamflow.core.state import ENDED, RunState, Status, StepState
+from teamflow.core.state import ENDED, Question, RunState, Status, StepState
 from teamflow.policy.retry import Again, after_failure
 
 
@@ -37,7 +40,7 @@ def slow_decide(state: RunState, now: Now) -> list[Event]:
     events = [event for known in steps if (event := _step(state, known, now)) is not None]
     if events:
         return events
-    running = [known for known in steps if known.live is not None]
+    running = [known for known in steps if known.live is not None and known.status is Status.RUNNING]
     assert state.runner is not None
     if state.stop is None:
         bad = [k for k in steps if k.status is Status.FAILED and not k.step.continue_on_error]
@@ -45,20 +48,71 @@ def slow_decide(state: RunState, now: Now) -> list[Event]:
         if state.runner.fail_fast and bad and undone:
             first = next(name for name in state.failures if not state.steps[name].step.continue_on_error)
             return [StopRequested("fail_fast", f"{first} failed (--fail-fast)")]
+        late = [q for q in _open(state) if q.mono is not None and q.mono <= now.mono]
+        if late:
+            first_late = min(late, key=lambda q: (q.mono, q.number))
+            return [QuestionAnswered(first_late.number, first_late.default, "timeout")]
         due = [k for k in steps if k.status is Status.QUEUED and k.backoff and k.backoff[1] <= now.mono]
         if due:
             return [BackoffEnded(min(due, key=lambda k: (k.backoff[1], k.step.id)).step.id)]
+        startable = sorted(_startable(state), key=lambda k: (-k.step.height, list(state.steps).index(k.step.id)))
+        for known in startable:
+            if known.step.kind == "ask":
+                return [_asked(known, now)]
         if len(running) < state.runner.max_parallel:
-            for known in sorted(_startable(state), key=lambda k: (-k.step.height, list(state.steps).index(k.step.id))):
+            for known in startable:
                 limit = state.plan.limits.engines.get(known.step.engine)
                 if limit is None or sum(r.step.engine == known.step.engine for r in running) < limit:
                     reason = known.reason if known.attempts else ""
                     number = len(known.attempts) + 1
                     return [AttemptStarted(known.step.id, number, known.next_cause, known.next_continues, reason)]
-    waiting_only = all(k.status in ENDED or k.status is Status.WAITING for k in steps)
-    if not running and (state.stop is not None or waiting_only):
+    waiting_only = all(k.status in (*ENDED, Status.WAITING, Status.PENDING) for k in steps)
+    asks = bool(_open(state)) and not state.runner.no_input
+    if not running and (state.stop is not None or (waiting_only and not asks)):
         return [_run_end(state, steps)]
     return []
+
+
+def _open(state: RunState) -> list[Question]:
+    return [question for question in state.questions if question.answered is None and not question.withdrawn]
+
+
+def _asked(known: StepState, now: Now) -> QuestionAsked:
+    step = known.step
+    assert step.ask is not None
+    about = "question" if step.ask.options else "approval"
+    asked = QuestionAsked(step.id, about, str(step.prompt), step.ask.options, step.ask.default)
+    if step.timeout is None:
+        return asked
+    return asked._replace(boot=now.boot, mono=now.mono + step.timeout, deadline=now.wall + step.timeout)
+
+
+def _after_question(state: RunState, known: StepState) -> Event | None:
+    mine = [question for question in state.questions if question.step == known.step.id]
+    if known.waiting_on != "person" or not mine:
+        return None
+    step_id, question = known.step.id, mine[-1]
+    if question.answered is None and state.stop is not None and state.stop.cause == "fail_fast":
+        return StepEnded(step_id, "cancelled", state.stop.reason)
+    for edge in known.step.edges:
+        on = state.steps[edge.on]
+        begun = on.attempts and on.status not in ENDED
+        if begun and (on.admitted or on.attempts[-1].outcome is None):
+            return Reopened((step_id,), "revision", {step_id: f"{edge.on} runs again"})
+    if question.answered is None:
+        return None
+    note = f": {question.note}" if question.note else ""
+    match question.answer:
+        case None:
+            return StepEnded(step_id, "failed", "nobody answered in time")
+        case "reject":
+            return StepEnded(step_id, "failed", f"rejected by {question.by}{note}")
+        case "approve":
+            return StepEnded(step_id, "succeeded", f"approved by {question.by}{note}")
+        case option if question.by == "timeout":
+            return StepEnded(step_id, "succeeded", f"nobody answered in time: {option} is the default")
+        case option:
+            return StepEnded(step_id, "succeeded", f"answered {option} by {question.by}{note}")
 
 
 def _startable(state: RunState) -> list[StepState]:
@@ -74,7 +128,7 @@ def _step(state: RunState, known: StepState, now: Now) -> Event | None:
     if known.status in ENDED:
         return None
     cancelled = StepEnded(step.id, "cancelled", f"cancelled by {known.cancelled_by}")
-    if known.live is not None:
+    if known.live is not None and known.status is Status.RUNNING:
         if known.live.stopping is None and (known.cancelled_by or state.stop):
             cause = "cancel" if known.cancelled_by else state.stop.cause
             return AttemptStopping(step.id, known.live.number, "interrupt" if cause.startswith("SIG") else cause)
@@ -84,11 +138,14 @@ def _step(state: RunState, known: StepState, now: Now) -> Event | None:
     if known.status is Status.RUNNING:
         return _after(state, known, now)
     if known.status is Status.WAITING:
-        return None
+        return _after_question(state, known)
     if state.stop is not None:
         return StepEnded(step.id, "cancelled", state.stop.reason) if state.stop.cause == "fail_fast" else None
     if step.skip:
         return StepEnded(step.id, "skipped", step.skip, own=True)
+    if known.status is Status.QUEUED:
+        # Its dependencies held when it was queued; one that has run again since changes nothing for a retry.
+        return None
     on = [(edge, state.steps[edge.on]) for edge in step.edges]
     if all(d.status in ENDED for _, d in on) and not all(holds(e, d) for e, d in on):
         return StepEnded(step.id, "skipped", known.broken or "")
@@ -99,12 +156,15 @@ def _after(state: RunState, known: StepState, now: Now) -> Event:
     match known.attempts[-1].outcome:
         case Succeeded():
             return StepEnded(known.step.id, "succeeded", "")
-        case Stopped():
-            return (
-                StepWaiting(known.step.id, "pause", "interrupt", f"interrupted ({state.stop.cause})")
-                if (state.stop.cause != "fail_fast")
-                else StepEnded(known.step.id, "cancelled", state.stop.reason)
-            )
+        case Stopped(cause=cause):
+            step_id, stop = known.step.id, state.stop
+            if stop is None and cause == "interrupt":
+                # Of a session before this one.
+                number = known.attempts[-1].number
+                return RetryScheduled(step_id, "resume", 0.0, now.boot, now.mono, "goes on after interrupt", number)
+            if cause == "fail_fast":
+                return StepEnded(step_id, "cancelled", stop.reason if stop else "another step failed")
+            return StepWaiting(step_id, "pause", "interrupt", f"interrupted ({stop.cause if stop else cause})")
         case Failed() as failed:
             verdict = after_failure(known.step, known.attempts[known.counted_from :], failed)
             if isinstance(verdict, Again):
@@ -124,6 +184,11 @@ def _run_end(state: RunState, steps: list[StepState]) -> RunEnded:
         return RunEnded("interrupted", "interrupted", {}, state.stop.reason)
     if state.cancelled_by:
         return RunEnded("cancelled", "cancelled", {}, f"cancelled by {state.cancelled_by}")
+    asking = _open(state)
+    if asking:
+        listed = ", ".join(question.step for question in asking[:5])
+        many = f"{len(asking)} questions are" if len(asking) > 1 else "a question is"
+        return RunEnded("waiting", "needs_person", {}, f"{many} open: {listed}")
     if failed:
         return RunEnded("failed", "step_failed", {}, f"{len(failed)} failed: {', '.join(failed[:5])}")
     if undone:

@@ -18,20 +18,24 @@ from teamflow.core.events import (
     Hit,
     Now,
     Record,
-    Reopened,
     RunEnded,
     RunnerStarted,
     StopRequested,
 )
 from teamflow.core.fold import apply, fold, initial
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
-from teamflow.core.plan import Limits, Plan, Retry
+from teamflow.core.plan import Ask, Limits, Plan, Retry
 from teamflow.core.state import ENDED, RunState, Status
+from teamflow.plan.converge import reopen
+from teamflow.policy.answering import Given
 from teamflow.policy.decide import decide
+from teamflow.policy.requests import Asker, answer_args, granted
 from tests.fakes.plans import make_plan, make_step
 from tests.property.reference import slow_decide
 
 ENGINES = ["command", "scripted"]
+KINDS = ["command", "prompt", "ask"]
+ASKS = st.sampled_from([Ask(), Ask(("a", "b")), Ask(("a", "b"), "b")])
 
 
 @st.composite
@@ -48,14 +52,18 @@ def plans(draw: st.DrawFn) -> Plan:
             if steps
             else st.just({})
         )
+        kind = draw(st.sampled_from(KINDS))
+        ask = draw(ASKS) if kind == "ask" else None
         steps.append(
             make_step(
                 f"s{number}",
                 needs=needs,
-                engine=draw(st.sampled_from(ENGINES)),
-                kind=draw(st.sampled_from(["command", "prompt"])),
+                engine="person" if ask else draw(st.sampled_from(ENGINES)),
+                kind=kind,
+                ask=ask,
+                timeout=draw(st.sampled_from([None, 1.0, 20.0])) if ask else None,
                 retry=Retry(draw(st.integers(1, 3)), "exponential", 1.0, 8.0),
-                cache=draw(st.booleans()) and draw(st.booleans()),
+                cache=ask is None and draw(st.booleans()) and draw(st.booleans()),
                 skip=draw(st.sampled_from([None, None, None, "if: false"])),
                 continue_on_error=draw(st.booleans()) and draw(st.booleans()),
             )
@@ -71,6 +79,9 @@ class World:
     plan: Plan
     parallel: int
     fail_fast: bool
+    no_input: bool = False
+    boot: str = "boot"
+    wall: float = 1100.0
     state: RunState = field(init=False)
     records: list[Record] = field(default_factory=list)
     mono: float = 100.0
@@ -78,13 +89,35 @@ class World:
     wake_at: float | None = None
     starts: list[tuple[str, int]] = field(default_factory=list)
     probes: list[str] = field(default_factory=list)
+    nonsense: int = 0
 
     def __post_init__(self) -> None:
         self.state = initial(self.plan)
-        self.record(RunnerStarted("boot", 1, self.parallel, self.fail_fast))
+        self.record(RunnerStarted(self.boot, 1, self.parallel, self.fail_fast, no_input=self.no_input))
+
+    @property
+    def now(self) -> Now:
+        return Now(self.boot, self.mono, self.wall)
+
+    def pass_time(self, seconds: float) -> None:
+        self.mono += seconds
+        self.wall += seconds
+
+    def restart(self, *, reboot: bool) -> None:
+        """Another runner goes on: what the log says is all that it knows."""
+        again = fold(self.plan, self.records)
+        assert snapshot(again) == snapshot(self.state)
+        self.state, self.changed, self.probes = again, [], []
+        if reboot:
+            self.boot, self.mono = f"{self.boot}'", 5.0
+        before = [(q.number, q.open, q.answer, q.by) for q in again.questions]
+        self.record(RunnerStarted(self.boot, 2, self.parallel, self.fail_fast, resumed=True, no_input=self.no_input))
+        assert before == [(q.number, q.open, q.answer, q.by) for q in self.state.questions]
+        for event in reopen(self.state, self.plan, {}).events():
+            self.record(event)
 
     def record(self, event: Event) -> None:
-        record = Record(len(self.records) + 1, 1000.0 + self.mono, self.mono, event)
+        record = Record(len(self.records) + 1, self.wall, self.mono, event)
         self.records.append(record)
         self.changed.extend(apply(self.state, record))
         if isinstance(event, AttemptStarted):
@@ -93,7 +126,7 @@ class World:
     def settle(self) -> None:
         for _ in range(1000):
             changed, self.changed = self.changed, []
-            now = Now("boot", self.mono, 1000.0 + self.mono)
+            now = self.now
             decision = decide(self.state, changed, now)
             full = decide(self.state, list(self.state.steps), now)
             assert sorted(map(repr, decision.events)) == sorted(map(repr, full.events)), "incremental is not full"
@@ -106,9 +139,24 @@ class World:
             for event in decision.events:
                 self.record(event)
             assert len(self.state.running) <= self.parallel
+            assert not any(self.state.steps[s].step.kind == "ask" for s in self.state.running)
+            self.check_questions()
             for engine, limit in self.plan.limits.engines.items():
                 assert sum(self.state.steps[s].step.engine == engine for s in self.state.running) <= limit
         raise AssertionError("deciding does not come to rest")
+
+    def check_questions(self) -> None:
+        """Each open question is its step's newest, of a step that waits for it, about what has ended."""
+        assert sorted(self.state.unanswered) == [q.number for q in self.state.questions if q.open]
+        for number, question in self.state.unanswered.items():
+            known = self.state.steps[question.step]
+            assert (known.question, known.status, known.live is not None) == (number, Status.WAITING, True)
+        for known in self.state.steps.values():
+            if known.step.kind == "ask":
+                outcomes = [a.outcome for a in known.attempts]
+                assert None not in outcomes[:-1], "an attempt was left open"
+                mine = [q for q in self.state.questions if q.step == known.step.id]
+                assert len(mine) == len(outcomes)
 
     @property
     def running(self) -> list[str]:
@@ -148,6 +196,28 @@ def answer_probe(world: World, data: st.DataObject) -> None:
         world.record(Admitted(step_id, "key", "never ran"))
 
 
+def answer_one(world: World, data: st.DataObject) -> None:
+    """As another process would: by a request, which is nonsense now and then."""
+    nonsense = world.nonsense < 5 and data.draw(st.integers(0, 2)) == 0
+    numbers = range(1, len(world.state.questions) + 2) if nonsense else sorted(world.state.unanswered)
+    number = data.draw(st.sampled_from(numbers))
+    fits = ["answer"] if not nonsense and world.state.questions[number - 1].options else ["approve", "reject"]
+    verb = data.draw(st.sampled_from([*fits, "answer"] if nonsense else fits))
+    text = data.draw(st.sampled_from(["a", "b", "c"] if nonsense else ["a", "b"]))
+    given = Given(number, verb, text, data.draw(st.sampled_from(["", "why"])))
+    was_open = number in world.state.unanswered
+    world.nonsense += nonsense
+    found = granted(world.state, "answer", answer_args(given), Asker("ana", 1, world.now))
+    if isinstance(found, str):
+        # The clock may have moved past its deadline: that is seen before the runner wakes.
+        assert nonsense or world.state.deadlines
+        return
+    assert was_open
+    for event in found.events:
+        world.record(event)
+    assert isinstance(granted(world.state, "answer", answer_args(given), Asker("bob", 1, world.now)), str), "once"
+
+
 def drive(world: World, data: st.DataObject, *, meddle: bool) -> None:
     meddled = 0
     for _ in range(400):
@@ -164,14 +234,20 @@ def drive(world: World, data: st.DataObject, *, meddle: bool) -> None:
             elif world.state.stop is None:
                 world.record(StopRequested("SIGINT", "Ctrl-C"))
             continue
-        world.mono += data.draw(st.sampled_from([0.0, 0.5, 3.0]))
+        if meddle and data.draw(st.integers(0, 9)) == 9:
+            world.restart(reboot=data.draw(st.booleans()))
+            continue
+        world.pass_time(data.draw(st.sampled_from([0.0, 0.5, 3.0])))
+        if world.state.unanswered and (not world.running or data.draw(st.booleans())):
+            answer_one(world, data)
+            continue
         if world.probes and (not world.running or data.draw(st.booleans())):
             answer_probe(world, data)
         elif world.running:
             end_one(world, data)
         else:
             assert world.wake_at is not None, "nothing runs, nothing will wake, and the run has not ended"
-            world.mono = max(world.mono, world.wake_at)
+            world.pass_time(max(0.0, world.wake_at - world.mono))
     raise AssertionError("the run does not end")
 
 
@@ -188,24 +264,39 @@ def snapshot(state: RunState) -> object:
             for s, k in state.steps.items()
         ],
         {engine: sorted(s for s in state.steps if s in queue) for engine, queue in state.ready.items() if len(queue)},
+        sorted(s for s in state.steps if s in state.asks),
+        [(q.number, q.step, q.text, q.mono, q.boot, q.answered, q.answer, q.by, q.withdrawn) for q in state.questions],
+        sorted(state.unanswered),
     )
 
 
 @settings(deadline=None, max_examples=150)
-@given(plan=plans(), parallel=st.integers(1, 4), fail_fast=st.booleans(), meddle=st.booleans(), data=st.data())
+@given(
+    plan=plans(),
+    parallel=st.integers(1, 4),
+    fail_fast=st.booleans(),
+    no_input=st.booleans(),
+    meddle=st.booleans(),
+    data=st.data(),
+)
 def test_every_run_ends_within_its_limits_and_replays(
-    plan: Plan, parallel: int, fail_fast: bool, meddle: bool, data: st.DataObject
+    plan: Plan, parallel: int, fail_fast: bool, no_input: bool, meddle: bool, data: st.DataObject
 ) -> None:
-    world = World(plan, parallel, fail_fast)
+    world = World(plan, parallel, fail_fast, no_input)
     drive(world, data, meddle=meddle)
     assert len(set(world.starts)) == len(world.starts), "a step started twice for one attempt"
     ended = world.state.ended
     assert isinstance(ended, RunEnded)
     if ended.status in ("succeeded", "failed"):
         assert all(known.status in ENDED for known in world.state.steps.values())
+    if ended.status == "waiting" or not meddle:
+        assert (ended.status == "waiting") == bool(world.state.unanswered)
+    if world.state.unanswered:
+        assert no_input or ended.status == "interrupted"
     for known in world.state.steps.values():
-        assert known.live is None
-        exits = [a for a in known.attempts if isinstance(a.outcome, Failed) and a.outcome.failure is FailureClass.EXIT]
+        assert known.live is None or known.question in world.state.unanswered
+        counted = [a.outcome for a in known.attempts[known.counted_from :] if isinstance(a.outcome, Failed)]
+        exits = [outcome for outcome in counted if outcome.failure is FailureClass.EXIT]
         assert len(exits) <= known.step.retry.attempts
     assert snapshot(fold(plan, world.records)) == snapshot(world.state)
     through_json = [r._replace(event=load_event(event_kind(r.event), dump_event(r.event))) for r in world.records]
@@ -221,10 +312,9 @@ def test_an_interrupted_run_goes_on_to_an_end(plan: Plan, data: st.DataObject) -
     assert before is not None
     if before.status != "interrupted":
         return
-    world.record(RunnerStarted("boot", 2, 2, resumed=True))
-    resumed = tuple(s for s, k in world.state.steps.items() if k.status is Status.WAITING)
-    if resumed:
-        world.record(Reopened(resumed, "resume", dict.fromkeys(resumed, "interrupted before")))
+    asked = list(world.state.unanswered)
+    world.restart(reboot=data.draw(st.booleans()))
+    assert set(asked) >= set(world.state.unanswered)
     drive(world, data, meddle=False)
     assert world.state.ended is not None
     assert world.state.ended.status in ("succeeded", "failed", "cancelled")

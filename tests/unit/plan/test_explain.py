@@ -6,7 +6,7 @@ from teamflow.plan.explain import Action, Preview, Probe, preview
 from teamflow.views.plan import plan_text, symbol
 from tests.fakes.plans import make_plan, make_step
 
-NOTHING = Converged({}, {}, {}, {}, {}, {}, {}, ())
+NOTHING = Converged({}, {}, {}, {}, {}, {}, {}, {}, ())
 
 
 def actions(shown: Preview) -> dict[str, tuple[str, str]]:
