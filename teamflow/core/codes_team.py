@@ -132,11 +132,11 @@ TEAM: Final = (
     ),
     Code(
         "bad-answer",
-        "a default answer that is none of the options",
-        "default is what a question takes as its answer when it times out. An approval, which has no "
-        "options, has none.",
-        "agents:\n  which: {ask: Which one?, options: [a, b], default: c}\n",
-        "agents:\n  which: {ask: Which one?, options: [a, b], default: b}\n",
+        "answers that do not fit the question",
+        "A question has at least two different options, each one line of plain text. default is the option that is "
+        "the answer when the timeout has passed, so it needs one. An approval has neither options nor a default.",
+        "agents:\n  which: {ask: Which one?, options: [a, b], default: c, timeout: 1h}\n",
+        "agents:\n  which: {ask: Which one?, options: [a, b], default: b, timeout: 1h}\n",
     ),
     Code(
         "unknown-agent",

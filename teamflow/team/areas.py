@@ -72,7 +72,8 @@ AGENT: Final[Mapping[str, str]] = {
     "subagents": SUB_AGENTS,
     "max_failures": RUN_TIME_MATRIX,
     **dict.fromkeys(("loop", "loop.until", "loop.max", "loop.rework"), LOOPS),
-    **dict.fromkeys(("ask", "options", "default", "on_failure"), PEOPLE),
+    **dict.fromkeys(("ask", "options", "default"), WORKS),
+    "on_failure": PEOPLE,
     "skip_if_verified": VERIFIED,
     **dict.fromkeys(("budget", "budget.usd", "budget.tokens"), BUDGETS),
     "pr": PULL_REQUESTS,
@@ -162,8 +163,7 @@ def _layers(team: Team, name: str) -> Iterator[tuple[Agent, tuple[str, ...]]]:
 
 
 _OF_PROMPTS = frozenset(("mcp_servers", "subagents"))
-_OF_QUESTIONS = frozenset(("options", "default"))
-_SPECIAL = frozenset(("permissions", "workspace", "target", "start", "pr", "ask"))
+_SPECIAL = frozenset(("permissions", "workspace", "target", "start", "pr"))
 """Keys whose value decides; `_special` looks at what they came to."""
 
 
@@ -173,7 +173,7 @@ def _layer(layer: Agent, prefix: tuple[str, ...], name: str, agent: ResolvedAgen
         value = getattr(layer, field)
         if key in _SPECIAL or AGENT[key] == WORKS or value is None or _is_off(key, value):
             continue
-        if (key in _OF_PROMPTS and agent.kind != "prompt") or (key in _OF_QUESTIONS and agent.kind != "ask"):
+        if key in _OF_PROMPTS and agent.kind != "prompt":
             continue
         yield _waits((*prefix, key), AGENT[key], name)
 
@@ -185,8 +185,6 @@ def _is_off(key: str, value: object) -> bool:
 
 def _special(loaded: LoadedTeam, name: str, agent: ResolvedAgent, *, git: bool) -> Iterator[Waiting]:
     own = ("agents", name)
-    if agent.kind == "ask":
-        yield _waits((*own, "ask"), PEOPLE, name)
     if not agent.startable:
         yield _waits((*own, "start"), SUB_AGENTS, name)
     if agent.pr is not None or loaded.team.agents[name].pr:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from teamflow.core.ids import NAME
 from teamflow.team import check_text
 from teamflow.team.check_engines import check_model
-from teamflow.team.check_kind import check_kind
+from teamflow.team.check_kind import check_kind, check_options
 from teamflow.team.check_team import check_engine, check_names, check_policy, check_variables, shown
 from teamflow.team.check_text import AFTER, BEFORE, ENV, MATRIX, Owner
 from teamflow.team.declared import is_file_output
@@ -95,6 +95,11 @@ def _check_command(scope: Scope, value: object, subject: Subject) -> None:
 
 def _check_ask(scope: Scope, value: object, subject: Subject) -> None:
     check_text.check_template(scope, str(value), (*subject.path, "ask"), subject.owner())
+
+
+def _check_options(scope: Scope, value: object, subject: Subject) -> None:
+    if isinstance(value, tuple):
+        check_options(scope, value, (*subject.path, "options"))
 
 
 def _check_persona(scope: Scope, value: object, subject: Subject) -> None:
@@ -317,6 +322,7 @@ _HANDLERS: Mapping[str, Handler] = {
     "prompt": _check_prompt,
     "command": _check_command,
     "ask": _check_ask,
+    "options": _check_options,
     "persona": _check_persona,
     "engine": _check_engine,
     "depends_on": _check_depends_on,

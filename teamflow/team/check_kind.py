@@ -7,6 +7,7 @@ from teamflow.team.declared import KINDS
 from teamflow.team.model import Agent
 from teamflow.team.scope import Scope
 from teamflow.team.source import Path
+from teamflow.team.template import is_template
 
 _PROMPT_ONLY = ("engine", "model", "script", "permissions", "mcp_servers", "subagents", "instructions")
 _ASK_ONLY = ("options", "default")
@@ -17,7 +18,7 @@ _PROCESS_ONLY = (
 MEANINGLESS = {
     "prompt": frozenset(_ASK_ONLY),
     "command": frozenset((*_PROMPT_ONLY, *_ASK_ONLY)),
-    "ask": frozenset((*_PROMPT_ONLY, *_PROCESS_ONLY)),
+    "ask": frozenset((*_PROMPT_ONLY, *_PROCESS_ONLY, "env")),
 }
 """Kind → keys that an agent of it cannot have; from personas and `defaults` they do not reach it."""
 
@@ -85,11 +86,32 @@ def _check_actions(scope: Scope, script: str, path: Path) -> None:
 
 
 def _check_answers(scope: Scope, agent: Agent, path: Path) -> None:
-    options = scope.setting(agent, "options")
-    if agent.default is None:
+    options, default = scope.setting(agent, "options"), scope.setting(agent, "default")
+    if default is None:
         return
+    at: Path = (*path, "default") if agent.default is not None else path
     if not isinstance(options, tuple):
         hint = "Give it options, or leave the default out."
-        scope.error("bad-answer", "an approval has no default answer", (*path, "default"), hint=hint)
-    elif agent.default not in options:
-        scope.error("bad-answer", "the default is not among the options", (*path, "default"))
+        scope.error("bad-answer", "an approval has no default answer", at, hint=hint)
+    elif default not in options:
+        meant = scope.suggest(str(default), map(str, options), otherwise="Name one of the options.")
+        scope.error("bad-answer", "the default is not among the options", at, hint=meant)
+    elif scope.setting(agent, "timeout") is None:
+        message = "the default is the answer when the timeout has passed, and there is no timeout"
+        scope.error("bad-answer", message, at, hint="Say how long to wait: timeout: 2h.")
+
+
+def check_options(scope: Scope, options: tuple[str, ...], path: Path) -> None:
+    """Options are typed by people and compared as they are."""
+    if len(options) < 2:
+        hint = "Name at least two, or leave options out: then it is an approval."
+        scope.error("bad-answer", "a question needs at least two options", path, hint=hint)
+    for number, option in enumerate(options):
+        at: Path = (*path, number)
+        if option in options[:number]:
+            scope.error("bad-answer", f'the option "{option}" stands twice', at, hint="Remove it.")
+        elif is_template(option):
+            scope.error("bad-answer", "an option is plain text, not a template", at, hint="Write out what it is.")
+        elif option != option.strip() or not option.isprintable() or not option:
+            message = "an option is one line, without blanks around it"
+            scope.error("bad-answer", message, at, hint="People have to type it: keep it short.")

@@ -28,7 +28,6 @@ class Use(NamedTuple):
 
 COMMAND = {"command": "true"}
 PROMPT = {"prompt": "x", "engine": "scripted", "script": "s.yaml", "permissions": "read"}
-ASK = {"ask": "Which?"}
 SERVER = {"command": "docs", "args": ["-x"], "env": {"A": "1"}}
 POLICY = {"base": "main"}
 MINE = {"engines": {"mine": {"command": ["mine"]}}}
@@ -131,9 +130,6 @@ AGENT: Mapping[str, Use] = {
     "loop.until": _agent("loop", depends_on=["first"], outputs={"ok": "boolean"}, loop=_LOOP),
     "loop.max": _agent("loop", depends_on=["first"], outputs={"ok": "boolean"}, loop=_LOOP),
     "loop.rework": _agent("loop", depends_on=["first"], outputs={"ok": "boolean"}, loop=_LOOP),
-    "ask": _agent("ask", ASK),
-    "options": _agent("options", ASK, options=["a", "b"]),
-    "default": _agent("default", ASK, options=["a", "b"], default="a", timeout="1h"),
     "on_failure": _agent("on_failure", on_failure="escalate"),
     "skip_if_verified": _agent("skip_if_verified", verify=["true"], skip_if_verified=True),
     "budget": _agent("budget", PROMPT, budget={"usd": 1}),

@@ -40,9 +40,6 @@ WAITING = {
     "writes": "agents: {a: {command: x, writes: [src]}}\n",
     "max_failures": "agents: {a: {command: x, matrix: [1], max_failures: 1}}\n",
     "matrix": "agents: {a: {command: x, matrix: agents.b.outputs.l}, b: {command: y, outputs: {l: array}}}\n",
-    "ask": "agents: {a: {ask: Go?}}\n",
-    "options": "agents: {a: {ask: Which?, options: [x]}}\n",
-    "default": "agents: {a: {ask: Which?, options: [x], default: x}}\n",
     "on_failure": "agents: {a: {command: x, on_failure: escalate}}\n",
     "skip_if_verified": "agents: {a: {command: x, verify: y, skip_if_verified: true}}\n",
     "loop": "agents: {a: {command: x, outputs: {o: boolean},\n"

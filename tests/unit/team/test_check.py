@@ -103,7 +103,7 @@ WRONG = {
     "key-without-meaning": [
         "  a: {command: x, engine: claude}\n",
         "  a: {command: x, permissions: read}\n",
-        "  a: {prompt: x, options: [y]}\n",
+        "  a: {prompt: x, options: [y, z]}\n",
         "  a: {ask: x, verify: [y]}\n",
         "  a: {ask: x, reads: [y]}\n",
         "  a: {command: x, skip_if_verified: true}\n",
@@ -203,7 +203,7 @@ RIGHT = [
     ),
     "  h: {start: never, prompt: '{{ task }} {{ feedback.text }}'}\n  a: {prompt: x, subagents: [h]}\n",
     "  a: {ask: Go?, timeout: 2d}\n",
-    "  a: {ask: Which?, options: [x, y], default: x}\n",
+    "  a: {ask: Which?, options: [x, y], default: x, timeout: 1h}\n",
     "  a: {prompt: x, engine: [claude/opus, codex]}\n",
     "  a: {command: x, depends_on: {b: finished}}\n",
     "  a: {command: x, isolation: pidns, continue_on_error: true, grace: 0s}\n",
