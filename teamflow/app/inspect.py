@@ -5,7 +5,6 @@ What state.db and the logs say is the truth; whether a runner lives is asked of 
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 
@@ -137,8 +136,3 @@ def answer_to(inspected: Inspected, request: int) -> tuple[bool, str] | None:
         if isinstance(event, RequestAnswered) and event.request == request:
             return event.ok, event.message
     return None
-
-
-def request_args(steps: Sequence[str] | None) -> str:
-    """The stored arguments of a `cancel` request; None: the whole run."""
-    return json.dumps({"steps": None if steps is None else list(steps)})

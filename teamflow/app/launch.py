@@ -70,15 +70,21 @@ class RunOptions(NamedTuple):
     saved: str = ""
     number: int | None = None
     """The run to go on with as it is, whatever its status: another process has just let go of it."""
+    no_input: bool = False
 
     @property
     def plain(self) -> bool:
         """Whether nothing of the run is overridden: such a call may watch a run that is alive already."""
-        return self == RunOptions(file=self.file, detach=self.detach)
+        return self == RunOptions(file=self.file, detach=self.detach, no_input=self.no_input)
 
 
 class Front(Protocol):
     """The terminal's side of `run`."""
+
+    @property
+    def attended(self) -> bool:
+        """Whether somebody may be there to be asked."""
+        ...
 
     def complain(self, message: str) -> None:
         """A message that explains an exit code."""
@@ -253,7 +259,7 @@ def _drive(database: Database, session: Session, wired: Wired, options: RunOptio
         prober.close()
         database.close()
         return _detached(session, wired, options, front, parallel=parallel)
-    return _loop(database, session, wired, screen, prober, cached, options, parallel=parallel)
+    return _loop(database, session, wired, screen, prober, cached, options, front, parallel=parallel)
 
 
 def _loop(
@@ -264,6 +270,7 @@ def _loop(
     prober: Prober,
     cached: Cached | None,
     options: RunOptions,
+    front: Front,
     *,
     parallel: int,
 ) -> int | None:
@@ -284,6 +291,8 @@ def _loop(
             cached=cached,
             fail_fast=options.fail_fast,
             watch=_watch(session, wired, options) if options.watch else None,
+            # A run in the background is one that people come back to.
+            no_input=options.no_input or not (options.detach or front.attended),
         )
     )
     return None if ended is None else exit_code(ended)
@@ -339,14 +348,14 @@ def _detached(session: Session, wired: Wired, options: RunOptions, front: Front,
         screen = front.screen(session.row, wired)
         prober = make_prober(session.state, wired, screen)
         cached = None if session.resumed else prober.sweep()
-        code = _loop(database, session, wired, screen, prober, cached, options, parallel=parallel)
+        code = _loop(database, session, wired, screen, prober, cached, options, front, parallel=parallel)
         session.lock.release()
     os._exit(code or 0)
 
 
 def certificate_name(database: Database, options: RunOptions, session: Session) -> str | None:
     """Where a run with these words is certified; None for words that ask for more than the plain thing."""
-    if options != RunOptions(file=options.file):
+    if options != RunOptions(file=options.file, no_input=options.no_input):
         return None
     return certificate_path(database.layout, session.plan.file)
 

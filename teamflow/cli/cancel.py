@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import time
 
 import click
 
-from teamflow.app.inspect import Inspected, answer_to, request_args
+from teamflow.app.act import Told, act
+from teamflow.app.inspect import Inspected
+from teamflow.cli.acting import report, who
 from teamflow.cli.opened import opened
-from teamflow.cli.output import out, say
 from teamflow.cli.verb import VerbCommand, check_step, json_option, run_option
-from teamflow.store.wake import wake
-from teamflow.views.json import json_text
-
-PATIENCE = 5.0
-"""Seconds in which a living runner answers."""
-
-_TICK = 0.05
+from teamflow.policy.requests import cancel_args
+from teamflow.store.lock import RunLock
 
 
 @click.command(
@@ -40,55 +34,17 @@ def cancel(steps: tuple[str, ...], every: bool, number: int | None, as_json: boo
     with opened(number) as inspected:
         for step in steps:
             check_step(step, inspected.state.steps)
-        ok, message = _cancel(inspected, None if every else steps)
-        if as_json:
-            told = {"schema_version": 1, "run": inspected.row.number, "ok": ok, "message": message}
-            out(json_text(told) + "\n")
-        elif ok:
-            out(f"{message}\n")
-        else:
-            say(f"teamflow: {message}")
-        return 0 if ok else 1
+        done, message = _cancel(inspected, None if every else steps)
+        return report(inspected.row.number, done=done, message=message, as_json=as_json)
 
 
-def _cancel(inspected: Inspected, steps: tuple[str, ...] | None) -> tuple[bool, str]:
-    if inspected.gone:
-        return without_runner(inspected, steps)
-    run = inspected.row.number
-    request = inspected.database.insert_request(
-        run, "cancel", request_args(steps), expected_seq=None, at=time.time(), by=who()
-    )
-    wake(inspected.layout, run, env=os.environ)
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        inspected.refresh()
-        answer = answer_to(inspected, request)
-        if answer is not None:
-            return answer
-        if inspected.gone:
-            return without_runner(inspected, steps)
-        if time.monotonic() >= deadline:
-            return False, _silent(inspected)
-        time.sleep(_TICK)
+def _cancel(inspected: Inspected, steps: tuple[str, ...] | None) -> Told:
+    by = who()
 
+    def alone(lock: RunLock, request: int | None) -> Told:
+        # Imported here: it brings all that drives a run.
+        from teamflow.app.cancel import cancel_alone
 
-def _silent(inspected: Inspected) -> str:
-    return (
-        f"{inspected.holder} holds run {inspected.row.number} and has not answered within {PATIENCE:g} s\n"
-        "  the request stays, and is answered when it goes on; `teamflow status` shows that"
-    )
+        return cancel_alone(inspected, lock, steps, by=by, environ=os.environ)
 
-
-def without_runner(inspected: Inspected, steps: tuple[str, ...] | None) -> tuple[bool, str]:
-    from teamflow.app.cancel import cancel_without_runner
-
-    return cancel_without_runner(inspected.database, inspected.row, steps, by=who(), environ=os.environ)
-
-
-def who() -> str:
-    """`user@host`, as records name who asked."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    return f"{user}@{os.uname().nodename}"
+    return act(inspected, "cancel", cancel_args(steps), by=by, environ=os.environ, alone=alone)

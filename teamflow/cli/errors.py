@@ -61,7 +61,7 @@ def known_trouble(error: Exception) -> int | None:
     By name, because most of these modules were never loaded when something else fails.
     """
     name = type(error).__name__
-    if name in ("NoTeamFile", "NoRun", "SavedPlanError"):
+    if name in ("NoTeamFile", "NoRun", "NoQuestion", "SavedPlanError"):
         return USAGE
     if name in ("StoreError", "WorkspaceError", "MissingSecret", *_UNREADABLE):
         return ENVIRONMENT

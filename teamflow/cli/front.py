@@ -21,6 +21,10 @@ class TerminalFront:
         self._junit = junit
         self._events = events
 
+    @property
+    def attended(self) -> bool:
+        return os.isatty(0) and not os.environ.get("CI")
+
     def complain(self, message: str) -> None:
         print(message, file=sys.stderr)
 

@@ -19,17 +19,19 @@ from rich.table import Table
 from rich.text import Text
 
 from teamflow.app.outputs import attempt_tail
+from teamflow.cli.bell import Bell
 from teamflow.cli.keymap import KeyMap
 from teamflow.cli.keys import Keys
 from teamflow.cli.output import use_color
 from teamflow.cli.screens import problem_text
-from teamflow.core.events import AttemptStarted, Now, Record, RunEnded, StepEnded
+from teamflow.core.events import AttemptStarted, Now, QuestionAsked, Record, RunEnded, StepEnded
 from teamflow.core.state import RunState, Status
 from teamflow.run.clock import SystemClock
 from teamflow.views.header import RunHeader
 from teamflow.views.live import live_table
 from teamflow.views.logs import last_line
 from teamflow.views.plain import PlainPrinter
+from teamflow.views.questions import asked_by
 from teamflow.views.sanitize import cell, clean
 from teamflow.views.summary import summary
 from teamflow.views.text import HEADINGS, LastLine
@@ -112,7 +114,8 @@ class Screen:
         if shown.left_out:
             parts.append(Text(f"… and {shown.left_out} more"))
         parts.append(Text(shown.counts, no_wrap=True, overflow="ellipsis"))
-        return Group(*parts, *(Text(line, no_wrap=True, overflow="ellipsis") for line in below))
+        asked = (Text(line, style="bold yellow", no_wrap=True, overflow="ellipsis") for line in shown.asked)
+        return Group(*parts, *asked, *(Text(line, no_wrap=True, overflow="ellipsis") for line in below))
 
 
 class LiveScreen:
@@ -127,7 +130,8 @@ class LiveScreen:
         self._said: dict[str, str] = {}
         self._state: RunState | None = None
         self._handle: asyncio.TimerHandle | None = None
-        self._failures = PlainPrinter(header, tail=self._tail)
+        self._told = PlainPrinter(header, tail=self._tail)
+        self._bell = Bell(sys.stderr, header.number)
         self._below: list[str] = []
         self._shows_output = False
         self._keys: Keys | None = None
@@ -135,6 +139,7 @@ class LiveScreen:
 
     def begin(self, state: RunState) -> None:
         self._state = state
+        self._bell.ring(state.unanswered.values())
         self._screen.open()
         self._redraw(asyncio.get_running_loop())
 
@@ -143,8 +148,8 @@ class LiveScreen:
             if isinstance(record.event, AttemptStarted):
                 # What the attempt before said is not what this one does.
                 self._said.pop(record.event.step, None)
-        failed = [r for r in records if isinstance(r.event, StepEnded) and r.event.status == "failed"]
-        self._screen.above(self._failures.records(failed, state))
+        self._screen.above(self._told.records(filter(_stays, records), state))
+        self._bell.ring(question for record in records if (question := asked_by(record, state)) is not None)
 
     def said(self, step: str, text: str) -> None:
         self._said[step] = last_line(self._redactor.text(text))
@@ -218,6 +223,15 @@ class LiveScreen:
         return attempt_tail(known, known.attempts[attempt - 1], log, err, self._redactor, most=most)
 
 
+def _stays(record: Record) -> bool:
+    """Whether it is told above the table: what failed, and what is asked, in full."""
+    match record.event:
+        case StepEnded(status=status):
+            return status == "failed"
+        case event:
+            return isinstance(event, QuestionAsked)
+
+
 def watch_live(inspected: Inspected) -> None:
     """Follows another process's run on stdout until it is over; the table stays at the end."""
     watch(inspected, Screen(sys.stdout), sleep=time.sleep)
@@ -230,9 +244,11 @@ def watch(inspected: Inspected, screen: Screen, *, sleep: Callable[[float], None
     def last(step: str, attempt: int) -> str:
         return last_line(tail_of(inspected, step, attempt, most=_LAST))
 
+    bell = Bell(sys.stdout, inspected.row.number)
     screen.open()
     try:
         while not inspected.over:
+            bell.ring(inspected.state.unanswered.values())
             screen.draw(inspected.state, inspected.header, now(), last)
             sleep(_REDRAW)
             inspected.refresh()

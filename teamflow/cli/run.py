@@ -36,7 +36,7 @@ from teamflow.cli.verb import VerbCommand
     "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a key: agents.build.model=opus."
 )
 @click.option("--yes", is_flag=True, help="Confirm going over limits.max_steps.")
-@click.option("--no-input", is_flag=True, help="Never ask on the terminal.")
+@click.option("--no-input", is_flag=True, help="Ask nobody: when only questions are left, end with exit code 5.")
 @click.option(
     "--progress", type=click.Choice(["auto", "live", "plain", "json", "quiet"]), default="auto", show_default=True
 )
@@ -85,6 +85,7 @@ def run(
         detach=detach,
         watch=watch,
         number=number,
+        no_input=no_input,
     )
     front = TerminalFront(progress=progress, junit=junit, events=events)
     return run_team(options, front, environ=os.environ, directory=os.getcwd())

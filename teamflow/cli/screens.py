@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, TextIO
 
+from teamflow.cli.bell import Bell
 from teamflow.core.events import AttemptEnded, AttemptStarted, Record, RunEnded
 from teamflow.core.redact import RedactingStream, Redactor
-from teamflow.core.state import RunState
+from teamflow.core.state import Question, RunState
 from teamflow.run.clock import SystemClock
 from teamflow.views.header import RunHeader
+from teamflow.views.questions import asked_by, asked_lines
 
 if TYPE_CHECKING:
     import asyncio
@@ -48,22 +50,30 @@ def problem_text(compiled: Compiled | None, message: str, *, color: bool) -> str
 
 
 class QuietScreen:
-    """Says nothing until the end, and then the summary."""
+    """Says nothing until the end, and then the summary; but what people are asked has to be said."""
 
     def __init__(self, header: RunHeader, *, out: TextIO = sys.stderr, quiet: bool = False) -> None:
         self._header = header
         self._out = out
         self._quiet = quiet
+        self._bell = Bell(out, header.number)
         self._clock = SystemClock()
         self._since = self._clock.now().wall
         self._problems = ""
         self._rested: RunEnded | None = None
 
     def begin(self, state: RunState) -> None:
-        pass
+        self._ask(state.unanswered.values())
 
     def records(self, records: Sequence[Record], state: RunState) -> None:
-        pass
+        self._ask(question for record in records if (question := asked_by(record, state)) is not None)
+
+    def _ask(self, questions: Iterable[Question]) -> None:
+        asked = list(questions)
+        now = self._clock.now().wall
+        for question in asked:
+            self.say(asked_lines(question, self._header.number, now=now))
+        self._bell.ring(asked)
 
     def said(self, step: str, text: str) -> None:
         pass
@@ -118,6 +128,9 @@ class QuietScreen:
 class JsonScreen(QuietScreen):
     """Every record as one JSON line on stdout."""
 
+    def begin(self, state: RunState) -> None:
+        pass
+
     def records(self, records: Sequence[Record], state: RunState) -> None:
         from teamflow.views.json import json_text, record_object
 
@@ -142,6 +155,7 @@ class PlainScreen(QuietScreen):
 
     def begin(self, state: RunState) -> None:
         self._state = state
+        self._bell.ring(state.unanswered.values())
         for step_id in state.running:
             live = state.steps[step_id].live
             if live is not None:
@@ -163,6 +177,7 @@ class PlainScreen(QuietScreen):
                     pass
             lines += self._printer.records((record,), state)
         self.say(lines)
+        self._bell.ring(question for record in records if (question := asked_by(record, state)) is not None)
 
     def said(self, step: str, text: str) -> None:
         self.say(self._printer.output(step, self._redactor.text(text).encode() + b"\n"))

@@ -29,6 +29,10 @@ GROUPS: Final[tuple[tuple[str, tuple[Verb, ...]], ...]] = (
             Verb("logs", "logs", "Show what steps printed, also while they run"),
             Verb("events", "events", "Print a run's records as JSON lines"),
             Verb("why", "why", "Say in one line why a step waits, ran, was skipped, failed"),
+            Verb("inbox", "inbox", "List what people are asked"),
+            Verb("answer", "answer", "Answer a question with one of its options"),
+            Verb("approve", "approve", "Approve what a step asks for"),
+            Verb("reject", "reject", "Reject what a step asks for"),
         ),
     ),
     (

@@ -28,7 +28,7 @@ def why(step: str, number: int | None, as_json: bool) -> None:
     with opened(number) as inspected:
         state = inspected.state
         check_step(step, state.steps)
-        line = why_line(state, step, inspected.records, now(), gone=inspected.gone)
+        line = why_line(state, step, inspected.records, now(), run=inspected.row.number, gone=inspected.gone)
         if as_json:
             wait = wait_object(state, state.steps[step], inspected.header, now())
             told = why_object(step, state.steps[step].status, line.removeprefix(f"{step}: "), wait)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from teamflow.core.events import Now
 from teamflow.core.outcome import Usage
-from teamflow.core.plan import COMMAND
+from teamflow.core.plan import PROMPT
 from teamflow.core.state import AttemptState, RunState, Status, StepState
 
 
@@ -51,10 +51,10 @@ def total(usages: Iterable[Usage | None]) -> Usage:
 
 
 def step_cost(known: StepState) -> Cost:
-    """A command costs nothing that teamflow could know of, so it hides no price."""
+    """Only agents have a price that they might not tell."""
     usages = [usage_of(attempt) for attempt in known.attempts]
     ended = [usage for usage, attempt in zip(usages, known.attempts, strict=True) if attempt.outcome is not None]
-    silent = known.step.kind != COMMAND and any(usage is None or usage.usd is None for usage in ended)
+    silent = known.step.kind == PROMPT and any(usage is None or usage.usd is None for usage in ended)
     return Cost(total(usages), silent)
 
 

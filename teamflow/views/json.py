@@ -14,10 +14,12 @@ from typing import Final
 from teamflow.core.codec import event_object
 from teamflow.core.events import Now, Record
 from teamflow.core.outcome import Artifact, Failed, Stopped, Succeeded, Usage
-from teamflow.core.plan import Json
+from teamflow.core.plan import ASK, Json, Step
+from teamflow.core.questions import question_id
 from teamflow.core.state import AttemptState, RunState, Status, StepState
 from teamflow.views.figures import run_cost, total, usage_of
 from teamflow.views.header import RunHeader
+from teamflow.views.questions import question_object
 from teamflow.views.waiting import wait_of
 from teamflow.views.words import iso
 
@@ -57,6 +59,7 @@ def run_object(
         "usage": usage_object(run_cost(state).usage),
         "inputs": state.plan.inputs,
         "outputs": ended.outputs if ended else {},
+        "questions": [question_object(question, header.number) for question in state.questions],
         "steps": [step_object(state, known, header, now, text=text) for known in state.steps.values()],
     }
 
@@ -97,11 +100,11 @@ def step_object(
         "key": known.key,
         "ended": _moment(known.ended_at),
         "usage": usage_object(total(usage_of(attempt) for attempt in known.attempts)),
-        "attempts": [_attempt(step.id, attempt, header) for attempt in known.attempts],
+        "attempts": [_attempt(step, attempt, header) for attempt in known.attempts],
     }
 
 
-def _attempt(step_id: str, attempt: AttemptState, header: RunHeader) -> dict[str, Json]:
+def _attempt(step: Step, attempt: AttemptState, header: RunHeader) -> dict[str, Json]:
     outcome = attempt.outcome
     word, failure, reason = attempt_words(attempt)
     return {
@@ -117,7 +120,7 @@ def _attempt(step_id: str, attempt: AttemptState, header: RunHeader) -> dict[str
         "started": iso(attempt.started),
         "ended": _moment(attempt.ended),
         "session": outcome.session if outcome is not None else None,
-        "log": header.log(step_id, attempt.number),
+        "log": None if step.kind == ASK else header.log(step.id, attempt.number),
         "note": attempt.note,
         "usage": usage_object(usage_of(attempt) or Usage()),
     }
@@ -163,7 +166,9 @@ def _wait(state: RunState, known: StepState, header: RunHeader, now: Now) -> Jso
     wait = wait_of(state, known, now, gone=header.gone)
     if wait is None:
         return None
-    return {"what": wait.what, "on": list(wait.on), "until": _moment(wait.until), "detail": wait.detail}
+    asked = None if wait.question is None else question_id(header.number, wait.question)
+    until = _moment(wait.until)
+    return {"what": wait.what, "on": list(wait.on), "until": until, "detail": wait.detail, "question": asked}
 
 
 def _workspace(header: RunHeader, mode: str, workdir: str) -> str:

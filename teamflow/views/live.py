@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from teamflow.core.events import Now
 from teamflow.core.state import RunState, Status, StepState
 from teamflow.views.header import RunHeader
+from teamflow.views.questions import open_lines
 from teamflow.views.text import LastLine, StepRow, counts_words, heading, no_last_line, step_row
 
 _RANK: Final = {
@@ -34,6 +35,8 @@ class LiveTable(NamedTuple):
     rows: tuple[StepRow, ...]
     left_out: int
     counts: str
+    asked: tuple[str, ...] = ()
+    """What people are asked, below it all."""
 
 
 def live_table(
@@ -46,9 +49,13 @@ def live_table(
     zone: tzinfo | None = None,
 ) -> LiveTable:
     """At most `lines` rows; where all steps fit they stand in the order of the plan."""
-    chosen = _chosen(state, lines)
-    rows = tuple(step_row(state, known, now, gone=header.gone, last_line=last_line, zone=zone) for known in chosen)
-    return LiveTable(heading(state, header, now), rows, len(state.steps) - len(rows), counts_words(state))
+    asked = tuple(open_lines(state, header.number, now=now.wall, zone=zone))[: max(2, lines // 2)]
+    chosen = _chosen(state, max(1, lines - len(asked)))
+    rows = tuple(
+        step_row(state, known, now, run=header.number, gone=header.gone, last_line=last_line, zone=zone)
+        for known in chosen
+    )
+    return LiveTable(heading(state, header, now), rows, len(state.steps) - len(rows), counts_words(state), asked)
 
 
 def _chosen(state: RunState, lines: int) -> list[StepState]:

@@ -18,6 +18,8 @@ from teamflow.core.events import (
     CancelRequested,
     PhaseEnded,
     PlanRevised,
+    QuestionAnswered,
+    QuestionAsked,
     Record,
     Reopened,
     RetryScheduled,
@@ -28,10 +30,13 @@ from teamflow.core.events import (
     StepWaiting,
     StopRequested,
 )
-from teamflow.core.state import AttemptState, RunState
+from teamflow.core.plan import ASK
+from teamflow.core.questions import answer_words
+from teamflow.core.state import AttemptState, Question, RunState
 from teamflow.views import words
 from teamflow.views.header import RunHeader
 from teamflow.views.logs import Interleaved, numbered, tail_lines
+from teamflow.views.questions import asked_by, asked_lines
 from teamflow.views.sanitize import cell
 
 TailReader = Callable[[str, int], str]
@@ -69,7 +74,12 @@ class PlainPrinter:
     def _record(self, record: Record, state: RunState) -> list[str]:
         match record.event:
             case RunnerStarted() as event:
-                return [self._opening(event, state)]
+                return [self._opening(event, state), *self._still_asked(record, state)]
+            case QuestionAsked():
+                question = asked_by(record, state)
+                return self._asked(question, record) if question is not None else []
+            case QuestionAnswered(question=number):
+                return _answered(state.questions[number - 1])
             case Cached(hits=hits):
                 return _cached({step: hit.reason for step, hit in hits.items()})
             case Admitted(step=step, reason=reason):
@@ -89,6 +99,14 @@ class PlainPrinter:
         steps = words.plural(len(state.steps), "step")
         verb = "goes on" if event.resumed else "starts"
         return f"{name} {verb}: {steps}, at most {event.max_parallel} at once"
+
+    def _still_asked(self, record: Record, state: RunState) -> list[str]:
+        """What was asked in an earlier session and nobody has answered."""
+        before = [question for question in state.unanswered.values() if question.asked < record.at]
+        return [line for question in before for line in self._asked(question, record)]
+
+    def _asked(self, question: Question, record: Record) -> list[str]:
+        return asked_lines(question, self._header.number, now=record.at, zone=self._zone)
 
     def _started(self, event: AttemptStarted) -> str:
         reason = event.reason or self._admitted.pop(event.step, "")
@@ -113,7 +131,7 @@ class PlainPrinter:
         lines.append(cell(f"{event.step}: {event.status}{_took(attempt)}{told}"))
         if attempt is not None and attempt.note:
             lines.append(cell(f"{event.step}: not kept in the cache: {attempt.note}"))
-        if event.status == "failed" and attempt is not None:
+        if event.status == "failed" and attempt is not None and state.steps[event.step].step.kind != ASK:
             lines += self._last_lines(event.step, attempt)
         return lines
 
@@ -126,6 +144,11 @@ class PlainPrinter:
         log = cell(self._header.log(step_id, attempt.number))
         told = "its last line" if len(tail) == 1 else f"its last {len(tail)} lines"
         return [cell(f"{step_id}: {told} ({log}):"), *numbered(tail, step_id)]
+
+
+def _answered(question: Question) -> list[str]:
+    """Of an `ask` step its end tells the same."""
+    return [] if question.own else [cell(f"{question.step}: {answer_words(question)}")]
 
 
 def _rare(event: object) -> list[str]:

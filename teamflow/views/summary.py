@@ -10,10 +10,12 @@ from datetime import tzinfo
 from typing import Final
 
 from teamflow.core.events import Now
+from teamflow.core.plan import ASK
 from teamflow.core.state import ENDED, RunState, Status, StepState
 from teamflow.views import words
 from teamflow.views.figures import counts, run_cost
 from teamflow.views.header import RunHeader
+from teamflow.views.questions import how
 from teamflow.views.sanitize import cell
 from teamflow.views.text import run_status
 from teamflow.views.why import short_reason
@@ -31,7 +33,7 @@ def summary(
     begun = since if since is not None else (state.started or header.created)
     lines = [_heading(state, header, now, begun), f"  {_counted(state, begun)}"]
     lines += _labelled("failed", _failed(state))
-    lines += _labelled("waits", _waiting(state, now, gone=header.gone, zone=zone))
+    lines += _labelled("waits", _waiting(state, header, now, zone=zone))
     lines += _labelled("files", _files(state, begun))
     lines += _labelled("outputs", _outputs(state))
     lines += _labelled("cost", _cost(state))
@@ -74,8 +76,9 @@ def _failed(state: RunState) -> list[str]:
     return lines
 
 
-def _waiting(state: RunState, now: Now, *, gone: bool, zone: tzinfo | None) -> list[str]:
+def _waiting(state: RunState, header: RunHeader, now: Now, *, zone: tzinfo | None) -> list[str]:
     """Steps that wait for somebody or some moment; those that only wait for other steps are not worth a line."""
+    gone, run = header.gone, header.number
     moving = state.ended is None and not gone
     held = [
         known
@@ -83,7 +86,8 @@ def _waiting(state: RunState, now: Now, *, gone: bool, zone: tzinfo | None) -> l
         if known.status is Status.WAITING or (moving and known.status is Status.QUEUED and known.backoff is not None)
     ]
     lines = [
-        f"{known.step.id}: {short_reason(state, known, now, gone=gone, zone=zone)}" for known in held[:_MOST_WAITING]
+        f"{known.step.id}: {short_reason(state, known, now, run=run, gone=gone, zone=zone)}"
+        for known in held[:_MOST_WAITING]
     ]
     if len(held) > _MOST_WAITING:
         lines[-1] += f", and {len(held) - _MOST_WAITING} more"
@@ -116,17 +120,28 @@ def _cost(state: RunState) -> list[str]:
 
 
 def next_commands(state: RunState, header: RunHeader) -> list[str]:
-    """One or two commands that make sense now, with what they do."""
+    """One to three commands that make sense now, with what they do."""
     again = "teamflow run" if header.file in ("team.yaml", "team.yml") else f"teamflow run {_quoted(header.file)}"
     failed = [known for known in state.steps.values() if known.status is Status.FAILED]
+    asked = _answering(state, header)
     if state.ended is None and not header.gone:
-        return ["`teamflow status -w` and `teamflow logs -f` show it while it runs"]
-    shown = [f"`teamflow logs {failed[0].step.id}` shows what it printed"] if failed else []
+        return [*asked, "`teamflow status -w` and `teamflow logs -f` show it while it runs"]
+    printed = [known.step.id for known in failed if known.step.kind != ASK]
+    shown = [f"`teamflow logs {printed[0]}` shows what it printed"] if printed else []
+    if asked:
+        return [*shown, *asked, f"`{again}` then goes on"]
     if state.ended is None or any(known.status not in ENDED for known in state.steps.values()):
         return [*shown, f"`{again}` goes on where it stopped"]
     if state.ended.status != "succeeded":
         return [*shown, f"`{again}` runs again what did not succeed"]
     return shown or ["`teamflow status` shows every step"]
+
+
+def _answering(state: RunState, header: RunHeader) -> list[str]:
+    """How to answer what is asked."""
+    if len(state.unanswered) > 1:
+        return [f"`teamflow inbox` lists {len(state.unanswered)} questions, and how to answer each"]
+    return [how(question, header.number) for question in state.unanswered.values()]
 
 
 def _quoted(word: str) -> str:

@@ -14,6 +14,7 @@ from teamflow.core.state import RunState, Status, StepState
 from teamflow.views import words
 from teamflow.views.figures import counts, run_cost, run_seconds, step_cost, step_seconds
 from teamflow.views.header import RunHeader
+from teamflow.views.questions import open_lines
 from teamflow.views.sanitize import cell
 from teamflow.views.why import short_reason
 from teamflow.views.width import fit, pad, width
@@ -48,6 +49,7 @@ def step_row(
     known: StepState,
     now: Now,
     *,
+    run: int,
     gone: bool,
     last_line: LastLine = no_last_line,
     zone: tzinfo | None = None,
@@ -62,7 +64,7 @@ def step_row(
         cell(step.target),
         "-" if seconds is None else words.duration(seconds),
         _cost(known),
-        cell(_last(state, known, now, gone=gone, last_line=last_line, zone=zone)),
+        cell(_last(known, short_reason(state, known, now, run=run, gone=gone, zone=zone), last_line)),
     )
 
 
@@ -74,10 +76,9 @@ def _cost(known: StepState) -> str:
     return f"{words.usd(cost.usage.usd)}{'+' if cost.partial else ''}"
 
 
-def _last(state: RunState, known: StepState, now: Now, *, gone: bool, last_line: LastLine, zone: tzinfo | None) -> str:
-    told = short_reason(state, known, now, gone=gone, zone=zone)
+def _last(known: StepState, told: str, last_line: LastLine) -> str:
     live = known.live
-    if live is None or live.stopping is not None:
+    if live is None or live.stopping is not None or known.status is not Status.RUNNING:
         return told
     line = last_line(known.step.id, live.number)
     if known.progress is not None and known.progress[1] and line.endswith(known.progress[1]):
@@ -144,9 +145,12 @@ def status_text(
 ) -> str:
     """What `status` prints: heading, table, counts; ends with a newline."""
     rows = [
-        step_row(state, known, now, gone=header.gone, last_line=last_line, zone=zone) for known in state.steps.values()
+        step_row(state, known, now, run=header.number, gone=header.gone, last_line=last_line, zone=zone)
+        for known in state.steps.values()
     ]
+    asked = open_lines(state, header.number, now=now.wall, zone=zone)
     lines = [heading(state, header, now), "", *table(rows, columns=columns), "", counts_words(state)]
+    lines += ["", *asked] if asked else []
     if state.ended is not None and state.ended.reason:
         lines[1:1] = [f"  {cell(state.ended.reason)}"]
     return "".join(f"{line}\n" for line in lines)

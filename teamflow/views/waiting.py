@@ -9,25 +9,31 @@ from datetime import tzinfo
 from typing import NamedTuple
 
 from teamflow.core.events import Now
+from teamflow.core.questions import answer_words, question_id, time_left
 from teamflow.core.state import ENDED, RunState, Status, StepState
+from teamflow.policy.asking import newest
 from teamflow.views import words
 
 
 class Wait(NamedTuple):
     """`what`: dependencies | condition | lookup | backoff | slot | engine | stop | runner | pause | limit | person.
 
-    `on`: the steps it waits for; `until`: a Unix time, where one is set; `detail`: for people.
+    `on`: the steps it waits for; `until`: a Unix time, where one is set; `detail`: for people; `question`: the number
+    of the one that is open.
     """
 
     what: str
     on: tuple[str, ...] = ()
     until: float | None = None
     detail: str = ""
+    question: int | None = None
 
 
 def wait_of(state: RunState, known: StepState, now: Now, *, gone: bool = False) -> Wait | None:
     """What the step waits for; None for one that runs or has ended. `gone`: no runner lives."""
     match known.status:
+        case Status.WAITING if known.waiting_on == "person":
+            return _person(state, known, now, gone=gone)
         case Status.WAITING:
             return Wait(known.waiting_on or "pause", (), None, known.reason)
         case Status.PENDING:
@@ -38,6 +44,17 @@ def wait_of(state: RunState, known: StepState, now: Now, *, gone: bool = False) 
             return _queued(state, known, now)
         case _:
             return None
+
+
+def _person(state: RunState, known: StepState, now: Now, *, gone: bool) -> Wait:
+    question = newest(state, known)
+    if question is None or question.withdrawn:
+        return Wait("runner", detail="it asks again when `teamflow run` goes on with the run")
+    if question.answered is not None:
+        goes_on = "; no runner works on this run: `teamflow run` goes on with it" if gone else ""
+        return Wait("runner", detail=f"{answer_words(question)}{goes_on}")
+    until = None if question.deadline is None else now.wall + time_left(question, now)
+    return Wait("person", (), until, known.reason, question.number)
 
 
 def _pending(state: RunState, known: StepState) -> Wait:
@@ -83,9 +100,12 @@ def _running(state: RunState) -> tuple[str, ...]:
     return tuple(sorted(state.running, key=lambda name: state.order.get(name, 0)))
 
 
-def wait_words(wait: Wait, now: Now, *, zone: tzinfo | None = None) -> str:
-    """One clause: `waits for plan (running)`, `waits until 14:30:05 to try again (…)`."""
+def wait_words(wait: Wait, now: Now, *, run: int, zone: tzinfo | None = None) -> str:
+    """One clause: `waits for plan (running)`, `waits until 14:30:05 to try again (…)`. `run`: its number."""
     match wait.what:
+        case "person" if wait.question is not None:
+            when = f" until {words.moment(wait.until, now=now.wall, zone=zone)}" if wait.until is not None else ""
+            return f"waits (person) for {question_id(run, wait.question)}{when}: {wait.detail}"
         case "dependencies":
             return f"waits for {wait.detail}" if wait.detail else "its dependencies have ended"
         case "backoff":

@@ -12,9 +12,11 @@ from typing import Final
 
 from teamflow.core.events import Admitted, AttemptStarted, Cached, Now, Record, Reopened
 from teamflow.core.outcome import Failed, Stopped
+from teamflow.core.plan import ASK
 from teamflow.core.state import AttemptState, RunState, Status, StepState
 from teamflow.views import words
 from teamflow.views.figures import attempt_seconds
+from teamflow.views.questions import how
 from teamflow.views.sanitize import cell
 from teamflow.views.waiting import wait_of, wait_words
 
@@ -54,20 +56,23 @@ def why(
     records: Iterable[Record],
     now: Now,
     *,
+    run: int = 0,
     gone: bool = False,
     zone: tzinfo | None = None,
 ) -> str:
-    """The line, clean for a terminal. KeyError: there is no such step."""
+    """The line, clean for a terminal. KeyError: there is no such step. `run`: its number."""
     known = state.steps[step_id]
-    line = _line(state, known, past_of(records, step_id), now, gone=gone, zone=zone)
+    line = _line(state, known, past_of(records, step_id), now, run=run, gone=gone, zone=zone)
     return cell(f"{step_id}: {line}")
 
 
-def _line(state: RunState, known: StepState, past: Past, now: Now, *, gone: bool, zone: tzinfo | None) -> str:
+def _line(state: RunState, known: StepState, past: Past, now: Now, *, run: int, gone: bool, zone: tzinfo | None) -> str:
     match known.status:
         case Status.PENDING | Status.QUEUED | Status.WAITING:
             wait = wait_of(state, known, now, gone=gone)
-            told = wait_words(wait, now, zone=zone) if wait is not None else ""
+            told = wait_words(wait, now, run=run, zone=zone) if wait is not None else ""
+            if wait is not None and wait.question is not None:
+                told = _join(told, how(state.questions[wait.question - 1], run))
             return _join(f"{known.status.value}: {told}", _again(past))
         case Status.RUNNING:
             return _running(state, known, past, now, gone=gone, zone=zone)
@@ -133,6 +138,8 @@ def _cause(known: StepState, attempt: AttemptState, past: Past) -> str:
         return "it had never run before"
     if told:
         return f"it ran because {told}"
+    if known.step.kind == ASK:
+        return ""
     return "" if known.step.cache else "it runs every time: it declares neither `reads` nor `cache`"
 
 
@@ -144,11 +151,13 @@ def _join(line: str, more: str) -> str:
     return f"{line}; {more}" if more else line
 
 
-def short_reason(state: RunState, known: StepState, now: Now, *, gone: bool = False, zone: tzinfo | None = None) -> str:
+def short_reason(
+    state: RunState, known: StepState, now: Now, *, run: int, gone: bool = False, zone: tzinfo | None = None
+) -> str:
     """What the last column of a table says of a step that does not run: why, in a few words."""
     wait = wait_of(state, known, now, gone=gone)
     if wait is not None:
-        return wait_words(wait, now, zone=zone)
+        return wait_words(wait, now, run=run, zone=zone)
     if known.status is Status.RUNNING:
         return _live_words(known)
     newest = known.attempt
