@@ -295,7 +295,7 @@ def resolve_agent(
         reads=layers.get("reads"),
         writes=layers.get("writes"),
         cache=layers.get("cache") or False,
-        env=_env({**team_env, **layers.maps("env")}),
+        env={} if isinstance(work, AskWork) else _env({**team_env, **layers.maps("env")}),
         secrets=_texts(layers.get("secrets")),
         timeout=layers.get("timeout"),
         idle_timeout=layers.get("idle_timeout"),

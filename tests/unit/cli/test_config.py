@@ -127,8 +127,6 @@ agents:
   ask:
     ask: Ship it?  # teams/deep.yaml:21
     depends_on: [test]  # teams/deep.yaml:21
-    env:
-      LAYER: defaults  # common/one.yaml:3, defaults
     timeout: 30m  # common/one.yaml:3, defaults
     on_failure: stop  # built in
     continue_on_error: false  # built in
