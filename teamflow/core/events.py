@@ -192,12 +192,14 @@ class Reopened(NamedTuple):
     """Ended or waiting steps go back to pending. cause: retry | relaunch | revision | rework | resume.
 
     `by`: the step whose loop asks for the rework; it is among `steps`, and what it said is the others' feedback.
+    `made`: digest of what the round that is over has left behind; empty: nothing is known of it.
     """
 
     steps: tuple[str, ...]
     cause: str
     reasons: Mapping[str, str]
     by: str = ""
+    made: str = ""
 
 
 class QuestionAsked(NamedTuple):

@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from teamflow.core.added import effective
 from teamflow.core.events import PlanRevised, Record, Reopened, StepsAdded
 from teamflow.core.fold_step import asking_dependents, check, recount
+from teamflow.core.outcome import CONTINUES, Failed, Succeeded
 from teamflow.core.plan import Edge, Plan, Step
 from teamflow.core.questions import withdraw
 from teamflow.core.state import (
     ENDED,
+    AttemptState,
+    Feedback,
     IllegalTransition,
     ReadyQueue,
     RunState,
@@ -126,8 +129,9 @@ def reopened(state: RunState, record: Record, event: Reopened) -> list[str]:
             raise IllegalTransition(f"{step_id}: it runs")
     state.ended = None
     touched = dict.fromkeys(event.steps)
+    told = _feedback(state, event)
     for step_id in event.steps:
-        _reset(state, state.steps[step_id], event, at=record.at)
+        _reset(state, state.steps[step_id], event, told, at=record.at)
         for edge in state.dependents[step_id]:
             if state.steps[edge.on].status in (Status.PENDING, Status.QUEUED):
                 touched[edge.on] = None
@@ -136,14 +140,24 @@ def reopened(state: RunState, record: Record, event: Reopened) -> list[str]:
     return [*touched, *(name for step_id in event.steps for name in asking_dependents(state, step_id))]
 
 
-def _reset(state: RunState, known: StepState, event: Reopened, *, at: float) -> None:
+def _feedback(state: RunState, event: Reopened) -> Feedback | None:
+    """What a rework rests on. A round is counted when it opens what the loop reworks; else it only looks again."""
+    if event.cause != "rework":
+        return None
+    source = state.steps[event.by]
+    loop = source.step.loop
+    begins = loop is not None and any(state.steps[step_id].step.agent == loop.rework for step_id in event.steps)
+    return Feedback(event.by, len(source.attempts), source.round + begins)
+
+
+def _reset(state: RunState, known: StepState, event: Reopened, told: Feedback | None, *, at: float) -> None:
     """Opens one step again; its attempts stay, and only a resume goes on counting them."""
     step_id = known.step.id
     withdraw(state, known, at=at)
+    _reset_round(known, event, told)
     known.status = Status.PENDING
     known.reason = event.reasons.get(step_id, "")
-    # What a loop reworks runs: what is looked up would be found as it was left.
-    known.admitted = event.cause == "rework" or not needs_look(known.step)
+    known.admitted = not needs_look(known.step)
     known.own_skip = False
     known.cancelled_by = None
     known.waiting_on = known.waiting_by = None
@@ -153,24 +167,42 @@ def _reset(state: RunState, known: StepState, event: Reopened, *, at: float) -> 
     known.next_continues = None
     known.failure = None
     known.stale = None
-    _reset_round(state, known, event)
-    if known.attempts:
-        known.next_cause = event.cause if event.cause in ("resume", "rework", "relaunch") else "retry"
-        if event.cause in ("resume", "rework"):
-            known.next_continues = known.attempts[-1].number
-        if event.cause != "resume":
-            known.counted_from = len(known.attempts)
+    _reset_attempts(known, event.cause)
     state.open.add(step_id)
     if step_id in state.failures:
         state.failures.remove(step_id)
 
 
-def _reset_round(state: RunState, known: StepState, event: Reopened) -> None:
-    if event.cause == "rework":
-        if event.by == known.step.id:
-            known.round += 1
-        else:
-            known.feedback = (event.by, len(state.steps[event.by].attempts))
-    elif event.cause != "resume":
-        known.round = 1
-        known.feedback = None
+def _reset_attempts(known: StepState, cause: str) -> None:
+    if not known.attempts and cause != "rework":
+        return
+    known.next_cause = cause if cause in ("resume", "rework", "relaunch") else "retry"
+    if cause == "resume":
+        known.next_continues = known.attempts[-1].number
+    else:
+        known.counted_from = len(known.attempts)
+    if cause == "rework":
+        whole = [each.number for each in known.attempts if _is_whole(each)]
+        known.next_continues = whole[-1] if whole else None
+
+
+def _is_whole(attempt: AttemptState) -> bool:
+    """Whether what goes on after it finds session and workspace in order."""
+    outcome = attempt.outcome
+    return isinstance(outcome, Succeeded) or (isinstance(outcome, Failed) and outcome.failure in CONTINUES)
+
+
+def _reset_round(known: StepState, event: Reopened, told: Feedback | None) -> None:
+    if event.cause == "resume":
+        return
+    if told is not None and told.step == known.step.id:
+        if told.round > known.round:
+            known.made = (*known.made, event.made)[-2:]
+        known.round = told.round
+        return
+    # A loop within the span of another starts over in each of its rounds.
+    known.round = 1
+    known.made = ()
+    if event.cause != "retry" or known.status not in (Status.FAILED, Status.CANCELLED):
+        # What a loop asked for and did not get is still asked for when that is tried again.
+        known.feedback = told

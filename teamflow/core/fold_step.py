@@ -223,11 +223,14 @@ def _retry_scheduled(state: RunState, record: Record, event: RetryScheduled) -> 
     known.reason = event.reason
     known.next_cause = event.cause
     known.next_continues = event.continues
-    if event.delay > 0:
-        known.backoff = (event.boot, event.mono)
+    known.backoff = (event.boot, event.mono) if event.delay > 0 else None
+    on = [(edge, state.steps[edge.on]) for edge in known.step.edges]
+    if not all(dependency.status in ENDED and holds(edge, dependency) for edge, dependency in on):
+        # Opened again while this attempt ran, by a loop: it waits for what comes of that.
+        recount(state, known)
+    elif event.delay > 0:
         _back_off(state, event.step, event.mono)
     else:
-        known.backoff = None
         _ready(state, known.step)
     return [event.step]
 

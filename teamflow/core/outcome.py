@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from teamflow.core.plan import Json
 
@@ -36,6 +36,10 @@ class FailureClass(StrEnum):
     NOT_CONVERGED = "not_converged"
     CANCELLED = "cancelled"
     FATAL = "fatal"
+
+
+CONTINUES: Final = frozenset({FailureClass.VERIFY, FailureClass.OUTPUT})
+"""After these the next attempt goes on in the same session and workspace, at once."""
 
 
 class Usage(NamedTuple):

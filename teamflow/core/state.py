@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from teamflow.core.events import (
     Admitted,
@@ -173,6 +173,14 @@ class AttemptState:
         self.tree = ""
 
 
+class Feedback(NamedTuple):
+    """The result of a step with a loop for which others work again: `attempt` of `step`; `round`: the one it began."""
+
+    step: str
+    attempt: int
+    round: int
+
+
 class StepState:
     """One step as the log tells it."""
 
@@ -189,6 +197,7 @@ class StepState:
         "failure",
         "feedback",
         "key",
+        "made",
         "next_cause",
         "next_continues",
         "outputs",
@@ -236,10 +245,17 @@ class StepState:
         """The newest question about it."""
         self.round = 1
         """Of its loop."""
-        self.feedback: tuple[str, int] | None = None
-        """(step, attempt) whose result asked for the rework that this step is opened for."""
+        self.made: tuple[str, ...] = ()
+        """What the rounds before the present one have left behind, as digests; the last two, newest last."""
+        self.feedback: Feedback | None = None
+        """What asked for the rework that this step is, or was last, opened for."""
         self.stale: str | None = None
         """Why what it has made, or makes, no longer holds: it is to be opened again."""
+
+    @property
+    def reworking(self) -> bool:
+        """Whether a round of a loop has opened it again: it then runs, whatever the cache knows."""
+        return self.feedback is not None or self.round > 1
 
     @property
     def attempt(self) -> AttemptState | None:

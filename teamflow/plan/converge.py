@@ -10,6 +10,8 @@ Pure over the state and the difference of the plans (`docs/team-file.md`, "run c
 - a finished step without a key runs again when a dependency is certain to run again. When dependencies are only
   looked up again it stays, and is listed in `ripple`: it is opened again as soon as one of them has really been
   run. So a look-up that finds the same result, or an upstream that ran and gave the same, stops the ripple;
+- a step that a round of a loop has opened again, and that has finished in it, stays while that round goes on, even with
+  a key: what it was asked for is done;
 - a skipped step is looked at again when something before it is opened again; else it would be skipped again;
 - everything else stays, with the reason saying when it ended.
 """
@@ -24,7 +26,7 @@ from typing import Final, NamedTuple
 from teamflow.core.events import Reopened
 from teamflow.core.plan import Plan, Step
 from teamflow.core.questions import answer_words
-from teamflow.core.state import RunState, Status, StepState
+from teamflow.core.state import ENDED, RunState, Status, StepState
 from teamflow.plan.diff import REDEFINED, SAME, Change
 
 _OPEN: Final = (Status.PENDING, Status.QUEUED, Status.RUNNING)
@@ -88,8 +90,15 @@ def reopen(
         if known.status is Status.RUNNING and change.kind == REDEFINED:
             out.stop.append(step.id)
         asks = _asks(state, known) if known.status is Status.WAITING else ""
-        fates[step.id] = _settle(_Case(step, known, change, keys or {}, fates, asks), out)
+        case = _Case(step, known, change, keys or {}, fates, asks, _in_round(state, known))
+        fates[step.id] = _settle(case, out)
     return out.converged()
+
+
+def _in_round(state: RunState, known: StepState) -> bool:
+    """Whether it has finished in a round that goes on."""
+    source = state.steps.get(known.feedback.step) if known.feedback is not None else None
+    return source is not None and source.status not in ENDED
 
 
 _SAME: Final = Change(SAME)
@@ -133,6 +142,7 @@ class _Case(NamedTuple):
     fates: Mapping[str, _Fate]
     asks: str
     """What it has asked a person, or been answered; empty when nobody's answer counts."""
+    in_round: bool
 
     def before(self, fate: _Fate) -> tuple[str, ...]:
         return tuple(edge.on for edge in self.step.edges if self.fates.get(edge.on) is fate)
@@ -142,7 +152,8 @@ def _settle(case: _Case, out: _Found) -> _Fate:
     known, step_id = case.known, case.step.id
     status = known.status
     if status in _OPEN:
-        return _Fate.MAYBE if case.step.cache and case.change.kind == SAME else _Fate.RUNS
+        looked_up = case.step.cache and not known.reworking
+        return _Fate.MAYBE if looked_up and case.change.kind == SAME else _Fate.RUNS
     if status is Status.WAITING and known.waiting_by == "user":
         out.paused[step_id] = known.reason
         return _Fate.MAYBE
@@ -163,7 +174,8 @@ def _settle(case: _Case, out: _Found) -> _Fate:
             return _Fate.RUNS
         case Status.SKIPPED:
             return _settle_skipped(case, out)
-    return _settle_keyed(case, out) if case.step.cache else _settle_finished(case, out)
+    keyed = case.step.cache and not case.in_round
+    return _settle_keyed(case, out) if keyed else _settle_finished(case, out)
 
 
 def _asks(state: RunState, known: StepState) -> str:

@@ -14,7 +14,8 @@ from teamflow.core.state import RunState, StepState
 
 
 def step_context(state: RunState, step: Step, *, run: Mapping[str, Json], attempt: int = 1) -> dict[str, Json]:
-    """Context of a step's own templates: inputs, matrix, agents (its dependencies), run, step, env, secrets."""
+    """Context of a step's own templates: inputs, matrix, agents (its dependencies), run, step, env, secrets and
+    feedback."""
     return {
         "inputs": state.plan.inputs,
         "matrix": step.matrix,
@@ -27,24 +28,39 @@ def step_context(state: RunState, step: Step, *, run: Mapping[str, Json], attemp
     }
 
 
-def feedback(state: RunState, step: Step) -> dict[str, Json]:
+def feedback(state: RunState, step: Step) -> Mapping[str, Json]:
     """What the step whose loop asked for the rework of this one had to say; empty texts at first."""
     known = state.steps.get(step.id)
     if known is None or known.feedback is None:
-        return {"from": "", "text": "", "outputs": {}}
-    source, number = known.feedback
+        return no_feedback(state, step)
+    source, number, _ = known.feedback
     giver = state.steps.get(source) or state.removed.get(source)
     outcome = giver.attempts[number - 1].outcome if giver is not None else None
     if not isinstance(outcome, Succeeded):
-        return {"from": source, "text": "", "outputs": {}}
+        return {**no_feedback(state, step), "from": source}
     return {"from": source, "text": outcome.text or "", "outputs": outcome.outputs or {}}
 
 
-def after_context(state: RunState, known: StepState, *, run: Mapping[str, Json]) -> dict[str, Json]:
-    """What a step's `loop.until` sees: as its own templates, and what it has just given."""
-    attempt = known.attempts[-1].number if known.attempts else 1
-    context = step_context(state, known.step, run=run, attempt=attempt)
-    return {**context, "outputs": known.outputs, "text": known.text or ""}
+def no_feedback(state: RunState, step: Step) -> dict[str, Json]:
+    """What a step sees that no loop has opened again. Outputs are empty texts, so that a template may name them."""
+    loops = [other for other in state.plan.steps if other.loop is not None] if step.reworked else []
+    declared = (
+        name for other in loops for name in (*other.outputs.schemas, *(file.name for file in other.outputs.files))
+    )
+    return {"from": "", "text": "", "outputs": dict.fromkeys(declared, "")}
+
+
+def after_context(
+    state: RunState,
+    step: Step,
+    *,
+    run: Mapping[str, Json],
+    outputs: Mapping[str, Json],
+    text: str | None,
+    attempt: int = 1,
+) -> dict[str, Json]:
+    """What a step's `loop.until` sees: as its own templates, and what the step has given."""
+    return {**step_context(state, step, run=run, attempt=attempt), "outputs": outputs, "text": text or ""}
 
 
 def team_context(state: RunState, *, run: Mapping[str, Json]) -> dict[str, Json]:

@@ -27,6 +27,7 @@ from teamflow.core.events import (
     StopRequested,
 )
 from teamflow.core.outcome import Failed, Stopped, Succeeded
+from teamflow.core.phases import VERIFIED, is_check
 from teamflow.core.plan import Json, Step
 from teamflow.core.state import ENDED, RunState, Status, StepState
 from teamflow.policy.asking import after_question, ask_step, times_up
@@ -133,7 +134,7 @@ def _settle(state: RunState, known: StepState, now: Now, run: Mapping[str, Json]
     if known.status is Status.PENDING:
         return None
     if not known.admitted and step.condition is not None:
-        return _settle_condition(state, step, step.condition, run)
+        return _settle_condition(state, known, step.condition, run)
     return None
 
 
@@ -145,7 +146,8 @@ def _enough_failed(state: RunState, step: Step, most: int) -> str:
     return f"max_failures of {most} reached: {', '.join(failed[:5])} failed"
 
 
-def _settle_condition(state: RunState, step: Step, condition: str, run: Mapping[str, Json]) -> Event | None:
+def _settle_condition(state: RunState, known: StepState, condition: str, run: Mapping[str, Json]) -> Event | None:
+    step = known.step
     # Imported here: most runs have no condition that depends on results, and jinja2 is slow to import.
     from teamflow.team.template import TemplateError, evaluate
 
@@ -159,7 +161,7 @@ def _settle_condition(state: RunState, step: Step, condition: str, run: Mapping[
         return StepEnded(step.id, "skipped", f"if: {condition}", own=True)
     if step.cache:
         return None
-    return Admitted(step.id, None, f"if: {condition}")
+    return Admitted(step.id, None, known.reason if known.reworking else f"if: {condition}")
 
 
 def _wants_probe(state: RunState, known: StepState) -> bool:
@@ -189,9 +191,9 @@ def _after_attempt(state: RunState, known: StepState, now: Now, run: Mapping[str
         return Reopened((step.id,), "relaunch", {step.id: reason}, by=step.id)
     match newest.outcome:
         case Succeeded():
-            if step.loop is not None and state.stop is None:
+            if step.loop is not None:
                 return after_round(state, known, step.loop, run=run)
-            return StepEnded(step.id, "succeeded", "")
+            return StepEnded(step.id, "succeeded", VERIFIED if is_check(newest.phase) else "")
         case Stopped(cause=cause):
             return _after_stop(state, step, cause, now, attempt=newest.number)
         case Failed() as failed:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-from teamflow.core.outcome import Failed, FailureClass
+from teamflow.core.outcome import CONTINUES, Failed, FailureClass
 from teamflow.core.plan import PROMPT, Retry, Step
 from teamflow.core.state import AttemptState
 
@@ -29,9 +29,6 @@ WITHIN_ATTEMPTS: Final = frozenset(
         FailureClass.CRASH,
     }
 )
-
-CONTINUES: Final = frozenset({FailureClass.VERIFY, FailureClass.OUTPUT})
-"""After these the next attempt goes on in the same session and workspace, at once."""
 
 JITTER: Final = 0.25
 """A backoff is shortened by up to this share, so that steps that failed together do not return together."""

@@ -32,6 +32,25 @@ class Run:
         seq = self.state.seq + 1
         apply(self.state, Record(seq, 1000.0 + seq, float(seq), event))
 
+    def record(self, *events: Event) -> None:
+        """Records as they come."""
+        for event in events:
+            self._record(event)
+
+    def admit(self, step_id: str) -> None:
+        self._record(Admitted(step_id, "k", "new"))
+
+    def end_step(self, step_id: str) -> None:
+        """After an attempt that succeeded."""
+        self._record(StepEnded(step_id, "succeeded", ""))
+
+    def fail(self, step_id: str, attempt: int) -> None:
+        """That attempt and the step with it; what waits for it is skipped."""
+        self._record(AttemptEnded(step_id, attempt, Failed(FailureClass.EXIT, "exited 1")))
+        self._record(StepEnded(step_id, "failed", "exited 1"))
+        for edge in self.state.dependents[step_id]:
+            self._record(StepEnded(edge.on, "skipped", f"{step_id} failed"))
+
     def end(self, step_id: str, how: str) -> None:
         """how: succeeded | failed | cached | skipped | own | cancelled | interrupted | paused | running."""
         if how == "cached":

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
 from teamflow.core.events import (
+    Admitted,
     AttemptStarted,
     AttemptStopping,
     BackoffEnded,
@@ -17,7 +21,7 @@ from teamflow.core.events import (
     StepWaiting,
     StopRequested,
 )
-from teamflow.core.outcome import Failed, Stopped, Succeeded
+from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
 from teamflow.core.plan import Edge
 from teamflow.core.state import ENDED, Question, RunState, Status, StepState
 from teamflow.policy.retry import Again, after_failure
@@ -33,11 +37,15 @@ def holds(edge: Edge, on: StepState) -> bool:
     }[edge.when]
 
 
-def slow_decide(state: RunState, now: Now) -> list[Event]:
+Rounds: TypeAlias = Mapping[str, Sequence[object]]
+"""Step with a loop → what each of its rounds so far has left behind."""
+
+
+def slow_decide(state: RunState, now: Now, rounds: Rounds | None = None) -> list[Event]:
     steps = list(state.steps.values())
     if state.ended:
         return []
-    events = [event for known in steps if (event := _step(state, known, now)) is not None]
+    events = [event for known in steps if (event := _step(state, known, now, rounds or {})) is not None]
     if events:
         return events
     running = [known for known in steps if known.live is not None and known.status is Status.RUNNING]
@@ -123,7 +131,7 @@ def _startable(state: RunState) -> list[StepState]:
     ]
 
 
-def _step(state: RunState, known: StepState, now: Now) -> Event | None:
+def _step(state: RunState, known: StepState, now: Now, rounds: Rounds) -> Event | None:
     step = known.step
     if known.status in ENDED:
         return None
@@ -136,7 +144,7 @@ def _step(state: RunState, known: StepState, now: Now) -> Event | None:
     if known.cancelled_by:
         return cancelled
     if known.status is Status.RUNNING:
-        return _after(state, known, now)
+        return _after(state, known, now, rounds)
     if known.status is Status.WAITING:
         return _after_question(state, known)
     if state.stop is not None:
@@ -149,12 +157,29 @@ def _step(state: RunState, known: StepState, now: Now) -> Event | None:
     on = [(edge, state.steps[edge.on]) for edge in step.edges]
     if all(d.status in ENDED for _, d in on) and not all(holds(e, d) for e, d in on):
         return StepEnded(step.id, "skipped", known.broken or "")
+    if known.status is Status.QUEUED and step.condition and not known.admitted:
+        return _condition(state, known)
     return None
 
 
-def _after(state: RunState, known: StepState, now: Now) -> Event:
+def _condition(state: RunState, known: StepState) -> Event | None:
+    """Conditions of these tests are `agents.NAME.text == 'go'`."""
+    name = known.step.condition.split(".")[1]
+    if state.steps[name].text != "go":
+        return StepEnded(known.step.id, "skipped", f"if: {known.step.condition}", own=True)
+    again = known.round > 1 or known.feedback
+    return (
+        None
+        if known.step.cache
+        else Admitted(known.step.id, None, known.reason if again else f"if: {known.step.condition}")
+    )
+
+
+def _after(state: RunState, known: StepState, now: Now, rounds: Rounds) -> Event:
     match known.attempts[-1].outcome:
         case Succeeded():
+            if known.step.loop:
+                return _after_round(state, known, rounds.get(known.step.id, ()))
             return StepEnded(known.step.id, "succeeded", "")
         case Stopped(cause=cause):
             step_id, stop = known.step.id, state.stop
@@ -196,3 +221,62 @@ def _run_end(state: RunState, steps: list[StepState]) -> RunEnded:
     if cancelled:
         return RunEnded("cancelled", "cancelled", {}, f"{len(cancelled)} cancelled: {', '.join(cancelled[:5])}")
     return RunEnded("succeeded", "ok", {})
+
+
+# -- loops: `until` is `outputs.ok` in these tests --------------------------------------------------------------
+
+
+def _after_round(state: RunState, known: StepState, before: Sequence[object]) -> StepEnded | Reopened:
+    name, loop, ok = known.step.id, known.step.loop, known.outputs.get("ok")
+    if not isinstance(ok, bool):
+        return StepEnded(name, "failed", "", failure=FailureClass.FATAL)
+    if ok:
+        return StepEnded(name, "succeeded", f"in round {known.round} of {loop.max}" if known.round > 1 else "")
+    if state.stop and state.stop.cause == "fail_fast":
+        return StepEnded(name, "cancelled", state.stop.reason)
+    targets, between = span(state, name)
+    done = [one for one in between if state.steps[one].status in ENDED and state.steps[one].status != "cancelled"]
+    busy = [one for one in targets if state.steps[one].status not in ENDED]
+    if not busy and not set(targets) & set(done):
+        return StepEnded(name, "failed", "cancelled", failure=FailureClass.NOT_CONVERGED)
+    if set(targets) & set(done):
+        now = left_behind(state, name)
+        stuck = now is not None and list(before[-2:]) == [now, now]
+        if known.round >= loop.max or stuck:
+            return StepEnded(name, "failed", "max" if known.round >= loop.max else "stuck", failure="not_converged")
+        told = f"round {known.round + 1} of {loop.max}"
+    else:
+        told = f"looks again after {busy[0]}"
+    return Reopened((*done, name), "rework", {**dict.fromkeys(done, f"for {name}, {told}"), name: told}, by=name)
+
+
+def span(state: RunState, name: str) -> tuple[list[str], list[str]]:
+    """What a round of its loop may open, by following every path: (what it reworks, that and all on the way)."""
+
+    def leads_to(one: str, end: str) -> bool:
+        return any(edge.on == one or leads_to(one, edge.on) for edge in state.steps[end].step.edges)
+
+    rework = state.steps[name].step.loop.rework
+    targets = [one for one in state.steps if one.split("/")[0] == rework and leads_to(one, name)]
+    same = [one for one in targets if "/" in name and one.split("/")[1:] == name.split("/")[1:]]
+    targets = same or targets
+    on_way = [
+        one
+        for one in state.steps
+        if leads_to(one, name) and (one in targets or any(leads_to(each, one) for each in targets))
+    ]
+    return targets, on_way
+
+
+def left_behind(state: RunState, name: str) -> object:
+    """What the steps of a loop have left; None when it is not known of those that it reworks."""
+    targets, between = span(state, name)
+    left = {}
+    for one in between:
+        known = state.steps[one]
+        tree = known.attempts[-1].tree if known.attempts else ""
+        some = tree or known.outputs
+        left[one] = "skipped" if known.status == "skipped" else (tree, repr(known.outputs)) if some else None
+        if known.status == "failed":
+            left[one] = None
+    return None if any(left[one] is None for one in targets) else left

@@ -26,7 +26,7 @@ from teamflow.core.events import (
 from teamflow.core.fold import fold
 from teamflow.core.invocation import Invocation
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Stopped, Succeeded
-from teamflow.core.plan import Plan, Retry
+from teamflow.core.plan import Loop, Plan, Retry
 from teamflow.core.state import RunState
 from teamflow.ports import Exited, Start
 from teamflow.run.executor import Executor
@@ -44,8 +44,17 @@ PLAN = make_plan(
         make_step("flaky", retry=Retry(3, "fixed", 0.0, 0.0)),
         make_step("bad", continue_on_error=True),
         make_step("after", needs={"bad": "failed"}),
+        make_step("draft", reworked=True),
+        make_step("judge", needs=["draft"], loop=Loop("outputs.ok", 3, "draft")),
         make_step(
-            "end", needs={"checked": "succeeded", "slow": "succeeded", "flaky": "succeeded", "after": "finished"}
+            "end",
+            needs={
+                "checked": "succeeded",
+                "slow": "succeeded",
+                "flaky": "succeeded",
+                "after": "finished",
+                "judge": "succeeded",
+            },
         ),
     ]
 )
@@ -113,7 +122,8 @@ class FakeAttempts:
         if exited.end.cause is not None:
             return Stopped(exited.end.cause)
         code = exited.end.code
-        return Succeeded() if code == 0 else Failed(FailureClass.EXIT, f"exited {code}", exit_code=code)
+        outputs = {"ok": exited.attempt >= 2} if exited.step == "judge" else None
+        return Succeeded(outputs=outputs) if code == 0 else Failed(FailureClass.EXIT, f"exited {code}", exit_code=code)
 
 
 class FakeProber:
@@ -198,6 +208,8 @@ def complaints(session: Session, plan: Plan) -> list[str]:
     wrong += [f"{key} began, and is not in the log" for key in began if key not in starts]
     state = fold(plan, session.records)
     wrong += [f"{s} {k.status}" for s, k in state.steps.items() if k.status.value != STATUSES[s]]
+    looped = {s: [attempt.cause for attempt in state.steps[s].attempts] for s in ("draft", "judge")}
+    wrong += [f"{s} {causes}" for s, causes in looped.items() if causes != ["first", "rework"]]
     return wrong + [f"{sorted(session.keeper.running)} still runs"] * bool(session.keeper.running)
 
 
