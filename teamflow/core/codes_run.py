@@ -18,6 +18,17 @@ RUN: Final = (
         "plan",
     ),
     Code(
+        "rework-not-before",
+        "a loop reworks an agent that does not come before it",
+        "A round of a loop opens the step that it reworks again, and every step between the two. So the agent with the "
+        "loop must depend on the one that it reworks, on its own or through others.",
+        "agents:\n  build: {command: make}\n  test: {command: make test, outputs: {ok: boolean}, "
+        "loop: {until: outputs.ok, max: 3, rework: build}}\n",
+        "agents:\n  build: {command: make}\n  test: {command: make test, depends_on: [build], outputs: {ok: boolean}, "
+        "loop: {until: outputs.ok, max: 3, rework: build}}\n",
+        "plan",
+    ),
+    Code(
         "matrix-too-large",
         "a matrix has too many instances",
         "The product of the lists of a matrix is more than is planned for one agent.",

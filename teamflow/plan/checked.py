@@ -11,17 +11,20 @@ from contextlib import contextmanager
 
 from teamflow.core.diagnostics import Diagnostics
 from teamflow.plan.cycles import report_cycles
+from teamflow.plan.loops import report_loops
 from teamflow.plan.uses import Need, needs
 from teamflow.team.loaded import LoadedTeam
 from teamflow.team.resolved import ResolvedAgent
 
 
 def check_graph(loaded: LoadedTeam) -> Diagnostics:
-    """What is wrong with the graph whatever the inputs: its cycles."""
+    """What is wrong with the graph whatever the inputs: its cycles, and loops that rework what is not before them."""
     found = Diagnostics()
     with collector_at_rest():
         settings = {name: agent for name, agent in loaded.resolved.items() if agent.startable}
-        report_cycles(needs_of(settings), loaded, found)
+        needed = needs_of(settings)
+        report_cycles(needed, loaded, found)
+        report_loops(needed, settings, loaded, found)
     return found
 
 

@@ -111,7 +111,8 @@ def _action(step: Step, known: _Known) -> Action:
         return Action(UNDECIDED, waits, again)
     if step.kind == ASK:
         return Action(ASKS, reason or _first_reason(step), again)
-    return Action(RUN, reason or (probe.reason if probe else "") or _first_reason(step), again)
+    told = reason or (probe.reason if probe else "") or _first_reason(step)
+    return Action(RUN, f"{told}; only if its verify fails" if step.skip_if_verified and not again else told, again)
 
 
 def _earlier(step: Step, converged: Converged | None) -> tuple[bool, str]:

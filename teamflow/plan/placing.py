@@ -14,6 +14,7 @@ from teamflow.core.plan import Edge, Json, Step
 from teamflow.plan.assemble import team_env
 from teamflow.plan.graph import Dependencies, Layout, arrange
 from teamflow.plan.instances import Instance
+from teamflow.plan.loops import reworked
 from teamflow.plan.steps import Place, common, make_step
 from teamflow.plan.texts import Complain, Texts, static_env
 from teamflow.plan.uses import Need, named_results, references_of_expression
@@ -54,11 +55,12 @@ def make_steps(chosen: Chosen, inputs: Mapping[str, Json], found: Diagnostics) -
     """The steps in topological order, instances in the order of their matrix."""
     loaded, agents = chosen.loaded, chosen.agents
     used = _used_results(loaded, agents)
+    again = reworked(agents.needs, agents.settings)
     texts = Texts(inputs, static_env(team_env(loaded), inputs))
     steps: list[Step] = []
     for name in chosen.layout.order:
         shared = common(agents.settings[name], loaded, git=chosen.git)
-        place = _place(name, chosen, text_used=name in used)
+        place = _place(name, chosen, text_used=name in used, reworked=name in again)
         complain = _Complaints(loaded, name, found)
         for step_id, instance in agents.instances[name].items():
             if step_id in chosen.ids:
@@ -67,7 +69,7 @@ def make_steps(chosen: Chosen, inputs: Mapping[str, Json], found: Diagnostics) -
     return tuple(steps)
 
 
-def _place(name: str, chosen: Chosen, *, text_used: bool) -> Place:
+def _place(name: str, chosen: Chosen, *, text_used: bool, reworked: bool) -> Place:
     edges: list[Edge] = []
     refers: list[str] = []
     texts: list[str] = []
@@ -84,6 +86,7 @@ def _place(name: str, chosen: Chosen, *, text_used: bool) -> Place:
         needs_text=tuple(texts),
         taken=tuple(taken),
         text_used=text_used,
+        reworked=reworked,
         level=chosen.layout.level[name],
         height=chosen.layout.height[name],
         waits=agent_waits(chosen.loaded, chosen.agents.settings[name], git=chosen.git),
@@ -91,8 +94,10 @@ def _place(name: str, chosen: Chosen, *, text_used: bool) -> Place:
 
 
 def _used_results(loaded: LoadedTeam, agents: Agents) -> set[str]:
-    """Agents whose text or schema outputs some other agent or the team's outputs name."""
+    """Agents whose text or schema outputs some other agent or the team's outputs name, or that have a loop: there the
+    text is what the next round is told."""
     used = {other for wants in agents.needs.values() for other, need in wants.items() if need.handed}
+    used |= {name for name, agent in agents.settings.items() if agent.loop is not None}
     for source in (loaded.team.outputs or {}).values():
         for reference in _of_agents(source, agents):
             if any(named_results(reference, agents.settings[reference.path[1]])):

@@ -16,6 +16,7 @@ from teamflow.plan.checked import collector_at_rest, needs_of
 from teamflow.plan.cycles import report_cycles
 from teamflow.plan.digest import plan_digest
 from teamflow.plan.instances import Instance, expand
+from teamflow.plan.loops import report_loops
 from teamflow.plan.overrides import override
 from teamflow.plan.placing import Agents, Chosen, critical_path, layout_of, make_steps, team_outputs
 from teamflow.plan.selection import Choices, Selection, select
@@ -56,6 +57,7 @@ def _make_plan(
     agents = _agents(loaded, inputs, overrides, found)
     graph = {name: tuple(wants) for name, wants in agents.needs.items()}
     report_cycles(agents.needs, loaded, found)
+    report_loops(agents.needs, agents.settings, loaded, found)
     check_bounds(agents, loaded, found)
     if found.has_errors:
         return None

@@ -49,6 +49,7 @@ class Place(NamedTuple):
     needs_text: tuple[str, ...]
     taken: tuple[str, ...]
     text_used: bool
+    reworked: bool
     level: int
     height: int
     waits: tuple[tuple[str, str], ...]
@@ -160,6 +161,7 @@ def make_step(shared: Common, instance: Instance, step_id: str, place: Place, te
         max_failures=agent.max_failures,
         skip_if_verified=agent.skip_if_verified,
         custom=shared.custom,
+        reworked=place.reworked,
     )
     return step._replace(key=definition_key(step), deferred=is_deferred(step))
 

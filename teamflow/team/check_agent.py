@@ -65,11 +65,24 @@ def check_keys(scope: Scope, keys: Agent, path: Path, *, owner: str | None) -> N
 
 def _check_relations(scope: Scope, keys: Agent, path: Path) -> None:
     """Keys that mean something only beside another."""
-    if keys.skip_if_verified and not scope.setting(keys, "verify"):
-        hint = "Give the agent verify:, or remove the key."
-        scope.error("key-without-meaning", "skip_if_verified needs verify", (*path, "skip_if_verified"), hint=hint)
+    if scope.setting(keys, "skip_if_verified"):
+        _check_verified(scope, keys, path)
     if keys.max_failures is not None and scope.setting(keys, "matrix") is None:
         scope.error("key-without-meaning", "max_failures needs a matrix", (*path, "max_failures"), key=True)
+
+
+def _check_verified(scope: Scope, keys: Agent, path: Path) -> None:
+    own: Path = (*path, "skip_if_verified")
+    if not scope.setting(keys, "verify"):
+        if keys.skip_if_verified:
+            hint = "Give the agent verify:, or remove the key."
+            scope.error("key-without-meaning", "skip_if_verified needs verify", own, hint=hint)
+        return
+    values = [name for name, declared in scope.merged(keys, "outputs").items() if not is_file_output(declared)]
+    if values:
+        message = f"skip_if_verified may start nothing, so nobody would give the output {shown(values[0])}"
+        hint = "Hand on files, {file: path}, or let another agent give it."
+        scope.error("key-without-meaning", message, own, hint=hint)
 
 
 def _extra(scope: Scope, name: str | None) -> frozenset[str]:
@@ -182,9 +195,11 @@ def _check_loop(scope: Scope, value: object, subject: Subject) -> None:
     check_text.check_expression(scope, value.until, (*path, "until"), subject.owner(names), wanted="boolean")
     if value.rework == subject.name:
         scope.error("self-dependency", "a loop reworks an earlier agent, not itself", (*path, "rework"))
-    elif value.rework not in scope.team.agents:
+    elif (other := scope.team.agents.get(value.rework)) is None:
         hint = scope.suggest(value.rework, scope.team.agents)
         scope.error("unknown-agent", f'there is no agent "{shown(value.rework)}"', (*path, "rework"), hint=hint)
+    elif other.start is not None:
+        scope.error("no-step", f'"{value.rework}" is no step (start: never)', (*path, "rework"))
 
 
 def _paths(key: str) -> Handler:

@@ -20,6 +20,7 @@ RESULTS = ("artifacts", "branch", "diffstat", "instances", "outputs", "status", 
 
 STEP = ("agent", "attempt", "id", "slug")
 RUN = ("id", "number", "team")
+FEEDBACK = ("from", "outputs", "text")
 _SCALARS = frozenset(("string", "number", "integer", "boolean", "null"))
 _PAIRINGS = 100
 
@@ -56,6 +57,8 @@ def _fault(scope: Scope, reference: Reference, name: str | None, agent: Agent | 
             return _listed(scope, parts, STEP, "key of step")
         case "run":
             return _listed(scope, parts, RUN, "key of run")
+        case "feedback":
+            return _listed(scope, parts, FEEDBACK, "key of feedback")
     return _FINE
 
 

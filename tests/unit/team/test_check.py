@@ -107,6 +107,9 @@ WRONG = {
         "  a: {ask: x, verify: [y]}\n",
         "  a: {ask: x, reads: [y]}\n",
         "  a: {command: x, skip_if_verified: true}\n",
+        "  a: {command: x, verify: y, skip_if_verified: true, outputs: {n: integer}}\n",
+        "  a: {command: x, verify: y, persona: p, outputs: {f: {file: f}, n: integer}}\n"
+        "personas: {p: {skip_if_verified: true}}\n",
         "  a: {command: x, max_failures: 2}\n",
     ],
     "no-script": ["  a: {prompt: x, engine: scripted}\n"],
@@ -118,7 +121,10 @@ WRONG = {
     "unknown-policy": ["  a: {command: x, pr: true}\n", "  a: {command: x, pr: nope}\n",
                        "  a: {command: x, pr: {extends: nope}}\n"],
     "unknown-secret": ["  a: {command: x, secrets: [NOPE]}\n"],
-    "no-step": ["  h: {start: never, prompt: x}\n  a: {command: x, depends_on: [h]}\n"],
+    "no-step": [
+        "  h: {start: never, prompt: x}\n  a: {command: x, depends_on: [h]}\n",
+        "  h: {start: never, prompt: x}\n  a: {command: x, loop: {until: text == 'x', max: 2, rework: h}}\n",
+    ],
     "bad-name": [
         "  A: {command: x}\n",
         "  a.b: {command: x}\n",

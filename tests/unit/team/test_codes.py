@@ -64,10 +64,9 @@ def files_of(code: Code, text: str) -> tuple[dict[str, str | bytes], str]:
             return {**HELPERS, name: text}, name
 
 
-FILES = [
-    code for code in CODES.values() if code.wrong and code.about in ("team file", "persona file", "env file", "script")
-]
-PLANS = [code for code in CODES.values() if code.wrong and code.slug in ("cycle",)]
+ABOUT = ("team file", "persona file", "env file", "script")
+FILES = [code for code in CODES.values() if code.wrong and code.about in ABOUT]
+PLANS = [code for code in CODES.values() if code.wrong and code.slug in ("cycle", "rework-not-before")]
 
 
 @pytest.mark.parametrize("code", FILES, ids=lambda code: code.slug)
