@@ -104,6 +104,10 @@ class CrashingResults:
         self._boundary()
         return kept
 
+    def tree(self, step: Step, attempt: int) -> str:
+        self._boundary()
+        return self._results.tree(step, attempt)
+
 
 class CrashingStore:
     """A store with boundaries around its appends."""

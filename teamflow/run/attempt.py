@@ -1,7 +1,8 @@
-"""One attempt: its row of phases (setup, agent, verify.N), what is started for each, and what their ends come to.
+"""One attempt: what is started for each phase of its row (`core/phases.py`), and what their ends come to.
 
-Phases follow each other only when the one before succeeded. Decides no retry; touches the disk only to read what the
-processes wrote. Failures to prepare are outcomes, not exceptions.
+Phases follow each other only when the one before succeeded, but for checks: the first red one leads to the work.
+Decides no retry; touches the disk only to read what the processes wrote. Failures to prepare are outcomes, not
+exceptions.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from teamflow.core.events import AttemptEnded, AttemptStarted, Now, PhaseEnded, 
 from teamflow.core.ids import slug
 from teamflow.core.invocation import Brief, Exit, Invocation
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Outcome, Stopped, Succeeded, Usage
-from teamflow.core.plan import Command, EngineDefinition, Json, Step
+from teamflow.core.phases import VERIFIED, command_of, is_check, phases
+from teamflow.core.plan import EngineDefinition, Json, Step
 from teamflow.core.redact import Redactor
 from teamflow.core.state import AttemptState, RunState, StepState
 from teamflow.ports import Clock, Engine, Exited, Session, Start
@@ -64,6 +66,10 @@ class Results(Protocol):
         """(key, note): stores the result; key None with the reason why it was not stored."""
         ...
 
+    def tree(self, step: Step, attempt: int) -> str:
+        """Digest of the files that the step works on as they are now; empty where that is not known."""
+        ...
+
 
 class AttemptRunner:
     """Implements `run/roles.Attempts`."""
@@ -103,7 +109,7 @@ class AttemptRunner:
         known = self._state.steps[attempt.step]
         live = known.attempts[-1]
         note: dict[str, Json] = {"cause": attempt.cause, "continues": attempt.continues, "reason": attempt.reason}
-        return self._start_or_end(known, live, phases(known.step, live)[0], note)
+        return self._start_or_end(known, live, phases(known, live)[0], note)
 
     def phase(self, ended: PhaseEnded) -> Start | AttemptEnded:
         known = self._state.steps[ended.step]
@@ -160,7 +166,7 @@ class AttemptRunner:
             if isinstance(invocation, Invocation) and invocation.protocol:
                 self._open_session(step.id, live.number, engine, brief)
             return invocation
-        command = phase_command(step, phase)
+        command = command_of(known, phase)
         rendered = Rendering(self._state, step, run=self._place.run, attempt=live.number).command(command, key=phase)
         brief = Brief(
             step=step.id,
@@ -217,7 +223,7 @@ class AttemptRunner:
             engine = self._engines.engine(known.step.engine, custom=known.step.custom)
             if live is None or not engine.capabilities.protocol or (step_id, live.number) in self._sessions:
                 continue
-            if (live.phase or phases(known.step, live)[0]) != "agent":
+            if (live.phase or phases(known, live)[0]) != "agent":
                 continue
             self._open_session(step_id, live.number, engine, self._brief(known, live))
 
@@ -238,7 +244,7 @@ class AttemptRunner:
         if opened is not None and exited.phase == "agent":
             opened[1].stop()
         step = self._state.steps[exited.step].step
-        if step.cache or step.outputs.files:
+        if step.cache or step.outputs.files or step.reworked:
             return None
         return self._ended(exited)
 
@@ -248,9 +254,11 @@ class AttemptRunner:
     def _ended(self, exited: Exited) -> PhaseEnded | AttemptEnded:
         known = self._state.steps[exited.step]
         live = known.attempts[exited.attempt - 1]
-        row = phases(known.step, live)
+        row = phases(known, live)
         outcome = self._phase_outcome(known, live, exited)
         following = row[row.index(exited.phase) + 1 :] if exited.phase in row else ()
+        if is_check(exited.phase):
+            return self._after_check(known, exited, outcome, row)
         if isinstance(outcome, Succeeded) and following:
             kept = outcome if exited.phase == "agent" else None
             return PhaseEnded(exited.step, exited.attempt, exited.phase, following[0], exited.seq, kept)
@@ -264,10 +272,31 @@ class AttemptRunner:
             outcome = live.phase_outcome
         return self._succeeded(known, exited, outcome)
 
+    def _after_check(
+        self, known: StepState, exited: Exited, outcome: Outcome, row: tuple[str, ...]
+    ) -> PhaseEnded | AttemptEnded:
+        """All green, and the declared files there: succeeded, without a start. Else the work begins, unless time is up
+        or the attempt was ended from outside."""
+        ended = AttemptEnded(exited.step, exited.attempt, outcome, exited.phase, exited.seq)
+        checks = [phase for phase in row if is_check(phase)]
+        work = row[len(checks)]
+        match outcome:
+            case Stopped() | Failed(failure=FailureClass.TIMEOUT | FailureClass.LOST):
+                return ended
+            case Succeeded() if exited.phase in checks[:-1]:
+                work = checks[checks.index(exited.phase) + 1]
+            case Succeeded():
+                ended = self._succeeded(known, exited, Succeeded(text=VERIFIED, usage=Usage(0, 0, 0.0)))
+                if isinstance(ended.outcome, Succeeded):
+                    return ended
+            case Failed():
+                pass
+        return PhaseEnded(exited.step, exited.attempt, exited.phase, work, exited.seq)
+
     def _phase_outcome(self, known: StepState, live: AttemptState, exited: Exited) -> Outcome:
         if exited.phase == "agent":
             return self._agent_outcome(known, live, exited.end)
-        command = phase_command(known.step, exited.phase)
+        command = command_of(known, exited.phase)
         brief = Brief(step=known.step.id, attempt=live.number, cause=live.cause, cwd="", shell=command.shell)
         outcome = self._engines.outcome_of(exited.end, brief._replace(argv=tuple(str(word) for word in command.argv)))
         if not isinstance(outcome, Failed):
@@ -345,17 +374,5 @@ class AttemptRunner:
                 result = outcome._replace(artifacts=artifacts, outputs={**(outcome.outputs or {}), **paths})
         if step.cache and isinstance(result, Succeeded):
             key, note = self._results.keep(known, exited.attempt, result)
-        return AttemptEnded(exited.step, exited.attempt, result, exited.phase, exited.seq, key, note)
-
-
-def phases(step: Step, attempt: AttemptState) -> tuple[str, ...]:
-    """The row of phases of an attempt; one that continues another finds its workspace set up."""
-    setup = ("setup",) if step.setup is not None and attempt.continues is None else ()
-    return (*setup, "agent", *(f"verify.{number}" for number in range(1, len(step.verify) + 1)))
-
-
-def phase_command(step: Step, phase: str) -> Command:
-    """The command of a setup or verify phase."""
-    if phase == "setup":
-        return Command(step.setup)
-    return step.verify[int(phase.partition(".")[2]) - 1]
+        tree = self._results.tree(step, exited.attempt) if step.reworked and isinstance(result, Succeeded) else ""
+        return AttemptEnded(exited.step, exited.attempt, result, exited.phase, exited.seq, key, note, tree)

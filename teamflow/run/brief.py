@@ -6,12 +6,17 @@ Decides nothing about retry. Raises `BriefError` for what cannot be rendered; th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from teamflow.core.invocation import Brief
 from teamflow.core.outcome import Failed
 from teamflow.core.plan import Command, Deferred, Json, Step, Text
-from teamflow.core.state import AttemptState, RunState, StepState
-from teamflow.policy.context import step_context
+from teamflow.core.state import AttemptState, Feedback, RunState, StepState
+from teamflow.policy.context import feedback, no_feedback, step_context
+from teamflow.run.logs import cut_text
+
+FEEDBACK_LIMIT: Final = 32 * 1024
+"""Bytes of a loop's feedback that go into a prompt: the first and the last half are kept."""
 
 
 class BriefError(Exception):
@@ -19,13 +24,19 @@ class BriefError(Exception):
 
 
 class Rendering:
-    """Renders the texts of one step at one moment; the context is built only when something needs it."""
+    """Renders the texts of one step at one moment; the context is built only when something needs it.
 
-    def __init__(self, state: RunState, step: Step, *, run: Mapping[str, Json], attempt: int) -> None:
+    `for_key`: as if no loop had ever opened the step again; what is kept of its last round is found by that.
+    """
+
+    def __init__(
+        self, state: RunState, step: Step, *, run: Mapping[str, Json], attempt: int, for_key: bool = False
+    ) -> None:
         self._state = state
         self._step = step
         self._run = run
         self._attempt = attempt
+        self._for_key = for_key
         self._context: dict[str, Json] | None = None
 
     def text(self, value: Text, *, key: str) -> str:
@@ -36,6 +47,8 @@ class Rendering:
 
         if self._context is None:
             self._context = step_context(self._state, self._step, run=self._run, attempt=self._attempt)
+            if self._for_key:
+                self._context["feedback"] = no_feedback(self._state, self._step)
         try:
             return _as_text(render(value.template, self._context))
         except TemplateError as error:
@@ -72,7 +85,7 @@ def make_brief(
         cwd=cwd,
         shell=shell,
         argv=argv,
-        prompt=None if step.prompt is None else rendering.text(step.prompt, key="prompt"),
+        prompt=None if step.prompt is None else _prompt(state, known, rendering, step.prompt),
         instructions=step.instructions,
         model=step.model,
         permissions=step.permissions,
@@ -87,6 +100,30 @@ def make_brief(
     )
 
 
+def _prompt(state: RunState, known: StepState, rendering: Rendering, source: Text) -> str:
+    """The prompt; behind it what a loop asks for, once, unless the prompt says itself where that goes."""
+    prompt = rendering.text(source, key="prompt")
+    if known.feedback is None or _names_feedback(source):
+        return prompt
+    told = feedback(state, known.step)
+    body = told["text"] or (_as_text(told["outputs"]) if told["outputs"] else "(it said nothing)")
+    return f"{prompt}\n\n{_feedback_heading(state, known.feedback)}\n\n{cut_text(str(body), limit=FEEDBACK_LIMIT)}"
+
+
+def _feedback_heading(state: RunState, given: Feedback) -> str:
+    source = state.steps.get(given.step)
+    loop = source.step.loop if source is not None else None
+    return f"Feedback from {given.step} (round {given.round}{f' of {loop.max}' if loop is not None else ''}):"
+
+
+def _names_feedback(source: Text) -> bool:
+    if not isinstance(source, Deferred):
+        return False
+    from teamflow.team.template import names
+
+    return any(reference.path[0] == "feedback" for reference in names(source.template))
+
+
 def notice(known: StepState, attempt: AttemptState) -> str:
     """One notice of why the attempt before failed; never more than one, so retries do not grow the prompt."""
     if attempt.number < 2:
@@ -99,10 +136,12 @@ def notice(known: StepState, attempt: AttemptState) -> str:
 
 
 def _session(known: StepState, attempt: AttemptState) -> str | None:
-    if attempt.continues is None:
-        return None
-    outcome = known.attempts[attempt.continues - 1].outcome
-    return outcome.session if outcome is not None else None
+    """The session that goes on. One that was stopped before it had opened its own leaves that which it went on with."""
+    while attempt.continues is not None:
+        attempt = known.attempts[attempt.continues - 1]
+        if attempt.outcome is not None and attempt.outcome.session is not None:
+            return attempt.outcome.session
+    return None
 
 
 def _as_text(value: object) -> str:

@@ -23,10 +23,10 @@ class Keys:
         """What was digested last of a dependency: all its dependents want the same."""
 
     def rendered(self, step: Step) -> Step:
-        """The step with its deferred parts by value."""
+        """The step with its deferred parts by value, as they are without feedback."""
         if not step.deferred:
             return step
-        rendering = Rendering(self._state, step, run=self._run, attempt=1)
+        rendering = Rendering(self._state, step, run=self._run, attempt=1, for_key=True)
         command = None if step.command is None else rendering.command(step.command, key="command")
         files = tuple(
             file._replace(path=rendering.text(file.path, key="outputs")) if isinstance(file.path, Deferred) else file

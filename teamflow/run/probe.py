@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 from teamflow.core.events import Admitted, Cached, Event, Hit
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Succeeded
-from teamflow.core.plan import Json, Step
+from teamflow.core.plan import Json, Loop, Step
 from teamflow.core.state import RunState, Status, StepState
-from teamflow.plan.key import KeyParts, aspects, definition_key, difference
+from teamflow.plan.key import KeyParts, aspects, definition_key, difference, value_digest
+from teamflow.policy.context import after_context
+from teamflow.policy.rework import is_over
 from teamflow.run.brief import BriefError, Rendering
 from teamflow.run.kept import Entry, Handed, Reads, ReadsChanged, Results, Witness
 from teamflow.run.keys import Keys
@@ -79,6 +81,9 @@ class Prober:
             return None
         if step.deferred or step.condition is not None or step.skip is not None or known.broken:
             return None
+        if step.loop is not None and any(name in handed for name in step.refers):
+            # Its `until` names results that the state does not have yet.
+            return None
         if not self._may_hit(step):
             return None
         upstream: dict[str, Handed] = {}
@@ -96,7 +101,9 @@ class Prober:
             return None
 
     def _may_hit(self, step: Step) -> bool:
-        return self._use_cache and step.id not in self._force and step.agent not in self._force
+        """What a loop has opened again runs: by its key it would be found as it was."""
+        asked_for = not self._use_cache or step.id in self._force or step.agent in self._force
+        return not asked_for and not self._state.steps[step.id].reworking
 
     # -- while it goes on ------------------------------------------------------------------------------------
 
@@ -161,6 +168,7 @@ class Prober:
             definition = step.key if rendered is step else definition_key(rendered)
             parts = self._keys.parts(rendered, definition, self._keys.upstream(step))
         except (ReadsChanged, BriefError) as error:
+            self._parts.pop(step.id, None)
             return Admitted(step.id, None, f"no key: {error}")
         return _Asked(step, rendered, parts, parts.digest())
 
@@ -168,6 +176,9 @@ class Prober:
         """It will run. What its definition was made of is only worth digesting now, for who asks what changed."""
         step, key = asked.step, asked.key
         parts = self._parts[step.id] = asked.parts._replace(aspects=aspects(asked.rendered))
+        known = self._state.steps[step.id]
+        if known.reworking:
+            return Admitted(step.id, key, known.reason)
         if not self._may_hit(step):
             return Admitted(step.id, key, "--force" if self._use_cache else "--no-cache")
         before = self._results.last_parts(step.id)
@@ -179,6 +190,8 @@ class Prober:
             return ""
         if step.text_used and entry.text is None:
             return "its text was not kept"
+        if step.loop is not None and (asks := self._asks_again(step, step.loop, entry)):
+            return asks
         missing = [artifact for artifact in entry.artifacts if not self._reads.holds(artifact)]
         trouble = self._results.restore(missing, self._root) if missing else None
         if trouble is not None:
@@ -187,6 +200,12 @@ class Prober:
         artifacts = tuple((a.name, a.path, a.digest, a.size, a.mode) for a in entry.artifacts)
         text = entry.text if step.text_used else None
         return Hit(key, f"unchanged since it succeeded{where}", text, entry.outputs or None, artifacts, entry.origin)
+
+    def _asks_again(self, step: Step, loop: Loop, entry: Entry) -> str:
+        """Why a result of a step with a loop is not the last one; empty when its `until` holds."""
+        context = after_context(self._state, step, run=self._run, outputs=entry.outputs, text=entry.text)
+        over = is_over(loop, context)
+        return over if isinstance(over, str) else "" if over else f"by its last result `{loop.until}` was false"
 
     def work_in(self, pool: Pool) -> None:
         """From now on `probe` reads the disk in this pool."""
@@ -236,12 +255,36 @@ class Prober:
             found.append(artifact)
         return tuple(found)
 
+    def tree(self, step: Step, attempt: int) -> str:
+        """Digest of the files that the step works on as they are now: those that it may write, else all that git does
+        not ignore and those that it reads. Empty where none of this is known, or they cannot be read."""
+        rendering = Rendering(self._state, step, run=self._run, attempt=attempt)
+        try:
+            self._reads.look_again()
+            globs = [rendering.text(value, key="writes") for value in step.writes]
+            if globs:
+                return value_digest(sorted(self._reads.digests(globs).items()))
+            globs = [rendering.text(value, key="reads") for value in step.reads or ()]
+            found = self._all_files()
+            if found is None and not globs:
+                return ""
+            return value_digest(sorted({**(found or {}), **self._reads.digests(globs)}.items()))
+        except (ReadsChanged, BriefError):
+            return ""
+
+    def _all_files(self) -> Mapping[str, str] | None:
+        """Everything that git does not ignore; None outside git."""
+        try:
+            return self._reads.digests(None)
+        except ReadsChanged:
+            return None
+
     def keep(self, known: StepState, attempt: int, outcome: Succeeded) -> tuple[str | None, str]:
         """Stores the result under its key; (None, why) when what the step reads was changed under it."""
         step = known.step
-        parts = self._parts.get(step.id)
+        parts = self._parts.get(step.id) or self._parts_again(known)
         if parts is None:
-            return None, ""
+            return None, "not cached: what it read when it began is not known any more"
         try:
             self._reads.look_again()
             after = self._reads.digests(None if step.reads is None else [str(p) for p in step.reads])
@@ -260,6 +303,16 @@ class Prober:
         entry = Entry(outcome.text, outcome.outputs or {}, outcome.artifacts, origin)
         self._results.store(key, entry, parts=parts, step=step.id, root=self._root)
         return key, ""
+
+    def _parts_again(self, known: StepState) -> KeyParts | None:
+        """For an attempt that another runner began: what its key was made of, if that is still so."""
+        if known.key is None:
+            return None
+        self._reads.look_again()
+        asked = self._ask(known.step)
+        if isinstance(asked, Admitted) or asked.key != known.key:
+            return None
+        return asked.parts._replace(aspects=aspects(asked.rendered))
 
 
 def _levels(state: RunState) -> Iterable[list[Step]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from teamflow.core.events import Admitted, Cached, Event, Hit
 from teamflow.core.state import ENDED, RunState, Status
@@ -15,7 +15,8 @@ class Probes:
     def __init__(self, state: RunState, prober: Prober) -> None:
         self._state = state
         self._prober = prober
-        self._under_way: set[str] = set()
+        self._under_way: dict[str, tuple[int, ...]] = {}
+        """Step → how often each of its dependencies had been tried when it was asked for."""
         self._noted: dict[str, None] = {}
         self._paused = False
 
@@ -35,31 +36,39 @@ class Probes:
         if self._paused:
             self._noted.update(dict.fromkeys(wanted))
             return []
-        self._under_way.update(wanted)
+        self._under_way.update((step_id, self._tries(step_id)) for step_id in wanted)
         return wanted
 
     async def answers(self, step_ids: list[str]) -> list[Event]:
-        """What was found for steps that still wait for it: one may have been cancelled meanwhile."""
+        """What was found for steps that still wait for it: one may have been cancelled meanwhile, or what it depends
+        on opened again."""
         events = await self._prober.probe(step_ids)
-        self._under_way.difference_update(step_ids)
-        return [left for event in events if (left := self._what_matters(event)) is not None]
+        asked = {step_id: self._under_way.pop(step_id) for step_id in step_ids}
+        stale = {step_id for step_id, tries in asked.items() if self._tries(step_id) != tries}
+        return [left for event in events if (left := self._what_matters(event, stale)) is not None]
 
-    def _what_matters(self, found: Event) -> Event | None:
+    def _tries(self, step_id: str) -> tuple[int, ...]:
+        known = self._state.steps.get(step_id)
+        edges = known.step.edges if known is not None else ()
+        return tuple(len(self._state.steps[edge.on].attempts) for edge in edges)
+
+    def _what_matters(self, found: Event, stale: Collection[str]) -> Event | None:
         match found:
             case Cached(hits=hits):
                 left: dict[str, Hit] = {}
                 for step_id, hit in hits.items():
-                    if self._waits(step_id) and self._follows(step_id, left):
+                    if step_id not in stale and self._waits(step_id) and self._follows(step_id, left):
                         left[step_id] = hit
                 return Cached(left) if left else None
             case Admitted(step=step_id):
-                return found if self._waits(step_id) else None
+                return found if step_id not in stale and self._waits(step_id, Status.QUEUED) else None
             case _:
                 return found
 
-    def _waits(self, step_id: str) -> bool:
+    def _waits(self, step_id: str, *statuses: Status) -> bool:
         known = self._state.steps.get(step_id)
-        return known is not None and known.status in (Status.PENDING, Status.QUEUED) and not known.admitted
+        statuses = statuses or (Status.PENDING, Status.QUEUED)
+        return known is not None and known.status in statuses and not known.admitted
 
     def _follows(self, step_id: str, hits: Mapping[str, Hit]) -> bool:
         """Whether all that the step depends on has ended or is a hit before it."""

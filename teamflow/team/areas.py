@@ -20,8 +20,6 @@ SSH = "SSH targets"
 PULL_REQUESTS = "pull requests"
 WORKTREES = "worktrees"
 SUB_AGENTS = "sub-agents"
-LOOPS = "loops"
-VERIFIED = "skipping verified steps"
 PEOPLE = "people"
 RUN_TIME_MATRIX = "run-time matrix"
 AGENTS = "real agents"
@@ -63,6 +61,7 @@ AGENT: Final[Mapping[str, str]] = {
     **dict.fromkeys(("retry", "retry.attempts", "retry.backoff", "retry.delay", "retry.max_delay"), WORKS),
     **dict.fromkeys(("continue_on_error", "workspace", "workspace.mode", "workspace.setup", "workdir"), WORKS),
     **dict.fromkeys(("isolation", "target", "start", "model"), WORKS),
+    **dict.fromkeys(("loop", "loop.until", "loop.max", "loop.rework", "skip_if_verified"), WORKS),
     **dict.fromkeys(("workspace.repo", "workspace.copy", "workspace.keep", "writes"), WORKTREES),
     "target.labels": SSH,
     **dict.fromkeys(("mcp_servers", "mcp_servers.*.type", "mcp_servers.*.command"), AGENTS),
@@ -71,10 +70,8 @@ AGENT: Final[Mapping[str, str]] = {
     "permissions.ask": AGENTS,
     "subagents": SUB_AGENTS,
     "max_failures": RUN_TIME_MATRIX,
-    **dict.fromkeys(("loop", "loop.until", "loop.max", "loop.rework"), LOOPS),
     **dict.fromkeys(("ask", "options", "default"), WORKS),
     "on_failure": PEOPLE,
-    "skip_if_verified": VERIFIED,
     **dict.fromkeys(("budget", "budget.usd", "budget.tokens"), BUDGETS),
     "pr": PULL_REQUESTS,
     **{

@@ -41,12 +41,17 @@ def check(
     expected: Mapping[str, str],
     run: int = 1,
     lost_allowed: bool = False,
+    rounds: Mapping[str, int] | None = None,
     rest: float = 4.0,
 ) -> Verdict:
-    """Checks an ended run. `expected`: step → status, or several with `|`. `rest`: seconds until everything is gone."""
+    """Checks an ended run. `expected`: step → status, or several with `|`. `rest`: seconds until everything is gone.
+    `rounds`: step → how many attempts it has had, if none was lost."""
     facts = Facts(project, run)
     lost = [key for key, outcome in facts.ends.items() if _is(outcome, FailureClass.LOST)]
     others = [*facts.log_problems(), *facts.statuses(expected), *facts.shown()]
+    if not lost:
+        tries = {step: sum(1 for name, _ in facts.ends if name == step) for step in rounds or {}}
+        others += [f"{step}: {number} attempts" for step, number in tries.items() if number != (rounds or {})[step]]
     if lost and not lost_allowed:
         others.append(f"lost though no keeper was killed: {lost}")
     if not project.gone(rest):

@@ -98,7 +98,7 @@ def _end(project: Project, trial: Trial, last: Done, expected: Mapping[str, str]
     wrong = [] if last.code == 0 else [f"exit {last.code}\n{last.out}\n{last.err}"]
     if project.runs() != 1:
         wrong.append(f"{project.runs()} runs")
-    verdict: Verdict = check(project, expected=expected, lost_allowed=trial.kind == "both")
+    verdict: Verdict = check(project, expected=expected, lost_allowed=trial.kind == "both", rounds=crash_team.ROUNDS)
     trial.attempts, trial.lost = verdict.attempts, verdict.lost
     return wrong + verdict.wrong
 

@@ -52,6 +52,13 @@ agents:
     cache: true
     env: {MADE: "{{ agents.kept.outputs.made }}"}
     outputs: {last: {file: last.txt}}
+  draft: {depends_on: [root], command: ./work agent 0 && echo line >> draft.txt}
+  judge:
+    depends_on: [draft]
+    command: ./work agent 0 && test "$(wc -l < draft.txt)" -ge 2 && echo true || echo false
+    outputs: {ok: boolean}
+    loop: {until: outputs.ok, max: 4, rework: draft}
+  looked: {command: ./work agent 0 && touch looked, verify: [test -e looked], skip_if_verified: true}
   bad: {command: ./work agent 7, continue_on_error: true}
   left-out: {if: inputs.extra, command: ./work agent 0}
   after-bad: {depends_on: {bad: failed}, command: ./work agent 0}
@@ -59,7 +66,7 @@ agents:
   end:
     depends_on:
       {build: succeeded, flaky: succeeded, checked: succeeded, agent: succeeded, after-kept: succeeded,
-       left-out: passed, after-bad: finished}
+       left-out: passed, after-bad: finished, judge: succeeded, looked: succeeded}
     command: ./work agent 0
 outputs: {words: agents.gen.outputs.words, done: agents.agent.outputs.done}
 """
@@ -76,12 +83,18 @@ EXPECTED: Mapping[str, str] = {
     "agent": "succeeded",
     "kept": "succeeded|cached",
     "after-kept": "succeeded|cached",
+    "draft": "succeeded",
+    "judge": "succeeded",
+    "looked": "succeeded",
     "bad": "failed",
     "left-out": "skipped",
     "after-bad": "succeeded",
     "not-reached": "skipped",
     "end": "succeeded",
 }
+
+ROUNDS: Mapping[str, int] = {"draft": 2, "judge": 2}
+"""Attempts of the steps of its loop, as long as none of them is lost with a keeper."""
 
 SCRIPT = """
 - progress: {percent: 10}

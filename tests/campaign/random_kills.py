@@ -128,7 +128,7 @@ def _kill(project: Project, runner: Running, what: str, chance: random.Random) -
 
 
 def _judge(project: Project, what: str, tally: Tally, begun: dict[int, float], deaths: list[float]) -> None:
-    verdict = check(project, expected=crash_team.EXPECTED, lost_allowed=what != "runner")
+    verdict = check(project, expected=crash_team.EXPECTED, lost_allowed=what != "runner", rounds=crash_team.ROUNDS)
     tally.attempts, tally.lost = verdict.attempts, verdict.lost
     tally.doubled, tally.exits = verdict.doubled, verdict.exits
     tally.others += verdict.others

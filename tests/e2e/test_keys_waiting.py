@@ -68,7 +68,6 @@ def _permissions(**more: Json) -> Use:
 
 
 _FEEDBACK = {"agent": "fixer", "watch": ["reviews"], "max_rounds": 2}
-_LOOP = {"until": "outputs.ok", "max": 2, "rework": "first"}
 _POLICY_KEYS: Mapping[str, Json] = {
     "extends": "q",
     "base": "main",
@@ -126,12 +125,7 @@ AGENT: Mapping[str, Use] = {
     "permissions.ask": _permissions(ask="deny"),
     "subagents": Use("subagents", {**PROMPT, "subagents": ["low"]}, {"agents": {"low": {"start": "never", **COMMAND}}}),
     "max_failures": _agent("max_failures", matrix=[1, 2], max_failures=1),
-    "loop": _agent("loop", depends_on=["first"], outputs={"ok": "boolean"}, loop=_LOOP),
-    "loop.until": _agent("loop", depends_on=["first"], outputs={"ok": "boolean"}, loop=_LOOP),
-    "loop.max": _agent("loop", depends_on=["first"], outputs={"ok": "boolean"}, loop=_LOOP),
-    "loop.rework": _agent("loop", depends_on=["first"], outputs={"ok": "boolean"}, loop=_LOOP),
     "on_failure": _agent("on_failure", on_failure="escalate"),
-    "skip_if_verified": _agent("skip_if_verified", verify=["true"], skip_if_verified=True),
     "budget": _agent("budget", PROMPT, budget={"usd": 1}),
     "budget.usd": _agent("budget", PROMPT, budget={"usd": 1}),
     "budget.tokens": _agent("budget", PROMPT, budget={"tokens": "1k"}),
@@ -267,10 +261,14 @@ def test_run_refuses_the_key_by_name_steps_and_area(tmp_path: Path, key: str, us
 
 @pytest.mark.slow
 def test_steps_that_are_not_selected_are_not_refused(tmp_path: Path) -> None:
-    uses = {"a": AGENT["loop"], "b": AGENT["pr"], "c": SPECIAL["another engine"][0]}
+    uses = {"a": AGENT["budget"], "b": AGENT["pr"], "c": SPECIAL["another engine"][0]}
     project = project_of(tmp_path, uses)
     refused = project.run().expect(2).err
-    for word in ("u0: loop: waits for loops", "u1: pr: waits for pull requests", "u2: engine: waits for real agents"):
+    for word in (
+        "u0: budget: waits for budgets",
+        "u1: pr: waits for pull requests",
+        "u2: engine: waits for real agents",
+    ):
         assert word in refused
     assert "teamflow run STEP" in refused
     project.run("first").expect(0)

@@ -41,9 +41,6 @@ WAITING = {
     "max_failures": "agents: {a: {command: x, matrix: [1], max_failures: 1}}\n",
     "matrix": "agents: {a: {command: x, matrix: agents.b.outputs.l}, b: {command: y, outputs: {l: array}}}\n",
     "on_failure": "agents: {a: {command: x, on_failure: escalate}}\n",
-    "skip_if_verified": "agents: {a: {command: x, verify: y, skip_if_verified: true}}\n",
-    "loop": "agents: {a: {command: x, outputs: {o: boolean},\n"
-            " loop: {until: outputs.o, max: 1, rework: b}}, b: {ask: y}}\n",
     "budget": "agents: {a: {command: x, budget: {usd: 1}}}\n",
     "engine": "agents: {a: {prompt: x, workspace: {mode: shared}}}\n",
     "start": "agents: {a: {start: never, command: x}}\n",
