@@ -98,6 +98,8 @@ def step_object(
         "artifacts": [_artifact(artifact) for artifact in known.artifacts],
         "diffstat": None,
         "key": known.key,
+        "failure": failure_of(known),
+        "loop": _loop(known),
         "ended": _moment(known.ended_at),
         "usage": usage_object(total(usage_of(attempt) for attempt in known.attempts)),
         "attempts": [_attempt(step, attempt, header) for attempt in known.attempts],
@@ -137,6 +139,20 @@ def attempt_words(attempt: AttemptState) -> tuple[str | None, str | None, str]:
             return "stopped", None, cause
         case None:
             return None, None, f"stopping: {attempt.stopping}" if attempt.stopping else ""
+
+
+def failure_of(known: StepState) -> str | None:
+    """Why a failed step has failed: its own class, where its last attempt did not fail, else that of the attempt."""
+    if known.status is not Status.FAILED:
+        return None
+    if known.failure is not None:
+        return known.failure.value
+    return attempt_words(known.attempts[-1])[1] if known.attempts else None
+
+
+def _loop(known: StepState) -> Json:
+    loop = known.step.loop
+    return None if loop is None else {**loop._asdict(), "round": known.round}
 
 
 def usage_object(usage: Usage) -> dict[str, Json]:

@@ -10,7 +10,7 @@ from teamflow.core.events import Now
 from teamflow.core.state import RunState, Status, StepState
 from teamflow.views.figures import attempt_seconds, step_seconds
 from teamflow.views.header import RunHeader
-from teamflow.views.json import attempt_words
+from teamflow.views.json import attempt_words, failure_of
 from teamflow.views.sanitize import clean
 from teamflow.views.words import iso
 
@@ -71,9 +71,10 @@ def _failure(state: RunState, known: StepState, now: Now, tail: Callable[[str, i
     for attempt in known.attempts:
         word, failure, reason = attempt_words(attempt)
         took = attempt_seconds(state, attempt, now)
-        lines.append(f"attempt {attempt.number}: {word} ({failure or 'no class'}) after {took:.1f} s: {reason}")
+        told = f" ({failure})" if failure is not None else ""
+        lines.append(f"attempt {attempt.number}: {word}{told} after {took:.1f} s{': ' + reason if reason else ''}")
     newest = known.attempt
-    kind = attempt_words(newest)[1] if newest is not None else None
+    kind = failure_of(known)
     end = tail(known.step.id, newest.number) if newest is not None else ""
     body = "\n".join([*lines, "", end] if end else lines)
     return f"<failure message={_attribute(known.reason)} type={_attribute(kind or 'failed')}>{_text(body)}</failure>"

@@ -160,6 +160,9 @@ def _rare(event: object) -> list[str]:
             line = f"{step}: is being stopped ({cause})"
         case StepWaiting(step=step, on=on, reason=reason):
             line = f"{step}: waiting ({on}){': ' + reason if reason else ''}"
+        case Reopened(cause="rework", by=by, steps=steps, reasons=reasons):
+            others = [step for step in steps if step != by]
+            line = f"{by}: {reasons.get(by, '')}{' opens ' + words.names(others) + ' again' if others else ''}"
         case Reopened(steps=steps, cause=cause):
             line = f"opened again ({cause}): {words.names(steps)}"
         case _:

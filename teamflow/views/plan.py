@@ -109,6 +109,8 @@ def _summary(preview: Preview, columns: int) -> Iterator[str]:
         path = preview.plan.critical_path
         shown = path if len(path) <= _PATH else (*path[: _PATH // 2], "…", *path[-_PATH // 2 :])
         yield fit(f"{plural(len(preview.levels), 'level')}, longest path {len(path)}: {' → '.join(shown)}", columns)
+    for line in _loops(preview):
+        yield fit(line, columns)
     most = preview.most_steps
     if most is None:
         yield fit("the run may add steps without a limit: set limits.max_steps", columns)
@@ -117,6 +119,14 @@ def _summary(preview: Preview, columns: int) -> Iterator[str]:
     for area, keys in _waiting(preview).items():
         words = f"not in this version yet: {area} ({names(keys, most=_KEYS)})"
         yield from textwrap.wrap(words, max(columns, 20), subsequent_indent="  ")
+
+
+def _loops(preview: Preview) -> Iterator[str]:
+    found = {line.step.agent: line.step.loop for line in preview.lines}
+    for agent, loop in found.items():
+        if loop is not None:
+            rounds = plural(loop.max, "round")
+            yield cell(f"{agent} goes back to {loop.rework}, at most {rounds} in all, until {loop.until}")
 
 
 def _counts(preview: Preview) -> str:
@@ -171,4 +181,5 @@ def _step_object(line: Line) -> dict[str, Json]:
         "target": step.target,
         "workspace": step.workspace,
         "key": step.key,
+        **({"loop": step.loop._asdict()} if step.loop is not None else {}),
     }

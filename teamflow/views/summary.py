@@ -33,6 +33,7 @@ def summary(
     begun = since if since is not None else (state.started or header.created)
     lines = [_heading(state, header, now, begun), f"  {_counted(state, begun)}"]
     lines += _labelled("failed", _failed(state))
+    lines += _labelled("rounds", _rounds(state))
     lines += _labelled("waits", _waiting(state, header, now, zone=zone))
     lines += _labelled("files", _files(state, begun))
     lines += _labelled("outputs", _outputs(state))
@@ -74,6 +75,16 @@ def _failed(state: RunState) -> list[str]:
     if len(failed) > _MOST_FAILED:
         lines.append(words.names([known.step.id for known in failed[_MOST_FAILED:]]))
     return lines
+
+
+def _rounds(state: RunState) -> list[str]:
+    """Loops that went round more than once."""
+    told = [
+        f"{known.step.id} {known.round} of {known.step.loop.max}"
+        for known in state.steps.values()
+        if known.step.loop is not None and known.round > 1
+    ]
+    return [words.names(told)] if told else []
 
 
 def _waiting(state: RunState, header: RunHeader, now: Now, *, zone: tzinfo | None) -> list[str]:

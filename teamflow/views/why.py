@@ -132,7 +132,8 @@ def _cause(known: StepState, attempt: AttemptState, past: Past) -> str:
     """Why this attempt was started."""
     if attempt.cause != "first":
         told = attempt.reason or past.reopened
-        return f"{attempt.cause} ({told})" if told else attempt.cause
+        rounds = words.round_words(known) if known.reworking and attempt.cause != "rework" else ""
+        return (f"{attempt.cause} ({told})" if told else attempt.cause) + (f", in {rounds}" if rounds else "")
     told = past.admitted or attempt.reason
     if told == NEVER:
         return "it had never run before"
@@ -157,12 +158,13 @@ def short_reason(
     """What the last column of a table says of a step that does not run: why, in a few words."""
     wait = wait_of(state, known, now, gone=gone)
     if wait is not None:
-        return wait_words(wait, now, run=run, zone=zone)
+        rounds = f"{words.round_words(known)}, " if known.round > 1 else ""
+        return rounds + wait_words(wait, now, run=run, zone=zone)
     if known.status is Status.RUNNING:
         return _live_words(known)
     newest = known.attempt
     if known.status is Status.SUCCEEDED and len(known.attempts) > 1 and newest is not None:
-        return f"in attempt {newest.number}"
+        return known.reason or f"in attempt {newest.number}"
     return known.reason
 
 
@@ -183,6 +185,7 @@ def _live_words(known: StepState) -> str:
         percent, text = known.progress
         share = "" if percent is None else f"{percent:.0f}% "
         return f"{share}{text}".strip()
+    rounds = words.round_words(known) if known.reworking else ""
     tries = f"attempt {live.number}" if live.number > 1 else ""
     phase = live.phase if live.phase not in ("", "agent") else ""
-    return ", ".join(part for part in (tries, phase) if part)
+    return ", ".join(part for part in (rounds, tries, phase) if part)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 
 from teamflow.core.outcome import Usage
+from teamflow.core.state import StepState
 
 
 def duration(seconds: float) -> str:
@@ -55,6 +56,14 @@ def count(number: int) -> str:
 def plural(number: int, one: str, many: str = "") -> str:
     """`1 step`, `2 steps`."""
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def round_words(known: StepState) -> str:
+    """`round 2 of 4`: of the loop of a step, or of the one that it works again for; empty where no round is told."""
+    if known.step.loop is not None:
+        return f"round {known.round} of {known.step.loop.max}"
+    given = known.feedback
+    return f"round {given.round} for {given.step}" if given is not None else ""
 
 
 def names(items: Sequence[str], *, most: int = 5) -> str:

@@ -1,4 +1,4 @@
-"""Three runs as every view shows them; `UPDATE_GOLDEN=1` writes what is shown anew."""
+"""Some runs as every view shows them; `UPDATE_GOLDEN=1` writes what is shown anew."""
 
 from __future__ import annotations
 
@@ -18,7 +18,19 @@ from teamflow.views.plain import PlainPrinter
 from teamflow.views.summary import summary
 from teamflow.views.text import status_text
 from teamflow.views.why import why
-from tests.unit.views.stories import BUSY, FAILED, HEADER, INTERRUPTED, ORPHAN, busy_plan, later, told
+from tests.unit.views.stories import (
+    BUSY,
+    FAILED,
+    HEADER,
+    INTERRUPTED,
+    LOOPED,
+    NOT_CONVERGED,
+    ORPHAN,
+    busy_plan,
+    later,
+    loop_plan,
+    told,
+)
 
 HERE = Path(__file__).parent
 
@@ -30,10 +42,12 @@ HERE = Path(__file__).parent
         ("orphaned", BUSY, ORPHAN),
         ("failed", FAILED, ORPHAN),
         ("interrupted", INTERRUPTED, ORPHAN),
+        ("looped", LOOPED, HEADER),
+        ("not-converged", NOT_CONVERGED, ORPHAN),
     ],
 )
 def test_every_view(name: str, events: Sequence[Event], header: RunHeader) -> None:
-    state, log = told(busy_plan(), events)
+    state, log = told(loop_plan() if events[: len(LOOPED)] == LOOPED else busy_plan(), events)
     now = later(log)
     printer = PlainPrinter(header, tail=lambda step, attempt: f"assert {step}\nE  no\x1b[31m\n")
     parts = {

@@ -17,6 +17,7 @@ from teamflow.core.events import (
     PhaseEnded,
     ProgressReported,
     Record,
+    Reopened,
     RetryScheduled,
     RunEnded,
     RunnerStarted,
@@ -26,7 +27,8 @@ from teamflow.core.events import (
 )
 from teamflow.core.fold import fold
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Stopped, Succeeded, Usage
-from teamflow.core.plan import Limits, Plan
+from teamflow.core.phases import VERIFIED
+from teamflow.core.plan import Command, Limits, Loop, Plan
 from teamflow.core.state import RunState
 from teamflow.views.header import RunHeader, Runner
 from tests.fakes.plans import make_plan, make_step
@@ -76,6 +78,52 @@ def busy_plan() -> Plan:
     ]
     return make_plan(steps, limits=Limits(engines={"scripted": 2}))
 
+
+def loop_plan() -> Plan:
+    loop = Loop("outputs.ok", 2, "build")
+    steps = [
+        make_step("build", engine="scripted", kind="prompt", reworked=True),
+        make_step("types", verify=(Command("mypy"),), skip_if_verified=True),
+        make_step("review/a", needs=["build"], loop=loop),
+        make_step("review/b", needs=["build"], loop=loop._replace(max=4)),
+        make_step("ship", needs=["review/a"]),
+    ]
+    return make_plan(steps)
+
+
+LOOPED: list[Event] = [
+    RunnerStarted("boot", 4711, 3),
+    AttemptStarted("build", 1, "first"),
+    AttemptStarted("types", 1, "first"),
+    AttemptEnded("types", 1, Succeeded(VERIFIED, usage=Usage(0, 0, 0.0)), "check.1", 1),
+    StepEnded("types", "succeeded", VERIFIED),
+    AttemptEnded("build", 1, Succeeded(usage=Usage(10, 20, 0.1), session="s1")),
+    StepEnded("build", "succeeded", ""),
+    AttemptStarted("review/a", 1, "first"),
+    AttemptStarted("review/b", 1, "first"),
+    AttemptEnded("review/a", 1, Succeeded("no", {"ok": False})),
+    Reopened(("build", "review/a"), "rework",
+             {"build": "for review/a, round 2 of 2", "review/a": "round 2 of 2"}, by="review/a"),
+    AttemptStarted("build", 2, "rework", 1, "for review/a, round 2 of 2"),
+    AttemptEnded("review/b", 1, Succeeded("no", {"ok": False})),
+    Reopened(("review/b",), "rework", {"review/b": "looks again after build"}, by="review/b"),
+]  # fmt: skip
+"""Two loops over one step: the first is in its last round, the second looks again without a round of its own."""
+
+NOT_CONVERGED: list[Event] = [
+    *LOOPED,
+    AttemptEnded("build", 2, Succeeded(usage=Usage(10, 20, 0.1), session="s1")),
+    StepEnded("build", "succeeded", ""),
+    AttemptStarted("review/a", 2, "rework", 1, "round 2 of 2"),
+    AttemptStarted("review/b", 2, "rework", 1, "looks again after build"),
+    AttemptEnded("review/a", 2, Succeeded("no", {"ok": False})),
+    StepEnded("review/a", "failed", "`outputs.ok` is still false after 2 rounds (loop.max)",
+              failure=FailureClass.NOT_CONVERGED),
+    StepEnded("ship", "skipped", "review/a failed"),
+    AttemptEnded("review/b", 2, Succeeded("no", {"ok": True})),
+    StepEnded("review/b", "succeeded", ""),
+    RunEnded("failed", "step_failed", {}, "1 failed: review/a"),
+]  # fmt: skip
 
 BUSY: list[Event] = [
     RunnerStarted("boot", 4711, 3),
