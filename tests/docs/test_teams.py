@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 TEAMS = sorted(path.stem for path in ROOT.glob("teams/*.yaml"))
 STEPS = {
+    "review-loop": ["write", "compile", "review", "announce"],
     "hello": ["look", "greet", "words", "polite", "report"],
     "own-engine": ["draft", "title", "report"],
     "ship": [
@@ -26,8 +27,9 @@ STEPS = {
 RETRIED = {
     "own-engine": {"draft": ["verify", "succeeded"]},
     "ship": {"build/wrap": ["verify", "succeeded"]},
+    "review-loop": dict.fromkeys(("write", "compile", "review"), ["succeeded"] * 3),
 }
-"""Steps that need more than one attempt, and how each of these ends."""
+"""How the attempts ended of steps that have had several."""
 
 
 def teamflow(*words: str, at: Path) -> subprocess.CompletedProcess[str]:
@@ -83,6 +85,17 @@ def test_example(team: str, repository: Path) -> None:
     assert git("status", "--porcelain", at=repository) == ""
     retried = {step: each for step, each in attempts(repository).items() if len(each) > 1}
     assert retried == RETRIED.get(team, {})
+
+
+@pytest.mark.slow
+def test_a_review_loop_that_may_not_go_round_often_enough_gives_up(repository: Path) -> None:
+    team = repository / "teams/review-loop.yaml"
+    team.write_text(team.read_text(encoding="utf-8").replace("max: 4", "max: 2"), encoding="utf-8")
+    assert teamflow("run", "review-loop", at=repository).returncode == 1
+    shown = {step["id"]: step for step in json.loads(teamflow("status", "--json", at=repository).stdout)["steps"]}
+    assert shown["review"]["failure"] == "not_converged"
+    assert shown["announce"]["status"] == "skipped"
+    assert "40" in shown["review"]["outputs"]["findings"]
 
 
 def test_site_is_made_again_only_where_it_changed(repository: Path) -> None:

@@ -112,6 +112,7 @@ def test_every_view_tells_the_round(converged: World) -> None:
     assert "review goes back to draft, at most 5 rounds in all, until outputs.approved" in plan
 
 
+@pytest.mark.slow
 @proves(agent=["loop.max"])
 def test_a_review_that_never_converges(tmp_path: Path) -> None:
     project = Project(tmp_path, team(wanted=100, most=3), files={"draft.yaml": WRITES}, git=True)
@@ -130,6 +131,7 @@ def test_a_review_that_never_converges(tmp_path: Path) -> None:
     assert len(project.status().step("review")["attempts"]) == 6
 
 
+@pytest.mark.slow
 def test_a_loop_of_one_round_only_judges(tmp_path: Path) -> None:
     project = Project(tmp_path, team(most=1), files={"draft.yaml": WRITES})
     project.run().expect(1)
@@ -137,6 +139,7 @@ def test_a_loop_of_one_round_only_judges(tmp_path: Path) -> None:
     assert len(project.status().step("draft")["attempts"]) == 1
 
 
+@pytest.mark.slow
 def test_two_rounds_that_change_nothing_end_it(tmp_path: Path) -> None:
     project = Project(tmp_path, team(most=50), files={"draft.yaml": WRITES_TWICE}, git=True)
     project.run().expect(1)
@@ -146,6 +149,7 @@ def test_two_rounds_that_change_nothing_end_it(tmp_path: Path) -> None:
     assert len(shown.step("draft")["attempts"]) == 4, "round 2 changed something, rounds 3 and 4 did not"
 
 
+@pytest.mark.slow
 def test_what_nobody_knows_to_be_unchanged_goes_on(tmp_path: Path) -> None:
     """Outside git, without globs, of an agent whose words nobody reads: it may well have changed something."""
     quiet = team(wanted=4, most=6).replace("outputs: {asked: agents.draft.text, words", "outputs: {words")
@@ -174,6 +178,7 @@ agents:
 """
 
 
+@pytest.mark.slow
 def test_only_the_matching_instance_is_reworked(tmp_path: Path) -> None:
     project = Project(tmp_path, PAIRS)
     project.run().expect(0)
@@ -207,6 +212,7 @@ outputs: {asked: agents.draft.text}
 """
 
 
+@pytest.mark.slow
 def test_feedback_is_a_name_in_templates_and_then_not_appended(tmp_path: Path) -> None:
     team = NAMED.replace(" and matrix is defined", "")
     project = Project(tmp_path, team, files={"s.yaml": "- echo: prompt\n"})

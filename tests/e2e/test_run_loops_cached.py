@@ -40,6 +40,7 @@ def ran(project: Project) -> dict[str, int]:
     return {name: len(step["attempts"]) for name, step in project.status().steps.items()}
 
 
+@pytest.mark.slow
 def test_the_last_round_is_what_a_later_run_finds(tmp_path: Path) -> None:
     project = Project(tmp_path, TEAM, files=FILES)
     project.run().expect(0)

@@ -158,7 +158,7 @@ def goes_on(plan: Plan, data: st.DataObject) -> None:
     assert complaints(again) == []
 
 
-FEW = settings(deadline=None, max_examples=15)
+FEW = settings(deadline=None, max_examples=8)
 MANY = settings(deadline=None, max_examples=500)
 ANY = given(plan=looped(), parallel=st.integers(1, 4), fail_fast=st.booleans(), meddle=st.booleans(), data=st.data())
 CALM = given(plan=looped(), data=st.data())
