@@ -153,12 +153,10 @@ def _step(state: RunState, known: StepState, now: Now, rounds: Rounds) -> Event 
         return StepEnded(step.id, "skipped", step.skip, own=True)
     if known.status is Status.QUEUED:
         # Its dependencies held when it was queued; one that has run again since changes nothing for a retry.
-        return None
+        return _condition(state, known) if step.condition and not known.admitted else None
     on = [(edge, state.steps[edge.on]) for edge in step.edges]
     if all(d.status in ENDED for _, d in on) and not all(holds(e, d) for e, d in on):
         return StepEnded(step.id, "skipped", known.broken or "")
-    if known.status is Status.QUEUED and step.condition and not known.admitted:
-        return _condition(state, known)
     return None
 
 
