@@ -286,9 +286,8 @@ def _next_start(state: RunState, runner: RunnerStarted) -> AttemptStarted | None
     if best is None:
         return None
     known = state.steps[best[2]]
-    return AttemptStarted(
-        best[2], len(known.attempts) + 1, known.next_cause, known.next_continues, known.reason if known.attempts else ""
-    )
+    reason = known.reason if known.next_cause != "first" else ""
+    return AttemptStarted(best[2], len(known.attempts) + 1, known.next_cause, known.next_continues, reason)
 
 
 def _end(state: RunState, runner: RunnerStarted, run: Mapping[str, Json]) -> list[Event]:

@@ -58,7 +58,7 @@ def _fault(scope: Scope, reference: Reference, name: str | None, agent: Agent | 
         case "run":
             return _listed(scope, parts, RUN, "key of run")
         case "feedback":
-            return _listed(scope, parts, FEEDBACK, "key of feedback")
+            return _feedback_fault(scope, parts)
     return _FINE
 
 
@@ -74,6 +74,17 @@ def _listed(scope: Scope, parts: tuple[str, ...], known: Mapping[str, object] | 
         return _FINE
     names = ", ".join(sorted(known))
     return f'there is no {what} "{parts[1]}"', scope.suggest(parts[1], known, otherwise=f"There is {names or 'none'}.")
+
+
+def _feedback_fault(scope: Scope, parts: tuple[str, ...]) -> Fault:
+    """Of what a loop sends back; what a pull request sends back declares no outputs."""
+    if len(parts) < 3 or parts[1] != "outputs":
+        return _listed(scope, parts, FEEDBACK, "key of feedback")
+    loops = [agent for agent in scope.team.agents.values() if scope.setting(agent, "loop") is not None]
+    declared = {name for agent in loops for name in scope.merged(agent, "outputs")}
+    if parts[2] in declared:
+        return _FINE
+    return f'no agent with a loop declares an output "{parts[2]}"', scope.suggest(parts[2], declared)
 
 
 def _input_fault(scope: Scope, parts: tuple[str, ...]) -> Fault:

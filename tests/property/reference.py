@@ -71,7 +71,7 @@ def slow_decide(state: RunState, now: Now, rounds: Rounds | None = None) -> list
             for known in startable:
                 limit = state.plan.limits.engines.get(known.step.engine)
                 if limit is None or sum(r.step.engine == known.step.engine for r in running) < limit:
-                    reason = known.reason if known.attempts else ""
+                    reason = known.reason if known.next_cause != "first" else ""
                     number = len(known.attempts) + 1
                     return [AttemptStarted(known.step.id, number, known.next_cause, known.next_continues, reason)]
     waiting_only = all(k.status in (*ENDED, Status.WAITING, Status.PENDING) for k in steps)

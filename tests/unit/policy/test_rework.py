@@ -315,7 +315,7 @@ def test_a_cached_step_is_reworked_as_its_first_attempt() -> None:
     assert (build.next_cause, build.next_continues, build.admitted, build.reworking) == ("rework", None, False, True)
     run.record(Admitted("build", "k", build.reason))
     start = decide(run.state, ["build"], NOW).events
-    assert start == (AttemptStarted("build", 1, "rework"),)
+    assert start == (AttemptStarted("build", 1, "rework", None, "for review, round 2 of 3"),)
 
 
 def test_a_session_goes_on_from_the_last_attempt_that_came_to_its_end() -> None:

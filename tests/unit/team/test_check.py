@@ -27,6 +27,10 @@ WRONG = {
     ],
     "unknown-reference": [
         "  a: {prompt: '{{ inputs.nope }}'}\n",
+        "  a: {prompt: '{{ feedback.reason }}', outputs: {ok: boolean},\n"
+        "   loop: {until: outputs.ok, max: 2, rework: b}}\n",
+        "  a: {prompt: '{{ feedback.outputs.okay }}', outputs: {ok: boolean},\n"
+        "   loop: {until: outputs.ok, max: 2, rework: b}}\n",
         "  a: {prompt: '{{ agents.nobody.text }}'}\n",
         "  a: {prompt: '{{ agents.b.outputs.nope }}'}\n",
         "  a: {prompt: '{{ agents.b.outputs.word.deeper }}'}\n",
@@ -208,6 +212,9 @@ RIGHT = [
         " and text", ""
     ),
     "  h: {start: never, prompt: '{{ task }} {{ feedback.text }}'}\n  a: {prompt: x, subagents: [h]}\n",
+    "  a: {prompt: '{{ feedback.outputs.ok }} {{ feedback.from }}', outputs: {ok: boolean},\n"
+    "   loop: {until: outputs.ok, max: 2, rework: b}}\n",
+    "  a: {command: x, verify: y, skip_if_verified: true, outputs: {f: {file: f}}}\n",
     "  a: {ask: Go?, timeout: 2d}\n",
     "  a: {ask: Which?, options: [x, y], default: x, timeout: 1h}\n",
     "  a: {prompt: x, engine: [claude/opus, codex]}\n",
