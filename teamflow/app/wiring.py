@@ -113,9 +113,8 @@ async def run_to_end(
                 meanwhile.enter_context(watched(watch, session, loop, root=wired.root))
             ended = await executor.run(begin, first, until=until)
     finally:
-        saved = running.run_in_executor(loop.pool, prober.close)
-        await asyncio.to_thread(loop.writer.close, timeout=1.0 if executor.abandoned else 10.0)
-        await saved
+        closed = asyncio.to_thread(loop.writer.close, timeout=1.0 if executor.abandoned else 10.0)
+        await asyncio.gather(running.run_in_executor(loop.pool, prober.close), closed)
         loop.pool.shutdown()
     executor.durable(loop.writer.durable)
     if ended is not None:
@@ -163,7 +162,6 @@ def _loop(
         redactor=Redactor(wired.hidden),
     )
     bridge.executor = executor
-    running.set_exception_handler(lambda loop, context: _broken(loop, context, executor))
     return Loop(executor, attempts, prober, store, writer, bridge, screen, pool)
 
 
@@ -172,6 +170,7 @@ def _listening(loop: asyncio.AbstractEventLoop, database: Database, wired: Wired
     """Signals of this process and requests of others reach the executor meanwhile."""
     requests = Requests(database, wired.number, executor, answered=executor.state.answered)
     wake = WakeSocket.bind(database.layout, wired.number, env=wired.environ)
+    loop.set_exception_handler(lambda loop, context: _broken(loop, context, executor))
     _handle_signals(loop, executor)
     requests.follow(loop, wake)
     try:

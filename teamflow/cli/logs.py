@@ -13,6 +13,7 @@ from teamflow.app.outputs import AttemptOutput
 from teamflow.cli.opened import opened
 from teamflow.cli.output import out, say
 from teamflow.cli.verb import VerbCommand, check_step, run_option
+from teamflow.core.plan import ASK
 from teamflow.core.state import AttemptState, StepState
 from teamflow.views.json import json_text
 from teamflow.views.logs import OutputLines, prefix
@@ -49,6 +50,9 @@ def logs(
     with opened(number) as inspected:
         if step is not None:
             check_step(step, inspected.state.steps)
+            if inspected.state.steps[step].step.kind == ASK:
+                say(f"{step} asks people, and prints nothing: `teamflow why {step}` says what came of it")
+                return
         form = "json" if as_json else "lines" if step is None else "plain"
         reading = Reading(inspected, step, attempt=attempt, offset=offset, begun=begun, form=form)
         reading.take_in()

@@ -46,6 +46,7 @@ def question_answered(state: RunState, record: Record, event: QuestionAnswered) 
     question.by = event.by
     question.note = event.note
     close(state, question)
+    state.answers[question.number] = question
     if question.own and known.live is not None:
         known.live.ended = record.at
         known.live.outcome = outcome = outcome_of(question)

@@ -118,9 +118,10 @@ def _unready(state: RunState, known: StepState) -> None:
 
 def asking_dependents(state: RunState, step_id: str) -> list[str]:
     """Steps with a question about what this one has done: it may be about to do it again."""
-    if not state.unanswered:
+    if not state.unanswered and not state.answers:
         return []
-    return [edge.on for edge in state.dependents[step_id] if state.steps[edge.on].question in state.unanswered]
+    asking = (state.steps[edge.on] for edge in state.dependents[step_id])
+    return [known.step.id for known in asking if known.question in state.unanswered or known.question in state.answers]
 
 
 def _admitted(state: RunState, record: Record, event: Admitted) -> list[str]:

@@ -58,7 +58,9 @@ def question_id(run: int, number: int) -> str:
 
 
 def withdraw(state: RunState, known: StepState, *, at: float, cause: str = "withdrawn") -> None:
-    """The open question about a step, if there is one, needs no answer any more; the attempt that it is ends."""
+    """The open question about a step, if there is one, needs no answer any more; the attempt that it is ends. An answer
+    that nobody has acted on holds no more."""
+    state.answers.pop(known.question or 0, None)
     question = state.unanswered.get(known.question or 0)
     if question is not None:
         question.withdrawn = True

@@ -352,6 +352,8 @@ class RunState:
         self.questions: list[Question] = []
         """All of them; number 1 comes first."""
         self.unanswered: dict[int, Question] = {}
+        self.answers: dict[int, Question] = {}
+        """Questions that have an answer, while their step still waits."""
         self.deadlines: list[tuple[float, int]] = []
         """Heap of (mono, question); the head is an open one."""
         self.siblings: dict[str, list[str]] = {}

@@ -62,8 +62,8 @@ def allowed(state: RunState, known: StepState, *, about: str) -> bool:
     return question is not None and question.about == about and question.answer == GO_ON
 
 
-def after_question(state: RunState, known: StepState) -> Event | None:
-    """What follows for a step that waits for a person; None while nobody has answered."""
+def still_asks(state: RunState, known: StepState) -> Event | None:
+    """What ends the waiting of a step for a person without an answer, or although there is one; None: nothing."""
     question = newest(state, known)
     if known.waiting_on != "person" or question is None:
         return None
@@ -71,12 +71,24 @@ def after_question(state: RunState, known: StepState) -> Event | None:
     if question.open and state.stop is not None and state.stop.cause == "fail_fast":
         return StepEnded(step_id, "cancelled", state.stop.reason)
     why = known.stale or outdated(state, known)
-    if why:
-        return Reopened((step_id,), "revision", {step_id: why})
-    if question.answered is None:
-        return None
-    if question.own:
-        return _after_ask(known, question)
+    return Reopened((step_id,), "revision", {step_id: why}) if why else None
+
+
+def next_answer(state: RunState) -> Event | None:
+    """What an answer leads to; None while there is none. It has to wait while what it is about is looked up again."""
+    for number in sorted(state.answers):
+        question = state.questions[number - 1]
+        known = state.steps[question.step]
+        if not question.own:
+            return _after_holding(known, question)
+        if all(state.steps[edge.on].status in ENDED for edge in known.step.edges):
+            return _after_ask(known, question)
+    return None
+
+
+def _after_holding(known: StepState, question: Question) -> Event:
+    """Of a step that was held back."""
+    step_id = known.step.id
     if question.answer == GO_ON:
         return Reopened((step_id,), "resume", {step_id: f"{question.by} lets it go on"})
     reason = f"stopped by {question.by}{noted(question)}"

@@ -30,7 +30,7 @@ from teamflow.core.outcome import Failed, Stopped, Succeeded
 from teamflow.core.phases import VERIFIED, is_check
 from teamflow.core.plan import Json, Step
 from teamflow.core.state import ENDED, RunState, Status, StepState
-from teamflow.policy.asking import after_question, ask_step, times_up
+from teamflow.policy.asking import ask_step, next_answer, still_asks, times_up
 from teamflow.policy.context import step_context, team_context
 from teamflow.policy.expand import expanded
 from teamflow.policy.retry import Again, after_failure
@@ -102,7 +102,7 @@ def _next_for(state: RunState, known: StepState, now: Now, run: Mapping[str, Jso
         case Status.WAITING if known.cancelled_by is not None:
             return _cancelled(known)
         case Status.WAITING:
-            return after_question(state, known)
+            return still_asks(state, known)
         case _ if known.stale is not None and state.stop is None:
             return Reopened((known.step.id,), "revision", {known.step.id: known.stale})
         case _:
@@ -231,6 +231,8 @@ def _cancelled(known: StepState) -> StepEnded:
 
 
 def _next_for_run(state: RunState, runner: RunnerStarted, now: Now, run: Mapping[str, Json]) -> list[Event]:
+    if (answered := next_answer(state)) is not None:
+        return [answered]
     if state.stop is None:
         stop = _run_level_stop(state, runner, now)
         if stop is not None:

@@ -43,7 +43,7 @@ def _item_lines(item: Item, now: float, zone: tzinfo | None) -> list[str]:
     gone = "" if item.alive else ", no runner"
     head = f"{question_id(item.run, question.number)}  {question.step} of {item.team}: {question.about}"
     head += f", asked {ago} ago{_deadline(question, now, zone)}{gone}"
-    return [cell(head), *(f"  {line}" for line in _text_lines(question)), f"  {how(question, item.run)}"]
+    return [cell(head), *(f"  {line}".rstrip() for line in _text_lines(question)), f"  {how(question, item.run)}"]
 
 
 def asked_lines(question: Question, run: int, *, now: float, zone: tzinfo | None = None) -> list[str]:
@@ -51,7 +51,7 @@ def asked_lines(question: Question, run: int, *, now: float, zone: tzinfo | None
     step = cell(question.step)
     first, *more = _text_lines(question)
     head = f"{step}: asks {question_id(run, question.number)} ({question.about}{_deadline(question, now, zone)}): "
-    lines = [head + first, *(f"{step}:   {line}" for line in more)]
+    lines = [head + first, *(f"{step}:   {line}".rstrip() for line in more)]
     return [*lines, f"{step}: {how(question, run)}"] if question.open else lines
 
 

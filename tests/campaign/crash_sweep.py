@@ -59,7 +59,7 @@ def crash(kind: str, number: int, *, second: int = 0, level: str = "") -> Trial:
         except AssertionError as error:
             trial.wrong.append(f"{error}")
         if trial.wrong and not trial.over:
-            trial.wrong.append(_trace(project))
+            trial.wrong.append(trace(project))
     return trial
 
 
@@ -103,7 +103,8 @@ def _end(project: Project, trial: Trial, last: Done, expected: Mapping[str, str]
     return wrong + verdict.wrong
 
 
-def _trace(project: Project) -> str:
+def trace(project: Project) -> str:
+    """What is recorded and journalled of its first run."""
     records = "\n".join(f"    {record.seq} {record.event}"[:220] for record in project.records())
     journal = "\n".join(f"    {entry}"[:160] for entry in project.journal())
     return f"  records\n{records}\n  journal\n{journal}"

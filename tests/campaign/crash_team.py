@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from teamflow.policy.answering import Given
 from tests.e2e.tool import Project
 
 TEAM = """
@@ -109,6 +110,39 @@ REVISED = TEAM.replace("0.05", "0.06").replace("  bad:", "  new: {command: ./wor
 """The same with another command for `build` and a step more."""
 
 REVISED_EXPECTED: Mapping[str, str] = {**EXPECTED, "new": "succeeded"}
+
+
+ASKED = """
+limits: {max_parallel: 2}
+agents:
+  root: {command: ./work agent 0 && echo built}
+  kept: {command: ./work agent 0 && cp source.txt made.txt, reads: [source.txt], outputs: {made: {file: made.txt}}}
+  gate: {depends_on: [root, kept], ask: "Go on with {{ agents.root.text }}?"}
+  pick: {ask: Which?, options: [x, y]}
+  late: {ask: Anyone?, options: [a, b], default: b, timeout: 150ms}
+  side: {depends_on: [root], command: ./work agent 0 0.05}
+  after:
+    depends_on: [gate]
+    env: {SAID: "{{ agents.gate.text }} {{ agents.pick.text }} {{ agents.late.text }}"}
+    command: test "$SAID" = "fine x b" && ./work agent 0
+  end: {depends_on: [side, after], command: ./work agent 0}
+"""
+"""People are asked in the middle."""
+
+ASKED_EXPECTED: Mapping[str, str] = {
+    **dict.fromkeys(("root", "gate", "pick", "late", "side", "after", "end"), "succeeded"),
+    "kept": "succeeded|cached",
+}
+
+ANSWERS: Mapping[str, Given] = {
+    "gate": Given(0, "approve", "", "fine"),
+    "pick": Given(0, "answer", "x"),
+}
+"""What people say to it; nobody cares for `late`."""
+
+
+def asked(*, level: str = "") -> Project:
+    return Project(ASKED, level=level, files={"source.txt": "one\n"})
 
 
 def project(*, level: str = "", pace: float = 0.0) -> Project:

@@ -28,7 +28,7 @@ def section(title: str) -> str:
 def test_exit_codes() -> None:
     told = {int(code) for row in re.findall(r"(?m)^\| ([\d, ]+) \|", section("Exit codes")) for code in row.split(",")}
     used = {*EXIT_CODES.values(), USAGE, ENVIRONMENT, INTERNAL, INTERRUPTED, BROKEN_PIPE, 10, 143}
-    later = {5, 124}
+    later = {124}
     assert used - later == told
 
 
@@ -77,6 +77,15 @@ def test_json_of_other_verbs(project: Path) -> None:
     assert set(planned["steps"][0]) == fields("`plan --json`", "steps")
     assert set(json.loads(teamflow(project, "runs", "--json"))["runs"][0]) == fields("`runs --json`", "runs")
     assert set(json.loads(teamflow(project, "why", "a", "--json"))) - {"schema_version"} == fields("`why --json`")
+    (project / "gate.yaml").write_text("agents:\n  gate: {ask: Go?}\n", encoding="utf-8")
+    teamflow(project, "run", "gate", "--progress", "quiet")
+    asked = json.loads(teamflow(project, "inbox", "--json"))["items"][0]
+    assert set(asked) == fields("`inbox --json`", "items")
+    said = json.loads(teamflow(project, "approve", asked["id"], "--json"))
+    assert set(said) - {"schema_version"} == fields("`answer --json`, `approve --json`, `reject --json`")
+    shown = json.loads(teamflow(project, "status", "--json"))
+    assert set(shown["questions"][0]) == fields("its `questions[]`")
+    assert set(shown["steps"][0]["waits"]) == {"what", "on", "until", "detail", "question"}
     answer = json.loads(teamflow(project, "cancel", "--all", "--json"))
     assert set(answer) - {"schema_version"} == fields("`cancel --json`")
     config = json.loads(teamflow(project, "config", "--json"))

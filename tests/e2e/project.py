@@ -191,7 +191,9 @@ class Project:
 
     def why(self, step: str) -> str:
         with opened(None, root=str(self.root)) as inspected:
-            return why_line(inspected.state, step, inspected.records, now(), gone=inspected.gone)
+            return why_line(
+                inspected.state, step, inspected.records, now(), run=inspected.row.number, gone=inspected.gone
+            )
 
     def plan(self, *words: str) -> Any:
         return self.call("plan", "--json", *words).expect(0).json()

@@ -13,12 +13,16 @@ import pytest
 from teamflow.core.events import RunEnded
 from tests.campaign import crash_team
 from tests.campaign.checker import check
+from tests.campaign.crash_asked import crash_asked
 from tests.campaign.crash_sweep import Trial, crash, sampled, sweep
 from tests.campaign.random_kills import MOST_PER_RUN, Tally, campaign, percentile
 from tests.e2e.keeper_driver import levels
 
 BOUNDARIES = 320
 """About as many as a run of the team passes."""
+
+ASKING_MOST = 200
+"""More than a run that asks people passes."""
 
 
 def wrong(trials: Iterable[Trial]) -> list[str]:
@@ -54,6 +58,27 @@ def test_harder_crashes(kind: str) -> None:
     seed = random.SystemRandom().randrange(1 << 31)
     print(f"seed {seed}")
     assert wrong(sampled(kind, BOUNDARIES, samples=30, chance=random.Random(seed))) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", levels())
+def test_every_boundary_of_a_run_that_asks_people(level: str) -> None:
+    seed = random.SystemRandom().randrange(1 << 20)
+    print(f"seed {seed}")
+    for number in range(1, ASKING_MOST):
+        trial = crash_asked(number, seed=seed, level=level)
+        assert wrong([trial]) == []
+        if trial.over:
+            break
+    assert trial.over
+    assert number > 60
+
+
+@pytest.mark.slow
+def test_people_answer_while_runner_and_keeper_die() -> None:
+    seed = random.SystemRandom().randrange(1 << 20)
+    print(f"seed {seed}")
+    assert wrong(crash_asked(number, seed=seed, keeper=True) for number in range(4, 90, 7)) == []
 
 
 @pytest.mark.slow

@@ -156,6 +156,7 @@ class Project:
         self.level = level
         self._started: list[Running] = []
         self._terminals: list[Terminal] = []
+        self._ptys: tuple[int, ...] = ()
         self._count = 0
         self.write("team.yaml", team)
         self.write("work", WORK)
@@ -186,16 +187,20 @@ class Project:
             argv = ["/bin/sh", "-c", 'echo 0 > "$0/cgroup.procs"; exec "$@"', str(self.truth.path), *argv]
         return argv
 
-    def start(self, *words: str, env: Mapping[str, str] | None = None, session: bool = True) -> Running:
-        """teamflow with these words, without a terminal."""
+    def start(
+        self, *words: str, env: Mapping[str, str] | None = None, session: bool = True, attended: bool = False
+    ) -> Running:
+        """teamflow with these words, without a terminal; `attended`: one is its stdin, so people may be asked."""
         self._count += 1
         out, err = (self.home / "screens" / f"{self._count}.{name}" for name in ("out", "err"))
+        if attended and not self._ptys:
+            self._ptys = pty.openpty()
         with out.open("wb") as to, err.open("wb") as errors:
             process = subprocess.Popen(
                 self.argv(words),
                 cwd=self.root,
                 env={**self.environ, **(env or {})},
-                stdin=subprocess.DEVNULL,
+                stdin=self._ptys[1] if attended else subprocess.DEVNULL,
                 stdout=to,
                 stderr=errors,
                 start_new_session=session,
@@ -204,14 +209,14 @@ class Project:
         self._started.append(running)
         return running
 
-    def start_on_terminal(self, *words: str) -> Terminal:
+    def start_on_terminal(self, *words: str, env: Mapping[str, str] | None = None) -> Terminal:
         """teamflow in the foreground of a terminal of its own, 100 columns wide."""
         terminal, line = pty.openpty()
         fcntl.ioctl(line, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
         process = subprocess.Popen(
             self.argv(words),
             cwd=self.root,
-            env={**self.environ, "TERM": "xterm"},
+            env={**self.environ, "TERM": "xterm", **(env or {})},
             preexec_fn=lambda: os.login_tty(line),
         )
         os.close(line)
@@ -265,6 +270,15 @@ class Project:
         assert done.code == 0, done
         shown: dict[str, Any] = json.loads(done.out)
         return shown
+
+    def asked(self, run: int = 1) -> dict[str, int]:
+        """Step → number of its open question."""
+        if not os.path.exists(self.layout.database):
+            return {}
+        with self._open() as database:
+            if database.run(run) is None:
+                return {}
+            return {question.step: number for number, question in read_state(database, run)[0].unanswered.items()}
 
     def statuses(self, run: int = 1) -> dict[str, str]:
         return {step_id: known.status.value for step_id, known in self.state(run)[0].steps.items()}
@@ -343,6 +357,9 @@ class Project:
         for running in self._started:
             if running.process.poll() is None:
                 running.kill()
+        for descriptor in self._ptys:
+            os.close(descriptor)
+        self._ptys = ()
         if self.truth is not None:
             self.truth.close()
         else:

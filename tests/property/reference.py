@@ -50,6 +50,13 @@ def slow_decide(state: RunState, now: Now, rounds: Rounds | None = None) -> list
         return events
     running = [known for known in steps if known.live is not None and known.status is Status.RUNNING]
     assert state.runner is not None
+    for question in state.questions:
+        known = state.steps[question.step]
+        mine = max(q.number for q in state.questions if q.step == question.step)
+        waits = known.status is Status.WAITING and known.waiting_on == "person" and question.number == mine
+        stands = all(state.steps[edge.on].status in ENDED for edge in known.step.edges)
+        if waits and stands and question.answered is not None:
+            return [_after_answer(question)]
     if state.stop is None:
         bad = [k for k in steps if k.status is Status.FAILED and not k.step.continue_on_error]
         undone = [k for k in steps if k.status not in ENDED]
@@ -95,7 +102,7 @@ def _asked(known: StepState, now: Now) -> QuestionAsked:
     return asked._replace(boot=now.boot, mono=now.mono + step.timeout, deadline=now.wall + step.timeout)
 
 
-def _after_question(state: RunState, known: StepState) -> Event | None:
+def _still_asks(state: RunState, known: StepState) -> Event | None:
     mine = [question for question in state.questions if question.step == known.step.id]
     if known.waiting_on != "person" or not mine:
         return None
@@ -107,8 +114,11 @@ def _after_question(state: RunState, known: StepState) -> Event | None:
         begun = on.attempts and on.status not in ENDED
         if begun and (on.admitted or on.attempts[-1].outcome is None):
             return Reopened((step_id,), "revision", {step_id: f"{edge.on} runs again"})
-    if question.answered is None:
-        return None
+    return None
+
+
+def _after_answer(question: Question) -> StepEnded:
+    step_id = question.step
     note = f": {question.note}" if question.note else ""
     match question.answer:
         case None:
@@ -146,7 +156,7 @@ def _step(state: RunState, known: StepState, now: Now, rounds: Rounds) -> Event 
     if known.status is Status.RUNNING:
         return _after(state, known, now, rounds)
     if known.status is Status.WAITING:
-        return _after_question(state, known)
+        return _still_asks(state, known)
     if state.stop is not None:
         return StepEnded(step.id, "cancelled", state.stop.reason) if state.stop.cause == "fail_fast" else None
     if step.skip:

@@ -175,6 +175,9 @@ class World:
         for number, question in self.state.unanswered.items():
             known = self.state.steps[question.step]
             assert (known.question, known.status, known.live is not None) == (number, Status.WAITING, True)
+        for number, question in self.state.answers.items():
+            known = self.state.steps[question.step]
+            assert (known.question, known.status, known.waiting_on) == (number, Status.WAITING, "person")
         for known in self.state.steps.values():
             if known.step.kind == "ask":
                 outcomes = [a.outcome for a in known.attempts]

@@ -1,4 +1,4 @@
-"""Some runs as every view shows them; `UPDATE_GOLDEN=1` writes what is shown anew."""
+"""Runs as every view shows them; `UPDATE_GOLDEN=1` writes what is shown anew."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from teamflow.views.summary import summary
 from teamflow.views.text import status_text
 from teamflow.views.why import why
 from tests.unit.views.stories import (
+    ANSWERED,
+    ASKED,
     BUSY,
     FAILED,
     HEADER,
@@ -26,6 +28,7 @@ from tests.unit.views.stories import (
     LOOPED,
     NOT_CONVERGED,
     ORPHAN,
+    asking_plan,
     busy_plan,
     later,
     loop_plan,
@@ -44,15 +47,24 @@ HERE = Path(__file__).parent
         ("interrupted", INTERRUPTED, ORPHAN),
         ("looped", LOOPED, HEADER),
         ("not-converged", NOT_CONVERGED, ORPHAN),
+        ("asked", ASKED, HEADER),
+        ("answered", ANSWERED, ORPHAN),
     ],
 )
 def test_every_view(name: str, events: Sequence[Event], header: RunHeader) -> None:
-    state, log = told(loop_plan() if events[: len(LOOPED)] == LOOPED else busy_plan(), events)
+    plan = busy_plan()
+    if events[: len(LOOPED)] == LOOPED:
+        plan = loop_plan()
+    elif events[: len(ASKED)] == ASKED:
+        plan = asking_plan()
+    state, log = told(plan, events)
     now = later(log)
-    printer = PlainPrinter(header, tail=lambda step, attempt: f"assert {step}\nE  no\x1b[31m\n")
+    printer = PlainPrinter(header, tail=lambda step, attempt: f"assert {step}\nE  no\x1b[31m\n", zone=UTC)
     parts = {
         "status": status_text(state, header, now, columns=100, last_line=lambda s, a: "tests pass", zone=UTC),
-        "why": "".join(f"{why(state, s, log, now, gone=header.gone, zone=UTC)}\n" for s in state.steps),
+        "why": "".join(
+            f"{why(state, s, log, now, run=header.number, gone=header.gone, zone=UTC)}\n" for s in state.steps
+        ),
         "plain": "".join(f"{line}\n" for line in printer.records(log, state)),
         "summary": "".join(f"{line}\n" for line in summary(state, header, now, zone=UTC)),
         "junit": junit_xml(state, header, now, tail=lambda step, attempt: "<last> & line"),

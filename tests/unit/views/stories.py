@@ -16,6 +16,8 @@ from teamflow.core.events import (
     Now,
     PhaseEnded,
     ProgressReported,
+    QuestionAnswered,
+    QuestionAsked,
     Record,
     Reopened,
     RetryScheduled,
@@ -28,7 +30,7 @@ from teamflow.core.events import (
 from teamflow.core.fold import fold
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Stopped, Succeeded, Usage
 from teamflow.core.phases import VERIFIED
-from teamflow.core.plan import Command, Limits, Loop, Plan
+from teamflow.core.plan import Ask, Command, Limits, Loop, Plan
 from teamflow.core.state import RunState
 from teamflow.views.header import RunHeader, Runner
 from tests.fakes.plans import make_plan, make_step
@@ -182,6 +184,44 @@ INTERRUPTED: list[Event] = [
     StepWaiting("build/api", "pause", "interrupt", "interrupted (SIGINT)"),
     RunEnded("interrupted", "interrupted", {}, "interrupted by SIGINT"),
 ]
+
+
+def asking_plan() -> Plan:
+    question = Ask(("staging", "to production"), "staging")
+    return make_plan(
+        [
+            make_step("build"),
+            make_step("gate", needs=["build"], kind="ask", engine="ask", prompt="Ship it?", ask=Ask()),
+            make_step("where", kind="ask", engine="ask", prompt="Where to?", ask=question, timeout=3600.0),
+            make_step("who", kind="ask", engine="ask", prompt="Who?", ask=Ask(("you", "me")), timeout=60.0),
+            make_step("no", kind="ask", engine="ask", prompt="Yes?", ask=Ask(), continue_on_error=True),
+            make_step("ship", needs=["gate", "where"]),
+        ]
+    )
+
+
+ASKED: list[Event] = [
+    RunnerStarted("boot", 4711, 3),
+    AttemptStarted("build", 1, "first"),
+    QuestionAsked(
+        "where", "question", "Where to?\n\nThere is no way back.", ("staging", "to production"), "staging",
+        "boot", 3700.0, BEGIN + 3600.0,
+    ),
+    QuestionAsked("who", "question", "Who?", ("you", "me"), None, "boot", 160.0, BEGIN + 60.0),
+    QuestionAsked("no", "approval", "Yes?"),
+    QuestionAnswered(3, "reject", "ana@box", "never\nand not then"),
+    StepEnded("no", "failed", "rejected by ana@box: never …"),
+    AttemptEnded("build", 1, Succeeded()),
+    StepEnded("build", "succeeded", ""),
+    QuestionAsked("gate", "approval", "Ship it?"),
+    QuestionAnswered(2, None, "timeout"),
+    StepEnded("who", "failed", "nobody answered in time"),
+]  # fmt: skip
+"""Of four questions two are open."""
+
+NOBODY: list[Event] = [*ASKED, RunEnded("waiting", "needs_person", {}, "2 questions are open: where, gate")]
+ANSWERED: list[Event] = [*NOBODY, QuestionAnswered(4, "approve", "ana@box", "after lunch")]
+"""While nobody works on the run."""
 
 ADMITTED: list[Event] = [
     RunnerStarted("boot", 1, 1),

@@ -18,6 +18,8 @@ from teamflow.core.events import (
     Event,
     Hit,
     Now,
+    QuestionAnswered,
+    QuestionAsked,
     Record,
     Reopened,
     RetryScheduled,
@@ -27,6 +29,7 @@ from teamflow.core.events import (
     StopRequested,
 )
 from teamflow.core.outcome import Failed, FailureClass, Succeeded, Usage
+from teamflow.core.plan import Ask
 from teamflow.core.state import RunState
 from teamflow.views.figures import run_cost
 from teamflow.views.header import RunHeader
@@ -34,6 +37,7 @@ from teamflow.views.json import run_object
 from teamflow.views.junit import junit_xml
 from teamflow.views.live import live_table
 from teamflow.views.plain import PlainPrinter
+from teamflow.views.questions import Item, inbox_text, notification
 from teamflow.views.runs import RunLine, run_line_object, runs_text
 from teamflow.views.summary import next_commands, summary
 from teamflow.views.text import run_status, status_text, step_row, table
@@ -61,7 +65,12 @@ HOSTILE = "\x1b]0;owned\x07\x1b[2Jx\u202e\r\n\x00漢"
 
 def hostile_story() -> tuple[RunState, list[Record], RunHeader]:
     plan = make_plan(
-        [make_step(f"a{HOSTILE}", engine=HOSTILE, kind="prompt", target=HOSTILE, model=HOSTILE), make_step("b")]
+        [
+            make_step(f"a{HOSTILE}", engine=HOSTILE, kind="prompt", target=HOSTILE, model=HOSTILE),
+            make_step("b"),
+            make_step(f"c{HOSTILE}", kind="ask", engine="ask", ask=Ask((HOSTILE, "x"), HOSTILE)),
+            make_step(f"d{HOSTILE}", kind="ask", engine="ask", ask=Ask()),
+        ]
     )
     name = f"a{HOSTILE}"
     events: list[Event] = [
@@ -70,6 +79,9 @@ def hostile_story() -> tuple[RunState, list[Record], RunHeader]:
         AttemptEnded(name, 1, Failed(FailureClass.EXIT, HOSTILE, usage=Usage(1, 2, 3.0)), note=HOSTILE),
         StepEnded(name, "failed", HOSTILE),
         Cached({"b": Hit("k", HOSTILE)}),
+        QuestionAsked(f"c{HOSTILE}", "question", f"{HOSTILE}\n{HOSTILE}", (HOSTILE, "x"), HOSTILE),
+        QuestionAsked(f"d{HOSTILE}", "approval", HOSTILE),
+        QuestionAnswered(2, "reject", HOSTILE, HOSTILE),
         RunEnded("failed", "step_failed", {HOSTILE: HOSTILE}, HOSTILE),
     ]
     state, log = told(plan, events)
@@ -85,6 +97,10 @@ def every_text(state: RunState, log: list[Record], header: RunHeader, now: Now) 
         *printer.output("a", HOSTILE.encode()),
         *(why(state, step, log, now) for step in state.steps),
         junit_xml(state, header, now, tail=lambda step, attempt: HOSTILE),
+        inbox_text([Item(header.number, header.team, False, question) for question in state.questions], now=now.wall),
+        notification(state.questions[:1], header.number),
+        notification(state.questions, header.number),
+        *live_table(state, header, now, lines=9).asked,
     ]
 
 
@@ -105,10 +121,11 @@ def test_no_line_of_the_table_is_wider_than_the_terminal(columns: int) -> None:
     assert all(width(line) <= columns for line in table(rows, columns=columns))
 
 
-@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40))
-def test_a_summary_has_at_most_fifteen_lines(failed: int, waiting: int, fine: int) -> None:
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40), st.integers(0, 9))
+def test_a_summary_has_at_most_fifteen_lines(failed: int, waiting: int, fine: int, asking: int) -> None:
     names = [*(f"f{n}" for n in range(failed)), *(f"w{n}" for n in range(waiting)), *(f"s{n}" for n in range(fine))]
-    state, _ = told(make_plan([make_step(name) for name in names]), [RunnerStarted("boot", 1, 99)])
+    asks = [make_step(f"q{n}", kind="ask", engine="ask", ask=Ask()) for n in range(asking)]
+    state, _ = told(make_plan([*(make_step(name) for name in names), *asks]), [RunnerStarted("boot", 1, 99)])
     log = records([RunnerStarted("boot", 1, 99)])
     from teamflow.core.fold import apply
 
@@ -128,6 +145,8 @@ def test_a_summary_has_at_most_fifteen_lines(failed: int, waiting: int, fine: in
                 take(StepEnded(name, "failed", "no " * 200))
             else:
                 take(RetryScheduled(name, "retry", 9.0, "boot", 1e6, "attempt 2/2: no"))
+    for step in asks:
+        take(QuestionAsked(step.id, "question", "why " * 200, ("because", "of that")))
     if not waiting:
         take(RunEnded("succeeded", "ok", {f"o{n}": "x" * 500 for n in range(7)}))
     lines = summary(state, HEADER, later(log))
