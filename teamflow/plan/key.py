@@ -73,7 +73,7 @@ class KeyParts(NamedTuple):
 
 
 def is_deferred(step: Step) -> bool:
-    """Whether `step.key` is not the whole definition: something in it waits for results of dependencies."""
+    """Whether the key cannot be known from the plan: something in it waits for results of dependencies."""
     command = step.command
     return (
         _deferred(step.prompt)
@@ -81,6 +81,7 @@ def is_deferred(step: Step) -> bool:
         or any(_deferred(value) for _, value in step.env)
         or any(_deferred(file.path) for file in step.outputs.files)
         or any(map(_deferred, step.writes))
+        or any(map(_deferred, step.reads or ()))
     )
 
 

@@ -37,6 +37,7 @@ class Keys:
             command=command,
             env=tuple((name, rendering.text(value, key=f"env.{name}")) for name, value in step.env),
             outputs=step.outputs._replace(files=files),
+            reads=None if step.reads is None else tuple(rendering.text(value, key="reads") for value in step.reads),
             writes=tuple(rendering.text(value, key="writes") for value in step.writes),
         )
 

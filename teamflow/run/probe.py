@@ -57,7 +57,7 @@ class Prober:
         self._pool: Pool | None = None
         self._use_cache = use_cache
         self._force = force
-        self._parts: dict[str, KeyParts] = {}
+        self._started: dict[str, _Asked] = {}
 
     # -- before the run --------------------------------------------------------------------------------------
 
@@ -168,14 +168,15 @@ class Prober:
             definition = step.key if rendered is step else definition_key(rendered)
             parts = self._keys.parts(rendered, definition, self._keys.upstream(step))
         except (ReadsChanged, BriefError) as error:
-            self._parts.pop(step.id, None)
+            self._started.pop(step.id, None)
             return Admitted(step.id, None, f"no key: {error}")
         return _Asked(step, rendered, parts, parts.digest())
 
     def _admitted(self, asked: _Asked, why: str) -> Admitted:
         """It will run. What its definition was made of is only worth digesting now, for who asks what changed."""
         step, key = asked.step, asked.key
-        parts = self._parts[step.id] = asked.parts._replace(aspects=aspects(asked.rendered))
+        parts = asked.parts._replace(aspects=aspects(asked.rendered))
+        self._started[step.id] = asked._replace(parts=parts)
         known = self._state.steps[step.id]
         if known.reworking:
             return Admitted(step.id, key, known.reason)
@@ -232,7 +233,8 @@ class Prober:
             if isinstance(one, Admitted):
                 found[step_id] = ("", one.reason)
             elif one is not None:
-                before = self._parts.get(step_id) or self._results.last_parts(step_id)
+                started = self._started.get(step_id)
+                before = started.parts if started is not None else self._results.last_parts(step_id)
                 found[step_id] = (one.key, "" if before is None else difference(before, one.parts))
         return found
 
@@ -281,10 +283,10 @@ class Prober:
 
     def keep(self, known: StepState, attempt: int, outcome: Succeeded) -> tuple[str | None, str]:
         """Stores the result under its key; (None, why) when what the step reads was changed under it."""
-        step = known.step
-        parts = self._parts.get(step.id) or self._parts_again(known)
-        if parts is None:
+        started = self._started.get(known.step.id) or self._asked_again(known)
+        if started is None:
             return None, "not cached: what it read when it began is not known any more"
+        step, parts = started.rendered, started.parts
         try:
             self._reads.look_again()
             after = self._reads.digests(None if step.reads is None else [str(p) for p in step.reads])
@@ -304,7 +306,7 @@ class Prober:
         self._results.store(key, entry, parts=parts, step=step.id, root=self._root)
         return key, ""
 
-    def _parts_again(self, known: StepState) -> KeyParts | None:
+    def _asked_again(self, known: StepState) -> _Asked | None:
         """For an attempt that another runner began: what its key was made of, if that is still so."""
         if known.key is None:
             return None
@@ -312,7 +314,7 @@ class Prober:
         asked = self._ask(known.step)
         if isinstance(asked, Admitted) or asked.key != known.key:
             return None
-        return asked.parts._replace(aspects=aspects(asked.rendered))
+        return asked._replace(parts=asked.parts._replace(aspects=aspects(asked.rendered)))
 
 
 def _levels(state: RunState) -> Iterable[list[Step]]:

@@ -161,6 +161,21 @@ agents:
     assert ran(project) == set(), "what it makes itself is its own"
 
 
+def test_reads_that_only_a_run_can_render_count(tmp_path: Path) -> None:
+    team = """
+agents:
+  where: {command: "echo src"}
+  use: {command: [cat, src/x], reads: ["{{ agents.where.text }}/**"]}
+"""
+    project = Project(tmp_path, team, files={"src/x": "1\n"})
+    assert ran(project) == {"where", "use"}
+    assert project.status().step("use")["key"] is not None
+    assert ran(project, "--new") == {"where"}
+    project.write("src/x", "2\n")
+    assert ran(project, "--new") == {"where", "use"}
+    assert "src/x changed" in project.why("use")
+
+
 @pytest.mark.slow
 def test_no_cache_and_force(tmp_path: Path) -> None:
     project = Project(tmp_path, CHAIN, files=SOURCES)

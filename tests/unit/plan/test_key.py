@@ -110,6 +110,7 @@ def test_deferred_parts_count_by_value_once_rendered() -> None:
         STEP._replace(command=Command(None, ("a", Deferred("x")))),
         STEP._replace(outputs=Outputs((OutputFile("a", Deferred("x")),))),
         STEP._replace(writes=(Deferred("x"),)),
+        STEP._replace(reads=("y", Deferred("x"))),
     ],
 )
 def test_every_deferred_part_of_a_definition_is_seen(deferred: Step) -> None:
