@@ -54,6 +54,18 @@ RUN: Final = (
         "plan",
     ),
     Code(
+        "overlapping-writes",
+        "two steps that may run at once may write the same file",
+        "Neither step waits for the other, and what they declare under writes meets in the file that is named, so what "
+        "becomes of it would depend on which is faster. Put depends_on between them, or let them write files of their "
+        "own; instances of a matrix have what tells them apart in their writes. It counts what is declared: not "
+        "whether an if leaves one out, nor where the steps work.",
+        "agents:\n  api: {command: make api, writes: [src/**]}\n  docs: {command: make docs, writes: [src/**/*.md]}\n",
+        "agents:\n  api: {command: make api, writes: [src/**]}\n"
+        "  docs: {command: make docs, writes: [src/**/*.md], depends_on: [api]}\n",
+        "plan",
+    ),
+    Code(
         "result-missing",
         "a selected step needs results that are not there",
         "A step that is run alone takes the results of what it depends on from the run that goes on. The one that "

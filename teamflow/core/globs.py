@@ -9,7 +9,7 @@ before it gave. Everything is relative to the root and stays in it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 ANY_DEPTH: Final = "**"
@@ -32,6 +32,16 @@ class Glob(NamedTuple):
     def literal(self) -> str | None:
         """The path that it names, where it has no wildcard."""
         return None if any(is_wild(segment) for segment in self.segments) else "/".join(self.segments)
+
+
+class Characters(NamedTuple):
+    """A set of characters, from first to last of each range; `negated`: all others. `/` is never one of them."""
+
+    ranges: tuple[tuple[str, str], ...]
+    negated: bool = False
+
+
+ANY_CHARACTER: Final = Characters((), negated=True)
 
 
 def is_wild(segment: str) -> bool:
@@ -77,6 +87,15 @@ def path_matcher(glob: Glob) -> re.Pattern[str]:
     return re.compile(_in_order(groups, r"(?:[^/]+/)") + _tail(glob) + r"\Z", re.DOTALL)
 
 
+def covers(patterns: Iterable[str], path: str) -> bool:
+    """Whether a list of patterns stands for the file at a relative path."""
+    inside = False
+    for glob in map(parse, patterns):
+        if inside == glob.negated and path_matcher(glob).match(path):
+            inside = not glob.negated
+    return inside
+
+
 def _tail(glob: Glob) -> str:
     if not glob.segments:
         return ".+"
@@ -101,30 +120,39 @@ def _in_order(parts: list[str], between: str) -> str:
 
 def _translate(segment: str) -> str:
     parts: list[str] = [""]
+    for part in name_parts(segment):
+        if part is None:
+            parts.append("")
+        else:
+            parts[-1] += _regex(part)
+    return _in_order(parts, "[^/]")
+
+
+def name_parts(segment: str) -> Iterator[Characters | None]:
+    """What one segment (not ANY_DEPTH) asks of a name, character by character; None for `*`: any number of any."""
     index = 0
     while index < len(segment):
         char = segment[index]
         index += 1
         if char == "*":
-            parts.append("")
+            yield None
         elif char == "?":
-            parts[-1] += "[^/]"
+            yield ANY_CHARACTER
         elif char == "[":
             end = segment.find("]", index + 1 + (segment[index : index + 1] == "!"))
             if end < 0:
-                parts[-1] += r"\["
+                yield Characters((("[", "["),))
                 continue
-            parts[-1] += _character_set(segment[index:end])
+            yield _character_set(segment[index:end])
             index = end + 1
         else:
-            parts[-1] += re.escape(char)
-    return _in_order(parts, "[^/]")
+            yield Characters(((char, char),))
 
 
-def _character_set(body: str) -> str:
+def _character_set(body: str) -> Characters:
     negated = body.startswith("!")
     body = body[negated:]
-    parts: list[str] = []
+    ranges: list[tuple[str, str]] = []
     index = 0
     while index < len(body):
         low, high = body[index], body[index]
@@ -133,10 +161,18 @@ def _character_set(body: str) -> str:
             index += 2
         index += 1
         if low <= high:
-            parts.append(re.escape(low) if low == high else f"{re.escape(low)}-{re.escape(high)}")
-    if not parts:
+            ranges.append((low, high))
+    return Characters(tuple(ranges), negated)
+
+
+def _regex(characters: Characters) -> str:
+    ranges, negated = characters
+    if not ranges:
         return "[^/]" if negated else r"(?!)"
-    return f"(?!/)[{'^' if negated else ''}{''.join(parts)}]"
+    if len(ranges) == 1 and not negated and ranges[0][0] == ranges[0][1]:
+        return re.escape(ranges[0][0])
+    body = "".join(re.escape(low) if low == high else f"{re.escape(low)}-{re.escape(high)}" for low, high in ranges)
+    return f"(?!/)[{'^' if negated else ''}{body}]"
 
 
 class PathSet:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Set as AbstractSet
+from typing import Final, NamedTuple, TypeAlias
 
 Dependencies: TypeAlias = Mapping[str, Sequence[str]]
 """Node → what it depends on, in the order of declaration. Names that are no node are ignored."""
@@ -132,3 +133,39 @@ def _shortest(start: str, dependencies: Dependencies, knot: set[str]) -> tuple[s
                 came_from[need] = node
                 queue.append(need)
     raise AssertionError(f"{start} lies on no cycle")
+
+
+def connected(needs: Sequence[AbstractSet[int]], pairs: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Those of `pairs` in which the second node needs the first, maybe by others between them.
+
+    Nodes are numbers in topological order; `needs` says what each depends on. Nodes with the same needs should have
+    the same set object: they are then worked out once.
+    """
+    wanted = set(pairs)
+    found = {(first, second) for first, second in wanted if first in needs[second]}
+    wanted -= found
+    sources = sorted({first for first, _ in wanted})
+    for start in range(0, len(sources), _AT_ONCE):
+        bits = {source: 1 << number for number, source in enumerate(sources[start : start + _AT_ONCE])}
+        reach = _reach(needs, bits)
+        found |= {(first, second) for first, second in wanted if first in bits and reach[second] & bits[first]}
+    return found
+
+
+_AT_ONCE: Final = 1024
+"""So many nodes are followed at once, as bits of one number, which bounds the memory for plans of any size."""
+
+
+def _reach(needs: Sequence[AbstractSet[int]], bits: Mapping[int, int]) -> list[int]:
+    """Per node the bits of the nodes that it needs."""
+    reach: list[int] = []
+    known: dict[int, int] = {}
+    for wanted in needs:
+        mask = known.get(id(wanted))
+        if mask is None:
+            mask = 0
+            for node in wanted:
+                mask |= reach[node] | bits.get(node, 0)
+            known[id(wanted)] = mask
+        reach.append(mask)
+    return reach

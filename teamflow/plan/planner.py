@@ -20,6 +20,7 @@ from teamflow.plan.loops import report_loops
 from teamflow.plan.overrides import override
 from teamflow.plan.placing import Agents, Chosen, critical_path, layout_of, make_steps, team_outputs
 from teamflow.plan.selection import Choices, Selection, select
+from teamflow.plan.writers import report_overlaps
 from teamflow.team.loaded import LoadedTeam
 from teamflow.team.resolved import ResolvedAgent
 
@@ -68,6 +69,8 @@ def _make_plan(
         return None
     layout = layout_of(graph, ids, chosen)
     steps = make_steps(Chosen(loaded, agents, chosen, layout, git), inputs, found)
+    if not found.has_errors:
+        report_overlaps(steps, agents, loaded, found)
     if found.has_errors:
         return None
     plan = assemble(loaded, inputs=inputs, steps=steps)._replace(

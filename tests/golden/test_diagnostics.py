@@ -1,4 +1,4 @@
-"""What broken team files look like on a screen: each NAME.yaml beside its NAME.txt."""
+"""What broken team files look like on a screen: each NAME.yaml beside its NAME.txt. What loads is planned."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from teamflow.plan.planner import make_plan
 from teamflow.team.load import load
 from teamflow.views.diagnostics import to_text
 
@@ -25,9 +26,12 @@ def test_there_are_many() -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_diagnostics(name: str, *, update_golden: bool) -> None:
     loaded = load(name, sources=Directory())
-    text = to_text(loaded.diagnostics, loaded.sources)
+    found = loaded.diagnostics
+    if loaded.team is not None:
+        found.extend(make_plan(loaded.team, inputs={}, git=True)[1])
+    text = to_text(found, loaded.sources)
     expected = (HERE / name).with_suffix(".txt")
     if update_golden:
         expected.write_text(text)
-    assert loaded.team is None
+    assert found.has_errors
     assert text == expected.read_text()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from teamflow.plan.graph import arrange, cycles, dependents, reachable
+from teamflow.plan.graph import arrange, connected, cycles, dependents, reachable
 
 
 def test_order_keeps_the_declaration_where_it_can() -> None:
@@ -68,3 +68,17 @@ def test_a_chain_of_ten_thousand_and_its_cycle() -> None:
 def test_networkx_is_not_imported_for_a_graph_without_cycles() -> None:
     script = "import sys, teamflow.plan.graph as g; g.arrange({'a': []}); assert 'networkx' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_what_is_connected() -> None:
+    """A chain of 3000 with a node beside it: more than are followed at once."""
+    chain: list[frozenset[int]] = [frozenset({number - 1} if number else ()) for number in range(3000)]
+    needs = [*chain, frozenset({1500})]
+    assert connected(needs, [(0, 2999), (1499, 3000), (1501, 3000), (2000, 2001), (2999, 3000)]) == {
+        (0, 2999),
+        (1499, 3000),
+        (2000, 2001),
+    }
+    every = [(first, 2999) for first in range(2999)]
+    assert connected(needs, every) == set(every)
+    assert connected(needs, []) == set()
