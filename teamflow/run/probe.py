@@ -11,6 +11,7 @@ from concurrent.futures import Executor as Pool
 from typing import NamedTuple
 
 from teamflow.core.events import Admitted, Cached, Event, Hit
+from teamflow.core.globs import PatternError, covers
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Succeeded
 from teamflow.core.plan import Json, Loop, Step
 from teamflow.core.state import RunState, Status, StepState
@@ -294,7 +295,10 @@ class Prober:
             return None, f"not cached: {error}"
         own = {artifact.path for artifact in outcome.artifacts}
         changed = [path for path in sorted({*parts.reads, *after}) if parts.reads.get(path) != after.get(path)]
-        foreign = [path for path in changed if path not in own and not _covered(path, step.writes)]
+        try:
+            foreign = [path for path in changed if path not in own and not covers(map(str, step.writes), path)]
+        except PatternError as error:
+            return None, f"not cached: writes: {error}"
         if foreign:
             more = f" (and {len(foreign) - 1} more)" if len(foreign) > 1 else ""
             return None, f"not cached: {foreign[0]}{more} changed while it ran"
@@ -327,9 +331,3 @@ def _levels(state: RunState) -> Iterable[list[Step]]:
         level.append(step)
     if level:
         yield level
-
-
-def _covered(path: str, writes: Sequence[object]) -> bool:
-    import fnmatch
-
-    return any(fnmatch.fnmatchcase(path, str(pattern)) for pattern in writes)

@@ -254,7 +254,9 @@ class Agent(Model):
     max_failures: Positive | None = Field(None, description="Start no further instances after so many failed.")
     if_: Text | None = Field(None, alias="if", description="Expression; false skips the step.")
     reads: OneOrMany | None = Field(None, description="Globs of the files that its result depends on.")
-    writes: OneOrMany | None = Field(None, description="Globs of the files that it may change.")
+    writes: OneOrMany | None = Field(
+        None, description="Globs of the files that it changes; steps that may run at once share none."
+    )
     cache: bool | None = Field(None, description="Not started again while nothing that it depends on changed.")
     env: Env | None = Field(None, description="Variables of its environment; values are templates.")
     secrets: OneOrMany | None = Field(None, description="Secrets of the team that it gets as variables.")

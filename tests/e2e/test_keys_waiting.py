@@ -106,7 +106,6 @@ AGENT: Mapping[str, Use] = {
     "workspace.repo": _agent("workspace.mode", workspace={"repo": "../other"}),
     "workspace.copy": _agent("workspace.copy", workspace={"mode": "worktree", "copy": [".env"]}),
     "workspace.keep": _agent("workspace.keep", workspace={"mode": "worktree", "keep": "always"}),
-    "writes": _agent("writes", writes=["out/**"]),
     "target.labels": Use(
         "target",
         {**COMMAND, "target": {"labels": ["gpu"]}},
@@ -281,20 +280,19 @@ def test_steps_that_are_not_selected_are_not_refused(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_use_in_defaults_or_a_persona_is_refused_too(tmp_path: Path) -> None:
     team = {
-        "defaults": {"writes": ["x/**"]},
-        "personas": {"p": {"on_failure": "escalate"}},
+        "defaults": {"on_failure": "escalate"},
+        "personas": {"p": {"pr": POLICY}},
         "agents": {"a": {"command": "true"}, "b": {"command": "true", "persona": "p"}},
     }
     refused = Project(tmp_path, team).run().expect(2).err
-    assert "writes: waits for worktrees" in refused
-    assert "b: " in refused
-    assert "on_failure: waits for people" in refused
+    assert "a, b: on_failure: waits for people" in refused
+    assert "b: pr: waits for pull requests" in refused
 
 
 @pytest.mark.slow
 def test_more_than_three_steps_are_counted(tmp_path: Path) -> None:
-    agents = {f"a{number}": {"command": "true", "writes": ["x"]} for number in range(6)}
-    assert "a0, a1, a2 and 3 more: writes: waits for worktrees" in Project(tmp_path, {"agents": agents}).run().err
+    agents = {f"a{number}": {"command": "true", "on_failure": "escalate"} for number in range(6)}
+    assert "a0, a1, a2 and 3 more: on_failure: waits for people" in Project(tmp_path, {"agents": agents}).run().err
 
 
 _EDITS = {key: value for key, value in PROMPT.items() if key != "permissions"}

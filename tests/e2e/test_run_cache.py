@@ -161,6 +161,48 @@ agents:
     assert ran(project) == set(), "what it makes itself is its own"
 
 
+@proves(agent=["writes"])
+def test_what_a_step_writes_of_what_it_reads_counts_as_it_left_it(tmp_path: Path) -> None:
+    """Patterns of `writes` mean what those of `reads` do: a plain name is a directory, `*` stays within one name."""
+    team = """
+agents:
+  format: {command: "sort -u src/list -o src/list", reads: [src], writes: [src, "!src/keep/**"]}
+  other: {command: "echo x >> top.txt; mkdir -p sub; echo x >> sub/y.txt", reads: ["**/*.txt"], writes: ["*.txt"]}
+  keep: {command: "echo x >> src/keep/z", reads: [src/keep], writes: ["src/keep/**", "!src/keep/z"]}
+"""
+    project = Project(tmp_path, team, files={"src/list": "b\na\n", "src/keep/z": "", "top.txt": ""})
+    assert ran(project, "format") == {"format"}
+    assert project.read("src/list") == "a\nb\n"
+    assert ran(project, "format", "--new") == set(), "it is as the step left it"
+    project.write("src/list", "c\na\n")
+    assert ran(project, "format", "--new") == {"format"}
+    assert ran(project, "other", "keep") == {"other", "keep"}
+    assert "sub/y.txt changed while it ran" in project.why("other")
+    assert "src/keep/z changed while it ran" in project.why("keep")
+
+
+@pytest.mark.slow
+def test_steps_that_may_write_one_file_at_once_are_not_run(tmp_path: Path) -> None:
+    team = """
+agents:
+  first: {command: "touch ran"}
+  api: {command: "touch ran", writes: ["src/**"]}
+  docs: {command: "touch ran", writes: ["**/*.md"]}
+"""
+    project = Project(tmp_path, team)
+    refused = project.run().expect(2).err
+    assert "team.yaml:5:" in refused
+    assert "api and docs may run at once, and both may write src/x.md" in refused
+    assert "add depends_on: [api] to docs" in refused
+    assert "teamflow explain overlapping-writes" in refused
+    assert not project.exists("ran")
+    assert project.call("plan").expect(2).err == refused
+    project.call("validate").expect(0)
+    project.team(team.replace('["**/*.md"]', '["**/*.md"], depends_on: [api]'))
+    project.run().expect(0)
+
+
+@pytest.mark.slow
 def test_reads_that_only_a_run_can_render_count(tmp_path: Path) -> None:
     team = """
 agents:

@@ -37,7 +37,6 @@ WAITING = {
     "workspace.mode": "agents: {a: {command: x, workspace: {mode: worktree}}}\n",
     "workspace.copy": "agents: {a: {command: x, workspace: {copy: [.env]}}}\n",
     "workspace.keep": "agents: {a: {command: x, workspace: {keep: always}}}\n",
-    "writes": "agents: {a: {command: x, writes: [src]}}\n",
     "max_failures": "agents: {a: {command: x, matrix: [1], max_failures: 1}}\n",
     "matrix": "agents: {a: {command: x, matrix: agents.b.outputs.l}, b: {command: y, outputs: {l: array}}}\n",
     "on_failure": "agents: {a: {command: x, on_failure: escalate}}\n",
