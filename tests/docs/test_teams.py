@@ -1,4 +1,7 @@
-"""Every example in `teams/` is valid, is planned, runs offline in a git repository, and leaves its work tree clean."""
+"""Every example in `teams/` is valid, is planned, runs offline in a git repository, and leaves its work tree clean.
+
+`check` is no example: it runs these tests among others. It is planned here, and run by tests/e2e/test_check_team.py.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-TEAMS = sorted(path.stem for path in ROOT.glob("teams/*.yaml"))
+TEAMS = sorted(path.stem for path in ROOT.glob("teams/*.yaml") if path.stem != "check")
 STEPS = {
     "review-loop": ["write", "compile", "review", "announce"],
     "hello": ["look", "greet", "words", "polite", "report"],
@@ -71,6 +74,13 @@ def statuses(at: Path) -> dict[str, str]:
 def test_there_are_at_least_three() -> None:
     assert len(TEAMS) >= 3
     assert sorted(STEPS) == TEAMS
+
+
+def test_what_checks_this_repository_is_planned(repository: Path) -> None:
+    text = (repository / "teams/check.yaml").read_text(encoding="utf-8")
+    assert text.startswith("# yaml-language-server: $schema=../schemas/team.schema.json\n")
+    planned = json.loads(teamflow("plan", "check", "--json", at=repository).stdout)
+    assert {"format", "lint", "layers", "types", "pure", "docs", "wheel"} <= {step["id"] for step in planned["steps"]}
 
 
 @pytest.mark.parametrize("team", TEAMS)
