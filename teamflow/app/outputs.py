@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from teamflow.core.invocation import Brief, EngineEvent, Progress, Said
 from teamflow.core.redact import Redactor
 from teamflow.core.state import AttemptState, StepState
-from teamflow.run.logs import TEXT_LIMIT, read_tail, read_text
+from teamflow.run.logs import TEXT_LIMIT, read_tail, read_text, separate_err
 
 if TYPE_CHECKING:
     from teamflow.app.inspect import Inspected
@@ -41,7 +41,10 @@ class LogReader:
     def read(self, most: int = CHUNK) -> tuple[bytes, bool]:
         """(bytes, truncated): the next piece, empty at the end; whether the file has shrunk below the offset."""
         try:
-            with open(self.path, "rb") as file:
+            # Most looks at a live log find nothing, and a look costs a fifth of opening the file.
+            if os.stat(self.path).st_size == self.offset:
+                return b"", False
+            with open(self.path, "rb", buffering=0) as file:
                 truncated = os.fstat(file.fileno()).st_size < self.offset
                 if truncated:
                     self.offset = 0
@@ -93,7 +96,8 @@ def _said(event: EngineEvent) -> bytes:
 class AttemptOutput:
     """The output of one attempt, stdout's log and, where there is one, stderr's: pieces of redacted bytes.
 
-    `offset` is that of the log; an attempt that is read from an offset leaves the other file out.
+    `offset` is that of the log; an attempt that is read from an offset leaves the other file out. `behind`: the last
+    `read` left something for the next one.
     """
 
     def __init__(self, inspected: Inspected, known: StepState, attempt: AttemptState, *, offset: int = 0) -> None:
@@ -103,23 +107,26 @@ class AttemptOutput:
         self._log = LogReader(header.log(step_id, attempt.number), offset=offset)
         self._readable = _readable(known, attempt)
         self._redacted = inspected.redactor.stream()
-        self._err = None if offset else LogReader(header.err(step_id, attempt.number))
+        self._err = LogReader(header.err(step_id, attempt.number)) if not offset and has_err(known) else None
         self._err_redacted = inspected.redactor.stream()
+        self.behind = False
 
     @property
     def offset(self) -> int:
         """Bytes of the log read so far."""
         return self._log.offset
 
-    def read(self) -> Iterator[bytes]:
-        """What was added since, to the ends of both files."""
-        yield from self._pieces(self._log, self._main)
-        if self._err is not None:
-            yield from self._pieces(self._err, self._err_redacted.feed)
+    def read(self) -> list[bytes]:
+        """What was added since; of each file a chunk at most, so that who prints without end keeps nobody waiting."""
+        self.behind = False
+        pieces = self._piece(self._log, self._main)
+        return pieces if self._err is None else pieces + self._piece(self._err, self._err_redacted.feed)
 
     def close(self) -> Iterator[bytes]:
         """What is left in the pipes, when nothing more will come."""
-        yield from self.read()
+        self.behind = True
+        while self.behind:
+            yield from self.read()
         if self._readable is not None:
             yield self._redacted.feed(self._readable.close())
         yield self._redacted.flush()
@@ -128,26 +135,37 @@ class AttemptOutput:
     def _main(self, data: bytes) -> bytes:
         return self._redacted.feed(data if self._readable is None else self._readable.feed(data))
 
-    @staticmethod
-    def _pieces(reader: LogReader, feed: Callable[[bytes], bytes]) -> Iterator[bytes]:
-        while True:
-            data, truncated = reader.read()
-            if truncated:
-                yield TRUNCATED
-            if not data:
-                return
-            yield feed(data)
+    def _piece(self, reader: LogReader, feed: Callable[[bytes], bytes]) -> list[bytes]:
+        data, truncated = reader.read()
+        if not data:
+            return [TRUNCATED] if truncated else []
+        self.behind = self.behind or len(data) == CHUNK
+        return [TRUNCATED, feed(data)] if truncated else [feed(data)]
+
+
+def has_err(known: StepState) -> bool:
+    """Whether stderr of its attempts is a file of its own; so it may be with an engine that this version lacks."""
+    return separate_err(known.step, protocol=_speaks(known) is not False)
+
+
+def _speaks(known: StepState) -> bool | None:
+    """Whether its engine speaks a protocol; None for one that this version lacks."""
+    name = known.step.engine
+    if name == "command":
+        return False
+    from teamflow.engines.registry import ENGINES, engine
+
+    return engine(name).capabilities.protocol if name in ENGINES else None
 
 
 def _readable(known: StepState, attempt: AttemptState) -> Readable | None:
     """A translator for an engine that speaks a protocol; None for commands and for engines this version lacks."""
-    from teamflow.engines.registry import ENGINES, engine
-
-    name = known.step.engine
-    if known.step.engine == "command" or name not in ENGINES or not engine(name).capabilities.protocol:
+    if not _speaks(known):
         return None
+    from teamflow.engines.registry import engine
+
     brief = Brief(step=known.step.id, attempt=attempt.number, cause=attempt.cause, cwd="")
-    return Readable(engine(name).session(brief))
+    return Readable(engine(known.step.engine).session(brief))
 
 
 def tail_of(inspected: Inspected, step_id: str, attempt: int, *, most: int = TAIL) -> str:

@@ -10,7 +10,7 @@ import asyncio
 import atexit
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console, Group
@@ -86,9 +86,10 @@ class Screen:
         self._live.stop()
         atexit.unregister(self.close)
 
-    def above(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            self.console.print(Text(line), soft_wrap=True)
+    def above(self, lines: Sequence[str]) -> None:
+        # In one piece: the table is drawn again for each that is printed.
+        if lines:
+            self.console.print(Text("\n".join(lines)), soft_wrap=True)
 
     def draw(self, state: RunState, header: RunHeader, now: Now, last: LastLine, *, below: Sequence[str] = ()) -> None:
         self._live.update(self.render(state, header, now, last, below=below), refresh=True)

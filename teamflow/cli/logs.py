@@ -59,7 +59,8 @@ def logs(
         if not reading.found and not following:
             say(_nothing(inspected, step, attempt))
         while following and not reading.over:
-            time.sleep(POLL)
+            if not reading.behind:
+                time.sleep(POLL)
             inspected.refresh()
             reading.take_in()
         reading.close()
@@ -93,7 +94,10 @@ def _nothing(inspected: Inspected, step: str | None, attempt: int | None) -> str
 
 
 class Reading:
-    """The attempts that are shown, in the order in which they started; each is printed up to where it has got."""
+    """The attempts that are shown, in the order in which they started; each is printed up to where it has got.
+
+    `behind`: some have more to print than `take_in` took.
+    """
 
     def __init__(
         self, inspected: Inspected, step: str | None, *, attempt: int | None, offset: int, begun: float, form: str
@@ -108,6 +112,8 @@ class Reading:
         self._first = {name: max(1, len(known.attempts)) for name, known in inspected.state.steps.items()}
         self._open: dict[tuple[str, int], Shown] = {}
         self._done: set[tuple[str, int]] = set()
+        self._seen = -1
+        self.behind = False
 
     @property
     def found(self) -> bool:
@@ -127,6 +133,16 @@ class Reading:
 
     def take_in(self) -> None:
         """Prints what is new. An attempt that has ended is read to its end and closed."""
+        if self._seen != self._inspected.state.seq:
+            self._seen = self._inspected.state.seq
+            self._settle()
+        for shown in self._open.values():
+            shown.print(shown.output.read())
+        self.behind = any(shown.output.behind for shown in self._open.values())
+        sys.stdout.flush()
+
+    def _settle(self) -> None:
+        """Opens and closes what has begun and ended by the log."""
         for known, attempt in self._wanted():
             key = (known.step.id, attempt.number)
             if key in self._done:
@@ -141,9 +157,6 @@ class Reading:
                 shown.finish()
                 del self._open[key]
                 self._done.add(key)
-            else:
-                shown.print(shown.output.read())
-        sys.stdout.flush()
 
     def close(self) -> None:
         for shown in self._open.values():

@@ -200,9 +200,11 @@ class PlainScreen(QuietScreen):
         known = state.steps.get(step)
         if known is None:
             return
-        paths = [self._header.err(step, attempt)]
-        if known.step.prints_text:
-            paths.insert(0, self._header.log(step, attempt))
+        from teamflow.app.outputs import has_err
+
+        paths = [self._header.log(step, attempt)] if known.step.prints_text else []
+        if has_err(known):
+            paths.append(self._header.err(step, attempt))
         self._followed[step] = [_Followed(path, self._redactor.stream()) for path in paths]
 
     def _poll(self, loop: asyncio.AbstractEventLoop) -> None:

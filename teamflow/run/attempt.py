@@ -23,7 +23,7 @@ from teamflow.core.state import AttemptState, RunState, StepState
 from teamflow.ports import Clock, Engine, Exited, Session, Start
 from teamflow.run.brief import BriefError, Rendering, make_brief
 from teamflow.run.environment import Environments, MissingSecret
-from teamflow.run.logs import OUTPUT_LIMIT, TEXT_LIMIT, cut_text, read_tail, read_text
+from teamflow.run.logs import OUTPUT_LIMIT, TEXT_LIMIT, cut_text, read_tail, read_text, separate_err
 from teamflow.run.tail import Tail
 
 
@@ -134,8 +134,7 @@ class AttemptRunner:
         invocation = self._invocation(known, live, phase, cwd)
         if isinstance(invocation, Failed):
             return invocation._replace(reason=self._redactor.text(invocation.reason))
-        # What is handed on, or read as a protocol, is stdout alone.
-        apart = invocation.protocol or step.text_used or step.custom is not None or bool(step.outputs.schemas)
+        apart = separate_err(step, protocol=invocation.protocol)
         log_limit = self._state.plan.limits.log_size
         env = {**invocation.env, "PWD": cwd, **env}
         return Start(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from teamflow.core.plan import Step
+
 TEXT_LIMIT = 100 * 1024
 """Bytes of a final text that are handed over: the first and the last half are kept."""
 
@@ -21,6 +23,11 @@ _ROOM = len(_CUT.encode()) + 18
 
 _MARGIN = 8 * 1024
 """Bytes read beyond a cut, so that what is redacted there is seen whole."""
+
+
+def separate_err(step: Step, *, protocol: bool) -> bool:
+    """Whether the agent phase writes stderr to a file of its own: where its stdout is read by somebody."""
+    return protocol or step.text_used or step.custom is not None or bool(step.outputs.schemas)
 
 
 def read_text(

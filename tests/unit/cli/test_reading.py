@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from teamflow.app.outputs import CHUNK
+from teamflow.cli.logs import Reading
+from teamflow.cli.opened import opened
 from teamflow.core.events import AttemptEnded, AttemptStarted, RunEnded, RunnerStarted, StepEnded
 from teamflow.core.outcome import Failed, FailureClass, Succeeded
 from teamflow.core.plan import Plan
@@ -159,9 +162,40 @@ def test_logs_that_are_not_there(made: Made) -> None:
     )
 
 
-def test_errors_of_a_step_follow_its_output(made: Made) -> None:
-    (made.directory / "logs" / "a.1.err").write_bytes(b"warning\n")
-    assert call(made.root, "logs", "a").out == "one\ntwo\nwarning\n"
+def test_errors_of_a_step_follow_its_output(tmp_path: Path) -> None:
+    """Where they are a file of their own: its text, its outputs or its protocol are read by somebody."""
+    steps = [make_step("a", text_used=True), make_step("b", engine="of a later version", kind="prompt")]
+    run = make_run(tmp_path, make_plan(steps), ENDED)
+    for name in ("a", "b"):
+        run.log(f"{name}.1.log", b"one\ntwo\n")
+        run.log(f"{name}.1.err", b"warning\n")
+        assert call(run.root, "logs", name).out == "one\ntwo\nwarning\n"
+
+
+def test_who_prints_without_end_keeps_nobody_waiting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of each step a chunk at a time, however much of it there is; nothing is lost or doubled on the way."""
+    run = make_run(tmp_path, two(), ENDED[:3])
+    run.log("a.1.log", b"0123456789abcde\n" * (5 * CHUNK // 32))
+    run.log("b.1.log", b"first\n")
+    with opened(None, root=str(tmp_path)) as inspected:
+        reading = Reading(inspected, None, attempt=None, offset=0, begun=0.0, form="lines")
+        reading.take_in()
+        lines = capsys.readouterr().out.splitlines()
+        assert (lines.count("b | first"), len(lines), reading.behind) == (1, CHUNK // 16 + 1, True)
+        run.log("b.1.log", b"first\nsecond\n")
+        reading.take_in()
+        assert "b | second" in capsys.readouterr().out.splitlines()
+        assert reading.behind
+        reading.take_in()
+        assert len(capsys.readouterr().out.splitlines()) == CHUNK // 32
+        assert not reading.behind
+        run.append(ENDED[3:5])
+        run.log("a.1.log", b"0123456789abcde\n" * (8 * CHUNK // 16))
+        inspected.refresh()
+        reading.take_in()
+        assert len(capsys.readouterr().out.splitlines()) == 11 * CHUNK // 32, "what has ended is read to its end"
+        reading.close()
+        assert capsys.readouterr().out == ""
 
 
 def test_what_an_agent_says_is_readable() -> None:
