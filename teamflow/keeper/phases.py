@@ -8,7 +8,8 @@ import time
 
 from . import feed, ladder, limits, names, proc, spawn, wire
 from .containment import Impossible, Namespaces
-from .job import Job, Request, key
+from .job import Job, Request, key, raw
+from .openfiles import OpenFiles
 
 MYPY = False
 if MYPY:
@@ -50,6 +51,7 @@ class Phases:
         self._by_pid: "dict[int, Job]" = {}
         self._envs: "dict[str, dict[bytes, bytes]]" = {}
         self._null = posix.open("/dev/null", posix.O_RDONLY | posix.O_CLOEXEC)
+        self._files = OpenFiles(self._null)
         self._ignored = spawn.ignored_signals()
 
     # -- starting
@@ -57,7 +59,7 @@ class Phases:
     def env(self, name: str, variables: "Any") -> None:
         """Names an environment; Malformed."""
         try:
-            self._envs[name] = {_raw(key): _raw(value) for key, value in variables.items()}
+            self._envs[name] = {raw(key): raw(value) for key, value in variables.items()}
         except (AttributeError, TypeError, ValueError):
             raise wire.Malformed("vars is not an object of strings") from None
 
@@ -92,6 +94,7 @@ class Phases:
                 fallback = self._namespaces.wrap(fallback) if fallback else None
             except Impossible as error:
                 raise spawn.Cannot(0, str(error)) from None
+        self._files.make_room(len(self.jobs))
         job.log_fd = out = err = spawn.open_log(request.log)
         fds.append(out)
         if request.err is not None:
@@ -107,8 +110,9 @@ class Phases:
             self._inside = True
             spawn.enter(request.cwd)
             self._contain.enter(job)
+            lent = self._files.lend((stdin, out, err))
             before = time.clock_gettime_ns(proc.BOOTTIME) // proc.TICKS_NS
-            job.pid, fell = spawn.spawn_or_fallback(argv, fallback, env, (stdin, out, err), self._ignored)
+            job.pid, fell = spawn.spawn_or_fallback(argv, fallback, env, lent, self._ignored)
             after = time.clock_gettime_ns(proc.BOOTTIME) // proc.TICKS_NS
         except (spawn.Cannot, OSError):
             if job.feed:
@@ -116,6 +120,7 @@ class Phases:
             self._contain.release(job)
             raise
         finally:
+            self._files.take_back()
             if stdin != self._null:
                 posix.close(stdin)
         # Born between two looks at the clock that show the same tick: no need to read it from /proc.
@@ -139,10 +144,10 @@ class Phases:
         try:
             for name, value in request.add.items():
                 if value is None:
-                    env.pop(_raw(name), None)
+                    env.pop(raw(name), None)
                 else:
-                    env[_raw(name)] = _raw(value)
-            env[b"TEAMFLOW_ATTEMPT_ID"] = _raw(names.marker(self._run, request.step, request.attempt))
+                    env[raw(name)] = raw(value)
+            env[b"TEAMFLOW_ATTEMPT_ID"] = raw(names.marker(self._run, request.step, request.attempt))
         except (AttributeError, TypeError, ValueError):
             raise spawn.Cannot(0, "env_add is not an object of strings") from None
         return env
@@ -366,7 +371,7 @@ class Phases:
         if not job.feed.open:
             return "no_stdin"
         try:
-            raw = _raw(data)
+            data_bytes = raw(data)
             at = offset if type(offset) is int else posix.fstat(job.log_fd).st_size
             job.feed.record(number, at, data, eof=eof)
         except ValueError:
@@ -375,7 +380,7 @@ class Phases:
             return "input_full"
         except OSError:
             return "in_log"
-        job.feed.put(raw, eof=eof)
+        job.feed.put(data_bytes, eof=eof)
         self.fed.append(job.feed)
         return None
 
@@ -386,10 +391,6 @@ class Phases:
 
 
 LEFT = ladder.LEFTOVER_GRACE
-
-
-def _raw(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
 
 
 def _pipe(request: Request) -> "tuple[int, feed.Feed]":

@@ -1,7 +1,9 @@
 """Start and exit of processes by a real keeper: codes, signals, what a child gets, who may start and who owns."""
 
+import errno
 import json
 import os
+import resource
 import shutil
 import signal
 import stat
@@ -401,3 +403,25 @@ def test_two_hundred_phases_in_a_burst(any_keeper: Keeper) -> None:
     entries = any_keeper.journal()
     assert [entry["seq"] for entry in entries] == list(range(1, 401))
     assert [m for m in client.messages if "e" in m] == entries
+
+
+@pytest.mark.parametrize("hard", [4096, 90])
+def test_more_phases_than_the_limit_on_open_files_allows(any_keeper: Keeper, hard: int) -> None:
+    """It raises its own limit as far as it may; what it starts has the one that it was given."""
+    client = any_keeper.client()
+    resource.prlimit(any_keeper.process.pid, resource.RLIMIT_NOFILE, (64, hard))
+    steps = [f"s{number}" for number in range(24)]
+    for step in steps:
+        script = "read x; ulimit -Sn; ulimit -Hn; echo $x >&2; sleep 0.2"
+        any_keeper.start(client, step, script, stdin={"data": f"{step}\n"}, err=any_keeper.log(step) + ".err")
+    ends = [client.wait(lambda m, step=step: m.get("step") == step and m["e"] in ("exit", "fail")) for step in steps]
+    codes = [end.get("code") for end in ends]
+    assert codes.count(0) == 24 if hard == 4096 else 0 < codes.count(0) < 24
+    for step, end in zip(steps, ends, strict=True):
+        if end["e"] == "exit":
+            assert any_keeper.output(step) == f"64\n{hard}\n"
+            assert Path(any_keeper.log(step) + ".err").read_text() == f"{step}\n"
+        else:
+            assert end["errno"] == errno.EMFILE
+    any_keeper.start(client, "later", "exit 5")
+    assert client.entry("exit", "later")["code"] == 5
