@@ -6,7 +6,9 @@ The keeper moves itself in, spawns and moves on; it is back home before anything
 import posix
 import time
 
-from . import names, proc
+from . import marks, names
+from . import proc_linux as proc
+from .files import slurp
 
 MYPY = False
 if MYPY:
@@ -47,7 +49,7 @@ def _unescaped(path: str) -> str:
 
 
 def _text(path: str) -> str:
-    return (proc.slurp(path) or b"").decode("utf-8", "surrogateescape")
+    return (slurp(path) or b"").decode("utf-8", "surrogateescape")
 
 
 class Slot:
@@ -85,7 +87,7 @@ class Cgroups:
         self._free: "list[Slot]" = []
         self._made = 0
         self._away = False
-        self._marks = proc.Marks()
+        self._marks = marks.Marks()
         try:
             _write(home + "/cgroup.procs", b"0")  # the way back must be open before we leave
             self._home = posix.open(home + "/cgroup.procs", posix.O_WRONLY | posix.O_CLOEXEC)
@@ -154,7 +156,7 @@ class Cgroups:
         relative = (self._below.rstrip("/") + "/" + self._name) + top[base:]
         found = []
         for directory in tree(top):
-            for pid in (proc.slurp(directory + "/cgroup.procs") or b"").split():
+            for pid in (slurp(directory + "/cgroup.procs") or b"").split():
                 found.append((int(pid), relative))
         return [(pid, path) for pid, path in found if pid]
 
@@ -166,8 +168,8 @@ class Cgroups:
                 _tell(job.slot.directory + "/cgroup.kill", b"1")
             if not job.ended:
                 proc.signal_child(job.pid, KILL)
-        for pid, mark in proc.marked({job.mark for job in jobs}, set()).items():
-            proc.signal_marked(pid, mark, KILL)
+        for pid, mark in marks.marked({job.mark for job in jobs}, set()).items():
+            marks.signal_marked(pid, mark, KILL)
 
     def freeze(self, job: "Job", *, on: bool) -> None:
         """Stops all of a phase where it is, or lets it go on."""
@@ -185,6 +187,9 @@ class Cgroups:
             slot.close()
         else:
             self._free.append(slot)
+
+    def sweep(self) -> None:
+        """Now and then: nothing escapes from a phase that is over."""
 
     def reaped(self, pid: int) -> None:
         """A process that is nobody's main process was reaped."""
@@ -215,7 +220,7 @@ def remove(top: str) -> bool:
         posix.stat(top)
     except OSError:
         return True
-    events = proc.slurp(top + "/cgroup.events") or b""
+    events = slurp(top + "/cgroup.events") or b""
     if b"populated 1" in events:
         _tell(top + "/cgroup.kill", b"1")
     gone = True

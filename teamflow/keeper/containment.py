@@ -1,7 +1,7 @@
-"""Which kill level this machine allows, what both have in common, and the PID namespace on request.
+"""Which kill level this machine allows, what all have in common, and the PID namespace on request.
 
-Together with `proc`, `cgroups` and `walk` this is all that is Linux's own; the loop above knows only the methods that
-both levels share.
+Together with what is behind `proc` this is all that differs from system to system; the loop above knows only the
+methods that all levels share.
 """
 
 import _signal  # type: ignore[import-not-found]  # importing signal costs 3 ms
@@ -14,10 +14,11 @@ if MYPY:
     from typing import Union
 
     from .cgroups import Cgroups
+    from .groups import Groups
     from .job import Job
     from .walk import Walk
 
-    Containment = Union[Cgroups, Walk]
+    Containment = Union[Cgroups, Walk, Groups]
 
 INIT = b'trap : INT TERM; "$@"; exit $?'  # caught, so that children have the defaults; not ignored, which they inherit
 FORCE = b"TEAMFLOW_KILL_LEVEL"
@@ -30,8 +31,16 @@ class Impossible(Exception):
 def choose(run: str, jobs: "dict[int, Job]") -> "Containment":
     """The best kill level, or the one that the environment forces; Impossible."""
     forced = posix.environ.get(FORCE, b"")
-    if forced not in (b"", b"walk", b"cgroup"):
-        raise Impossible("TEAMFLOW_KILL_LEVEL is %r; cgroup and walk are known" % forced.decode("utf-8", "replace"))
+    if posix.environ.get(proc.FORCE, b"") not in proc.KNOWN:
+        raise Impossible("TEAMFLOW_KEEPER_PLATFORM is not known; there is only `portable`, for tests")
+    levels = (b"groups",) if proc.PORTABLE else (b"cgroup", b"walk")
+    if forced and forced not in levels:
+        known = " and ".join(map(bytes.decode, levels))
+        raise Impossible("TEAMFLOW_KILL_LEVEL is %r; here there is %s" % (forced.decode("utf-8", "replace"), known))
+    if proc.PORTABLE:
+        from .groups import Groups
+
+        return Groups(run, jobs)
     if forced != b"walk":
         from .cgroups import Cgroups, Unavailable
 

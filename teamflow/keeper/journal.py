@@ -8,6 +8,7 @@ import errno
 import posix
 
 from . import wire
+from .files import reserve
 
 MYPY = False
 if MYPY:
@@ -134,7 +135,7 @@ class Journal:
         except OSError:
             return
         try:
-            posix.posix_fallocate(fd, 0, BALLAST)
+            reserve(fd, BALLAST)
         except OSError:
             self._drop_ballast()
         finally:

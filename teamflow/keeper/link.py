@@ -13,6 +13,7 @@ if MYPY:
 
 CHUNK = 1 << 18
 FULL = 8 << 20
+LOCAL_PEERCRED = (0, 1, 76)  # level, option and size on macOS and FreeBSD, which the module does not name
 
 
 class Link:
@@ -115,13 +116,21 @@ def accept(listener: "_socket.socket") -> "Link | None":
     except OSError:
         time.sleep(0.01)  # no file descriptor is free: it waits in line, and we must not spin
         return None
-    peer = _socket.socket(fileno=fd)
-    try:
-        credentials = peer.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
-    except OSError:
-        credentials = b""
-    peer.detach()
-    if int.from_bytes(credentials[4:8], sys.byteorder) not in (0, posix.getuid()):
+    if _user(fd) not in (0, posix.getuid()):
         posix.close(fd)
         return None
     return Link(fd)
+
+
+def _user(fd: int) -> int:
+    """The user at the other end of a connection; 0 where that is not told: then the socket's permissions must do."""
+    level, option, size = LOCAL_PEERCRED
+    if hasattr(_socket, "SO_PEERCRED"):
+        level, option, size = _socket.SOL_SOCKET, _socket.SO_PEERCRED, 12
+    peer = _socket.socket(fileno=fd)
+    try:
+        credentials = peer.getsockopt(level, option, size)
+    except OSError:
+        credentials = b""
+    peer.detach()
+    return int.from_bytes(credentials[4:8], sys.byteorder)  # behind a pid, or behind the version of a BSD's xucred

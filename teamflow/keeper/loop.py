@@ -4,10 +4,9 @@ Decides who owns the keeper, what an operation means, and when the keeper ends.
 """
 
 import posix
-import select
 import time
 
-from . import containment, proc, wire
+from . import containment, faults, proc, wire
 from .link import Link, accept
 
 MYPY = False
@@ -25,6 +24,7 @@ RETRY = 1.0  # seconds between tries to write a journal that the disk refuses
 FIRST = 10.0  # seconds that the first runner has to come
 LONGEST = 30.0  # seconds of one wait: it does not count the time of a suspend, our deadlines do
 LAST_WORDS = 1.0  # seconds that the last lines have to go out
+IN, OUT = 1, 4  # EPOLLIN and EPOLLOUT, and what other pollers call the same
 
 
 class Options:
@@ -54,7 +54,9 @@ class Loop:
         self._listener = listener
         self._wakeup = wakeup
         self._welcome = welcome
-        self._poll = select.epoll()
+        self._poll = proc.poller(wakeup)
+        self._keeps_closed: bool = getattr(self._poll, "keeps_closed", False)
+        phases.follow = getattr(self._poll, "follow", None)
         self._links: "dict[int, Link]" = {}
         self._feeds: "dict[int, Feed]" = {}
         self._owner: "Link | None" = None
@@ -68,8 +70,8 @@ class Loop:
         self._strays = NEVER
         self._stray_kills = 0
         self.terminate = False  # set by SIGTERM
-        self._poll.register(listener.fileno(), select.EPOLLIN)
-        self._poll.register(wakeup, select.EPOLLIN)
+        self._poll.register(listener.fileno(), IN)
+        self._poll.register(wakeup, IN)
 
     def run(self) -> None:
         """Works until there is nothing left to do or to wait for."""
@@ -127,7 +129,7 @@ class Loop:
             self._phases.fed.append(self._feeds[fd])
         elif fd in self._links:
             link = self._links[fd]
-            if what & ~select.EPOLLOUT:
+            if what & ~OUT:
                 self._read(link, now)
 
     def _accept(self) -> None:
@@ -136,7 +138,7 @@ class Loop:
             if link is None:
                 return
             self._links[link.fd] = link
-            self._poll.register(link.fd, select.EPOLLIN)
+            self._poll.register(link.fd, IN)
 
     def _read(self, link: Link, now: float) -> None:
         try:
@@ -250,7 +252,7 @@ class Loop:
                 self._drop(link, now)
             elif link.wants != link.watched:
                 link.watched = link.wants
-                self._poll.modify(link.fd, select.EPOLLIN | (select.EPOLLOUT if link.wants else 0))
+                self._poll.modify(link.fd, IN | (OUT if link.wants else 0))
         if now >= self._chores:
             self._chore(now)
 
@@ -285,14 +287,17 @@ class Loop:
         watched = [fd for fd, known in self._feeds.items() if known is feed]
         if feed.wants and not watched:
             self._feeds[feed.fd] = feed
-            self._poll.register(feed.fd, select.EPOLLOUT)
+            self._poll.register(feed.fd, OUT)
         elif not feed.wants and watched:
             del self._feeds[watched[0]]
-            if feed.fd >= 0:
-                self._poll.unregister(feed.fd)
+            # A number whose file was closed may be somebody else's by now.
+            if feed.fd >= 0 or (self._keeps_closed and watched[0] not in self._links):
+                self._poll.unregister(watched[0])
 
     def _drop(self, link: Link, now: float) -> None:
         del self._links[link.fd]
+        if self._keeps_closed:
+            self._poll.unregister(link.fd)
         link.close()
         if link is self._owner:
             self._owner = None
@@ -300,10 +305,11 @@ class Loop:
 
     def _chore(self, now: float) -> None:
         self._chores = now + CHORES
+        self._phases.sweep()
         if _identity(self._run_dir) != self._identity and not self._ending:
             self._end("run_dir_gone", 0.0, now)
         for fault in self._phases.faults:
-            note(self._run_dir, fault + "\n")
+            faults.note(self._run_dir, fault + "\n")
         self._phases.faults.clear()
 
     # -- the end
@@ -375,26 +381,3 @@ def _identity(path: str) -> "tuple[int, int] | None":
     except OSError:
         return None
     return stat.st_dev, stat.st_ino
-
-
-def note(run_dir: str, text: str) -> None:
-    """Adds to the keeper's log, if there is still a place for it."""
-    try:
-        fd = posix.open(
-            run_dir + "/keeper.log", posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC, 0o600
-        )
-    except OSError:
-        return
-    try:
-        posix.write(fd, text.encode("utf-8", "backslashreplace"))
-    except OSError:
-        pass
-    finally:
-        posix.close(fd)
-
-
-def stack(frame: "Any") -> str:
-    """The frames of a moment, as text."""
-    import traceback
-
-    return "".join(traceback.format_stack(frame))

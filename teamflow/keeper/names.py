@@ -4,7 +4,10 @@ Two marks are inherited by all that a start leads to: an environment variable, w
 value of RLIMIT_LOCKS, which Linux has not enforced since 2.4.25 and next to nothing changes. Pure.
 """
 
+import sys
+
 MARKER = "TEAMFLOW_ATTEMPT_ID"
+SOCKET_PATH = 107 if sys.platform == "linux" else 103  # bytes of a socket's path, without the NUL at its end
 RLIMIT_LOCKS = 10
 
 _PREFIX_BITS = 38

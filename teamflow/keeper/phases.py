@@ -3,7 +3,9 @@
 Each method that acts is given `now` (boottime, seconds). `due` is when `tick` has to be called at the latest.
 """
 
+import _signal  # type: ignore[import-not-found]  # importing signal costs 3 ms
 import posix
+import sys
 import time
 
 from . import feed, ladder, limits, names, proc, spawn, wire
@@ -13,12 +15,12 @@ from .openfiles import OpenFiles
 
 MYPY = False
 if MYPY:
-    from typing import Any
+    from typing import Any, Callable
 
     from .containment import Containment
     from .journal import Journal
 
-INT, TERM, CONT = 2, 15, 18
+MAXRSS = 1024 if sys.platform == "darwin" else 1  # bytes there, KiB everywhere else
 NEVER = float("inf")
 GIVE_UP = 10.0  # seconds of SIGKILL after which a leftover counts as the kernel's
 
@@ -39,10 +41,12 @@ class Phases:
         self.fed: "list[feed.Feed]" = []
         self.due = NEVER
         self.children = False  # whether processes are left to be waited for
+        self.follow: "Callable[[int], None] | None" = None  # is told of each process that was started
         self._run = run
         self._journal = journal
         self._boot = boot
         self._contain = containment
+        self.sweep = containment.sweep
         self._namespaces = Namespaces()
         self._inside = False
         self._seen = {(entry["step"], entry["attempt"], entry["phase"]) for entry in journal.past}
@@ -111,9 +115,9 @@ class Phases:
             spawn.enter(request.cwd)
             self._contain.enter(job)
             lent = self._files.lend((stdin, out, err))
-            before = time.clock_gettime_ns(proc.BOOTTIME) // proc.TICKS_NS
+            before = proc.moment()
             job.pid, fell = spawn.spawn_or_fallback(argv, fallback, env, lent, self._ignored)
-            after = time.clock_gettime_ns(proc.BOOTTIME) // proc.TICKS_NS
+            job.start = proc.birth(job.pid, before)
         except (spawn.Cannot, OSError):
             if job.feed:
                 job.feed.close()
@@ -123,8 +127,6 @@ class Phases:
             self._files.take_back()
             if stdin != self._null:
                 posix.close(stdin)
-        # Born between two looks at the clock that show the same tick: no need to read it from /proc.
-        job.start = after if before == after else proc.start_time(job.pid)
         return fell, base
 
     def home(self) -> None:
@@ -155,6 +157,8 @@ class Phases:
     def _started(self, job: Job, request: Request, now: float, *, fallback: bool, base: "tuple[int, int]") -> None:
         self.jobs[job.number] = job
         self._by_pid[job.pid] = job
+        if self.follow:
+            self.follow(job.pid)
         entry = self._entry("start", job, now)
         entry["pid"] = job.pid
         entry["start"] = job.start
@@ -218,7 +222,7 @@ class Phases:
             self._clear(ended, now)
 
     def _clear(self, ended: "list[Job]", now: float) -> None:
-        left = self._contain.leftovers(ended) if self.children or self._contain.level == "cgroup" else []
+        left = self._contain.leftovers(ended) if self.children or self._contain.level != "walk" else []
         for job in ended:
             if job in left:
                 if not job.killed:
@@ -236,7 +240,7 @@ class Phases:
         entry["log_size"] = posix.fstat(job.log_fd).st_size
         entry["err_size"] = posix.fstat(job.err_fd).st_size if job.err_fd >= 0 else None
         entry["rusage"] = {
-            "utime": round(usage.ru_utime, 6), "stime": round(usage.ru_stime, 6), "maxrss": usage.ru_maxrss,
+            "utime": round(usage.ru_utime, 6), "stime": round(usage.ru_stime, 6), "maxrss": usage.ru_maxrss // MAXRSS,
         }  # fmt: skip
         if job.limits:
             job.limits.sizes()
@@ -272,7 +276,7 @@ class Phases:
             self._contain.freeze(job, on=False)
             job.thawed(now)
         if job.ended:
-            job.rungs = ladder.hasten(job.rungs, now, LEFT if grace is None else grace)
+            job.rungs = ladder.hasten(job.rungs, now, ladder.LEFTOVER_GRACE if grace is None else grace)
         else:
             job.stop(now, grace, cause)
         job.look = self.due = now
@@ -328,10 +332,10 @@ class Phases:
 
     def _carry_out(self, jobs: "list[Job]", stage: str, now: float) -> None:
         if stage == ladder.INT:
-            self._contain.signal(jobs, INT)
+            self._contain.signal(jobs, _signal.SIGINT)
         elif stage == ladder.TERM:
-            self._contain.signal(jobs, TERM)
-            self._contain.signal(jobs, CONT)
+            self._contain.signal(jobs, _signal.SIGTERM)
+            self._contain.signal(jobs, _signal.SIGCONT)
         else:
             for job in jobs:
                 job.killed = job.killed or now
@@ -388,9 +392,6 @@ class Phases:
     def running(self) -> int:
         """How many phases' main processes are alive."""
         return len(self._by_pid)
-
-
-LEFT = ladder.LEFTOVER_GRACE
 
 
 def _pipe(request: Request) -> "tuple[int, feed.Feed]":

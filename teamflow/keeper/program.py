@@ -5,7 +5,8 @@ import fcntl
 import posix
 import sys
 
-from . import containment, link, loop, names, proc, wire
+from . import containment, faults, link, loop, names, proc, wire
+from .files import slurp
 from .journal import Journal
 from .phases import Phases
 
@@ -38,7 +39,7 @@ def main(arguments: "list[str]") -> int:
 
         text = traceback.format_exc()
         if run_dir:
-            loop.note(run_dir, text)
+            faults.note(run_dir, text)
         sys.stderr.write(text)
         return FAULT
 
@@ -154,7 +155,7 @@ def _close_past(run_dir: str, journal: Journal) -> None:
             left[name] = entry
         else:
             left.pop(name, None)
-    if not left and proc.slurp(run_dir + "/keeper.json") is None:
+    if not left and slurp(run_dir + "/keeper.json") is None:
         return
     import time
 
@@ -200,7 +201,7 @@ def _handle(work: loop.Loop, run_dir: str) -> None:
         work.terminate = True
 
     def dump(number: int, frame: object) -> None:
-        loop.note(run_dir, loop.stack(frame))
+        faults.note(run_dir, faults.stack(frame))
 
     _signal.signal(_signal.SIGCHLD, nothing)
     _signal.signal(_signal.SIGTERM, terminate)

@@ -11,6 +11,7 @@ import posix
 import time
 
 from . import cgroups, journal, names, proc, wire
+from .files import slurp
 
 MYPY = False
 if MYPY:
@@ -69,7 +70,7 @@ def take(fd: int, run_dir: str) -> bool:
         except OSError:
             about = _about(run_dir)
         keeper = proc.process(about.get("pid", 0)) if about.get("boot") == proc.boot_id() else None
-        if (keeper and keeper.alive and keeper.start == about.get("start")) or time.monotonic() > until:
+        if (keeper and keeper.alive and proc.same(keeper.start, about.get("start", 0))) or time.monotonic() > until:
             return False
         time.sleep(0.001)
 
@@ -104,7 +105,7 @@ def reap_attempt(run_dir: str, pid: int, start: int, *, deadline: float = 2.0) -
     """
     until = time.monotonic() + deadline
     run = names.run_hash(_real(run_dir))
-    for entry in journal.read(proc.slurp(run_dir + "/keeper.journal", 1 << 40) or b""):
+    for entry in journal.read(slurp(run_dir + "/keeper.journal", 1 << 40) or b""):
         if entry["e"] == "start" and (entry["pid"], entry["start"]) == (pid, start):
             break
     else:
@@ -112,6 +113,8 @@ def reap_attempt(run_dir: str, pid: int, start: int, *, deadline: float = 2.0) -
     if entry["boot"] != proc.boot_id():
         return Reaped([], gone=True)
     hunt = _Hunt(run, {pid: start}, mark=names.limit_mark(run, entry["mark"]))
+    if proc.PORTABLE:
+        hunt.marker = names.marker(run, entry["step"], entry["attempt"])
     rest = hunt.run(until)
     return Reaped(hunt.killed, gone=not rest, why="processes that do not die: %s" % sorted(rest) if rest else "")
 
@@ -125,7 +128,7 @@ def _real(run_dir: str) -> str:
 
 def _about(run_dir: str) -> "dict[str, Any]":
     try:
-        return wire.decode((proc.slurp(run_dir + "/keeper.json") or b"").strip())
+        return wire.decode((slurp(run_dir + "/keeper.json") or b"").strip())
     except wire.Malformed:
         return {}
 
@@ -133,7 +136,7 @@ def _about(run_dir: str) -> "dict[str, Any]":
 def _open_starts(run_dir: str, boot: str) -> "dict[int, int]":
     """pid -> start time of all phases that were started in this boot and not ended."""
     left: "dict[tuple[str, int, str], tuple[int, int]]" = {}
-    for entry in journal.read(proc.slurp(run_dir + "/keeper.journal", 1 << 40) or b""):
+    for entry in journal.read(slurp(run_dir + "/keeper.journal", 1 << 40) or b""):
         name = (entry["step"], entry["attempt"], entry["phase"])
         if entry["e"] == "start" and boot and entry["boot"] == boot:
             left[name] = (entry["pid"], entry["start"])
@@ -145,7 +148,7 @@ def _open_starts(run_dir: str, boot: str) -> "dict[int, int]":
 def _clear_group(path: str, killed: "list[int]", until: float) -> bool:
     """Kills and removes a cgroup and all below it; whether it is gone."""
     for directory in cgroups.tree(path):
-        for pid in (proc.slurp(directory + "/cgroup.procs") or b"").split():
+        for pid in (slurp(directory + "/cgroup.procs") or b"").split():
             killed.append(int(pid))
     while True:
         try:
@@ -167,6 +170,7 @@ class _Hunt:
         self._mark = mark
         self._mine = posix.getpid()
         self.killed: "list[int]" = []
+        self.marker = ""  # what carries this is hunted as well, where there are no marks
         self._known: "dict[int, int]" = {}  # pid -> start of all that ever were found
 
     def run(self, until: float) -> "set[int]":
@@ -192,7 +196,11 @@ class _Hunt:
         below: "dict[int, list[int]]" = {}
         for found in all_of_them.values():
             below.setdefault(found.parent, []).append(found.pid)
-        leaders = {pid for pid, start in self._starts.items() if pid in all_of_them and all_of_them[pid].start == start}
+        leaders = {
+            pid
+            for pid, start in self._starts.items()
+            if pid in all_of_them and proc.same(all_of_them[pid].start, start)
+        }
         stack = [pid for pid, found in all_of_them.items() if found.pid in leaders or self._is_ours(found, leaders)]
         ours: "dict[int, int]" = {}
         while stack:
@@ -204,14 +212,14 @@ class _Hunt:
         return {pid: start for pid, start in ours.items() if all_of_them[pid].alive}
 
     def _is_ours(self, found: proc.Process, leaders: "set[int]") -> bool:
-        if self._known.get(found.pid) == found.start:
+        if proc.same(self._known.get(found.pid, -1), found.start):
             return True
         # A session is known to be ours by its living leader only: numbers of sessions are used again too.
         if found.session in leaders:
             return True
         mark = proc.limit_mark(found.pid)
         if self._mark is not None:
-            return mark == self._mark
+            return mark == self._mark or (self.marker != "" and proc.marker(found) == self.marker)
         if names.carries_run(self._run, mark):
             return True
-        return (proc.marker(found.pid) or "").startswith(self._run + ":")
+        return (proc.marker(found) or "").startswith(self._run + ":")

@@ -65,15 +65,20 @@ def enter(cwd: bytes) -> None:
 
 
 def spawn(argv: "list[bytes]", env: "dict[bytes, bytes]", fds: "tuple[int, int, int]", ignored: "list[int]") -> int:
-    """Starts argv in the current directory, in a session of its own; its pid, or Cannot."""
+    """Starts argv in the current directory, in a session and group of its own; its pid, or Cannot."""
     program = find(argv[0], env.get(b"PATH", PATH))
     if program is None:
         raise Cannot(errno.ENOENT, "%s: not found along PATH" % shown(argv[0]))
     actions = ((DUP, fds[0], 0), (DUP, fds[1], 1), (DUP, fds[2], 2))
     try:
-        return posix.posix_spawn(
-            program, argv, env, file_actions=actions, setsid=True, setsigmask=(), setsigdef=ignored
-        )
+        try:
+            return posix.posix_spawn(
+                program, argv, env, file_actions=actions, setsid=True, setsigmask=(), setsigdef=ignored
+            )
+        except RuntimeError:  # setsid is not to be had here: a group of its own must do
+            return posix.posix_spawn(
+                program, argv, env, file_actions=actions, setpgroup=0, setsigmask=(), setsigdef=ignored
+            )
     except OSError as error:
         raise Cannot(error.errno or 0, "%s: %s" % (shown(argv[0]), said(error))) from None
     except ValueError as error:  # NUL, or a variable's name that cannot be one

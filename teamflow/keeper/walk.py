@@ -9,7 +9,8 @@ import _signal  # type: ignore[import-not-found]  # importing signal costs 3 ms
 import posix
 import time
 
-from . import names, proc
+from . import marks, names
+from . import proc_linux as proc
 
 MYPY = False
 if MYPY:
@@ -29,7 +30,7 @@ class Walk:
         self._run = run
         self._jobs = jobs
         self._pid = posix.getpid()
-        self._marks = proc.Marks()
+        self._marks = marks.Marks()
         self._children = proc.children_file()
         self._orphans: "dict[int, int | None]" = {}
 
@@ -75,15 +76,15 @@ class Walk:
             number = limit & 0xFFFFFF
             return number if number in self._jobs else GONE
         known = [job for job in self._jobs.values() if job.known.get(found.pid) == found.start]
-        known = known or self._by_marker(found.pid)
+        known = known or self._by_marker(found)
         known = known or [job for job in self._jobs.values() if job.pid == found.session]
         known = known or self._by_log(found.pid)
         if not known and len(self._jobs) == 1:
             known = list(self._jobs.values())
         return known[0].number if known else None
 
-    def _by_marker(self, pid: int) -> "list[Job]":
-        text = proc.marker(pid)
+    def _by_marker(self, found: proc.Process) -> "list[Job]":
+        text = proc.marker(found)
         return [job for job in self._jobs.values() if text == names.marker(self._run, job.step, job.attempt)]
 
     def _by_log(self, pid: int) -> "list[Job]":
@@ -129,8 +130,8 @@ class Walk:
         """Those phases of which nothing is left."""
         self.home()
         left = {job.number for job, _ in self._members(jobs)}
-        marks = set(proc.marked({job.mark for job in jobs}, set()).values())
-        return [job for job in jobs if job.number not in left and job.mark not in marks]
+        worn = set(marks.marked({job.mark for job in jobs}, set()).values())
+        return [job for job in jobs if job.number not in left and job.mark not in worn]
 
     def signal(self, jobs: "list[Job]", number: int) -> None:
         """Signals every process of some phases."""
@@ -157,12 +158,12 @@ class Walk:
         self.home()
         stopped: "dict[int, int]" = {}
         strangers: "set[int]" = set()
-        marks = {job.mark for job in jobs}
+        wanted = {job.mark for job in jobs}
         until = time.monotonic() + PATIENCE
         while True:
             before = len(stopped)
-            for pid, mark in proc.marked(marks, strangers).items():
-                if pid not in stopped and proc.signal_marked(pid, mark, _signal.SIGSTOP):
+            for pid, mark in marks.marked(wanted, strangers).items():
+                if pid not in stopped and marks.signal_marked(pid, mark, _signal.SIGSTOP):
                     stopped[pid] = proc.start_time(pid)
             for _, found in self._members(jobs):
                 if stopped.get(found.pid) != found.start and proc.signal(found.pid, found.start, _signal.SIGSTOP):
@@ -188,6 +189,9 @@ class Walk:
         for pid, number in list(self._orphans.items()):
             if number == job.number:
                 self._orphans[pid] = GONE
+
+    def sweep(self) -> None:
+        """Now and then: nothing escapes from a phase that is over."""
 
     def reaped(self, pid: int) -> None:
         """A process that is nobody's main process was reaped."""

@@ -46,8 +46,10 @@ def _look(mark: str, begun: Open) -> dict[int, int]:
     for found in everyone.values():
         below.setdefault(found.parent, []).append(found.pid)
     leader = everyone.get(begun.pid)
-    led = leader is not None and leader.start == begun.started
-    stack = [pid for pid, found in everyone.items() if (led and found.session == begun.pid) or proc.marker(pid) == mark]
+    led = leader is not None and proc.same(leader.start, begun.started)
+    stack = [
+        pid for pid, found in everyone.items() if (led and found.session == begun.pid) or proc.marker(found) == mark
+    ]
     ours: dict[int, int] = {}
     while stack:
         pid = stack.pop()

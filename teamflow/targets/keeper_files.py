@@ -10,16 +10,13 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from teamflow.keeper.names import run_hash
-
-_SOCKET_PATH_LIMIT: Final = 107
-"""Bytes that fit into sockaddr_un with the ending NUL."""
+from teamflow.keeper.names import SOCKET_PATH, run_hash
 
 
 class Identity(NamedTuple):
-    """keeper.json: the process (pid, start time, boot id), its kill level (cgroup | walk) and its socket."""
+    """keeper.json: the process (pid, start time, boot id), its kill level (cgroup | walk | groups) and its socket."""
 
     pid: int
     start: int
@@ -86,7 +83,7 @@ def socket_path(run_dir: str, environ: Mapping[str, str]) -> str:
     wishes = [os.path.join(runtime, "teamflow")] if runtime and os.path.isabs(runtime) else []
     wishes += [os.path.join(place, f"teamflow-{os.geteuid()}") for place in (environ.get("TMPDIR"), "/tmp") if place]
     for directory in wishes:
-        if len(os.fsencode(directory)) + 1 + len(name) <= _SOCKET_PATH_LIMIT and _is_private(directory):
+        if len(os.fsencode(directory)) + 1 + len(name) <= SOCKET_PATH and _is_private(directory):
             return os.path.join(directory, name)
     # Somebody else took our name: rare, and the import is not cheap.
     from tempfile import mkdtemp

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 from teamflow.targets.keeper_files import Identity, identity, is_held, socket_path
@@ -110,12 +111,16 @@ def _spawn(run_dir: str, path: str, listen_fd: int, *, environ: Mapping[str, str
         (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
         (os.POSIX_SPAWN_OPEN, 2, errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
     ]
-    return os.posix_spawn(
+    spawn = partial(
+        os.posix_spawn,
         sys.executable,
         argv,
         environ,
         file_actions=actions,
-        setsid=True,
         setsigmask=(),
         setsigdef=(signal.SIGINT, signal.SIGPIPE, signal.SIGTERM, signal.SIGHUP),
     )
+    try:
+        return spawn(setsid=True)
+    except RuntimeError:  # setsid is not to be had here: the keeper makes its session itself
+        return spawn()

@@ -75,7 +75,7 @@ class LocalTarget:
         """Set whenever the keeper says anything."""
         self._bye = asyncio.Event()
         self.kill_level: str | None = None
-        """cgroup | walk, once a keeper said it."""
+        """cgroup | walk | groups, once a keeper said it."""
 
     async def open(self, events: TargetEvents, *, after: int) -> None:
         """Tells all entries behind `after`, adopts a living keeper, or ends what a dead one left."""

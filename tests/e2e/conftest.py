@@ -4,18 +4,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.keeper_driver import Keeper, levels
+from tests.e2e.keeper_driver import PORTABLE, Keeper, every_level
 
 
-@pytest.fixture(params=levels())
+@pytest.fixture(params=every_level())
 def keeper(request: pytest.FixtureRequest) -> Iterator[Keeper]:
     made = Keeper(request.param)
     yield made
     made.close()
 
 
-@pytest.fixture
-def any_keeper() -> Iterator[Keeper]:
-    made = Keeper()
+@pytest.fixture(params=["", pytest.param(PORTABLE, marks=pytest.mark.slow)])
+def any_keeper(request: pytest.FixtureRequest) -> Iterator[Keeper]:
+    made = Keeper(request.param)
     yield made
     made.close()

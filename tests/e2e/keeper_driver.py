@@ -13,7 +13,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import pytest
 
 PROGRAM = Path(__file__).parents[2] / "teamflow" / "keeper" / "__main__.py"
 Message = dict[str, Any]
@@ -39,6 +41,22 @@ def cgroup_root() -> Path | None:
 def levels() -> list[str]:
     """The kill levels that this machine has."""
     return ["cgroup", "walk"] if cgroup_root() else ["walk"]
+
+
+PORTABLE = "groups"
+"""The kill level of systems other than Linux, and with it all that the keeper does there instead of Linux's means."""
+
+
+def every_level() -> list[Any]:
+    """As parameters of a test: those of this machine, and the portable one for the slow suites."""
+    return [*levels(), pytest.param(PORTABLE, marks=pytest.mark.slow)]
+
+
+def level_environ(level: str) -> dict[str, str]:
+    """The variable that makes a keeper (and a runner) have that level; "": the best."""
+    if level == PORTABLE:
+        return {"TEAMFLOW_KEEPER_PLATFORM": "portable"}
+    return {"TEAMFLOW_KILL_LEVEL": level} if level else {}
 
 
 def has_pidns() -> bool:
@@ -172,15 +190,31 @@ class Client:
         self.sock.close()
 
 
+class Reaped(NamedTuple):
+    """As `reaper.Reaped`, from another process."""
+
+    gone: bool
+    killed: list[int]
+    why: str
+
+
 class Keeper:
     """A keeper in a directory of its own, inside a Truth if the machine has one."""
 
-    def __init__(self, level: str = "", *options: str, directory: str = "", plain_user: bool = False) -> None:
+    def __init__(
+        self,
+        level: str = "",
+        *options: str,
+        directory: str = "",
+        plain_user: bool = False,
+        program: Path = PROGRAM,
+    ) -> None:
         self.home = directory or tempfile.mkdtemp(prefix="tfk-")
         self.plain_user = plain_user
         self.run = self.home + "/run"
         self.path = self.home + "/s"
         self.level = level
+        self.program = program
         self.truth = Truth() if cgroup_root() else None
         os.makedirs(self.run, exist_ok=True)
         if plain_user:
@@ -191,14 +225,25 @@ class Keeper:
 
     def spawn(self, *options: str) -> subprocess.Popen[bytes]:
         """Starts the program and waits until it listens or ends."""
-        env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "TEAMFLOW_KILL_LEVEL": self.level}
+        env = {"PATH": "/usr/local/bin:/usr/bin:/bin", **level_environ(self.level)}
         reading, writing = os.pipe()
         python = sys.executable
         become: list[str] = []
         if self.plain_user:
             python = PLAIN_PYTHON
             become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-        argv = [*become, python, "-I", "-S", str(PROGRAM), self.run, self.path, "--ready-fd", str(writing), *options]
+        argv = [
+            *become,
+            python,
+            "-I",
+            "-S",
+            str(self.program),
+            self.run,
+            self.path,
+            "--ready-fd",
+            str(writing),
+            *options,
+        ]
         if self.truth:
             script = 'echo 0 > "$0/cgroup.procs"; exec "$@"'
             argv = ["/bin/sh", "-c", script, str(self.truth.path), *argv]
@@ -237,6 +282,28 @@ class Keeper:
         from teamflow.keeper import journal
 
         return journal.read(Path(self.run, "keeper.journal").read_bytes())
+
+    def reap(self, *, deadline: float = 5.0) -> Reaped:
+        """What `reaper.reap` makes of what a killed keeper left."""
+        return self._reaped("reap(sys.argv[1], deadline=float(sys.argv[2]))", str(deadline))
+
+    def reap_attempt(self, pid: int, start: int) -> Reaped:
+        return self._reaped("reap_attempt(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))", str(pid), str(start))
+
+    def _reaped(self, call: str, *words: str) -> Reaped:
+        """In a process of its own: the platform is chosen when the keeper's modules are imported."""
+        script = (
+            "import json, sys; from teamflow.keeper import reaper\n"
+            f"done = reaper.{call}\nprint(json.dumps([done.gone, done.killed, done.why]))\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script, self.run, *words],
+            cwd=PROGRAM.parents[2],
+            env={"PATH": "/usr/bin:/bin", **level_environ(self.level)},
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        return Reaped(*json.loads(done.stdout))
 
     def left(self) -> set[int]:
         """What lives besides the keeper, by the test's own cgroup."""

@@ -11,24 +11,29 @@ from pathlib import Path
 import pytest
 
 from teamflow.keeper import reaper
-from tests.e2e.keeper_driver import PROGRAM, Client, Keeper, wait_for
+from tests.e2e.keeper_driver import PORTABLE, PROGRAM, Client, Keeper, wait_for
 
 QUIET = ">/dev/null 2>&1 </dev/null"
+HIDDEN = f"(env -i /usr/bin/setsid /bin/sleep 300 {QUIET} &)"
 NASTY = f"""
 trap '' INT TERM
 setsid sleep 300 &
 (setsid sh -c 'sleep 300 & exec sleep 300' {QUIET} &)
-(env -i /usr/bin/setsid /bin/sleep 300 {QUIET} &)
 sleep 300 & kill -STOP $!
+{HIDDEN}
 sleep 300
 """
 SIZE = 7
 
 
-def _stand(keeper: Keeper, client: Client, step: str = "s") -> None:
-    keeper.start(client, step, NASTY)
+def _stand(keeper: Keeper, client: Client, step: str = "s") -> int:
+    """Starts a tree that resists; how many processes it has. One that hides is Linux's to find."""
+    hides = keeper.level != PORTABLE
+    keeper.start(client, step, NASTY if hides else NASTY.replace(HIDDEN, ""))
     client.entry("start", step)
-    assert not keeper.truth or wait_for(lambda: len(keeper.left()) >= SIZE, 5)
+    size = SIZE if hides else SIZE - 1
+    assert not keeper.truth or wait_for(lambda: len(keeper.left()) >= size, 5)
+    return size
 
 
 def test_a_killed_runner_costs_nothing(any_keeper: Keeper) -> None:
@@ -84,17 +89,17 @@ def test_the_reaper_clears_up_after_a_killed_keeper(keeper: Keeper) -> None:
     keeper.start(client, "gone", "exit 0")
     client.entry("exit", "gone")
     before = keeper.left() if keeper.truth else set()
-    assert reaper.reap(keeper.run).gone is False, "not while it lives"
-    assert "lives" in reaper.reap(keeper.run).why
+    assert keeper.reap().gone is False, "not while it lives"
+    assert "lives" in keeper.reap().why
     keeper.process.kill()
     keeper.process.wait(5)
-    reaped = reaper.reap(keeper.run, deadline=5)
+    reaped = keeper.reap(deadline=5)
     assert reaped.gone, reaped
     assert before <= set(reaped.killed)
     assert not keeper.truth or wait_for(lambda: not keeper.truth.pids(), 2) or not keeper.truth.pids()
     if keeper.level == "cgroup" and keeper.truth:
         assert [path.name for path in keeper.truth.path.iterdir() if path.is_dir()] == []
-    again = reaper.reap(keeper.run)
+    again = keeper.reap()
     assert (again.gone, again.killed) == (True, [])
 
 
@@ -122,15 +127,15 @@ def test_the_next_keeper_clears_up_and_goes_on_with_the_journal(keeper: Keeper) 
 
 def test_one_attempt_can_be_killed_past_a_keeper_that_hangs(keeper: Keeper) -> None:
     client = keeper.client()
-    _stand(keeper, client)
+    size = _stand(keeper, client)
     keeper.start(client, "other", ["sleep", "300"])
     start, other = client.entry("start", "s"), client.entry("start", "other")
     keeper.process.send_signal(signal.SIGSTOP)
-    reaped = reaper.reap_attempt(keeper.run, start["pid"], start["start"])
+    reaped = keeper.reap_attempt(start["pid"], start["start"])
     assert reaped.gone, reaped
-    assert len(reaped.killed) == SIZE
+    assert len(reaped.killed) == size
     assert not keeper.truth or keeper.left() == {other["pid"]}
-    assert not reaper.reap_attempt(keeper.run, os.getpid(), 1).gone
+    assert not keeper.reap_attempt(os.getpid(), 1).gone
     keeper.process.send_signal(signal.SIGCONT)
     assert client.entry("exit", "s")["signal"] == 9
     client.send(op="stop_all", grace=0)

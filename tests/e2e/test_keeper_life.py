@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.keeper_driver import PROGRAM, Client, Closed, Keeper, has_plain_user, wait_for
+from tests.e2e.keeper_driver import PORTABLE, PROGRAM, Client, Closed, Keeper, has_plain_user, wait_for
 
 
 def test_welcome_and_files_say_who_it_is(keeper: Keeper) -> None:
@@ -23,11 +23,19 @@ def test_welcome_and_files_say_who_it_is(keeper: Keeper) -> None:
     assert client.welcome["level"] == about["level"] == keeper.level
     assert client.welcome["pid"] == about["pid"] == keeper.process.pid
     fields = Path(f"/proc/{about['pid']}/stat").read_text().rpartition(") ")[2].split()
-    assert about["start"] == int(fields[19])
+    assert _is_start(about["start"], int(fields[19]), keeper)
     assert int(fields[3]) == about["pid"], "it leads a session"
     assert about["boot"] == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     assert stat.S_IMODE(os.stat(keeper.path).st_mode) == 0o600
     assert {os.readlink(f"/proc/{about['pid']}/fd/{fd}") for fd in (0, 1, 2)} == {"/dev/null"}
+
+
+def _is_start(told: int, ticks: int, keeper: Keeper) -> bool:
+    """Ticks since boot as the kernel has them; seconds since 1970, more or less, where there is only ps to ask."""
+    if keeper.level != PORTABLE:
+        return told == ticks
+    up = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return abs(told - (time.time() - up + ticks / os.sysconf("SC_CLK_TCK"))) < 2
 
 
 @pytest.mark.parametrize(
@@ -186,7 +194,7 @@ def test_start_times_in_the_journal_are_those_of_the_kernel(any_keeper: Keeper) 
     for number in range(60):
         entry = client.entry("start", f"s{number}")
         fields = Path(f"/proc/{entry['pid']}/stat").read_text().rpartition(") ")[2].split()
-        assert entry["start"] == int(fields[19])
+        assert _is_start(entry["start"], int(fields[19]), any_keeper)
         assert abs(entry["t"] - int(fields[19]) / os.sysconf("SC_CLK_TCK")) < 1
     client.send(op="stop_all", grace=0)
     assert client.entry("exit", "s59")["signal"] == 9
@@ -405,11 +413,11 @@ def test_two_hundred_phases_in_a_burst(any_keeper: Keeper) -> None:
     assert [m for m in client.messages if "e" in m] == entries
 
 
-@pytest.mark.parametrize("hard", [4096, 90])
+@pytest.mark.parametrize("hard", [4096, 50])
 def test_more_phases_than_the_limit_on_open_files_allows(any_keeper: Keeper, hard: int) -> None:
     """It raises its own limit as far as it may; what it starts has the one that it was given."""
     client = any_keeper.client()
-    resource.prlimit(any_keeper.process.pid, resource.RLIMIT_NOFILE, (64, hard))
+    resource.prlimit(any_keeper.process.pid, resource.RLIMIT_NOFILE, (40, hard))
     steps = [f"s{number}" for number in range(24)]
     for step in steps:
         script = "read x; ulimit -Sn; ulimit -Hn; echo $x >&2; sleep 0.2"
@@ -419,7 +427,7 @@ def test_more_phases_than_the_limit_on_open_files_allows(any_keeper: Keeper, har
     assert codes.count(0) == 24 if hard == 4096 else 0 < codes.count(0) < 24
     for step, end in zip(steps, ends, strict=True):
         if end["e"] == "exit":
-            assert any_keeper.output(step) == f"64\n{hard}\n"
+            assert any_keeper.output(step) == f"40\n{hard}\n"
             assert Path(any_keeper.log(step) + ".err").read_text() == f"{step}\n"
         else:
             assert end["errno"] == errno.EMFILE

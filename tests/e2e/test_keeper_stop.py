@@ -3,24 +3,32 @@
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.campaign import kill_trees
-from tests.e2e.keeper_driver import Keeper, cgroup_root, has_pidns, levels, wait_for
+from tests.e2e.keeper_driver import PORTABLE, Keeper, cgroup_root, every_level, has_pidns, levels, wait_for
 
 needs_truth = pytest.mark.skipif(cgroup_root() is None, reason="no cgroup can be made here to count in")
 needs_pidns = pytest.mark.skipif(not has_pidns(), reason="no PID namespace can be made here")
 
 
+def _kinds() -> list[Any]:
+    return [pytest.param(*kind, marks=pytest.mark.slow if kind[0] == PORTABLE else ()) for kind in kill_trees.kinds()]
+
+
 @needs_truth
-@pytest.mark.parametrize(("level", "isolation"), kill_trees.kinds())
+@pytest.mark.parametrize(("level", "isolation"), _kinds())
 def test_every_tree_is_killed_and_the_bystander_lives(level: str, isolation: str | None) -> None:
     tally = kill_trees.Tally()
     stage = kill_trees.Stage(level, isolation)
     try:
         for number, tree in enumerate(kill_trees.TREES):
             stage.trial(f"t{number}", tree, 0.05, None, tally)
+            if level == PORTABLE and not stage.clean:
+                stage.close()
+                stage = kill_trees.Stage(level, isolation)
     finally:
         stage.close()
     assert tally.wrongs == []
@@ -216,6 +224,7 @@ def test_what_hides_from_the_walk_is_killed_when_nothing_else_runs() -> None:
         keeper.close()
 
 
+@pytest.mark.parametrize("keeper", levels(), indirect=True)
 def test_leftovers_of_one_phase_are_told_from_another_that_runs(keeper: Keeper) -> None:
     """At the level `walk` both are children of the keeper by then, and only the mark tells which one's they were."""
     client = keeper.client()
@@ -230,7 +239,7 @@ def test_leftovers_of_one_phase_are_told_from_another_that_runs(keeper: Keeper) 
     assert not keeper.truth or wait_for(lambda: not keeper.left(), 4) or not keeper.left()
 
 
-@pytest.mark.parametrize("level", levels())
+@pytest.mark.parametrize("level", every_level())
 def test_many_trees_are_stopped_at_once(level: str) -> None:
     keeper = Keeper(level)
     try:

@@ -32,7 +32,7 @@ from teamflow.store.layout import Layout
 from teamflow.store.lock import Holder, holder_of
 from teamflow.store.log import records as to_records
 from teamflow.store.sqlite import Database
-from tests.e2e.keeper_driver import Truth, cgroup_root, wait_for
+from tests.e2e.keeper_driver import Truth, cgroup_root, level_environ, wait_for
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -177,7 +177,7 @@ class Project:
             "PYTHONPATH": str(REPOSITORY),
             "LANG": "C.UTF-8",
         }
-        return {**environ, "TEAMFLOW_KILL_LEVEL": self.level} if self.level else environ
+        return {**environ, **level_environ(self.level)}
 
     # -- processes -------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teamflow.keeper import cgroups, feed, job, limits, names, proc, spawn, wire
+from teamflow.keeper import cgroups, feed, job, limits, marks, names, proc_linux, spawn, wire
 
 START = {"step": "s", "attempt": 1, "phase": "agent", "argv": ["true"], "cwd": "/", "log": "/tmp/out.log"}
 junk = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.lists(st.integers(), max_size=2)
@@ -81,22 +81,22 @@ def test_where_input_is_recorded(log: bytes, where: bytes) -> None:
 
 def test_a_process_whose_name_is_a_trap() -> None:
     line = b"42 (a) R 1 (b)) S 7 8 9 0 -1 1 2 3 4 5 6 7 8 9 20 0 1 0 4711 1 1\n"
-    found = proc.Process(line)
+    found = proc_linux.Process(line)
     assert (found.pid, found.parent, found.session, found.start, found.alive) == (42, 7, 9, 4711, True)
-    assert not proc.Process(line.replace(b") S", b") Z")).alive
+    assert not proc_linux.Process(line.replace(b") S", b") Z")).alive
 
 
 def test_a_signal_does_not_reach_another_process_of_the_same_number() -> None:
     child = subprocess.Popen(["sleep", "60"])
     try:
-        start = proc.start_time(child.pid)
-        assert not proc.signal(child.pid, start + 1, 9)
-        assert not proc.signal_marked(child.pid, 1 << 62, 9)
-        assert not proc.signal_in_cgroup(child.pid, "/no/such/group", 9)
+        start = proc_linux.start_time(child.pid)
+        assert not proc_linux.signal(child.pid, start + 1, 9)
+        assert not marks.signal_marked(child.pid, 1 << 62, 9)
+        assert not proc_linux.signal_in_cgroup(child.pid, "/no/such/group", 9)
         assert child.poll() is None
-        assert proc.signal(child.pid, start, 9)
+        assert proc_linux.signal(child.pid, start, 9)
         assert child.wait(5) == -9
-        assert not proc.signal(child.pid, start, 9)
+        assert not proc_linux.signal(child.pid, start, 9)
     finally:
         child.kill()
         child.wait()
@@ -105,9 +105,9 @@ def test_a_signal_does_not_reach_another_process_of_the_same_number() -> None:
 def test_a_mark_is_inherited_and_dropped() -> None:
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from teamflow.keeper import proc\n"
+        "from teamflow.keeper import marks as worn, proc_linux as proc\n"
         "import os, subprocess\n"
-        "marks = proc.Marks(); marks.wear((1 << 62) + 5)\n"
+        "marks = worn.Marks(); marks.wear((1 << 62) + 5)\n"
         "child = subprocess.Popen(['env', '-i', '/usr/bin/setsid', '/bin/sleep', '60'])\n"
         "print(proc.limit_mark(child.pid) - (1 << 62)); child.kill(); marks.drop()\n"
         "print(proc.limit_mark(os.getpid()))\n"
@@ -175,16 +175,21 @@ def test_the_keeper_is_written_for_python_3_9() -> None:
         ast.parse(path.read_text(), feature_version=(3, 9))
 
 
-def test_the_keeper_imports_nothing_that_is_slow_to_import() -> None:
+@pytest.mark.parametrize("platform", ["", "portable"])
+def test_the_keeper_imports_nothing_that_is_slow_to_import(platform: str) -> None:
+    levels = "keeper.groups, keeper.polling" if platform else "keeper.cgroups, keeper.walk"
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "package = type(sys)('keeper'); package.__path__ = [sys.argv[1] + '/teamflow/keeper']\n"
         "sys.modules['keeper'] = package\n"
-        "import keeper.program, keeper.cgroups, keeper.walk\n"
+        f"import keeper.program, {levels}\n"
         "print(*sorted(sys.modules))\n"
     )
     argv = [sys.executable, "-I", "-S", "-c", script, str(Path(__file__).parents[3])]
-    modules = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split()
+    env = {"TEAMFLOW_KEEPER_PLATFORM": platform}
+    modules = subprocess.run(argv, env=env, capture_output=True, text=True, check=True).stdout.split()
+    assert ("keeper.proc_linux" in modules) == (platform == "")
+    assert ("keeper.proc_ps" in modules) == (platform != "")
     slow = {
         "os",
         "re",
