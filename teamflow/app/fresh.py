@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from teamflow import __version__
+from teamflow.store.boot import since_boot
 from teamflow.store.layout import Layout
 from teamflow.store.lock import Holder, RunLock, creation_lock, this_process
 from teamflow.store.rows import NewRun, Row, RunRow
@@ -186,7 +187,7 @@ def record_fresh(database: Database, kept: Any, previous: RunRow) -> RunRow | No
     """
     _, _, team, file, digest, inputs, _, records, _, _, stored = kept
     now = time.time()
-    mono = time.clock_gettime(time.CLOCK_BOOTTIME)
+    mono = since_boot()
     me = this_process(since=now)
     with creation_lock(database.layout):
         newest = database.newest_run(file=file, inputs_digest=digest)

@@ -5,7 +5,6 @@ What state.db and the logs say is the truth; whether a runner lives is asked of 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 
 from teamflow.app.project import Project
@@ -16,6 +15,7 @@ from teamflow.core.plan import Plan
 from teamflow.core.redact import Redactor
 from teamflow.core.state import RunState
 from teamflow.plan.stored import plan_from_json
+from teamflow.run.clock import SystemClock
 from teamflow.store.layout import Layout
 from teamflow.store.lock import Holder, holder_of
 from teamflow.store.log import records as to_records
@@ -124,9 +124,7 @@ def _run_line(layout: Layout, row: RunRow) -> RunLine:
 
 def now() -> Now:
     """This moment, on this machine's clocks."""
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        boot = file.read().strip()
-    return Now(boot, time.clock_gettime(time.CLOCK_BOOTTIME), time.time())
+    return SystemClock().now()
 
 
 def answer_to(inspected: Inspected, request: int) -> tuple[bool, str] | None:

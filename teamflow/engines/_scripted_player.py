@@ -131,7 +131,7 @@ class Player:
         self.emit("tool", name="delete", path=path)
 
     def run(self, command: str | list[str]) -> None:
-        output = os.memfd_create("output")
+        output = scratch()
         pid = spawn(command, stdout=output, stderr=output)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         size = os.fstat(output).st_size
@@ -200,11 +200,28 @@ def spawn(
     ]
     actions.append((os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0))
     try:
-        return os.posix_spawnp(argv[0], argv, os.environ, file_actions=actions, setsid=session)
+        return start(argv, actions, session=session)
     except OSError as error:
         message = f"{argv[0]}: {error.strerror}"
         absent = ["/bin/sh", "-c", 'echo "$0" >&2; exit 127', message]
-        return os.posix_spawnp(absent[0], absent, os.environ, file_actions=actions, setsid=session)
+        return start(absent, actions, session=session)
+
+
+def start(argv: list[str], actions: list[Any], *, session: bool) -> int:
+    try:
+        return os.posix_spawnp(argv[0], argv, os.environ, file_actions=actions, setsid=session)
+    except RuntimeError:  # setsid is not to be had here: a group of its own must do
+        return os.posix_spawnp(argv[0], argv, os.environ, file_actions=actions, setpgroup=0)
+
+
+def scratch() -> int:
+    """An open file without a name."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("output")
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
 
 
 WORDS: dict[str, Callable[[Player, Any], None]] = {

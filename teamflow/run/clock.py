@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 
 from teamflow.core.events import Now
+from teamflow.store.boot import boot_id, since_boot
 
 
 class SystemClock:
     def __init__(self) -> None:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            self._boot = file.read().strip()
+        self._boot = boot_id()
 
     def now(self) -> Now:
-        return Now(self._boot, time.clock_gettime(time.CLOCK_BOOTTIME), time.time())
+        return Now(self._boot, since_boot(), time.time())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from teamflow.keeper.files import reserve
+
 SIZE: Final = 4 * 1024**2
 """Bytes; some 10,000 records with their log overhead."""
 
@@ -16,7 +18,7 @@ def lay(path: str, *, size: int = SIZE) -> None:
     except OSError:
         return
     try:
-        os.posix_fallocate(descriptor, 0, size)
+        reserve(descriptor, size)
     except OSError:
         drop(path)
     finally:

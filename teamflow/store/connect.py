@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -32,6 +33,10 @@ def connect(path: str, *, busy: float = BUSY_SECONDS) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        if sys.platform == "darwin":
+            # An fsync leaves the bytes in the disk's own memory there.
+            connection.execute("PRAGMA fullfsync = ON")
+            connection.execute("PRAGMA checkpoint_fullfsync = ON")
     except UnicodeDecodeError as error:
         # Python could not even read SQLite's message, which quotes what is damaged.
         connection.close()

@@ -10,11 +10,13 @@ import errno
 import fcntl
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
+from teamflow.store.boot import boot_id, start_of
 from teamflow.store.errors import StoreError
 from teamflow.store.layout import Layout
 from teamflow.store.place import unwritable
@@ -45,7 +47,7 @@ class Holder(NamedTuple):
 
 def this_process(*, since: float) -> Holder:
     """The calling process as a holder."""
-    return Holder(os.getpid(), os.uname().nodename, _boot(), _start_of(os.getpid()), since, _command())
+    return Holder(os.getpid(), os.uname().nodename, boot_id(), start_of(os.getpid()), since, _command())
 
 
 class RunLock:
@@ -183,28 +185,8 @@ def _read(descriptor: int) -> Holder:
 
 def _alive(holder: Holder) -> bool:
     """Whether that process lives, as far as it can be seen from here (a container sees only its own)."""
-    return holder.pid > 0 and holder.boot == _boot() and holder.start == _start_of(holder.pid)
-
-
-def _start_of(pid: int) -> int:
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[19])
-    except (OSError, IndexError, ValueError):
-        return -1
-
-
-def _boot() -> str:
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
+    return holder.pid > 0 and holder.boot == boot_id() and holder.start == start_of(holder.pid)
 
 
 def _command() -> str:
-    try:
-        with open("/proc/self/cmdline", "rb") as file:
-            return file.read().rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "replace")[:1000]
-    except OSError:
-        return ""
+    return " ".join(sys.orig_argv)[:1000]

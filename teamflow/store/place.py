@@ -16,8 +16,8 @@ from teamflow.store.layout import Layout
 
 # fmt: off
 _NETWORK: Final = frozenset({
-    "9p", "acfs", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs",
-    "nfs4", "ocfs2", "orangefs", "prl_fs", "pvfs2", "smb3", "smbfs", "vboxsf",
+    "9p", "acfs", "afpfs", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "glusterfs", "gpfs", "lustre", "ncpfs",
+    "nfs", "nfs4", "ocfs2", "orangefs", "prl_fs", "pvfs2", "smb3", "smbfs", "vboxsf", "webdav",
 })
 _LOCAL_FUSE: Final = frozenset({
     "fuse.bindfs", "fuse.cryfs", "fuse.encfs", "fuse.exfat", "fuse.fuse-overlayfs", "fuse.gocryptfs", "fuse.lxcfs",
@@ -75,7 +75,7 @@ def refuse_network(directory: str) -> None:
         with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as file:
             lines = file.readlines()
     except OSError:
-        return  # no /proc: nothing can be said, and SQLite still checks its locks
+        lines = _told_by_mount()
     kind = network_kind(os.path.realpath(directory), lines)
     if kind is not None:
         raise StoreError(
@@ -84,6 +84,29 @@ def refuse_network(directory: str) -> None:
             fact=f"lies on a network file system ({kind}), where locks and write-ahead logs cannot be trusted",
             remedy="work on a local copy, or set TEAMFLOW_ALLOW_NETWORK_FS=1 if only this machine ever uses it",
         )
+
+
+def _told_by_mount() -> list[str]:
+    """Where there is no /proc; empty where mount(8) tells nothing: then SQLite still checks its locks."""
+    import subprocess
+
+    try:
+        told = subprocess.run(
+            ["mount"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=5, check=False
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return mounts_of_bsd(os.fsdecode(told))
+
+
+def mounts_of_bsd(text: str) -> list[str]:
+    """What mount(8) prints on macOS and the BSDs (`DEVICE on PLACE (kind, …)`) as lines of /proc/self/mounts."""
+    found = []
+    for line in text.splitlines():
+        place, _, options = line.partition(" on ")[2].rpartition(" (")
+        if place and options:
+            found.append(f"- {_escape(place)} {options.rstrip(')').partition(',')[0]} -")
+    return found
 
 
 def network_kind(directory: str, mounts: Iterable[str]) -> str | None:
@@ -112,7 +135,16 @@ def _below(path: str, point: str) -> bool:
     return point == "/" or path == point or path.startswith(point + "/")
 
 
+_ESCAPES: Final = (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\"))
+
+
 def _unescape(point: str) -> str:
-    for code, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+    for code, char in _ESCAPES:
         point = point.replace(code, char)
+    return point
+
+
+def _escape(point: str) -> str:
+    for code, char in reversed(_ESCAPES):
+        point = point.replace(char, code)
     return point

@@ -1,7 +1,7 @@
 """Waking a run's runner from another process: one byte to a datagram socket. Best effort by design.
 
 Who is not woken looks at `Database.data_version` every 200 ms, so a lost byte costs that and nothing else. The
-socket lies in $XDG_RUNTIME_DIR or a private directory below the temporary one, where the path fits 107 bytes.
+socket lies in $XDG_RUNTIME_DIR or a private directory below the temporary one, where the path fits.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import stat
 from collections.abc import Mapping
 from typing import Final
 
+from teamflow.keeper.names import SOCKET_PATH
 from teamflow.store.layout import Layout
 
-_LONGEST: Final = 107
 _NAME_LENGTH: Final = len("/0123456789abcdef-1234567890.wake")
 
 
@@ -25,7 +25,7 @@ def socket_directory(env: Mapping[str, str]) -> str | None:
     candidates = [f"{env['XDG_RUNTIME_DIR']}/teamflow"] if env.get("XDG_RUNTIME_DIR") else []
     candidates += [f"{base}/teamflow-{uid}" for base in (env.get("TMPDIR") or "/tmp", "/tmp")]
     for path in candidates:
-        if len(os.fsencode(path)) + _NAME_LENGTH <= _LONGEST and _is_private(path, uid):
+        if len(os.fsencode(path)) + _NAME_LENGTH <= SOCKET_PATH and _is_private(path, uid):
             return path
     return None
 
@@ -50,6 +50,12 @@ def _address(layout: Layout, run: int, directory: str) -> str:
     return f"{directory}/{project}-{run}.wake"
 
 
+def _channel() -> socket.socket:
+    channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    channel.settimeout(0)
+    return channel
+
+
 class WakeSocket:
     """The runner's end. `fileno` is readable when somebody has woken; then `drain` it."""
 
@@ -64,7 +70,7 @@ class WakeSocket:
         if directory is None:
             return None
         path = _address(layout, run, directory)
-        channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+        channel = _channel()
         try:
             # What lies there is left over of a runner that died: the lock says that none lives.
             if os.path.lexists(path):
@@ -101,7 +107,7 @@ def wake(layout: Layout, run: int, *, env: Mapping[str, str]) -> bool:
     directory = socket_directory(env)
     if directory is None:
         return False
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as channel:
+    with _channel() as channel:
         try:
             channel.sendto(b"!", _address(layout, run, directory))
         except BlockingIOError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from teamflow.store.place import network_kind
+from teamflow.store.place import mounts_of_bsd, network_kind
 
 ROOT = "/dev/vda / ext4 rw 0 0\n"
 
@@ -32,3 +32,18 @@ def test_network_file_systems_are_known_by_the_innermost_mount(
     mounts: list[str], directory: str, kind: str | None
 ) -> None:
     assert network_kind(directory, mounts) == kind
+
+
+def test_what_mount_prints_where_there_is_no_proc() -> None:
+    told = (
+        "/dev/disk3s1s1 on / (apfs, sealed, local, read-only, journaled)\n"
+        "devfs on /dev (devfs, local, nobrowse)\n"
+        "//me@server/a%20share on /Volumes/a (new) share (smbfs, nodev, nosuid, mounted by me)\n"
+        "server:/export on /Volumes/on it (nfs)\n"
+        "nonsense\n"
+    )
+    mounts = mounts_of_bsd(told)
+    assert network_kind("/Users/me/p/.teamflow", mounts) is None
+    assert network_kind("/Volumes/a (new) share/p", mounts) == "smbfs"
+    assert network_kind("/Volumes/on it/p", mounts) == "nfs"
+    assert network_kind("/Volumes/on", mounts) is None
