@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -261,3 +263,34 @@ def test_secrets_that_are_missing_empty_or_short_are_said_with_their_place(tmp_p
     done = project.run("c", env={"SHORT": "abc"}).expect(0)
     assert "warning[short-secret]" in done.err
     assert "c | abc" in done.err
+
+
+@pytest.mark.slow
+def test_encoded_values_are_redacted_also_in_what_is_handed_on(tmp_path: Path) -> None:
+    token = 'tok/en+with "quotes" & spaces\\'
+    written = {
+        "basic": base64.b64encode(f"user:{token}".encode()).decode(),
+        "url": quote(token, safe=""),
+        "form": quote_plus(token),
+        "json": json.dumps(token)[1:-1],
+    }
+    team = """
+secrets: {T: {env: T}}
+agents:
+  prints: {command: cat written && exit 1, secrets: [T], continue_on_error: true}
+  hands: {command: cat outputs.json, secrets: [T], outputs: {url: string, basic: string}}
+  takes: {command: 'echo "got $URL"', env: {URL: "{{ agents.hands.outputs.url }}"}, depends_on: [hands]}
+"""
+    outputs = json.dumps({"url": f"https://u:{written['url']}@h/", "basic": written["basic"]})
+    files = {"written": "\n".join(written.values()) + "\n", "outputs.json": outputs}
+    project = Project(tmp_path, team, files=files)
+    said = project.run(env={"T": token}).expect(0).said
+    said += "".join(
+        project.call(*words).expect(0).said for words in (["logs"], ["events"], ["status", "--json"], ["why", "prints"])
+    )
+    assert "got https://u:***@h/" in said
+    for name, value in written.items():
+        assert value[8:-4] not in said, name
+    stored = b"".join(path.read_bytes() for path in (tmp_path / "p" / ".teamflow").glob("state.db*"))
+    assert written["basic"][8:-4].encode() not in stored
+    assert written["url"].encode() not in stored
