@@ -97,6 +97,7 @@ def crash_report(error: BaseException, words: list[str], environ: Mapping[str, s
     import traceback
 
     from teamflow import __version__
+    from teamflow.core.redact import Redactor
 
     verb = [word.partition("=")[0] for word in words if word.startswith("-")]
     first = next((word for word in words if not word.startswith("-")), "")
@@ -108,9 +109,10 @@ def crash_report(error: BaseException, words: list[str], environ: Mapping[str, s
     ]
     text = "\n".join(line.rstrip("\n") for line in lines) + "\n"
     hidden = {value for name, value in environ.items() if _SECRET_NAME.search(name) and len(value) >= _SHORTEST}
-    for value in sorted({*hidden, *_project_secrets()}, key=len, reverse=True):
+    values = sorted({*hidden, *_project_secrets()}, key=len, reverse=True)
+    for value in values:
         text = text.replace(value, "[hidden]")
-    return text
+    return Redactor({value: value for value in values}).text(text)
 
 
 def _project_secrets() -> set[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
+from urllib.parse import quote
 
 from teamflow.cli.errors import crash_report
 from tests.unit.cli.made import REPOSITORY, argv, environment, make_run, process
@@ -53,6 +55,13 @@ def test_a_report_hides_what_the_runs_of_the_project_hide(tmp_path: Path) -> Non
     assert done.returncode == 70
     assert SECRET not in report.read_text()
     assert SECRET not in crash_report(ValueError("x"), ["run", SECRET], {})
+
+
+def test_a_report_hides_what_is_encoded() -> None:
+    secret = "pass word/1 & more"
+    error = ValueError(f"https://u:{quote(secret)}@host and {b64encode(b'u:' + secret.encode()).decode()}")
+    report = crash_report(error, ["run"], {"API_TOKEN": secret})
+    assert "ValueError: https://u:***@host and dTp***" in report
 
 
 def test_ctrl_c_and_closed_pipes(tmp_path: Path) -> None:
