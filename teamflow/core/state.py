@@ -303,10 +303,24 @@ class ReadyQueue:
         return step_id in self._members
 
 
-class RunState:
+class Asked:
+    """What people have been asked in a run."""
+
+    def __init__(self) -> None:
+        self.questions: list[Question] = []
+        """All of them; number 1 comes first."""
+        self.unanswered: dict[int, Question] = {}
+        self.answers: dict[int, Question] = {}
+        """Questions that have an answer, while their step still waits."""
+        self.deadlines: list[tuple[float, int]] = []
+        """Heap of (mono, question); the head is an open one."""
+
+
+class RunState(Asked):
     """The fold of a run's records over its plan. `seq` is the last record applied."""
 
     def __init__(self, plan: Plan) -> None:
+        super().__init__()
         self.base = plan
         """The plan's revision as it was made; `plan` is it with the steps that were added."""
         self.plan = plan
@@ -349,13 +363,6 @@ class RunState:
         self.failures: list[str] = []
         self.paused: str | None = None
         """Who paused the run."""
-        self.questions: list[Question] = []
-        """All of them; number 1 comes first."""
-        self.unanswered: dict[int, Question] = {}
-        self.answers: dict[int, Question] = {}
-        """Questions that have an answer, while their step still waits."""
-        self.deadlines: list[tuple[float, int]] = []
-        """Heap of (mono, question); the head is an open one."""
         self.siblings: dict[str, list[str]] = {}
         """Agent with `max_failures` → its steps."""
 
