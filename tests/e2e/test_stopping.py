@@ -12,7 +12,7 @@ import pytest
 
 from teamflow.core.events import AttemptEnded, AttemptStopping, CancelRequested, RequestAnswered, RunEnded
 from tests.campaign.checker import check
-from tests.campaign.kill_trees import AT_LEVEL_WALK_UNSURE, TREES
+from tests.campaign.kill_trees import MISSED, TREES
 from tests.e2e.keeper_driver import levels
 from tests.e2e.tool import Project, Running, until
 
@@ -293,7 +293,7 @@ def test_two_runs_at_once_of_a_run_whose_runner_died(two: Project, level: str) -
 @pytest.mark.parametrize("signals", [1, 2])
 @pytest.mark.parametrize("level", levels())
 def test_nothing_is_left_of_nasty_trees(level: str, signals: int) -> None:
-    trees = {name: script for name, (script, _) in TREES.items() if level != "walk" or name not in AT_LEVEL_WALK_UNSURE}
+    trees = {name: script for name, (script, _) in TREES.items() if name not in MISSED.get(level, ())}
     standing = sum(size for name, (_, size) in TREES.items() if name in trees)
     steps = {f"tree{n}": {"command": f"{script}\n:"} for n, script in enumerate(trees.values())}
     team = {"limits": {"max_parallel": 20}, "defaults": {"grace": "600ms"}, "agents": steps}
