@@ -8,7 +8,7 @@ from teamflow.app.parts import ChangedStep
 from teamflow.core.events import AttemptStopping, Event, Reopened
 from teamflow.plan.diff import ADDED, REDEFINED, REMOVED, Change
 from teamflow.plan.ripple import Rippled
-from teamflow.policy.decide import REDEFINED as STOP_REDEFINED
+from teamflow.policy.stale import REDEFINED as STOP_REDEFINED
 from teamflow.run.executor import Executor
 
 

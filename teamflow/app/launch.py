@@ -71,6 +71,8 @@ class RunOptions(NamedTuple):
     number: int | None = None
     """The run to go on with as it is, whatever its status: another process has just let go of it."""
     no_input: bool = False
+    yes: bool = False
+    """Going over `limits.max_steps` is confirmed beforehand."""
 
     @property
     def plain(self) -> bool:
@@ -290,6 +292,7 @@ def _loop(
             parallel=parallel,
             cached=cached,
             fail_fast=options.fail_fast,
+            yes=options.yes,
             watch=_watch(session, wired, options) if options.watch else None,
             # A run in the background is one that people come back to.
             no_input=options.no_input or not (options.detach or front.attended),

@@ -14,7 +14,8 @@ from teamflow.app.compile import Compiled, Request, compile_team, inputs_digest
 from teamflow.app.launch import RunOptions, compile_run
 from teamflow.app.project import find_source, project_of
 from teamflow.app.session import FINISHED, read_state
-from teamflow.core.events import Admitted, Cached, Event, PlanRevised, Record
+from teamflow.core.added import effective
+from teamflow.core.events import Admitted, Cached, Event, PlanRevised, Record, StepsAdded
 from teamflow.core.fold import apply, initial
 from teamflow.core.outcome import Artifact
 from teamflow.core.plan import Plan
@@ -22,6 +23,7 @@ from teamflow.core.state import RunState, Status
 from teamflow.plan.converge import Converged, reopen
 from teamflow.plan.diff import compare
 from teamflow.plan.explain import Preview, Probe, preview
+from teamflow.policy.expand import expanded
 from teamflow.run.probe import Prober
 from teamflow.store.layout import Layout
 from teamflow.store.lock import holder_of
@@ -62,7 +64,9 @@ def _request(file: str, options: RunOptions) -> Request:
 
 
 def _fresh(plan: Plan, layout: Layout, options: RunOptions) -> Preview:
-    return preview(plan, probes=_probes(initial(plan), layout, options))
+    state = initial(plan)
+    looked = _look(state, layout, options)
+    return preview(state.plan, probes=looked.probes, expanded=looked.expanded)
 
 
 def _beside_runs(database: Database, compiled: Compiled, plan: Plan, options: RunOptions) -> Shown:
@@ -76,19 +80,20 @@ def _beside_runs(database: Database, compiled: Compiled, plan: Plan, options: Ru
     holder = holder_of(layout, row.number)
     if holder is not None:
         note = f"run {row.number} is alive, held by {holder}: this is what it has left to do"
-    return Shown(
-        compiled, preview(plan, probes=_probes(state, layout, options), converged=converged), layout.root, note
-    )
+    looked = _look(state, layout, options)
+    shown = preview(state.plan, probes=looked.probes, converged=converged, expanded=looked.expanded)
+    return Shown(compiled, shown, layout.root, note)
 
 
 def _converge(state: RunState, plans: dict[int, Plan], plan: Plan) -> Converged:
     """What becomes of the run's steps; `state` is then as `run` would have it before it starts anything."""
     current = plans[max(plans)]
+    changes = compare(effective(current, state.added), effective(plan, state.added))
     if current.digest != plan.digest:
         revision = max(plans) + 1
         plans[revision] = plan
         _take(state, PlanRevised(revision, ""), plans)
-    converged = reopen(state, plan, compare(current, plan))
+    converged = reopen(state, state.plan, changes)
     for event in converged.events():
         _take(state, event, plans)
     return converged
@@ -117,15 +122,47 @@ class _Looking(CacheResults):
         return None
 
 
-def _probes(state: RunState, layout: Layout, options: RunOptions) -> dict[str, Probe]:
-    """What a look at the cache gives for every step whose key can be known before anything has run."""
-    wanted = [step.id for step in state.plan.steps if step.cache]
-    if not wanted:
-        return {}
-    if not os.path.isdir(layout.cache):
-        return {step_id: Probe(hit=False, reason="never ran") for step_id in wanted}
+class _Looked(NamedTuple):
+    """What a look at the cache gives for every step whose key can be known before anything has run; and which steps
+    could be expanded, because what their instances depend on is there already."""
+
+    probes: dict[str, Probe]
+    expanded: set[str]
+
+
+def _look(state: RunState, layout: Layout, options: RunOptions) -> _Looked:
+    """`state` is then as a run would have it that has started nothing."""
+    looked = _Looked({}, set())
+    prober = _prober(state, layout, options)
+    sweep = prober.sweep() if prober is not None else None
+    events: list[Event] = [sweep] if sweep is not None else []
+    while True:
+        for event in events:
+            _take(state, event)
+            looked.probes.update(_told(event))
+        added = _expanded(state)
+        for each in added:
+            _take(state, each)
+            looked.expanded.add(each.parent)
+        ready = _ready(state)
+        if prober is not None and ready:
+            events = prober.probe_now(ready)
+        elif added:
+            events = []
+        else:
+            break
+    if prober is None:
+        never = (step.id for step in state.plan.steps if step.cache and step.expansion is None)
+        looked.probes.update((step_id, Probe(hit=False, reason="never ran")) for step_id in never)
+    return looked
+
+
+def _prober(state: RunState, layout: Layout, options: RunOptions) -> Prober | None:
+    """None where there is nothing to look for, or nothing to look at."""
+    if not os.path.isdir(layout.cache) or not any(step.cache for step in state.plan.steps):
+        return None
     results = _Looking(layout.root, directory=layout.cache, team_file=state.plan.file, warn=lambda message: None)
-    prober = Prober(
+    return Prober(
         state,
         root=layout.root,
         results=results,
@@ -135,17 +172,18 @@ def _probes(state: RunState, layout: Layout, options: RunOptions) -> dict[str, P
         use_cache=options.use_cache,
         force=frozenset(options.force),
     )
-    probes: dict[str, Probe] = {}
-    sweep = prober.sweep()
-    events: list[Event] = [sweep] if sweep is not None else []
-    while True:
-        for event in events:
-            _take(state, event)
-            probes.update(_told(event))
-        ready = _ready(state)
-        if not ready:
-            return probes
-        events = prober.probe_now(ready)
+
+
+def _expanded(state: RunState) -> list[StepsAdded]:
+    """Steps whose instances are certain: what they depend on has ended, or is unchanged."""
+    found: list[StepsAdded] = []
+    for step in state.base.steps:
+        known = state.steps[step.id]
+        if step.expansion is not None and known.status in (Status.PENDING, Status.QUEUED) and step.skip is None:
+            event = expanded(state, known, step.expansion, run={})
+            if isinstance(event, StepsAdded):
+                found.append(event)
+    return found
 
 
 def _ready(state: RunState) -> list[str]:

@@ -35,7 +35,8 @@ def refused(plan: Plan) -> str:
 def unknown_force(plan: Plan, names: Sequence[str]) -> str:
     """What is wrong with the names of `--force`; empty when each is a step or an agent of the plan."""
     known = {step.id for step in plan.steps} | {step.agent for step in plan.steps}
-    unknown = [name for name in names if name not in known]
+    late = {step.agent for step in plan.steps if step.expansion is not None}
+    unknown = [name for name in names if name not in known and name.partition("/")[0] not in late]
     if not unknown:
         return ""
     from teamflow.core.diagnostics import did_you_mean

@@ -12,12 +12,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from teamflow.app.compile import inputs_digest
+from teamflow.core.added import effective
 from teamflow.core.events import AttemptStopping, Event, PlanRevised, Record, ResultsTaken
 from teamflow.core.fold import fold, initial
 from teamflow.core.plan import Json, Plan
 from teamflow.core.state import RunState, Status
 from teamflow.plan.stored import plan_from_json, plan_to_json
-from teamflow.policy.decide import REDEFINED
+from teamflow.policy.stale import REDEFINED
 from teamflow.store.lock import Holder, RunLock, creation_lock, this_process
 from teamflow.store.log import records as to_records
 from teamflow.store.rows import NewRun, RunRow
@@ -137,19 +138,20 @@ def opening(
     from teamflow.plan.diff import REDEFINED as REDEFINED_STEP
     from teamflow.plan.diff import Change, compare
 
-    *older, current = (session.plans[revision] for revision in sorted(session.plans))
-    changes = compare(current, session.plan, older=older)
+    *older, current = (effective(session.plans[revision], state.added) for revision in sorted(session.plans))
+    plan = effective(session.plan, state.added)
+    changes = compare(current, plan, older=older)
     if session.revised:
         revision = max(session.plans) + 1
         session.plans[revision] = session.plan
         put_plan(revision, plan_to_json(session.plan).encode())
-        yield PlanRevised(revision, _why_revised(current, session.plan))
+        yield PlanRevised(revision, _why_revised(current, plan))
     forced = {
         step.id: Change(REDEFINED_STEP, asked="--force")
-        for step in session.plan.steps
+        for step in plan.steps
         if (step.id in force or step.agent in force) and _finished(state, step.id)
     }
-    converged = reopen(state, session.plan, {**changes, **forced})
+    converged = reopen(state, plan, {**changes, **forced})
     yield from converged.events()
     for step_id in converged.stop:
         live = state.steps[step_id].live

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from teamflow.app.compile import inputs_digest
 from teamflow.app.session import read_state
-from teamflow.core.events import Hit, ResultsTaken
+from teamflow.core.added import effective
+from teamflow.core.events import Hit, ResultsTaken, StepsAdded
 from teamflow.core.plan import Plan
 from teamflow.core.state import RunState, StepState
 from teamflow.store.sqlite import Database
@@ -25,28 +26,32 @@ class Taken(NamedTuple):
 
 def results_for(database: Database, plan: Plan) -> Taken:
     """What the selection of `plan` needs of the newest run of its file with the same inputs."""
-    wanted = _wanted(plan)
-    if not wanted:
+    if not _wanted(plan):
         return Taken(None, None)
     from teamflow.plan.taken import unresolved
 
     row = database.newest_run(file=plan.file, inputs_digest=inputs_digest(plan.inputs))
     known: Mapping[str, StepState] = {}
     taken: Mapping[str, Hit] = {}
+    added: Mapping[str, StepsAdded] = {}
     if row is not None:
         state, _ = read_state(database, row.number)
-        known, taken = _steps(state), state.taken
-    problems = unresolved(plan, known, taken=taken)
+        known, taken, added = _steps(state), state.taken, state.added
+    whole = effective(plan, added)
+    problems = unresolved(whole, known, taken=taken)
     if row is None or problems.has_errors:
         return Taken(problems, None)
+    wanted = _wanted(whole)
     hits = {name: _hit(known[name], row.number) if name in known else taken[name] for name in sorted(wanted)}
-    return Taken(problems, ResultsTaken(row.number, hits))
+    lists = {parent: dict(one.instances) for parent, one in added.items() if parent in wanted}
+    return Taken(problems, ResultsTaken(row.number, hits, lists or None))
 
 
 def _wanted(plan: Plan) -> set[str]:
+    """What is named of steps that are left out; of those that a run has added, each instance."""
     if plan.selected is None:
         return set()
-    inside = set(plan.selected)
+    inside = {step.id for step in plan.steps}
     return {name for step in plan.steps for name in step.refers if name not in inside}
 
 

@@ -85,6 +85,7 @@ async def run_to_end(
     cached: Cached | None = None,
     fail_fast: bool = False,
     no_input: bool = False,
+    yes: bool = False,
     cancel: Cancel | None = None,
     watch: Watch | None = None,
 ) -> RunEnded | None:
@@ -96,7 +97,8 @@ async def run_to_end(
     running = asyncio.get_running_loop()
     loop = _loop(database, session, wired, Sheltered(screen), prober, keeper=keeper, stays=watch is not None)
     executor, state = loop.executor, session.state
-    begin = RunnerStarted(SystemClock().now().boot, os.getpid(), parallel, fail_fast, session.resumed, no_input)
+    boot = SystemClock().now().boot
+    begin = RunnerStarted(boot, os.getpid(), parallel, fail_fast, session.resumed, no_input=no_input, yes=yes)
     first = _opening(session, executor, loop.store.put_plan, prober, cached, wired.force)
     until = None
     if cancel is not None:

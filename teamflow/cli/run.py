@@ -81,6 +81,7 @@ def run(
         new=new,
         use_cache=not no_cache,
         fail_fast=fail_fast,
+        yes=yes,
         max_parallel=max_parallel,
         detach=detach,
         watch=watch,

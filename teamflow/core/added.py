@@ -1,75 +1,135 @@
 """The plan with the steps that a run has added to it: a pure function of the plan and of what was added.
 
 A step with an `expansion` stays in the plan as the parent of its instances, which come right after it. What depended
-on it depends on all of them, and on the parent, so that it also waits when the instances are to be found anew.
-Refuses to know how instances are found; that is `policy/expand.py`.
+on it depends on all of them, and on the parent, so that it also waits when the instances are to be found anew; a step
+that is paired depends only on its own. Refuses to know how instances are found; that is `policy/expand.py`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from teamflow.core.events import StepsAdded
-from teamflow.core.plan import Edge, Plan, Step
+from teamflow.core.plan import Edge, Expansion, Plan, Step
+
+MATRIX: Final = "matrix"
+"""Why an instance depends on its parent."""
+
+
+class _Added(NamedTuple):
+    """What was added, as the plan wants it. `ids`: parent → its instances, of a selection only the selected ones.
+
+    `serial`: step → edges beyond those that the plan has.
+    """
+
+    by_parent: Mapping[str, StepsAdded]
+    ids: Mapping[str, tuple[str, ...]]
+    serial: Mapping[str, tuple[Edge, ...]]
 
 
 def effective(plan: Plan, added: Mapping[str, StepsAdded]) -> Plan:
-    """`plan` with the added steps. `added`: by parent; parents that the plan does not have are passed over."""
-    parents = {step.id: added[step.id] for step in plan.steps if step.expansion is not None and step.id in added}
-    if not parents:
+    """`plan` with the added steps. `added`: by parent; of parents that the plan does not have only results are seen."""
+    if not added:
         return plan
-    steps = [each for step in plan.steps for each in _with_instances(step, parents)]
-    return plan._replace(steps=tuple(steps))
+    known = _known(plan, added)
+    return plan._replace(steps=tuple(each for step in plan.steps for each in _with_instances(step, known)))
 
 
-def _with_instances(step: Step, parents: Mapping[str, StepsAdded]) -> Iterator[Step]:
-    mine = parents.get(step.id)
-    linked = _linked(step, parents, name=None)
-    yield linked
+def own_name(step_id: str) -> str:
+    """The part of a step id behind the agent's name; empty for a step that is no instance."""
+    return step_id.partition("/")[2]
+
+
+def _known(plan: Plan, added: Mapping[str, StepsAdded]) -> _Added:
+    expansions = {step.id: step.expansion for step in plan.steps if step.expansion is not None}
+    ids = {parent: _selected(one, expansions.get(parent)) for parent, one in added.items()}
+    there = {step.id for step in plan.steps}.union(*(ids[parent] for parent in expansions if parent in ids))
+    serial: dict[str, tuple[Edge, ...]] = {}
+    for one in added.values():
+        for name, on, why in one.edges:
+            if name in there and on in there:
+                serial[name] = (*serial.get(name, ()), Edge(on, "finished", why))
+    return _Added(added, ids, serial)
+
+
+def _selected(added: StepsAdded, expansion: Expansion | None) -> tuple[str, ...]:
+    if expansion is None or expansion.only is None:
+        return tuple(added.instances)
+    return tuple(step_id for step_id in added.instances if own_name(step_id) in expansion.only)
+
+
+def _with_instances(step: Step, known: _Added) -> Iterator[Step]:
+    expansion = step.expansion
+    if expansion is None:
+        yield _linked(step, known)
+        return
+    # What a paired step waits for is the list of its partner, and not what becomes of those that are on it.
+    yield _linked(step, known, apart=expansion.pairs_with)
+    mine = known.by_parent.get(step.id)
     if mine is None:
         return
-    extra: dict[str, list[Edge]] = {}
-    for name, on, why in mine.edges:
-        extra.setdefault(name, []).append(Edge(on, "finished", why))
-    for step_id, values in mine.instances.items():
-        own = _linked(step, parents, name=step_id.partition("/")[2])
-        edges = (Edge(step.id, "finished", "matrix"), *own.edges, *extra.get(step_id, ()))
+    template = _template(step, expansion)
+    for step_id in known.ids[step.id]:
+        values = mine.instances[step_id]
+        partner = "" if expansion.whole else expansion.pairs_with
+        own = _linked(template, known, partner=partner, name=own_name(step_id))
         key = hashlib.sha256(f"{step.key}\0{step_id}\0{json.dumps(values, sort_keys=True)}".encode()).hexdigest()
-        yield own._replace(id=step_id, matrix=values, edges=edges, expansion=None, parent=step.id, key=key)
+        edges = (Edge(step.id, "succeeded", MATRIX), *own.edges, *known.serial.get(step_id, ()))
+        yield own._replace(id=step_id, matrix=values, edges=edges, parent=step.id, key=key)
 
 
-def _linked(step: Step, parents: Mapping[str, StepsAdded], *, name: str | None) -> Step:
-    """The step with instances in the place of parents. `name`: of the instance that it is about to become."""
-    if not any(edge.on in parents for edge in step.edges) and not any(one in parents for one in step.refers):
+def _template(step: Step, expansion: Expansion) -> Step:
+    """What its instances have of a parent: all but what only the matrix needs."""
+    not_theirs = expansion.for_matrix
+    return step._replace(
+        edges=tuple(edge for edge in step.edges if edge.on not in not_theirs),
+        refers=tuple(name for name in step.refers if name not in not_theirs),
+        needs_text=tuple(name for name in step.needs_text if name not in not_theirs),
+        condition=None if expansion.condition is not None else step.condition,
+        expansion=None,
+    )
+
+
+def _linked(step: Step, known: _Added, *, apart: str | None = None, partner: str | None = None, name: str = "") -> Step:
+    """The step with the instances of parents beside them. `apart`: a parent that stays alone; `partner`: one of which
+    only the instance `name` counts."""
+    ids = known.ids
+    if not any(edge.on in ids for edge in step.edges) and ids.keys().isdisjoint(step.refers):
         return step
-    edges = tuple(each for edge in step.edges for each in _edges(step, edge, parents, name))
-    refers = _instead(step, step.refers, parents, name)
-    needs_text = _instead(step, step.needs_text, parents, name)
-    return step._replace(edges=edges, refers=refers, needs_text=needs_text)
+
+    def instances(on: str) -> tuple[str, ...]:
+        if on == apart or on not in ids:
+            return ()
+        return ids[on] if on != partner else tuple(one for one in ids[on] if own_name(one) == name)
+
+    return step._replace(
+        edges=tuple(each for edge in step.edges for each in _edges(edge, instances(edge.on))),
+        refers=tuple(each for one in step.refers for each in (one, *instances(one))),
+        needs_text=tuple(each for one in step.needs_text for each in (one, *instances(one))),
+    )
 
 
-def _edges(step: Step, edge: Edge, parents: Mapping[str, StepsAdded], name: str | None) -> Iterator[Edge]:
-    instances = _instances(step, edge.on, parents, name)
+def _edges(edge: Edge, instances: Sequence[str]) -> Iterator[Edge]:
     if not instances:
         yield edge
         return
-    yield Edge(edge.on, "finished", edge.why)
+    # That its instances failed is no failure of the parent.
+    yield edge if edge.when != "failed" else edge._replace(when="finished")
     for step_id in instances:
-        yield Edge(step_id, edge.when, edge.why)
+        yield edge._replace(on=step_id)
 
 
-def _instead(step: Step, ids: Sequence[str], parents: Mapping[str, StepsAdded], name: str | None) -> tuple[str, ...]:
-    return tuple(each for one in ids for each in (one, *_instances(step, one, parents, name)))
-
-
-def _instances(step: Step, on: str, parents: Mapping[str, StepsAdded], name: str | None) -> tuple[str, ...]:
-    """The instances that stand for `on`: of the one that a step is paired with, only its own."""
-    added = parents.get(on)
-    if added is None:
-        return ()
-    ids = tuple(added.instances)
-    if name is None or step.expansion is None or step.expansion.pairs_with != on:
-        return ids
-    return tuple(step_id for step_id in ids if step_id.partition("/")[2] == name)
+def visible_edges(step: Step, steps: Mapping[str, Step], hidden: Collection[str]) -> tuple[Edge, ...]:
+    """The dependencies of a step as people see them. `hidden`: parents that nobody is shown any more; an instance then
+    depends on what its parent waited for."""
+    found: dict[str, Edge] = {}
+    for edge in step.edges:
+        if edge.on not in hidden:
+            found.setdefault(edge.on, edge)
+        elif edge.on == step.parent:
+            for before in visible_edges(steps[edge.on], steps, hidden):
+                found.setdefault(before.on, before)
+    return tuple(found.values())

@@ -35,6 +35,8 @@ class RunnerStarted(NamedTuple):
     resumed: bool = False
     no_input: bool = False
     """Nobody may be asked: a run that only waits for people ends (exit 5)."""
+    yes: bool = False
+    """Going over `limits.max_steps` is confirmed beforehand."""
 
 
 class PlanRevised(NamedTuple):
@@ -49,7 +51,8 @@ class PlanRevised(NamedTuple):
 class StepsAdded(NamedTuple):
     """Decision: the step `parent` stands for these instances (step id → its matrix values); a later one replaces it.
 
-    `edges`: (step, on, why) of added steps beyond those of the parent: both may write the same files.
+    `edges`: (step, on, why) of added steps beyond those of the parent: both may write the same files. What a step that
+    is not in the plan waits for, or is waited for, does not count. They must make no circle.
     """
 
     parent: str
@@ -81,6 +84,8 @@ class ResultsTaken(NamedTuple):
 
     run: int
     hits: Mapping[str, Hit]
+    added: Mapping[str, Mapping[str, Mapping[str, Json]]] | None = None
+    """Parent → its instances, as in `StepsAdded`, of parents that are left out."""
 
 
 class Admitted(NamedTuple):

@@ -130,7 +130,8 @@ def _runner_started(state: RunState, record: Record, event: RunnerStarted) -> li
     state.cancelled_by = None
     if state.started is None:
         state.started = record.at
-    return [*state.open, *(s for s in state.running if s not in state.open)]
+    stale = [step_id for step_id, known in state.steps.items() if known.stale is not None]
+    return [*state.open, *(step_id for step_id in stale if step_id not in state.open)]
 
 
 def _end_backoffs(state: RunState, boot: str) -> None:
@@ -145,7 +146,12 @@ def _end_backoffs(state: RunState, boot: str) -> None:
 
 def _results_taken(state: RunState, record: Record, event: ResultsTaken) -> list[str]:
     state.taken.update(event.hits)
-    return []
+    if not event.added:
+        return []
+    for parent, instances in event.added.items():
+        state.added.setdefault(parent, StepsAdded(parent, instances))
+    adopt(state, state.base, state.steps)
+    return list(state.open)
 
 
 _RUN_HANDLERS: Final[dict[type[Event], Handler]] = {

@@ -5,7 +5,8 @@ Used by `core/fold.py` only. A revision and an addition index the whole plan ane
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from teamflow.core.added import effective
 from teamflow.core.events import PlanRevised, Record, Reopened, StepsAdded
@@ -25,30 +26,38 @@ from teamflow.core.state import (
     needs_look,
 )
 
+LEFT_OUT: Final = "the plan, which no longer has it"
+"""Who cancels a step that runs and is no longer wanted."""
+
 
 def adopt(state: RunState, plan: Plan, before: dict[str, StepState]) -> None:
     """Makes `plan`, with what was added, the effective one; steps that existed, also some revisions ago, keep their
-    progress."""
+    progress. Each index is changed in one go: a look-up of the cache may be reading it."""
     old = {**state.removed, **before}
     state.base = plan
     state.plan = effective(plan, state.added)
-    state.steps = {}
-    state.order = {step.id: number for number, step in enumerate(state.plan.steps)}
-    state.dependents = {step.id: [] for step in state.plan.steps}
-    state.ready = {}
-    state.asks = ReadyQueue()
+    steps = {step.id: _redefined(old.get(step.id), step) for step in state.plan.steps}
+    dependents: dict[str, list[Edge]] = {step_id: [] for step_id in steps}
     state.siblings = {}
     state.leaving = set()
     for step in state.plan.steps:
         for edge in step.edges:
-            state.dependents[edge.on].append(Edge(step.id, edge.when, edge.why))
-        if step.max_failures is not None:
+            dependents[edge.on].append(Edge(step.id, edge.when, edge.why))
+        if step.max_failures is not None and step.expansion is None:
             state.siblings.setdefault(step.agent, []).append(step.id)
-        state.steps[step.id] = _redefined(old.get(step.id), step)
     for step_id, known in old.items():
-        if step_id not in state.steps and known.live is not None and known.status is Status.RUNNING:
-            _keep_until_stopped(state, step_id, known)
-    state.removed = {step_id: known for step_id, known in old.items() if step_id not in state.steps}
+        if step_id not in steps and known.live is not None and known.status is Status.RUNNING:
+            known.cancelled_by = known.cancelled_by or LEFT_OUT
+            known.step = known.step._replace(edges=())
+            state.leaving.add(step_id)
+            steps[step_id] = known
+            dependents[step_id] = []
+    state.removed = {step_id: known for step_id, known in old.items() if step_id not in steps}
+    state.order = {step_id: number for number, step_id in enumerate(steps)}
+    state.dependents = dependents
+    state.steps = steps
+    state.ready = {}
+    state.asks = ReadyQueue()
     for known in state.removed.values():
         withdraw(state, known, at=state.updated)
     state.open = {step_id for step_id, step in state.steps.items() if step.status not in ENDED}
@@ -67,18 +76,11 @@ def _redefined(known: StepState | None, step: Step) -> StepState:
         # What was found of it before is of another definition.
         known.admitted = not needs_look(step)
         known.key = None
+    if known.cancelled_by == LEFT_OUT and known.live is not None:
+        known.cancelled_by = None
+        known.stale = "it is wanted again"
     known.step = step
     return known
-
-
-def _keep_until_stopped(state: RunState, step_id: str, known: StepState) -> None:
-    """A step that the new plan no longer has, but whose attempt still runs: it stays until that has ended."""
-    known.cancelled_by = "the team file, which no longer has it"
-    known.step = known.step._replace(edges=())
-    state.leaving.add(step_id)
-    state.steps[step_id] = known
-    state.order[step_id] = len(state.order)
-    state.dependents[step_id] = []
 
 
 def plan_revised(state: RunState, event: PlanRevised, plans: dict[int, Plan]) -> list[str]:
@@ -96,29 +98,68 @@ def steps_added(state: RunState, record: Record, event: StepsAdded) -> list[str]
     if parent.step.expansion is None:
         raise IllegalTransition(f"{event.parent} is not expanded")
     before = state.added.get(event.parent)
+    known = ((step_id, state.steps.get(step_id) or state.removed.get(step_id)) for step_id in event.instances)
+    earlier = {step_id: each.step for step_id, each in known if each is not None}
     state.added[event.parent] = event
     parent.status = Status.SUCCEEDED
-    parent.reason = f"{len(event.instances)} instance{'' if len(event.instances) == 1 else 's'}"
     parent.ended_at = record.at
     adopt(state, state.base, state.steps)
-    doubtful = _doubtful(state, before, event) if before is not None else ()
-    return [*state.open, *doubtful]
+    count = sum(1 for step in state.plan.steps if step.parent == event.parent)
+    parent.reason = f"{count} instance{'' if count == 1 else 's'}" if count else "no instances"
+    stale = dict(_changed(state, event, earlier))
+    if before is not None:
+        stale.update(_on_another_list(state, before, event))
+    for step_id, reason in stale.items():
+        state.steps[step_id].stale = reason
+    return [*state.open, *stale]
 
 
-def _doubtful(state: RunState, before: StepsAdded, now: StepsAdded) -> Iterable[str]:
-    """Marks the steps that another list of instances makes stale; their ids."""
-    for step_id, values in now.instances.items():
-        known = state.steps[step_id]
-        if step_id in before.instances and before.instances[step_id] != values:
-            if known.status not in (Status.PENDING, Status.QUEUED):
-                known.stale = "its matrix value changed"
-                yield step_id
-        elif step_id not in before.instances:
-            for edge in state.dependents[step_id]:
-                dependent = state.steps[edge.on]
-                if dependent.status in (*ENDED, Status.WAITING) and edge.on not in now.instances:
-                    dependent.stale = f"{step_id} was added"
-                    yield edge.on
+def _changed(state: RunState, now: StepsAdded, earlier: Mapping[str, Step]) -> Iterator[tuple[str, str]]:
+    """Instances that were something else when they began, with the reason."""
+    for step_id, step in earlier.items():
+        known = state.steps.get(step_id)
+        if known is None or not _has_begun(known):
+            continue
+        if known.status is Status.CANCELLED and known.cancelled_by == LEFT_OUT:
+            yield step_id, "it is wanted again"
+        elif known.step.matrix != step.matrix:
+            yield step_id, "its matrix value changed"
+        elif known.step.key != step.key:
+            yield step_id, "its definition changed"
+
+
+def _on_another_list(state: RunState, before: StepsAdded, now: StepsAdded) -> Iterator[tuple[str, str]]:
+    """What depends on a list of instances that is another one now: on all of them, or paired with it."""
+    gone = [f"{step_id} is gone" for step_id in before.instances if step_id not in now.instances]
+    added = [f"{step_id} was added" for step_id in now.instances if step_id not in before.instances]
+    if before.instances == now.instances:
+        return
+    for edge in state.dependents[now.parent]:
+        known = state.steps[edge.on]
+        if known.step.parent == now.parent or not _has_begun(known):
+            continue
+        if _pairs_with(known, now.parent):
+            yield edge.on, f"the instances of {now.parent} are others"
+        elif (gone or added) and not _is_paired(state, known, now.parent):
+            yield edge.on, (added or gone)[0]
+
+
+def _has_begun(known: StepState) -> bool:
+    """Whether something came of a step, or may: what somebody has cancelled stays as it is."""
+    if known.status is Status.CANCELLED:
+        return known.cancelled_by == LEFT_OUT
+    return known.status not in (Status.PENDING, Status.QUEUED)
+
+
+def _pairs_with(known: StepState, parent: str) -> bool:
+    expansion = known.step.expansion
+    return expansion is not None and expansion.pairs_with == parent
+
+
+def _is_paired(state: RunState, known: StepState, parent: str) -> bool:
+    """Whether it depends only on the instance of its own name."""
+    own = state.steps.get(known.step.parent or "")
+    return own is not None and _pairs_with(own, parent) and not (own.step.expansion and own.step.expansion.whole)
 
 
 def reopened(state: RunState, record: Record, event: Reopened) -> list[str]:
@@ -128,16 +169,20 @@ def reopened(state: RunState, record: Record, event: Reopened) -> list[str]:
         if known.status is Status.RUNNING and (known.live is not None or step_id != event.by):
             raise IllegalTransition(f"{step_id}: it runs")
     state.ended = None
+    rippled = any(state.steps[step_id].stale is not None for step_id in event.steps)
     touched = dict.fromkeys(event.steps)
     told = _feedback(state, event)
     for step_id in event.steps:
         _reset(state, state.steps[step_id], event, told, at=record.at)
+        state.steps[step_id].opened = record.seq
         for edge in state.dependents[step_id]:
             if state.steps[edge.on].status in (Status.PENDING, Status.QUEUED):
                 touched[edge.on] = None
     for step_id in touched:
         recount(state, state.steps[step_id])
-    return [*touched, *(name for step_id in event.steps for name in asking_dependents(state, step_id))]
+    # What is stale is opened again before anything else is looked at (`policy/decide.py`).
+    asking = (name for step_id in event.steps for name in asking_dependents(state, step_id))
+    return [*(state.open if rippled else touched), *asking]
 
 
 def _feedback(state: RunState, event: Reopened) -> Feedback | None:

@@ -93,6 +93,7 @@ def _live(known: StepState, number: int) -> AttemptState:
 
 def _queue(state: RunState, known: StepState) -> None:
     known.status = Status.QUEUED
+    known.turns += 1
     if known.backoff is not None:
         # The heap lets go of a step that is not queued; now it is again.
         _back_off(state, known.step.id, known.backoff[1])
@@ -310,15 +311,17 @@ def _close(state: RunState, record: Record, known: StepState, after: Status, rea
     known.status = after
     known.reason = reason
     known.ended_at = record.at
+    known.closed = record.seq
     known.backoff = None
     if state.backoff:
         prune_backoff(state)
     state.open.discard(step_id)
+    changed: list[str] = []
     if after is Status.FAILED:
         state.failures.append(step_id)
+        changed += _held_back(state, known.step)
     if step_id in state.leaving:
         return _leave(state, step_id)
-    changed = list(state.siblings.get(known.step.agent, ())) if after is Status.FAILED else []
     good = after is Status.SUCCEEDED or after is Status.CACHED
     for edge in state.dependents[step_id]:
         dependent = state.steps[edge.on]
@@ -342,6 +345,14 @@ def _leave(state: RunState, step_id: str) -> list[str]:
     if step_id in state.failures:
         state.failures.remove(step_id)
     return []
+
+
+def _held_back(state: RunState, failed: Step) -> list[str]:
+    """The steps of an agent of which so many have failed that others may not start."""
+    most = failed.max_failures
+    if most is None or sum(1 for name in state.failures if state.steps[name].step.agent == failed.agent) < most:
+        return []
+    return state.siblings.get(failed.agent, [])
 
 
 def _why_broken(dependency: StepState) -> str:

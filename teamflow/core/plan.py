@@ -89,6 +89,16 @@ class Expansion(NamedTuple):
 
     axes: tuple[tuple[str, Json], ...] = ()
     pairs_with: str | None = None
+    whole: bool = False
+    """Whether its texts name all instances of the one that it is paired with: each of its own then depends on all."""
+    for_matrix: tuple[str, ...] = ()
+    """Dependencies that nothing but the matrix names: its instances are none of their dependents."""
+    condition: str | None = None
+    """`if`, where it names nothing of an instance: it is asked once, before the matrix has a value."""
+    most: int | None = None
+    """How many instances there can be, as far as the plan tells."""
+    only: tuple[str, ...] | None = None
+    """Names of the instances that are selected; None: all."""
 
 
 class EngineDefinition(NamedTuple):
@@ -140,7 +150,7 @@ class Step(NamedTuple):
     target: str
     workspace: str
     """`project` (the project directory), later also worktree | clone."""
-    workdir: str
+    workdir: Text
     """Relative to the workspace root; `` for the root itself."""
     permissions: str
     """In words, as `plan` shows them."""
@@ -198,6 +208,12 @@ class Step(NamedTuple):
     @property
     def dependencies(self) -> tuple[str, ...]:
         return tuple(edge.on for edge in self.edges)
+
+    @property
+    def counted_edges(self) -> tuple[Edge, ...]:
+        """The edges that matter to what it comes to: of a step that is paired, its partner's list and nothing else."""
+        partner = self.expansion.pairs_with if self.expansion is not None else None
+        return self.edges if partner is None else tuple(edge for edge in self.edges if edge.on == partner)
 
 
 class Limits(NamedTuple):

@@ -192,6 +192,7 @@ class StepState:
         "blockers",
         "broken",
         "cancelled_by",
+        "closed",
         "counted_from",
         "ended_at",
         "failure",
@@ -200,6 +201,7 @@ class StepState:
         "made",
         "next_cause",
         "next_continues",
+        "opened",
         "outputs",
         "own_skip",
         "progress",
@@ -210,6 +212,7 @@ class StepState:
         "status",
         "step",
         "text",
+        "turns",
         "waiting_by",
         "waiting_on",
     )
@@ -221,6 +224,8 @@ class StepState:
         self.blockers = len(step.edges)
         self.broken: str | None = None
         """Why a dependency's end does not hold; the first one found."""
+        self.turns = 0
+        """How often all that it depends on had ended, so that it was its turn."""
         self.attempts: list[AttemptState] = []
         self.counted_from = 0
         """Attempts before this index do not count against `retry.attempts`: the step was reopened since."""
@@ -239,6 +244,10 @@ class StepState:
         self.waiting_on: str | None = None
         self.waiting_by: str | None = None
         self.ended_at: float | None = None
+        self.opened = 0
+        """The record that opened it again; 0: none."""
+        self.closed = 0
+        """The record that ended it last."""
         self.failure: FailureClass | None = None
         """Why it failed, where its last attempt did not."""
         self.question: int | None = None
@@ -364,7 +373,7 @@ class RunState(Asked):
         self.paused: str | None = None
         """Who paused the run."""
         self.siblings: dict[str, list[str]] = {}
-        """Agent with `max_failures` → its steps."""
+        """Agent with `max_failures` → its steps, without the parent of those that a run has added."""
 
 
 class IllegalTransition(Exception):

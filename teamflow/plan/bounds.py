@@ -6,15 +6,11 @@ two matrices reaches them easily, and would stop the machine rather than the pla
 
 from __future__ import annotations
 
-from typing import Final
-
 from teamflow.core.diagnostics import Diagnostics
 from teamflow.core.ids import slug
+from teamflow.plan.instances import MAX_EDGES, MAX_STEPS
 from teamflow.plan.placing import Agents
 from teamflow.team.loaded import LoadedTeam
-
-MAX_STEPS: Final = 100_000
-MAX_EDGES: Final = 1_000_000
 
 
 def check_bounds(agents: Agents, loaded: LoadedTeam, found: Diagnostics) -> None:
@@ -25,7 +21,8 @@ def check_bounds(agents: Agents, loaded: LoadedTeam, found: Diagnostics) -> None
         span = loaded.value_span("agents", largest, "matrix")
         found.error("plan-too-large", f"this plan has {steps} steps; at most {MAX_STEPS} are planned", span)
         return
-    edges = {name: _edges(name, agents) for name in agents.instances}
+    pairs = agents.pairs
+    edges = {name: _edges(name, agents, partner=pairs.get(name)) for name in agents.instances}
     if sum(edges.values()) > MAX_EDGES:
         largest = max(edges, key=edges.__getitem__)
         message = f"this plan has {sum(edges.values())} dependencies between steps; at most {MAX_EDGES} are planned"
@@ -35,8 +32,9 @@ def check_bounds(agents: Agents, loaded: LoadedTeam, found: Diagnostics) -> None
     _check_slugs(agents, loaded, found)
 
 
-def _edges(name: str, agents: Agents) -> int:
-    return len(agents.instances[name]) * sum(len(agents.instances.get(other, ())) for other in agents.needs[name])
+def _edges(name: str, agents: Agents, *, partner: str | None) -> int:
+    each = (1 if other == partner else len(agents.instances.get(other, ())) for other in agents.needs[name])
+    return len(agents.instances[name]) * sum(each)
 
 
 def _check_slugs(agents: Agents, loaded: LoadedTeam, found: Diagnostics) -> None:

@@ -13,6 +13,8 @@ Pure over the state and the difference of the plans (`docs/team-file.md`, "run c
 - a step that a round of a loop has opened again, and that has finished in it, stays while that round goes on, even with
   a key: what it was asked for is done;
 - a skipped step is looked at again when something before it is opened again; else it would be skipped again;
+- a step that is expanded is expanded anew when something before it is opened again. Whether there are other instances
+  shows then; until then what depends on it stays;
 - everything else stays, with the reason saying when it ended.
 """
 
@@ -63,6 +65,7 @@ class _Fate(Enum):
     """What a step's dependents may expect of it."""
 
     STAYS = auto()
+    EXPANDED = auto()
     MAYBE = auto()
     RUNS = auto()
 
@@ -85,7 +88,7 @@ def reopen(
         known = state.steps.get(step.id)
         change = changes.get(step.id, _SAME)
         if known is None:
-            fates[step.id] = _Fate.RUNS
+            fates[step.id] = _Fate.RUNS if step.expansion is None else _Fate.EXPANDED
             continue
         if known.status is Status.RUNNING and change.kind == REDEFINED:
             out.stop.append(step.id)
@@ -145,20 +148,23 @@ class _Case(NamedTuple):
     in_round: bool
 
     def before(self, fate: _Fate) -> tuple[str, ...]:
-        return tuple(edge.on for edge in self.step.edges if self.fates.get(edge.on) is fate)
+        return tuple(edge.on for edge in self.step.counted_edges if self.fates.get(edge.on) is fate)
 
 
 def _settle(case: _Case, out: _Found) -> _Fate:
     known, step_id = case.known, case.step.id
     status = known.status
+    if case.step.expansion is not None:
+        return _settle_expanded(case, out)
     if status in _OPEN:
         looked_up = case.step.cache and not known.reworking
         return _Fate.MAYBE if looked_up and case.change.kind == SAME else _Fate.RUNS
     if status is Status.WAITING and known.waiting_by == "user":
         out.paused[step_id] = known.reason
         return _Fate.MAYBE
-    if case.change.kind == REDEFINED:
-        out.revision[step_id] = case.change.reason
+    again = case.change.reason if case.change.kind == REDEFINED else known.stale
+    if again is not None:
+        out.revision[step_id] = again
         return _Fate.RUNS
     match status:
         case Status.WAITING if case.asks:
@@ -196,8 +202,32 @@ def _settle_asking(case: _Case, out: _Found) -> _Fate:
     return _Fate.RUNS
 
 
+def _settle_expanded(case: _Case, out: _Found) -> _Fate:
+    """It costs nothing, so it is done whenever the list may be another one."""
+    known, step_id = case.known, case.step.id
+    if known.status in _OPEN:
+        return _Fate.EXPANDED
+    why = case.change.reason if case.change.kind == REDEFINED else known.stale or _because(case, _Fate.EXPANDED)
+    match known.status:
+        case Status.WAITING if known.waiting_by == "user" and not why:
+            out.paused[step_id] = known.reason
+        case Status.WAITING if not why:
+            out.resume[step_id] = known.reason
+        case Status.FAILED | Status.CANCELLED:
+            out.retry[step_id] = why or f"was {known.status.value}"
+        case _ if why:
+            out.revision[step_id] = why
+        case Status.SKIPPED:
+            out.skipped[step_id] = known.reason
+            return _Fate.STAYS
+        case _:
+            out.stays[step_id] = _ended(known)
+            return _Fate.STAYS
+    return _Fate.EXPANDED
+
+
 def _settle_skipped(case: _Case, out: _Found) -> _Fate:
-    why = _because(case)
+    why = _because(case, _Fate.EXPANDED)
     if not why or case.step.skip is not None:
         out.skipped[case.step.id] = case.known.reason
         return _Fate.STAYS
@@ -234,13 +264,13 @@ def _settle_finished(case: _Case, out: _Found) -> _Fate:
     return _Fate.MAYBE
 
 
-def _because(case: _Case) -> str:
+def _because(case: _Case, *more: _Fate) -> str:
     """Why a step is opened again: what before it runs again, or may; empty when nothing does."""
-    for fate, word in ((_Fate.RUNS, "runs"), (_Fate.MAYBE, "may run")):
+    for fate, word in ((_Fate.RUNS, "runs"), (_Fate.MAYBE, "may run"), *((each, "may change") for each in more)):
         again = case.before(fate)
         if again:
-            more = f" (and {len(again) - 1} more)" if len(again) > 1 else ""
-            return f"{again[0]} {word} again{more}"
+            others = f" (and {len(again) - 1} more)" if len(again) > 1 else ""
+            return f"{again[0]} {word} again{others}"
     return ""
 
 

@@ -6,12 +6,12 @@ Decides actions from the plan, from what the cache knows (probes are an argument
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
+from teamflow.core.added import visible_edges
 from teamflow.core.plan import ASK, Edge, Plan, Step
 from teamflow.plan.converge import Converged
-from teamflow.plan.instances import is_undecided
 
 RUN: Final = "run"
 CACHED: Final = "cached"
@@ -45,12 +45,16 @@ class Line(NamedTuple):
 
 
 class Preview(NamedTuple):
-    """What `plan` prints. `most_steps` None: the file sets no bound (`limits.max_steps`) to what a run may add."""
+    """What `plan` prints. Of a step that a run has expanded there are its instances, as if they had been planned.
+
+    `most_steps` None: nothing bounds what a run may add, neither `limits.max_steps` nor `maxItems` of an output.
+    """
 
     plan: Plan
     lines: tuple[Line, ...]
     levels: tuple[tuple[str, ...], ...]
     most_steps: int | None
+    critical_path: tuple[str, ...]
 
     @property
     def edges(self) -> Iterable[tuple[str, str]]:
@@ -70,36 +74,70 @@ class Preview(NamedTuple):
         return any(line.action.kind not in (CACHED, SKIP) for line in self.lines)
 
 
-def preview(plan: Plan, *, probes: Mapping[str, Probe] | None = None, converged: Converged | None = None) -> Preview:
-    """The preview of `plan`. `probes`: steps whose key could be looked up; `converged`: when a run goes on."""
+def preview(
+    plan: Plan,
+    *,
+    probes: Mapping[str, Probe] | None = None,
+    converged: Converged | None = None,
+    expanded: Collection[str] = (),
+) -> Preview:
+    """The preview of `plan`, with what a run has added. `probes`: steps whose key could be looked up; `converged`: when
+    a run goes on; `expanded`: steps whose instances are certain already."""
     actions: dict[str, Action] = {}
-    known = _Known(probes or {}, converged, actions)
-    levels: list[list[str]] = [[] for _ in range(1 + max((step.level for step in plan.steps), default=-1))]
+    known = _Known(probes or {}, converged, actions, expanded)
     for step in plan.steps:
         actions[step.id] = _action(step, known)
+    first: dict[str, str] = {}
+    for step in plan.steps:
+        if step.parent is not None:
+            first.setdefault(step.parent, step.id)
+    hidden = {parent for parent in first if actions[parent].kind == CACHED}
+    steps = plan.by_id()
+    shown = [step._replace(edges=visible_edges(step, steps, hidden)) for step in plan.steps if step.id not in hidden]
+    levels: list[list[str]] = [[] for _ in range(1 + max((step.level for step in shown), default=-1))]
+    for step in shown:
         levels[step.level].append(step.id)
-    lines = tuple(Line(step, actions[step.id]) for step in plan.steps)
-    return Preview(plan, lines, tuple(map(tuple, levels)), _most_steps(plan))
+    return Preview(
+        plan,
+        tuple(Line(step, actions[step.id]) for step in shown),
+        tuple(map(tuple, levels)),
+        _most_steps(plan, hidden),
+        tuple(first[step_id] if step_id in hidden else step_id for step_id in plan.critical_path),
+    )
 
 
-def _most_steps(plan: Plan) -> int | None:
-    grows = [step for step in plan.steps if is_undecided(step.id)]
-    certain = len(plan.steps) - len(grows)
-    if not grows:
-        return certain
-    return None if plan.limits.max_steps is None else certain + plan.limits.max_steps
+def _most_steps(plan: Plan, known: Collection[str]) -> int | None:
+    """`known`: steps whose instances are what they will be."""
+    certain = sum(1 for step in plan.steps if step.expansion is None and step.parent is None)
+    there = sum(1 for step in plan.steps if step.parent in known)
+    open_ones = [step.expansion.most for step in plan.steps if step.expansion is not None and step.id not in known]
+    limit = plan.limits.max_steps
+    if None not in open_ones:
+        added = there + sum(most for most in open_ones if most is not None)
+        return certain + (added if limit is None else max(there, min(added, limit)))
+    return None if limit is None else certain + max(there, limit)
 
 
 class _Known(NamedTuple):
     probes: Mapping[str, Probe]
     converged: Converged | None
     actions: Mapping[str, Action]
+    expanded: Collection[str]
 
 
 def _action(step: Step, known: _Known) -> Action:
+    action = _own_action(step, known)
+    if step.parent is None or known.actions[step.parent].kind == CACHED:
+        return action
+    return Action(UNDECIDED, f"if {step.parent} gives it again: {action.reason}", action.again)
+
+
+def _own_action(step: Step, known: _Known) -> Action:
     again, reason = _earlier(step, known.converged)
     if step.skip is not None:
         return Action(SKIP, step.skip, own=True)
+    if step.id in known.expanded:
+        return Action(CACHED, "its instances are known")
     settled = _left(step, known.converged) or _broken(step, known.actions)
     if settled is not None:
         return settled
@@ -163,8 +201,9 @@ def _ended(before: Action) -> str:
 
 def _undecided(step: Step, known: _Known) -> str | None:
     """What decides whether the step runs, when that is not certain."""
-    if is_undecided(step.id):
-        return f"its instances are known {_once(step.edges, known.actions)}"
+    if step.expansion is not None:
+        only = f"; {', '.join(step.expansion.only)} of them" if step.expansion.only is not None else ""
+        return f"its instances are known {_once(step.counted_edges, known.actions)}{only}"
     if step.condition is not None:
         return f"if: {step.condition}, known {_once(step.edges, known.actions)}"
     fails = [edge.on for edge in step.edges if edge.when == "failed"]

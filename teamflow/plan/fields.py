@@ -122,8 +122,15 @@ def _loop_in(value: Sequence[Never] | None) -> Loop | None:
     return None if value is None else Loop._make(value)
 
 
-def _expansion_in(value: tuple[Sequence[tuple[str, Json]], str | None] | None) -> Expansion | None:
-    return None if value is None else Expansion(tuple((name, axis) for name, axis in value[0]), value[1])
+def _expansion_in(value: Sequence[Never] | None) -> Expansion | None:
+    if value is None:
+        return None
+    found = Expansion(*value)
+    return found._replace(
+        axes=tuple((name, axis) for name, axis in found.axes),
+        for_matrix=tuple(found.for_matrix),
+        only=None if found.only is None else tuple(found.only),
+    )
 
 
 def hooks_out(value: Sequence[tuple[str, Command]]) -> tuple[tuple[str, PlainCommand | None], ...]:
@@ -147,6 +154,7 @@ Change: TypeAlias = "tuple[Callable[[Never], object], Callable[[Never], object]]
 CHANGES: Final[Mapping[str, Change]] = {
     "command": (_command_out, _command_in),
     "prompt": (_prompt_out, _prompt_in),
+    "workdir": (_text_out, _text_in),
     "edges": (rows_out, _edges_in),
     "env": (_env_out, _env_in),
     "verify": (_verify_out, _verify_in),

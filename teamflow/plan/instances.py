@@ -1,7 +1,7 @@
 """Which instances an agent has: its static matrix expanded, each instance with its id.
 
-Decides ids (`docs/team-file.md`, "Words") and what a matrix may be. A matrix that needs results of other agents,
-or that pairs with another agent, gives one undecided instance `?`: only a run can tell.
+Decides ids (`docs/team-file.md`, "Words") and what a matrix may be. A matrix that needs results of other agents gives
+one undecided instance `?`: only a run can tell. One that pairs with another agent has the instances of that one.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from teamflow.team.template import TemplateError, evaluate, kind_of, to_text
 MAX_INSTANCES: Final = 20_000
 """Most instances of one agent; a product of axes is easily larger than anybody means."""
 
+MAX_STEPS: Final = 100_000
+MAX_EDGES: Final = 1_000_000
+"""Most steps of a plan, and most dependencies between them."""
+
 
 class Instance(NamedTuple):
     """`name` is the part of the step id behind the `/`; None: the agent has no matrix and one step."""
@@ -35,16 +39,46 @@ Complain: TypeAlias = Callable[[str, str, "str | None"], None]
 SINGLE: Final = (Instance(None, {}),)
 
 
+def step_id_of(agent: str, instance: Instance) -> str:
+    """The id of an instance's step."""
+    return agent if instance.name is None else f"{agent}/{instance.name}"
+
+
 def is_undecided(step_id: str) -> bool:
     """Whether a planned step stands for instances that only a run can name."""
     return step_id.endswith("/" + UNDECIDED)
 
 
+def expand_all(
+    matrices: Mapping[str, Matrix | None], inputs: Mapping[str, Json], complain: Callable[[str], Complain]
+) -> dict[str, tuple[Instance, ...]]:
+    """Agent → its instances, in the order of its matrix; none for an empty matrix or after a complaint.
+
+    Agents that pair in a circle, which others complain about, are undecided.
+    """
+    found: dict[str, tuple[Instance, ...]] = {}
+    for name in matrices:
+        chain: dict[str, None] = {}
+        at, partner = name, _partner(matrices.get(name))
+        while partner is not None and at not in found and at not in chain:
+            chain[at] = None
+            at, partner = partner, _partner(matrices.get(partner))
+        if at not in found:
+            circle = at in chain
+            found[at] = (Instance(UNDECIDED, {}),) if circle else expand(matrices.get(at), inputs, complain(at))
+        found.update(dict.fromkeys(chain, found[at]))
+    return {name: found[name] for name in matrices}
+
+
+def _partner(matrix: Matrix | None) -> str | None:
+    return None if matrix is None else matrix.pairs_with
+
+
 def expand(matrix: Matrix | None, inputs: Mapping[str, Json], complain: Complain) -> tuple[Instance, ...]:
-    """The instances, in the order of the matrix; empty for an empty matrix or after a complaint."""
+    """The instances of a matrix that pairs with no other; empty for an empty one or after a complaint."""
     if matrix is None:
         return SINGLE
-    if matrix.pairs_with is not None or not all(_known_now(axis) for axis in matrix.axes.values()):
+    if not all(is_known_now(axis) for axis in matrix.axes.values()):
         return (Instance(UNDECIDED, {}),)
     return expand_axes(matrix.axes, {"inputs": inputs}, complain)
 
@@ -83,7 +117,8 @@ def _product(axes: Sequence[Sequence[Json]]) -> int:
     return count
 
 
-def _known_now(axis: Sequence[Json] | str) -> bool:
+def is_known_now(axis: Sequence[Json] | str) -> bool:
+    """Whether an axis has its values before the run: it needs nothing but inputs."""
     if not isinstance(axis, str):
         return True
     return all(reference.path[0] == "inputs" for reference in references_of_expression(axis))

@@ -82,6 +82,7 @@ def is_deferred(step: Step) -> bool:
         or any(_deferred(file.path) for file in step.outputs.files)
         or any(map(_deferred, step.writes))
         or any(map(_deferred, step.reads or ()))
+        or _deferred(step.workdir)
     )
 
 

@@ -6,16 +6,19 @@ Decides edges between steps, levels and heights, and which results are used; one
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Final, NamedTuple
 
 from teamflow.core.diagnostics import Diagnostics
+from teamflow.core.ids import UNDECIDED
 from teamflow.core.plan import Edge, Json, Step
 from teamflow.plan.assemble import team_env
 from teamflow.plan.graph import Dependencies, Layout, arrange
-from teamflow.plan.instances import Instance
+from teamflow.plan.instances import Instance, step_id_of
+from teamflow.plan.late import expansion_of
 from teamflow.plan.loops import reworked
-from teamflow.plan.steps import Place, common, make_step
+from teamflow.plan.steps import Place, Ties, common, make_step
 from teamflow.plan.texts import Complain, Texts, static_env
 from teamflow.plan.uses import Need, named_results, references_of_expression
 from teamflow.team.areas import agent_waits
@@ -31,13 +34,25 @@ class Agents(NamedTuple):
     needs: Mapping[str, Mapping[str, Need]]
     instances: Mapping[str, Mapping[str, Instance]]
 
+    @property
+    def pairs(self) -> dict[str, str]:
+        """Agent → the one with whose instances it is paired, each of its own with the one of the same name."""
+        found: dict[str, str] = {}
+        for name, agent in self.settings.items():
+            partner = agent.matrix.pairs_with if agent.matrix is not None else None
+            if partner is not None and partner in self.settings and not self.needs[name][partner].whole:
+                found[name] = partner
+        return found
+
 
 class Chosen(NamedTuple):
-    """What is to become steps. `ids`: the chosen ones. `git`: whether the project is in a git repository."""
+    """What is to become steps. `ids`: the chosen ones; `only`: agent → names of chosen instances that only a run will
+    know. `git`: whether the project is in a git repository."""
 
     loaded: LoadedTeam
     agents: Agents
     ids: frozenset[str]
+    only: Mapping[str, tuple[str, ...]]
     layout: Layout
     git: bool
 
@@ -57,40 +72,75 @@ def make_steps(chosen: Chosen, inputs: Mapping[str, Json], found: Diagnostics) -
     used = _used_results(loaded, agents)
     again = reworked(agents.needs, agents.settings)
     texts = Texts(inputs, static_env(team_env(loaded), inputs))
+    pairs = agents.pairs
     steps: list[Step] = []
     for name in chosen.layout.order:
         shared = common(agents.settings[name], loaded, git=chosen.git)
-        place = _place(name, chosen, text_used=name in used, reworked=name in again)
+        place = _place(name, chosen, inputs, text_used=name in used, reworked=name in again)
+        by_other = _ties(name, chosen)
+        ties = _tied(by_other.values())
         complain = _Complaints(loaded, name, found)
         for step_id, instance in agents.instances[name].items():
             if step_id in chosen.ids:
+                if name in pairs:
+                    by_other[pairs[name]] = _paired(name, pairs[name], instance, chosen)
+                    ties = _tied(by_other.values())
                 renderer = texts.step(name, instance, step_id, complain.of(step_id))
-                steps.append(make_step(shared, instance, step_id, place, renderer))
+                steps.append(make_step(shared, instance, step_id, place, ties, renderer))
     return tuple(steps)
 
 
-def _place(name: str, chosen: Chosen, *, text_used: bool, reworked: bool) -> Place:
-    edges: list[Edge] = []
-    refers: list[str] = []
-    texts: list[str] = []
-    taken: list[str] = []
-    for other, need in chosen.agents.needs[name].items():
-        ids = chosen.agents.instances.get(other, ())
-        edges += [Edge(step_id, need.when, need.why) for step_id in ids if step_id in chosen.ids]
-        taken += [step_id for step_id in ids if step_id not in chosen.ids]
-        refers += ids if need.refers else ()
-        texts += ids if need.text else ()
+def _place(name: str, chosen: Chosen, inputs: Mapping[str, Json], *, text_used: bool, reworked: bool) -> Place:
+    agents = chosen.agents
+    late = any(instance.name == UNDECIDED for instance in agents.instances[name].values())
+    steps = {other: tuple(agents.instances[other]) for other in agents.needs[name] if late}
     return Place(
-        edges=tuple(edges),
-        refers=tuple(refers),
-        needs_text=tuple(texts),
-        taken=tuple(taken),
         text_used=text_used,
         reworked=reworked,
         level=chosen.layout.level[name],
         height=chosen.layout.height[name],
-        waits=agent_waits(chosen.loaded, chosen.agents.settings[name], git=chosen.git),
+        waits=agent_waits(chosen.loaded, agents.settings[name], git=chosen.git),
+        expansion=expansion_of(
+            agents.settings[name],
+            agents.settings,
+            agents.needs[name],
+            steps,
+            inputs=inputs,
+            only=chosen.only.get(name),
+        )
+        if late
+        else None,
     )
+
+
+def _ties(name: str, chosen: Chosen) -> dict[str, Ties]:
+    """What all steps of an agent have to do with the steps of each other one."""
+    agents = chosen.agents
+    return {other: _ties_to(agents.instances[other], need, chosen) for other, need in agents.needs[name].items()}
+
+
+def _paired(name: str, partner: str, instance: Instance, chosen: Chosen) -> Ties:
+    own = step_id_of(partner, instance)
+    return _ties_to((own,), chosen.agents.needs[name][partner], chosen)
+
+
+def _ties_to(ids: Iterable[str], need: Need, chosen: Chosen) -> Ties:
+    ids = tuple(ids)
+    return Ties(
+        edges=tuple(Edge(step_id, need.when, need.why) for step_id in ids if step_id in chosen.ids),
+        refers=ids if need.refers else (),
+        needs_text=ids if need.text else (),
+        taken=tuple(step_id for step_id in ids if step_id not in chosen.ids),
+    )
+
+
+def _tied(ties: Collection[Ties]) -> Ties:
+    if len(ties) == 1:
+        return next(iter(ties))
+    return Ties(*(tuple(chain.from_iterable(parts)) for parts in zip(*ties, strict=True))) if ties else _NO_TIES
+
+
+_NO_TIES: Final = Ties((), (), (), ())
 
 
 def _used_results(loaded: LoadedTeam, agents: Agents) -> set[str]:

@@ -15,7 +15,7 @@ from teamflow.plan.bounds import check_bounds
 from teamflow.plan.checked import collector_at_rest, needs_of
 from teamflow.plan.cycles import report_cycles
 from teamflow.plan.digest import plan_digest
-from teamflow.plan.instances import Instance, expand
+from teamflow.plan.instances import Complain, Instance, expand_all, step_id_of
 from teamflow.plan.loops import report_loops
 from teamflow.plan.overrides import override
 from teamflow.plan.placing import Agents, Chosen, critical_path, layout_of, make_steps, team_outputs
@@ -64,11 +64,11 @@ def _make_plan(
         return None
     ids = {name: tuple(instances) for name, instances in agents.instances.items()}
     helpers = [name for name in loaded.resolved if name not in agents.settings]
-    chosen = select(selection, Choices(ids, graph, helpers), found)
+    chosen, only = select(selection, Choices(ids, graph, helpers, agents.pairs), found)
     if found.has_errors:
         return None
     layout = layout_of(graph, ids, chosen)
-    steps = make_steps(Chosen(loaded, agents, chosen, layout, git), inputs, found)
+    steps = make_steps(Chosen(loaded, agents, chosen, only, layout, git), inputs, found)
     if not found.has_errors:
         report_overlaps(steps, agents, loaded, found)
     if found.has_errors:
@@ -89,19 +89,25 @@ def _agents(loaded: LoadedTeam, inputs: Mapping[str, Json], overrides: Mapping[s
     every = override(loaded.resolved, overrides, found)
     settings = {name: agent for name, agent in every.items() if agent.startable}
     wanted = needs_of(settings)
-    instances = {name: _instances(loaded, agent, inputs, found) for name, agent in settings.items()}
-    return Agents(settings, wanted, instances)
+    return Agents(settings, wanted, _instances(loaded, settings, inputs, found))
 
 
 def _instances(
-    loaded: LoadedTeam, agent: ResolvedAgent, inputs: Mapping[str, Json], found: Diagnostics
-) -> dict[str, Instance]:
-    def complain(code: str, message: str, hint: str | None) -> None:
-        found.error(code, message, loaded.value_span("agents", agent.name, "matrix"), hint=hint)
+    loaded: LoadedTeam, settings: Mapping[str, ResolvedAgent], inputs: Mapping[str, Json], found: Diagnostics
+) -> dict[str, dict[str, Instance]]:
+    wrong: set[str] = set()
 
-    before = len(found)
-    expanded = expand(agent.matrix, inputs, complain)
-    if not expanded and len(found) == before:
-        span = loaded.value_span("agents", agent.name, "matrix")
-        found.warn("empty-matrix", f"the matrix of {agent.name} is empty, so it has no steps", span)
-    return {agent.name if instance.name is None else f"{agent.name}/{instance.name}": instance for instance in expanded}
+    def complain(agent: str) -> Complain:
+        def say(code: str, message: str, hint: str | None) -> None:
+            wrong.add(agent)
+            found.error(code, message, loaded.value_span("agents", agent, "matrix"), hint=hint)
+
+        return say
+
+    every = expand_all({name: agent.matrix for name, agent in settings.items()}, inputs, complain)
+    for name, instances in every.items():
+        matrix = settings[name].matrix
+        if not instances and name not in wrong and matrix is not None and matrix.pairs_with is None:
+            span = loaded.value_span("agents", name, "matrix")
+            found.warn("empty-matrix", f"the matrix of {name} is empty, so it has no steps", span)
+    return {name: {step_id_of(name, one): one for one in instances} for name, instances in every.items()}

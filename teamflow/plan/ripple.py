@@ -7,7 +7,9 @@ order of the plan:
 - a step that has ended and changed is opened again, and so is what depends on it;
 - what depends on it through a step that is only looked up again follows when that has really been run;
 - a running step is stopped and started again where a definition changed, its own or one before it; a changed file
-  stops nothing, and the step is opened again once it has ended.
+  stops nothing, and the step is opened again once it has ended;
+- a step that is expanded is expanded anew. What depends on it is touched only if it was skipped: whether there are
+  other instances shows later.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ class _Fate(Enum):
     MAYBE = auto()
     RUNS = auto()
     REDEFINED = auto()
+    EXPANDED = auto()
 
 
 _AGAIN: Final = (_Fate.RUNS, _Fate.REDEFINED)
@@ -58,7 +61,7 @@ def rippled(state: RunState, plan: Plan, *, redefined: Mapping[str, str], touche
     for step in plan.steps:
         known = state.steps.get(step.id)
         if known is None:
-            fates[step.id] = _Fate.REDEFINED
+            fates[step.id] = _Fate.REDEFINED if step.expansion is None else _Fate.EXPANDED
         else:
             fates[step.id] = _settle(_Case(step, known, fates, redefined.get(step.id), touched.get(step.id)), out)
     return out
@@ -72,7 +75,7 @@ class _Case(NamedTuple):
     touched: str | None
 
     def before(self, *fates: _Fate) -> tuple[str, ...]:
-        return tuple(edge.on for edge in self.step.edges if self.fates.get(edge.on) in fates)
+        return tuple(edge.on for edge in self.step.counted_edges if self.fates.get(edge.on) in fates)
 
     @property
     def fate(self) -> _Fate:
@@ -81,14 +84,19 @@ class _Case(NamedTuple):
             return _Fate.REDEFINED
         if self.touched is not None or self.before(_Fate.RUNS):
             return _Fate.RUNS
-        return _Fate.MAYBE if self.before(_Fate.MAYBE) else _Fate.STAYS
+        return _Fate.MAYBE if self.before(_Fate.MAYBE) or self.unskipped else _Fate.STAYS
+
+    @property
+    def unskipped(self) -> bool:
+        """Whether it was skipped, and what before it is expanded anew may have been why."""
+        return self.known.status is Status.SKIPPED and bool(self.before(_Fate.EXPANDED))
 
     @property
     def reason(self) -> str:
         own = self.redefined or self.touched
         if own is not None:
             return own
-        again = self.before(*_AGAIN) or self.before(_Fate.MAYBE)
+        again = self.before(*_AGAIN) or self.before(_Fate.MAYBE) or self.before(_Fate.EXPANDED)
         more = f" (and {len(again) - 1} more)" if len(again) > 1 else ""
         return f"{again[0]}{more} {'runs' if self.before(*_AGAIN) else 'may run'} again"
 
@@ -98,6 +106,10 @@ def _settle(case: _Case, out: Rippled) -> _Fate:
     if fate is _Fate.STAYS:
         return fate
     status = case.known.status
+    if case.step.expansion is not None:
+        if status not in (Status.PENDING, Status.QUEUED):
+            out.reopen[step_id] = case.reason
+        return _Fate.EXPANDED
     if status in (Status.PENDING, Status.QUEUED):
         return fate
     if status is Status.RUNNING:
@@ -105,7 +117,7 @@ def _settle(case: _Case, out: Rippled) -> _Fate:
         return fate
     if status is Status.WAITING and case.known.waiting_by == "user" and case.redefined is None:
         return fate
-    if status in ENDED and fate is _Fate.MAYBE and not case.step.cache:
+    if status in ENDED and fate is _Fate.MAYBE and not case.step.cache and not case.unskipped:
         out.ripple[step_id] = case.before(_Fate.MAYBE)
         return fate
     keyed = case.step.cache and case.redefined is None and case.touched is None

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from teamflow.core.ids import UNDECIDED
 from teamflow.core.plan import (
     COMMAND,
     PROMPT,
@@ -44,15 +43,21 @@ from teamflow.team.resolved import (
 class Place(NamedTuple):
     """Where an agent's steps stand in the plan; the same for all its instances."""
 
-    edges: tuple[Edge, ...]
-    refers: tuple[str, ...]
-    needs_text: tuple[str, ...]
-    taken: tuple[str, ...]
     text_used: bool
     reworked: bool
     level: int
     height: int
     waits: tuple[tuple[str, str], ...]
+    expansion: Expansion | None
+
+
+class Ties(NamedTuple):
+    """What a step has to do with others, as in `Step`."""
+
+    edges: tuple[Edge, ...]
+    refers: tuple[str, ...]
+    needs_text: tuple[str, ...]
+    taken: tuple[str, ...]
 
 
 class Common(NamedTuple):
@@ -110,7 +115,7 @@ def _workspace(agent: ResolvedAgent, *, git: bool) -> str:
     return "project" if mode == "shared" else mode
 
 
-def make_step(shared: Common, instance: Instance, step_id: str, place: Place, texts: StepTexts) -> Step:
+def make_step(shared: Common, instance: Instance, step_id: str, place: Place, ties: Ties, texts: StepTexts) -> Step:
     """The step, with its key."""
     agent = shared.agent
     settled = texts.condition(agent.condition) if agent.condition is not None else True
@@ -124,7 +129,7 @@ def make_step(shared: Common, instance: Instance, step_id: str, place: Place, te
         prompt=_prompt(agent, texts),
         instructions=shared.instructions,
         script=shared.script,
-        edges=place.edges,
+        edges=ties.edges,
         condition=agent.condition if settled is None else None,
         skip=f"if: {agent.condition}" if settled is False else None,
         matrix=instance.matrix,
@@ -142,7 +147,7 @@ def make_step(shared: Common, instance: Instance, step_id: str, place: Place, te
         writes=_paths(agent.writes or (), "writes", texts),
         cache=_has_key(agent),
         key="",
-        needs_text=place.needs_text,
+        needs_text=ties.needs_text,
         text_used=place.text_used,
         timeout=agent.timeout,
         idle_timeout=agent.idle_timeout,
@@ -153,25 +158,17 @@ def make_step(shared: Common, instance: Instance, step_id: str, place: Place, te
         level=place.level,
         height=place.height,
         waits=place.waits,
-        refers=place.refers,
-        taken=place.taken,
+        refers=ties.refers,
+        taken=ties.taken,
         ask=Ask(agent.work.options, agent.work.default) if isinstance(agent.work, AskWork) else None,
         loop=Loop(agent.loop.until, agent.loop.max, agent.loop.rework) if agent.loop is not None else None,
-        expansion=_expansion(agent) if instance.name == UNDECIDED else None,
+        expansion=place.expansion,
         max_failures=agent.max_failures,
         skip_if_verified=agent.skip_if_verified,
         custom=shared.custom,
         reworked=place.reworked,
     )
     return step._replace(key=definition_key(step), deferred=is_deferred(step))
-
-
-def _expansion(agent: ResolvedAgent) -> Expansion:
-    matrix = agent.matrix
-    assert matrix is not None, "only a matrix is undecided"
-    if matrix.pairs_with is not None:
-        return Expansion(pairs_with=f"{matrix.pairs_with}/{UNDECIDED}")
-    return Expansion(tuple((name, axis if isinstance(axis, str) else list(axis)) for name, axis in matrix.axes.items()))
 
 
 def _has_key(agent: ResolvedAgent) -> bool:

@@ -23,7 +23,7 @@ def unresolved(plan: Plan, known: Mapping[str, StepState], *, taken: Collection[
     found = Diagnostics()
     if plan.selected is None:
         return found
-    inside = set(plan.selected)
+    inside = {step.id for step in plan.steps}
     for step in plan.steps:
         for name in step.refers:
             if name in inside or name in taken:

@@ -93,14 +93,12 @@ class StepTexts:
             self._complain(key, f'"{value[:80]}" leads out of the workspace', code="path-outside")
         return value
 
-    def settled_path(self, key: str, source: str) -> str:
-        """A path that has to be known when planning."""
+    def settled_path(self, key: str, source: str) -> Text:
+        """A path that depends on no results. Where the instance is not known yet it waits for nothing else."""
         value = self.path(key, source)
-        if isinstance(value, str):
-            return value
-        if self._decided:
+        if isinstance(value, Deferred) and not all(map(self._will_be_known, names(source))):
             self._complain(key, "this has to be known before the run: it can name inputs, matrix and step")
-        return source
+        return value
 
     def condition(self, source: str) -> bool | None:
         """The value of `if`; None when it must wait."""
@@ -112,18 +110,20 @@ class StepTexts:
             self._complain("if", str(error))
             return None
 
-    def _is_known(self, reference: Reference) -> bool:
+    def _will_be_known(self, reference: Reference) -> bool:
+        """Whether it is known as soon as the instance is."""
         match reference.path[0]:
-            case "inputs":
+            case "inputs" | "matrix":
                 return True
-            case "matrix":
-                return self._decided
             case "step":
-                return self._decided and len(reference.path) > 1 and reference.path[1] in _STEP_NAMES
+                return len(reference.path) > 1 and reference.path[1] in _STEP_NAMES
             case "env":
                 return len(reference.path) > 1 and reference.path[1] in self._env
             case _:
                 return False
+
+    def _is_known(self, reference: Reference) -> bool:
+        return (self._decided or reference.path[0] not in ("matrix", "step")) and self._will_be_known(reference)
 
 
 def static_env(env: Mapping[str, str], inputs: Mapping[str, Json]) -> dict[str, str]:

@@ -33,6 +33,10 @@ class Need(NamedTuple):
     text: bool
     handed: bool
     """Whether its text or its schema outputs are named."""
+    only_matrix: bool = False
+    """Whether nothing but the matrix names it."""
+    whole: bool = False
+    """Whether its instances are named as such, or may be."""
 
 
 def places(agent: ResolvedAgent) -> Iterator[Place]:
@@ -114,7 +118,13 @@ def _refer(found: dict[str, Need], reference: Reference, key: str, target: Resol
         _add(found, name, "succeeded", f"{'.'.join(reference.path[:3])} in {key}", key)
     text, handed = named_results(reference, target)
     need = found[name]
-    found[name] = need._replace(refers=True, text=need.text or text, handed=need.handed or handed)
+    found[name] = need._replace(
+        refers=True,
+        text=need.text or text,
+        handed=need.handed or handed,
+        only_matrix=key == "matrix" and (old is None or need.only_matrix),
+        whole=need.whole or reference.path[2:3] in ((), ("instances",)),
+    )
 
 
 def named_results(reference: Reference, target: ResolvedAgent) -> tuple[bool, bool]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from teamflow.core.added import own_name
 from teamflow.core.ids import UNDECIDED, slug
 from teamflow.core.outcome import Succeeded
 from teamflow.core.plan import Json, Step
@@ -19,7 +20,7 @@ def step_context(state: RunState, step: Step, *, run: Mapping[str, Json], attemp
     return {
         "inputs": state.plan.inputs,
         "matrix": step.matrix,
-        "agents": _agents(state, dict.fromkeys((*(edge.on for edge in step.edges), *step.refers))),
+        "agents": _agents(state, dict.fromkeys((*step.dependencies, *step.refers)), own=own_name(step.id)),
         "run": run,
         "step": {"id": step.id, "slug": slug(step.id), "agent": step.agent, "attempt": attempt},
         "env": dict(state.plan.env),
@@ -73,7 +74,9 @@ def team_context(state: RunState, *, run: Mapping[str, Json]) -> dict[str, Json]
     }
 
 
-def _agents(state: RunState, ids: Iterable[str]) -> dict[str, Json]:
+def _agents(state: RunState, ids: Iterable[str], *, own: str = "") -> dict[str, Json]:
+    """Agent → what is seen of it. `own`: the name of the instance that looks, which sees the results of the one that it
+    is paired with as those of its agent."""
     agents: dict[str, Json] = {}
     instances: dict[str, dict[str, Json]] = {}
     for step_id in ids:
@@ -87,10 +90,14 @@ def _agents(state: RunState, ids: Iterable[str]) -> dict[str, Json]:
         else:
             agents[agent] = view
     for agent, views in instances.items():
-        agents[agent] = {"instances": views}
+        agents[agent] = {**_mapping(views.get(own)), "instances": views}
     for agent in state.plan.empty:
         agents[agent] = {"instances": {}}
     return agents
+
+
+def _mapping(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _seen(state: RunState, step_id: str) -> dict[str, Json]:
@@ -99,12 +106,13 @@ def _seen(state: RunState, step_id: str) -> dict[str, Json]:
     if known is not None:
         return _view(known)
     hit = state.taken.get(step_id)
+    added = state.added.get(f"{step_id.partition('/')[0]}/{UNDECIDED}")
     return {
         "status": "cached" if hit else "pending",
         "text": (hit.text if hit else None) or "",
         "outputs": (hit.outputs if hit else None) or {},
         "artifacts": {row[0]: row[1] for row in hit.artifacts} if hit else {},
-        "matrix": {},
+        "matrix": added.instances.get(step_id, {}) if added is not None else {},
         "diffstat": None,
         "branch": None,
     }

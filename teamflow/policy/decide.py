@@ -30,11 +30,13 @@ from teamflow.core.outcome import Failed, Stopped, Succeeded
 from teamflow.core.phases import VERIFIED, is_check
 from teamflow.core.plan import Json, Step
 from teamflow.core.state import ENDED, RunState, Status, StepState
+from teamflow.plan.ripple import Rippled
 from teamflow.policy.asking import ask_step, next_answer, still_asks, times_up
 from teamflow.policy.context import step_context, team_context
 from teamflow.policy.expand import expanded
 from teamflow.policy.retry import Again, after_failure
 from teamflow.policy.rework import after_round
+from teamflow.policy.stale import REDEFINED, any_stale, opened_again
 
 _RESUMABLE: Final = frozenset({"orphaned", "keeper_stopped", "interrupt"})
 """Stops that nobody asked this session for: a living runner goes on with such a step at once. An interrupt is one of
@@ -43,16 +45,17 @@ another session, whose runner died before its attempts had ended."""
 _STOP_CAUSES: Final = {"SIGINT": "interrupt", "SIGTERM": "interrupt", "timeout": "limit"}
 """From why the run stops to what an attempt is told; `timeout` alone means the step's own."""
 
-REDEFINED: Final = "redefined"
-"""The stop of an attempt whose step has another definition in the plan's new revision."""
-
 
 class Decision(NamedTuple):
-    """Records to append, steps whose cache key must be looked up, and when to ask again (seconds since boot)."""
+    """Records to append, steps whose cache key must be looked up, and when to ask again (seconds since boot).
+
+    `follow`: steps that are to be opened again because of others, later.
+    """
 
     events: tuple[Event, ...]
     probes: tuple[str, ...]
     wake_at: float | None
+    follow: Rippled | None = None
 
 
 def decide(
@@ -72,6 +75,13 @@ def decide(
     info = run or {}
     events: list[Event] = []
     probes: list[str] = []
+    changed = tuple(changed)
+    stale = opened_again(state) if any_stale(state, changed) else None
+    if stale is not None:
+        if stale.opens:
+            # Everything that is open is then looked at anew: more than these steps changes.
+            return Decision(stale.events, (), None, stale.follow)
+        events += stale.events
     for step_id in changed:
         known = state.steps.get(step_id)
         if known is None:
@@ -85,7 +95,7 @@ def decide(
         events.extend(_next_for_run(state, state.runner, now, info))
     # What may not start now is not waited for, either: who lifts that asks again.
     wake = None if events or not may_start else _wake_at(state, now)
-    return Decision(tuple(events), tuple(probes), wake)
+    return Decision(tuple(events), tuple(probes), wake, stale.follow if stale is not None else None)
 
 
 # -- one step ------------------------------------------------------------------------------------------------
@@ -103,8 +113,6 @@ def _next_for(state: RunState, known: StepState, now: Now, run: Mapping[str, Jso
             return _cancelled(known)
         case Status.WAITING:
             return still_asks(state, known)
-        case _ if known.stale is not None and state.stop is None:
-            return Reopened((known.step.id,), "revision", {known.step.id: known.stale})
         case _:
             return None
 
@@ -119,18 +127,18 @@ def _next_for_unstarted(state: RunState, known: StepState, now: Now, run: Mappin
         return None
     if step.skip is not None:
         return StepEnded(step.id, "skipped", step.skip, own=True)
+    if step.expansion is not None:
+        return None if state.paused else expanded(state, known, step.expansion, run=run)
     if known.status is Status.PENDING and known.blockers == 0:
         return StepEnded(step.id, "skipped", known.broken or "")
     return _settle(state, known, now, run)
 
 
 def _settle(state: RunState, known: StepState, now: Now, run: Mapping[str, Json]) -> Event | None:
-    """What needs no slot: a step whose agent has failed too often, one to be expanded, a condition."""
+    """What needs no slot: a step whose agent has failed too often, a condition."""
     step = known.step
-    if step.max_failures is not None and (enough := _enough_failed(state, step, step.max_failures)):
+    if step.max_failures is not None and (enough := _enough_failed(state, known, step.max_failures)):
         return StepEnded(step.id, "cancelled", enough)
-    if step.expansion is not None:
-        return None if state.paused else expanded(state, known, step.expansion, run=run)
     if known.status is Status.PENDING:
         return None
     if not known.admitted and step.condition is not None:
@@ -138,12 +146,20 @@ def _settle(state: RunState, known: StepState, now: Now, run: Mapping[str, Json]
     return None
 
 
-def _enough_failed(state: RunState, step: Step, most: int) -> str:
-    """Why no further instance of its agent starts; empty when one may."""
-    failed = [name for name in state.failures if state.steps[name].step.agent == step.agent]
-    if len(failed) < most:
+def _enough_failed(state: RunState, known: StepState, most: int) -> str:
+    """Why no further instance of its agent starts; empty when one may.
+
+    One that has begun goes on. What failed before somebody opened this one again does not count.
+    """
+    if len(known.attempts) > known.counted_from or known.next_cause in ("resume", "rework"):
         return ""
-    return f"max_failures of {most} reached: {', '.join(failed[:5])} failed"
+    others = (state.steps[name] for name in state.failures)
+    failed = [other.step.id for other in others if _counts_against(known, other)]
+    return "" if len(failed) < most else f"max_failures of {most} reached: {', '.join(failed[:5])} failed"
+
+
+def _counts_against(known: StepState, failed: StepState) -> bool:
+    return failed.step.agent == known.step.agent and failed.step.expansion is None and failed.closed > known.opened
 
 
 def _settle_condition(state: RunState, known: StepState, condition: str, run: Mapping[str, Json]) -> Event | None:
@@ -174,8 +190,6 @@ def _stop_live(state: RunState, known: StepState) -> Event | None:
         return None
     if known.cancelled_by is not None:
         return AttemptStopping(known.step.id, live.number, "cancel")
-    if known.stale is not None:
-        return AttemptStopping(known.step.id, live.number, REDEFINED)
     if state.stop is not None:
         return AttemptStopping(known.step.id, live.number, _STOP_CAUSES.get(state.stop.cause, state.stop.cause))
     return None
@@ -186,8 +200,8 @@ def _after_attempt(state: RunState, known: StepState, now: Now, run: Mapping[str
     if known.cancelled_by is not None:
         # A result that comes after the cancel stays on its attempt and never revives the step.
         return _cancelled(known)
-    if newest.stopping == REDEFINED:
-        reason = "its definition changed while it ran"
+    if newest.stopping == REDEFINED or known.stale is not None:
+        reason = known.stale or "its definition changed while it ran"
         return Reopened((step.id,), "relaunch", {step.id: reason}, by=step.id)
     match newest.outcome:
         case Succeeded():

@@ -1,57 +1,160 @@
 """Which instances a step stands for whose matrix only results can tell: `StepsAdded`, or why there are none.
 
-Pure. Ids are made as for a matrix that is known when planning (`plan/instances.py`).
+Pure. Ids are made as for a matrix that is known when planning (`plan/instances.py`), and its limits hold: nothing is
+ever cut. A list may be found again, and then replaces the one before; what that does to steps is up to the fold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Final
 
+from teamflow.core.added import own_name
 from teamflow.core.events import Event, StepEnded, StepsAdded
+from teamflow.core.ids import slug
 from teamflow.core.outcome import FailureClass
-from teamflow.core.plan import Expansion, Json
-from teamflow.core.state import RunState, Status, StepState
-from teamflow.policy.asking import allowed, may_go_on
+from teamflow.core.plan import Expansion, Json, Plan
+from teamflow.core.state import ENDED, RunState, Status, StepState
+from teamflow.policy.asking import GO_ON, may_go_on, newest
 from teamflow.policy.context import step_context
+
+Instances = Mapping[str, Mapping[str, Json]]
+"""Step id → its matrix values."""
+
+_SHOWN: Final = 8
 
 
 def expanded(state: RunState, known: StepState, expansion: Expansion, *, run: Mapping[str, Json]) -> Event | None:
     """What follows for a step that is to be expanded; None while what it needs is not there."""
     if expansion.pairs_with is not None:
         return _paired(state, known, expansion.pairs_with)
-    if known.status is not Status.QUEUED:
-        return None
+    if known.status is Status.PENDING:
+        return StepEnded(known.step.id, "skipped", known.broken or "") if known.blockers == 0 else None
+    # Imported here: most runs add no steps, and jinja2 is slow to import.
     from teamflow.plan.instances import Instance, expand_axes
+    from teamflow.team.template import TemplateError, evaluate_condition
 
+    context = step_context(state, known.step, run=run)
+    if expansion.condition is not None:
+        try:
+            wanted = evaluate_condition(expansion.condition, context)
+        except TemplateError as error:
+            return StepEnded(known.step.id, "failed", f"`if` could not be evaluated: {error}")
+        if not wanted:
+            return StepEnded(known.step.id, "skipped", f"if: {expansion.condition}", own=True)
     problems: list[str] = []
 
     def complain(code: str, message: str, hint: str | None) -> None:
-        problems.append(message)
+        problems.append(f"{message}: {hint}" if hint else message)
 
-    context = step_context(state, known.step, run=run)
     found: tuple[Instance, ...] = expand_axes(dict(expansion.axes), context, complain)
     if problems:
-        return StepEnded(known.step.id, "failed", problems[0], failure=FailureClass.OUTPUT)
+        return _failed(known, problems[0])
     agent = known.step.agent
-    return _within_limits(state, known, {f"{agent}/{instance.name}": dict(instance.matrix) for instance in found})
+    return _checked(state, known, {f"{agent}/{instance.name}": dict(instance.matrix) for instance in found})
+
+
+def _failed(known: StepState, reason: str) -> StepEnded:
+    return StepEnded(known.step.id, "failed", reason, failure=FailureClass.OUTPUT)
 
 
 def _paired(state: RunState, known: StepState, partner: str) -> Event | None:
+    """Its instances are known as soon as those of its partner are, whatever else each of them waits for."""
+    other = state.steps.get(partner)
     added = state.added.get(partner)
-    if added is None or state.steps[partner].status is not Status.SUCCEEDED:
+    if other is not None and other.status not in ENDED:
         return None
+    if added is None or (other is not None and other.status is not Status.SUCCEEDED):
+        what = "was left out" if other is None else other.status.value
+        return StepEnded(known.step.id, "skipped", f"{partner} {what}, so there is nothing to pair with")
     agent = known.step.agent
-    instances = {f"{agent}/{name.partition('/')[2]}": dict(values) for name, values in added.instances.items()}
-    return _within_limits(state, known, instances)
+    return _checked(
+        state, known, {f"{agent}/{own_name(step_id)}": dict(values) for step_id, values in added.instances.items()}
+    )
 
 
-def _within_limits(state: RunState, known: StepState, instances: Mapping[str, Mapping[str, Json]]) -> Event:
-    """Over `limits.max_steps` a person is asked; nothing is ever cut."""
+# -- limits --------------------------------------------------------------------------------------------------
+
+
+def _checked(state: RunState, known: StepState, instances: Instances) -> Event:
+    """The instances, if they may be added."""
+    expansion = known.step.expansion
+    wanted = [step_id for step_id in instances if _is_wanted(step_id, expansion)]
+    problem = _missing(known, instances) or _too_many(state, known, wanted) or _same_slug(state.plan, wanted)
+    return _failed(known, problem) if problem else _within_limits(state, known, instances, wanted)
+
+
+def _is_wanted(step_id: str, expansion: Expansion | None) -> bool:
+    return expansion is None or expansion.only is None or own_name(step_id) in expansion.only
+
+
+def _missing(known: StepState, instances: Instances) -> str:
+    """Which selected instances there are not."""
+    expansion, agent = known.step.expansion, known.step.agent
+    only = expansion.only if expansion is not None else None
+    missing = [f"{agent}/{name}" for name in only or () if f"{agent}/{name}" not in instances]
+    if not missing:
+        return ""
+    there = ", ".join(list(instances)[:_SHOWN]) + (", …" if len(instances) > _SHOWN else "")
+    return f"there is no {', '.join(missing)}: {f'there are {there}' if there else 'there are no instances'}"
+
+
+def _too_many(state: RunState, known: StepState, wanted: Sequence[str]) -> str:
+    from teamflow.plan.instances import MAX_EDGES, MAX_STEPS
+
+    steps = len(wanted) + sum(1 for step in state.plan.steps if step.parent != known.step.id)
+    if steps > MAX_STEPS:
+        return f"{len(wanted)} instances would make {steps} steps; a plan has at most {MAX_STEPS}"
+    edges = len(wanted) * _edges_of_each(state, known)
+    if edges > MAX_EDGES:
+        return (
+            f"{len(wanted)} instances would make {edges} dependencies between steps; a plan has at most {MAX_EDGES}: "
+            "put one agent without a matrix between the two"
+        )
+    return ""
+
+
+def _edges_of_each(state: RunState, known: StepState) -> int:
+    """About how many dependencies one instance more makes: its own, and those on it."""
+    expansion = known.step.expansion or Expansion()
+    before = (state.steps[edge.on].step for edge in known.step.edges)
+    own = sum(1 for step in before if (step.parent or step.id) not in expansion.for_matrix)
+    if expansion.whole and expansion.pairs_with in state.added:
+        own += len(state.added[expansion.pairs_with].instances)
+    after = (state.steps[edge.on].step for edge in state.dependents[known.step.id])
+    return 1 + own + sum(1 for step in after if step.parent != known.step.id)
+
+
+def _same_slug(plan: Plan, wanted: Sequence[str]) -> str:
+    """Two ids may differ and still share a slug: their logs would lie in one place."""
+    mine = {slug(step_id).casefold(): step_id for step_id in wanted}
+    for step in plan.steps:
+        own = mine.get(slug(step.id).casefold())
+        if own is not None and own != step.id:
+            return f"{own} and {step.id} would share the directory name {slug(own)}"
+    return ""
+
+
+def _within_limits(state: RunState, known: StepState, instances: Instances, wanted: Sequence[str]) -> Event:
+    """Over `limits.max_steps` a person is asked."""
     step_id = known.step.id
     limit = state.plan.limits.max_steps
-    others = sum(len(added.instances) for parent, added in state.added.items() if parent != step_id)
-    if limit is None or others + len(instances) <= limit or allowed(state, known, about="budget"):
+    there = [step for step in state.plan.steps if step.parent is not None]
+    others = sum(1 for step in there if step.parent != step_id)
+    new = set(wanted).difference(step.id for step in there)
+    if limit is None or others + len(wanted) <= limit or not new:
         return StepsAdded(step_id, instances)
-    more = f" to the {others} that it has added" if others else ""
-    text = f"{step_id} would add {len(instances)} steps{more}, and limits.max_steps is {limit}. Add them?"
-    return may_go_on(step_id, text, about="budget")
+    asked = f"{step_id} would add {len(wanted)} steps"
+    if _confirmed(state, known, asked):
+        return StepsAdded(step_id, instances)
+    more = f" to the {others} that were added before" if others else ""
+    return may_go_on(step_id, f"{asked}{more}, and limits.max_steps is {limit}. Add them?", about="budget")
+
+
+def _confirmed(state: RunState, known: StepState, asked: str) -> bool:
+    """Whether somebody has agreed to just that: beforehand, or when asked."""
+    if state.runner is not None and state.runner.yes:
+        return True
+    question = newest(state, known)
+    agreed = question is not None and question.about == "budget" and question.answer == GO_ON
+    return agreed and question is not None and question.text.startswith(asked)

@@ -109,9 +109,14 @@ class AttemptRunner:
         known = self._state.steps[attempt.step]
         live = known.attempts[-1]
         note: dict[str, Json] = {"cause": attempt.cause, "continues": attempt.continues, "reason": attempt.reason}
+        try:
+            self._rendering(known.step, live).check_paths()
+        except BriefError as error:
+            return AttemptEnded(attempt.step, attempt.attempt, Failed(FailureClass.START, str(error)))
         return self._start_or_end(known, live, phases(known, live)[0], note)
 
     def phase(self, ended: PhaseEnded) -> Start | AttemptEnded:
+        # Here, too: the step may have become another one since its attempt began.
         known = self._state.steps[ended.step]
         return self._start_or_end(known, known.attempts[-1], ended.next, {})
 
@@ -130,7 +135,7 @@ class AttemptRunner:
     def _start(self, known: StepState, live: AttemptState, phase: str, note: Mapping[str, Json]) -> Start | Failed:
         step = known.step
         base, env = self._environments.of(self._state, step, attempt=live.number)
-        cwd = self._cwd(step)
+        cwd = self._cwd(step, live)
         invocation = self._invocation(known, live, phase, cwd)
         if isinstance(invocation, Failed):
             return invocation._replace(reason=self._redactor.text(invocation.reason))
@@ -166,7 +171,7 @@ class AttemptRunner:
                 self._open_session(step.id, live.number, engine, brief)
             return invocation
         command = command_of(known, phase)
-        rendered = Rendering(self._state, step, run=self._place.run, attempt=live.number).command(command, key=phase)
+        rendered = self._rendering(step, live).command(command, key=phase)
         brief = Brief(
             step=step.id,
             attempt=live.number,
@@ -183,13 +188,17 @@ class AttemptRunner:
             known,
             live,
             run=self._place.run,
-            cwd=self._cwd(known.step),
+            cwd=self._cwd(known.step, live),
             log_limit=self._state.plan.limits.log_size,
             stem=self._place.stem(known.step.id, live.number),
         )
 
-    def _cwd(self, step: Step) -> str:
-        return f"{self._place.project}/{step.workdir}" if step.workdir else self._place.project
+    def _cwd(self, step: Step, live: AttemptState) -> str:
+        workdir = self._rendering(step, live).path(step.workdir, key="workdir")
+        return f"{self._place.project}/{workdir}" if workdir else self._place.project
+
+    def _rendering(self, step: Step, live: AttemptState) -> Rendering:
+        return Rendering(self._state, step, run=self._place.run, attempt=live.number)
 
     def _remaining(self, step: Step, live: AttemptState) -> float | None:
         """Seconds that are left of the attempt's timeout: it covers all phases together."""
@@ -364,8 +373,7 @@ class AttemptRunner:
         key, note = None, ""
         result: Outcome = outcome
         if step.outputs.files:
-            rendering = Rendering(self._state, step, run=self._place.run, attempt=exited.attempt)
-            artifacts = self._results.artifacts(step, rendering)
+            artifacts = self._artifacts(known, exited.attempt)
             if isinstance(artifacts, Failed):
                 result = artifacts._replace(usage=outcome.usage, session=outcome.session, exit_code=exited.end.code)
             else:
@@ -375,3 +383,10 @@ class AttemptRunner:
             key, note = self._results.keep(known, exited.attempt, result)
         tree = self._results.tree(step, exited.attempt) if step.reworked and isinstance(result, Succeeded) else ""
         return AttemptEnded(exited.step, exited.attempt, result, exited.phase, exited.seq, key, note, tree)
+
+    def _artifacts(self, known: StepState, attempt: int) -> tuple[Artifact, ...] | Failed:
+        rendering = self._rendering(known.step, known.attempts[attempt - 1])
+        try:
+            return self._results.artifacts(known.step, rendering)
+        except BriefError as error:
+            return Failed(FailureClass.OUTPUT, str(error))

@@ -54,6 +54,26 @@ class Rendering:
         except TemplateError as error:
             raise BriefError(f"{key}: {error}") from error
 
+    def path(self, value: Text, *, key: str) -> str:
+        """A path or glob below the workspace. One that only a run could render is checked only now."""
+        path = self.text(value, key=key)
+        if path is not value:
+            # Imported here: so do few steps.
+            from teamflow.team.files import leaves_root
+
+            if leaves_root(path):
+                raise BriefError(f'{key}: "{path[:80]}" leads out of the workspace')
+        return path
+
+    def check_paths(self) -> None:
+        """Raises BriefError when something that the step reads, writes or hands over lies outside its workspace."""
+        step = self._step
+        for key, paths in (("reads", step.reads or ()), ("writes", step.writes)):
+            for path in paths:
+                self.path(path, key=key)
+        for file in step.outputs.files:
+            self.path(file.path, key=f"outputs.{file.name}")
+
     def command(self, command: Command, *, key: str) -> Command:
         if command.shell is not None or not any(isinstance(word, Deferred) for word in command.argv):
             return command

@@ -19,10 +19,12 @@ from teamflow.core.events import (
     PhaseEnded,
     ProgressReported,
     Record,
+    Reopened,
     RequestAnswered,
     RunEnded,
     RunnerStarted,
     StepEnded,
+    StepsAdded,
     StopRequested,
 )
 from teamflow.core.plan import Json, Plan
@@ -249,7 +251,8 @@ class Executor:
 
     def report(self, event: ProgressReported) -> None:
         """How far a step is, by its own word; dropped when its attempt is over."""
-        live = self.state.steps[event.step].live
+        known = self.state.steps.get(event.step)
+        live = known.live if known is not None else None
         if live is not None and live.number == event.attempt:
             self.record(event)
             self._wake()
@@ -282,6 +285,8 @@ class Executor:
             decision = decide(self.state, self._log.take_changed(), self._log.now(), run=self._run, may_start=may_start)
             if decision.probes:
                 self._probe(decision.probes)
+            if decision.follow is not None:
+                self.followers.expect(decision.follow.ripple, decision.follow.later)
             if not decision.events:
                 self._set_timer(decision.wake_at)
                 if self._until is not None and may_start and self._until(self.state):
@@ -294,6 +299,9 @@ class Executor:
         if not isinstance(event, StepEnded):
             self.record(event)
             self._act(event)
+            if isinstance(event, (StepsAdded, Reopened)):
+                # The start of a step that they bring about does not prove them.
+                self._log.hold()
             return
         if event.status == "succeeded":
             for follow in self.followers.of_success(event.step):

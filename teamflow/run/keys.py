@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from operator import is_
 
 from teamflow.core.plan import Deferred, Json, Step
-from teamflow.core.state import RunState
-from teamflow.plan.key import KeyParts, Upstream, outputs_digest, value_digest
+from teamflow.core.state import RunState, StepState
+from teamflow.plan.key import KeyParts, Upstream, definition_key, outputs_digest, value_digest
 from teamflow.run.brief import Rendering
 from teamflow.run.kept import Handed, Reads
 
@@ -29,7 +29,7 @@ class Keys:
         rendering = Rendering(self._state, step, run=self._run, attempt=1, for_key=True)
         command = None if step.command is None else rendering.command(step.command, key="command")
         files = tuple(
-            file._replace(path=rendering.text(file.path, key="outputs")) if isinstance(file.path, Deferred) else file
+            file._replace(path=rendering.path(file.path, key="outputs")) if isinstance(file.path, Deferred) else file
             for file in step.outputs.files
         )
         return step._replace(
@@ -37,13 +37,19 @@ class Keys:
             command=command,
             env=tuple((name, rendering.text(value, key=f"env.{name}")) for name, value in step.env),
             outputs=step.outputs._replace(files=files),
-            reads=None if step.reads is None else tuple(rendering.text(value, key="reads") for value in step.reads),
-            writes=tuple(rendering.text(value, key="writes") for value in step.writes),
+            reads=None if step.reads is None else tuple(rendering.path(value, key="reads") for value in step.reads),
+            writes=tuple(rendering.path(value, key="writes") for value in step.writes),
+            workdir=rendering.path(step.workdir, key="workdir"),
         )
 
-    def upstream(self, step: Step) -> dict[str, Handed]:
-        known = ((edge.on, self._state.steps[edge.on]) for edge in step.edges)
-        return {step_id: Handed(dep.outputs, dep.artifacts, dep.text) for step_id, dep in known}
+    def definition(self, step: Step, rendered: Step) -> str:
+        """Digest of the definition. What a run has added is keyed as if it had been planned."""
+        return step.key if rendered is step and step.parent is None else definition_key(rendered)
+
+    def upstream(self, step: Step, steps: Mapping[str, StepState]) -> dict[str, Handed]:
+        """What the dependencies hand over; one that was expanded has nothing of its own."""
+        known = ((edge.on, steps[edge.on]) for edge in step.edges)
+        return {on: Handed(dep.outputs, dep.artifacts, dep.text) for on, dep in known if dep.step.expansion is None}
 
     def parts(self, step: Step, definition: str, upstream: Mapping[str, Handed]) -> KeyParts:
         patterns = None if step.reads is None else [str(pattern) for pattern in step.reads]

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from teamflow.core.events import Admitted, Cached, Event, Hit
 from teamflow.core.globs import PatternError, covers
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Succeeded
-from teamflow.core.plan import Json, Loop, Step
+from teamflow.core.plan import Edge, Json, Loop, Step
 from teamflow.core.state import RunState, Status, StepState
-from teamflow.plan.key import KeyParts, aspects, definition_key, difference, value_digest
+from teamflow.plan.key import KeyParts, aspects, difference, value_digest
 from teamflow.policy.context import after_context
 from teamflow.policy.rework import is_over
 from teamflow.run.brief import BriefError, Rendering
@@ -30,6 +30,13 @@ class _Asked(NamedTuple):
     rendered: Step
     parts: KeyParts
     key: str
+
+
+class _Seen(NamedTuple):
+    """The run when a look began: another thread may give the state other indexes meanwhile."""
+
+    steps: Mapping[str, StepState]
+    dependents: Mapping[str, Sequence[Edge]]
 
 
 class Prober:
@@ -73,11 +80,15 @@ class Prober:
         handed: dict[str, Handed] = {}
         hits: dict[str, Hit] = {}
         for level in _levels(self._state):
-            self._hits_among(level, hits, handed)
+            self._hits_among(level, self._seen, hits, handed)
         return Cached(hits) if hits else None
 
-    def _sweep_parts(self, step: Step, handed: Mapping[str, Handed]) -> KeyParts | None:
-        known = self._state.steps[step.id]
+    @property
+    def _seen(self) -> _Seen:
+        return _Seen(self._state.steps, self._state.dependents)
+
+    def _sweep_parts(self, step: Step, seen: _Seen, handed: Mapping[str, Handed]) -> KeyParts | None:
+        known = seen.steps[step.id]
         if known.status not in (Status.PENDING, Status.QUEUED) or known.admitted or not step.cache:
             return None
         if step.deferred or step.condition is not None or step.skip is not None or known.broken:
@@ -89,15 +100,15 @@ class Prober:
             return None
         upstream: dict[str, Handed] = {}
         for edge in step.edges:
-            dependency = self._state.steps[edge.on]
+            dependency = seen.steps[edge.on]
             if edge.on in handed and edge.when != "failed":
                 upstream[edge.on] = handed[edge.on]
-            elif dependency.status in (Status.SUCCEEDED, Status.CACHED) and edge.when != "failed":
-                upstream[edge.on] = Handed(dependency.outputs, dependency.artifacts, dependency.text)
-            else:
+            elif dependency.status not in (Status.SUCCEEDED, Status.CACHED) or edge.when == "failed":
                 return None
+            elif dependency.step.expansion is None:
+                upstream[edge.on] = Handed(dependency.outputs, dependency.artifacts, dependency.text)
         try:
-            return self._keys.parts(step, step.key, upstream)
+            return self._keys.parts(step, self._keys.definition(step, step), upstream)
         except ReadsChanged:
             return None
 
@@ -112,15 +123,19 @@ class Prober:
         """`Cached` or `Admitted` for each step; the disk is read in the pool's thread."""
         import asyncio
 
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self.probe_now, tuple(step_ids))
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._probe, tuple(step_ids), self._seen)
 
     def probe_now(self, step_ids: Sequence[str]) -> list[Event]:
+        """As `probe`, in this thread."""
+        return self._probe(step_ids, self._seen)
+
+    def _probe(self, step_ids: Sequence[str], seen: _Seen) -> list[Event]:
         """One `Cached` for all hits and the hits that follow from them, then an `Admitted` for each other step."""
         self._reads.look_again()
         asked: list[_Asked] = []
         events: list[Event] = []
         for step_id in step_ids:
-            one = self._ask(self._state.steps[step_id].step)
+            one = self._ask(seen.steps[step_id].step, seen)
             if isinstance(one, _Asked):
                 asked.append(one)
             else:
@@ -135,22 +150,24 @@ class Prober:
                 handed[one.step.id] = found[one.key].handed
             else:
                 events.append(self._admitted(one, hit))
-        self._follow(hits, handed)
+        self._follow(seen, hits, handed)
         return [Cached(hits), *events] if hits else events
 
-    def _follow(self, hits: dict[str, Hit], handed: dict[str, Handed]) -> None:
+    def _follow(self, seen: _Seen, hits: dict[str, Hit], handed: dict[str, Handed]) -> None:
         """Adds the steps after `hits` that are hits for that reason, so that they need no probe of their own."""
         newest = list(hits)
         while newest:
-            dependents = (edge.on for step_id in newest for edge in self._state.dependents[step_id])
-            steps = [self._state.steps[name].step for name in dict.fromkeys(dependents) if name not in hits]
-            newest = self._hits_among(steps, hits, handed)
+            dependents = (edge.on for step_id in newest for edge in seen.dependents[step_id])
+            steps = [seen.steps[name].step for name in dict.fromkeys(dependents) if name not in hits]
+            newest = self._hits_among(steps, seen, hits, handed)
 
-    def _hits_among(self, steps: Iterable[Step], hits: dict[str, Hit], handed: dict[str, Handed]) -> list[str]:
+    def _hits_among(
+        self, steps: Iterable[Step], seen: _Seen, hits: dict[str, Hit], handed: dict[str, Handed]
+    ) -> list[str]:
         """Looks steps up whose dependencies have ended or are in `handed`; the new hits go into both mappings."""
         wanted: list[tuple[Step, str]] = []
         for step in steps:
-            parts = self._sweep_parts(step, handed)
+            parts = self._sweep_parts(step, seen, handed)
             if parts is not None:
                 wanted.append((step, parts.digest()))
         found = self._results.look_up([key for _, key in wanted])
@@ -163,11 +180,11 @@ class Prober:
                 new.append(step.id)
         return new
 
-    def _ask(self, step: Step) -> _Asked | Admitted:
+    def _ask(self, step: Step, seen: _Seen) -> _Asked | Admitted:
         try:
             rendered = self._keys.rendered(step)
-            definition = step.key if rendered is step else definition_key(rendered)
-            parts = self._keys.parts(rendered, definition, self._keys.upstream(step))
+            definition = self._keys.definition(step, rendered)
+            parts = self._keys.parts(rendered, definition, self._keys.upstream(step, seen.steps))
         except (ReadsChanged, BriefError) as error:
             self._started.pop(step.id, None)
             return Admitted(step.id, None, f"no key: {error}")
@@ -228,9 +245,10 @@ class Prober:
         """(key, what changed in it since the step's last look-up) of steps as their files are now; "" for no key."""
         self._reads.look_again()
         found: dict[str, tuple[str, str]] = {}
+        seen = self._seen
         for step_id in step_ids:
-            known = self._state.steps.get(step_id)
-            one = self._ask(known.step) if known is not None else None
+            known = seen.steps.get(step_id)
+            one = self._ask(known.step, seen) if known is not None else None
             if isinstance(one, Admitted):
                 found[step_id] = ("", one.reason)
             elif one is not None:
@@ -250,7 +268,7 @@ class Prober:
         """The declared output files as they are now; what is missing fails the attempt (class `output`)."""
         found: list[Artifact] = []
         for file in step.outputs.files:
-            path = rendering.text(file.path, key=f"outputs.{file.name}")
+            path = rendering.path(file.path, key=f"outputs.{file.name}")
             artifact = self._digest_file(self._root, file.name, path)
             if isinstance(artifact, str):
                 reason = f"outputs.{file.name}: {artifact}"
@@ -284,7 +302,10 @@ class Prober:
 
     def keep(self, known: StepState, attempt: int, outcome: Succeeded) -> tuple[str | None, str]:
         """Stores the result under its key; (None, why) when what the step reads was changed under it."""
-        started = self._started.get(known.step.id) or self._asked_again(known)
+        started = self._started.get(known.step.id)
+        if started is None or started.key != known.key:
+            # Another runner has looked it up for this attempt, or it has become another step since.
+            started = self._asked_again(known)
         if started is None:
             return None, "not cached: what it read when it began is not known any more"
         step, parts = started.rendered, started.parts
@@ -315,7 +336,7 @@ class Prober:
         if known.key is None:
             return None
         self._reads.look_again()
-        asked = self._ask(known.step)
+        asked = self._ask(known.step, self._seen)
         if isinstance(asked, Admitted) or asked.key != known.key:
             return None
         return asked._replace(parts=asked.parts._replace(aspects=aspects(asked.rendered)))

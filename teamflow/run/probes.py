@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from teamflow.core.events import Admitted, Cached, Event, Hit
+from teamflow.core.plan import Step
 from teamflow.core.state import ENDED, RunState, Status
 from teamflow.run.roles import Prober
 
@@ -15,8 +16,8 @@ class Probes:
     def __init__(self, state: RunState, prober: Prober) -> None:
         self._state = state
         self._prober = prober
-        self._under_way: dict[str, tuple[int, ...]] = {}
-        """Step → how often each of its dependencies had been tried when it was asked for."""
+        self._under_way: dict[str, tuple[Step, int]] = {}
+        """Step → what it was when it was asked about, and the turn that it had come to."""
         self._noted: dict[str, None] = {}
         self._paused = False
 
@@ -36,39 +37,40 @@ class Probes:
         if self._paused:
             self._noted.update(dict.fromkeys(wanted))
             return []
-        self._under_way.update((step_id, self._tries(step_id)) for step_id in wanted)
+        for step_id in wanted:
+            known = self._state.steps[step_id]
+            self._under_way[step_id] = (known.step, known.turns)
         return wanted
 
     async def answers(self, step_ids: list[str]) -> list[Event]:
-        """What was found for steps that still wait for it: one may have been cancelled meanwhile, or what it depends
-        on opened again."""
+        """What was found for steps that still wait for it: one may have been cancelled meanwhile, or be another."""
+        plan = self._state.plan
         events = await self._prober.probe(step_ids)
         asked = {step_id: self._under_way.pop(step_id) for step_id in step_ids}
-        stale = {step_id for step_id, tries in asked.items() if self._tries(step_id) != tries}
-        return [left for event in events if (left := self._what_matters(event, stale)) is not None]
+        same = self._state.plan is plan
+        return [left for event in events if (left := self._what_matters(event, asked, same=same)) is not None]
 
-    def _tries(self, step_id: str) -> tuple[int, ...]:
-        known = self._state.steps.get(step_id)
-        edges = known.step.edges if known is not None else ()
-        return tuple(len(self._state.steps[edge.on].attempts) for edge in edges)
-
-    def _what_matters(self, found: Event, stale: Collection[str]) -> Event | None:
+    def _what_matters(self, found: Event, asked: Mapping[str, tuple[Step, int]], *, same: bool) -> Event | None:
+        """`same`: the plan has not changed since; else only what was asked about itself can be held against it."""
         match found:
             case Cached(hits=hits):
                 left: dict[str, Hit] = {}
                 for step_id, hit in hits.items():
-                    if step_id not in stale and self._waits(step_id) and self._follows(step_id, left):
+                    holds = self._waits(step_id, asked[step_id]) if step_id in asked else same and self._waits(step_id)
+                    if holds and self._follows(step_id, left):
                         left[step_id] = hit
                 return Cached(left) if left else None
             case Admitted(step=step_id):
-                return found if step_id not in stale and self._waits(step_id, Status.QUEUED) else None
+                return found if self._waits(step_id, asked[step_id]) else None
             case _:
                 return found
 
-    def _waits(self, step_id: str, *statuses: Status) -> bool:
+    def _waits(self, step_id: str, asked: tuple[Step, int] | None = None) -> bool:
+        """Whether it wants a look. `asked`: and is still what it was, at the same turn."""
         known = self._state.steps.get(step_id)
-        statuses = statuses or (Status.PENDING, Status.QUEUED)
-        return known is not None and known.status in statuses and not known.admitted
+        if known is None or known.status not in (Status.PENDING, Status.QUEUED) or known.admitted:
+            return False
+        return asked is None or (known.status is Status.QUEUED and asked == (known.step, known.turns))
 
     def _follows(self, step_id: str, hits: Mapping[str, Hit]) -> bool:
         """Whether all that the step depends on has ended or is a hit before it."""

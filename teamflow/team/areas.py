@@ -11,8 +11,7 @@ from typing import Final, NamedTuple
 
 from teamflow.team.loaded import LoadedTeam
 from teamflow.team.model import Agent, Team
-from teamflow.team.resolved import Matrix, PromptWork, ResolvedAgent
-from teamflow.team.template import TemplateError, expression_names
+from teamflow.team.resolved import PromptWork, ResolvedAgent
 
 WORKS: Final = "works"
 
@@ -21,7 +20,6 @@ PULL_REQUESTS = "pull requests"
 WORKTREES = "worktrees"
 SUB_AGENTS = "sub-agents"
 PEOPLE = "people"
-RUN_TIME_MATRIX = "run-time matrix"
 AGENTS = "real agents"
 BUDGETS = "budgets"
 QUOTA = "usage limits"
@@ -33,9 +31,8 @@ TEAM: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("secrets.*.env", "secrets.*.file", "defaults", "personas", "agents", "outputs", "limits"), WORKS),
     **dict.fromkeys(("limits.max_parallel", "limits.engines", "limits.timeout", "limits.orphan_after"), WORKS),
-    "limits.log_size": WORKS,
+    **dict.fromkeys(("limits.log_size", "limits.max_steps"), WORKS),
     **dict.fromkeys(("limits.budget", "limits.budget.usd", "limits.budget.tokens"), BUDGETS),
-    "limits.max_steps": RUN_TIME_MATRIX,
     **dict.fromkeys(("limits.on_usage_limit", "limits.max_wait"), QUOTA),
     **dict.fromkeys(("targets", "targets.*.ssh", "targets.*.work_root", "targets.*.capacity"), SSH),
     **dict.fromkeys(("targets.*.labels", "targets.*.bootstrap"), SSH),
@@ -57,6 +54,7 @@ TEAM: Final[Mapping[str, str]] = {
 AGENT: Final[Mapping[str, str]] = {
     **dict.fromkeys(("prompt", "prompt.file", "command", "description", "instructions", "persona", "file"), WORKS),
     **dict.fromkeys(("engine", "script", "permissions", "depends_on", "matrix", "if", "reads", "cache"), WORKS),
+    "max_failures": WORKS,
     **dict.fromkeys(("env", "secrets", "timeout", "idle_timeout", "grace", "verify", "outputs"), WORKS),
     **dict.fromkeys(("retry", "retry.attempts", "retry.backoff", "retry.delay", "retry.max_delay"), WORKS),
     **dict.fromkeys(("continue_on_error", "workspace", "workspace.mode", "workspace.setup", "workdir"), WORKS),
@@ -69,7 +67,6 @@ AGENT: Final[Mapping[str, str]] = {
     **dict.fromkeys(("mcp_servers.*.headers", "permissions.run", "permissions.edit", "permissions.net"), AGENTS),
     "permissions.ask": AGENTS,
     "subagents": SUB_AGENTS,
-    "max_failures": RUN_TIME_MATRIX,
     **dict.fromkeys(("ask", "options", "default"), WORKS),
     "on_failure": PEOPLE,
     **dict.fromkeys(("budget", "budget.usd", "budget.tokens"), BUDGETS),
@@ -188,26 +185,9 @@ def _special(loaded: LoadedTeam, name: str, agent: ResolvedAgent, *, git: bool) 
         yield _waits((*own, "pr"), PULL_REQUESTS, name)
     if agent.target.name != "local":
         yield _waits((*own, "target"), SSH, name)
-    if agent.matrix is not None and _is_late(agent.matrix):
-        yield _waits((*own, "matrix"), RUN_TIME_MATRIX, name, "a matrix over results of other agents waits for the "
-                     "run-time matrix")  # fmt: skip
     yield from _workspace(name, agent, git=git)
     if isinstance(agent.work, PromptWork):
         yield from _prompt(name, agent.work, loaded.team.engines or ())
-
-
-def _is_late(matrix: Matrix) -> bool:
-    """Whether only a run can tell the instances."""
-    if matrix.pairs_with is not None:
-        return True
-    for axis in matrix.axes.values():
-        if isinstance(axis, str):
-            try:
-                if any(reference.path[0] != "inputs" for reference in expression_names(axis)):
-                    return True
-            except TemplateError:
-                return False
-    return False
 
 
 def _workspace(name: str, agent: ResolvedAgent, *, git: bool) -> Iterator[Waiting]:

@@ -178,6 +178,8 @@ def _check_pairing(scope: Scope, name: str, path: Path, subject: Subject) -> Non
     elif other is None:
         hint = scope.suggest(name, scope.team.agents, otherwise="Write a list, a map, or an expression like inputs.x.")
         scope.error("unknown-agent", f'there is no agent "{shown(name)}" to pair with', path, hint=hint)
+    elif other.start is not None:
+        scope.error("no-step", f'"{name}" is no step (start: never), so it has no instances to pair with', path)
     elif scope.setting(other, "matrix") is None:
         hint = f"Use depends_on: [{name}]."
         scope.error("bad-matrix", f'"{name}" has no matrix to pair with', path, hint=hint)

@@ -13,7 +13,7 @@ from teamflow.team.declared import ITEM, is_file_output, json_schema
 from teamflow.team.model import Agent
 from teamflow.team.scope import Scope
 from teamflow.team.source import Path
-from teamflow.team.template import Compiled, Reference
+from teamflow.team.template import Compiled, Reference, TemplateError, compile_expression
 
 RESULTS = ("artifacts", "branch", "diffstat", "instances", "outputs", "status", "text")
 """What a dependent may name of an agent."""
@@ -105,14 +105,22 @@ def _inside(schema: Mapping[str, Json], rest: tuple[str, ...], shown: str) -> Fa
             return f'{shown} is of type {kind}, so it has no key "{part}"', None
         if kind == "array":
             return f'{shown} is a list, so it has no key "{part}"', f"Write {shown}[0] or loop over it."
-        properties = schema.get("properties")
-        inner = properties.get(part) if isinstance(properties, Mapping) else None
-        if inner is None and schema.get("additionalProperties") is False:
+        inner = _of_key(schema, part)
+        if inner is False:
             return f'{shown} has no key "{part}"', None
         if not isinstance(inner, Mapping):
             return _FINE
         schema, shown = inner, f"{shown}.{part}"
     return _FINE
+
+
+def _of_key(schema: Mapping[str, Json], key: str) -> Json:
+    """The schema of a key; False: there can be no such key; None: nothing is said."""
+    properties = schema.get("properties")
+    if isinstance(properties, Mapping) and key in properties:
+        return properties[key]
+    # A pattern may allow what the rest forbids.
+    return None if "patternProperties" in schema else schema.get("additionalProperties")
 
 
 def axes(scope: Scope, agent: Agent) -> Mapping[str, object] | None:
@@ -135,11 +143,43 @@ def _matrix_fault(scope: Scope, parts: tuple[str, ...], agent: Agent) -> Fault:
         hint = scope.suggest(parts[1], known, otherwise=f"Its keys are {', '.join(known)}.")
         return f'the matrix has no key "{parts[1]}"', hint
     values = known.get(parts[1]) if len(parts) > 1 else None
+    if isinstance(values, str):
+        return _inside(_entry_schema(scope, values), parts[2:], f"matrix.{parts[1]}")
     if isinstance(values, list):
         for value in values:
             if len(parts) > 2 and not (isinstance(value, dict) and parts[2] in value):
                 return f'an entry of matrix.{parts[1]} has no key "{parts[2]}"', None
     return _FINE
+
+
+def _entry_schema(scope: Scope, source: str) -> Mapping[str, Json]:
+    """What is declared of the entries of a list that an expression gives: of an input or an output, named as it is."""
+    try:
+        compiled = scope.read(source, compile_expression)
+    except TemplateError:
+        return {}
+    listed = _declared_schema(scope, compiled) if compiled is not None else None
+    entries = listed.get("items") if listed is not None else None
+    return entries if isinstance(entries, Mapping) else {}
+
+
+def _declared_schema(scope: Scope, compiled: Compiled) -> Mapping[str, Json] | None:
+    """The schema of an expression that is one plain reference to an input or an output."""
+    if compiled.tokens or len(compiled.references) != 1:
+        return None
+    parts = compiled.references[0].path
+    schema: Json = None
+    if parts[0] == "inputs" and len(parts) > 1:
+        declared, rest = (scope.team.inputs or {}).get(parts[1]), parts[2:]
+        schema = json_schema(declared) if declared is not None else None
+    elif parts[0] == "agents" and len(parts) > 3 and parts[2] == "outputs" and parts[1] in scope.team.agents:
+        found, rest = scope.merged(scope.team.agents[parts[1]], "outputs").get(parts[3]), parts[4:]
+        schema = None if is_file_output(found) else _schema(found)
+    else:
+        return None
+    for part in rest:
+        schema = _of_key(schema, part) if isinstance(schema, Mapping) else None
+    return schema if isinstance(schema, Mapping) else None
 
 
 def _agent_fault(scope: Scope, reference: Reference, name: str | None, agent: Agent | None) -> Fault:

@@ -9,6 +9,7 @@ from teamflow.core.events import Now
 from teamflow.core.outcome import Usage
 from teamflow.core.plan import PROMPT
 from teamflow.core.state import AttemptState, RunState, Status, StepState
+from teamflow.views.shown import shown_steps
 
 
 class Cost(NamedTuple):
@@ -66,7 +67,7 @@ def run_cost(state: RunState) -> Cost:
 def counts(state: RunState) -> dict[Status, int]:
     """Steps per status, in the order of a step's life; statuses without a step are left out."""
     found = dict.fromkeys(Status, 0)
-    for known in state.steps.values():
+    for known in shown_steps(state):
         found[known.status] += 1
     return {status: number for status, number in found.items() if number}
 

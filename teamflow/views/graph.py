@@ -52,7 +52,7 @@ def _children(steps: Sequence[Step]) -> Mapping[str, Sequence[str]]:
 
 def _parent(step: Step, levels: Mapping[str, int]) -> str:
     for edge in step.edges:
-        if levels[edge.on] == step.level - 1:
+        if levels[edge.on] == step.level - 1 or edge.on == step.parent:
             return edge.on
     return ""
 

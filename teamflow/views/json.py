@@ -14,12 +14,14 @@ from typing import Final
 from teamflow.core.codec import event_object
 from teamflow.core.events import Now, Record
 from teamflow.core.outcome import Artifact, Failed, Stopped, Succeeded, Usage
-from teamflow.core.plan import ASK, Json, Step
+from teamflow.core.plan import ASK, Deferred, Json, Step
 from teamflow.core.questions import question_id
 from teamflow.core.state import AttemptState, RunState, Status, StepState
+from teamflow.policy.context import step_context
 from teamflow.views.figures import run_cost, total, usage_of
 from teamflow.views.header import RunHeader
 from teamflow.views.questions import question_object
+from teamflow.views.shown import shown_dependencies, shown_steps
 from teamflow.views.waiting import wait_of
 from teamflow.views.words import iso
 
@@ -60,7 +62,7 @@ def run_object(
         "inputs": state.plan.inputs,
         "outputs": ended.outputs if ended else {},
         "questions": [question_object(question, header.number) for question in state.questions],
-        "steps": [step_object(state, known, header, now, text=text) for known in state.steps.values()],
+        "steps": [step_object(state, known, header, now, text=text) for known in shown_steps(state)],
     }
 
 
@@ -89,8 +91,8 @@ def step_object(
         "engine": step.engine,
         "model": step.model,
         "target": step.target,
-        "workspace": _workspace(header, step.workspace, step.workdir),
-        "depends_on": list(step.dependencies),
+        "workspace": _workspace(state, header, step),
+        "depends_on": [*shown_dependencies(state, step)],
         "parent": None,
         "progress": _progress(known),
         "text": _text(known, text),
@@ -187,9 +189,21 @@ def _wait(state: RunState, known: StepState, header: RunHeader, now: Now) -> Jso
     return {"what": wait.what, "on": list(wait.on), "until": until, "detail": wait.detail, "question": asked}
 
 
-def _workspace(header: RunHeader, mode: str, workdir: str) -> str:
-    root = header.root if mode == "project" else mode
-    return f"{root}/{workdir}" if workdir else root
+def _workspace(state: RunState, header: RunHeader, step: Step) -> str:
+    root = header.root if step.workspace == "project" else step.workspace
+    return f"{root}/{workdir}" if (workdir := _workdir(state, step)) else root
+
+
+def _workdir(state: RunState, step: Step) -> str:
+    if not isinstance(step.workdir, Deferred):
+        return step.workdir
+    # Imported here: few steps have a directory that only a run could name, and jinja2 is slow to import.
+    from teamflow.team.template import TemplateError, render_text
+
+    try:
+        return render_text(step.workdir.template, step_context(state, step, run={}))
+    except TemplateError:
+        return step.workdir.template
 
 
 def _progress(known: StepState) -> Json:

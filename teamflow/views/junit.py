@@ -12,6 +12,7 @@ from teamflow.views.figures import attempt_seconds, step_seconds
 from teamflow.views.header import RunHeader
 from teamflow.views.json import attempt_words, failure_of
 from teamflow.views.sanitize import clean
+from teamflow.views.shown import shown_steps
 from teamflow.views.words import iso
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -22,9 +23,10 @@ def junit_xml(
 ) -> str:
     """The document. `tail` gives the redacted end of an attempt's output. A step that is not done counts as an error
     where the run has ended."""
-    cases = [_case(state, known, now, tail) for known in state.steps.values()]
-    statuses = [known.status for known in state.steps.values()]
-    seconds = sum(step_seconds(state, known, now) or 0.0 for known in state.steps.values())
+    steps = shown_steps(state)
+    cases = [_case(state, known, now, tail) for known in steps]
+    statuses = [known.status for known in steps]
+    seconds = sum(step_seconds(state, known, now) or 0.0 for known in steps)
     figures = (
         f'tests="{len(statuses)}" failures="{statuses.count(Status.FAILED)}" '
         f'errors="{sum(1 for status in statuses if _is_error(status))}" '

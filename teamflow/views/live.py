@@ -13,6 +13,7 @@ from teamflow.core.events import Now
 from teamflow.core.state import RunState, Status, StepState
 from teamflow.views.header import RunHeader
 from teamflow.views.questions import open_lines
+from teamflow.views.shown import shown_steps
 from teamflow.views.text import LastLine, StepRow, counts_words, heading, no_last_line, step_row
 
 _RANK: Final = {
@@ -55,11 +56,12 @@ def live_table(
         step_row(state, known, now, run=header.number, gone=header.gone, last_line=last_line, zone=zone)
         for known in chosen
     )
-    return LiveTable(heading(state, header, now), rows, len(state.steps) - len(rows), counts_words(state), asked)
+    left_out = len(shown_steps(state)) - len(rows)
+    return LiveTable(heading(state, header, now), rows, left_out, counts_words(state), asked)
 
 
 def _chosen(state: RunState, lines: int) -> list[StepState]:
-    every = list(state.steps.values())
+    every = shown_steps(state)
     if len(every) <= lines:
         return every
     ranked = sorted(every, key=lambda known: (_RANK[known.status], -(known.ended_at or 0.0), _place(state, known)))

@@ -27,6 +27,7 @@ from teamflow.core.events import (
     RunPaused,
     RunResumed,
     StepEnded,
+    StepsAdded,
     StepWaiting,
     StopRequested,
 )
@@ -38,6 +39,7 @@ from teamflow.views.header import RunHeader
 from teamflow.views.logs import Interleaved, numbered, tail_lines
 from teamflow.views.questions import asked_by, asked_lines
 from teamflow.views.sanitize import cell
+from teamflow.views.shown import shown_steps
 
 TailReader = Callable[[str, int], str]
 """(step, attempt) → the end of its output, redacted, at least its last twenty lines where there are so many."""
@@ -96,7 +98,7 @@ class PlainPrinter:
 
     def _opening(self, event: RunnerStarted, state: RunState) -> str:
         name = f"run {self._header.number} of {cell(self._header.team)}"
-        steps = words.plural(len(state.steps), "step")
+        steps = words.plural(len(shown_steps(state)), "step")
         verb = "goes on" if event.resumed else "starts"
         return f"{name} {verb}: {steps}, at most {event.max_parallel} at once"
 
@@ -182,6 +184,9 @@ def _rare_of_run(event: object) -> list[str]:
             line = f"paused by {by}: nothing new starts"
         case RunResumed(by=by):
             line = f"goes on, says {by}"
+        case StepsAdded(parent=parent, instances=instances):
+            told = f"{words.plural(len(instances), 'instance')}: {words.names(list(instances))}"
+            line = f"{parent}: {told if instances else 'its matrix is empty, so it has no instances'}"
         case PlanRevised(revision=revision, reason=reason):
             line = f"the plan has changed (revision {revision}): {reason}"
         case _:

@@ -105,15 +105,15 @@ def _cells(step: Step) -> tuple[str, ...]:
 
 def _summary(preview: Preview, columns: int) -> Iterator[str]:
     yield fit(counted(preview), columns)
-    if preview.plan.critical_path:
-        path = preview.plan.critical_path
+    if preview.critical_path:
+        path = preview.critical_path
         shown = path if len(path) <= _PATH else (*path[: _PATH // 2], "…", *path[-_PATH // 2 :])
         yield fit(f"{plural(len(preview.levels), 'level')}, longest path {len(path)}: {' → '.join(shown)}", columns)
     for line in _loops(preview):
         yield fit(line, columns)
     most = preview.most_steps
     if most is None:
-        yield fit("the run may add steps without a limit: set limits.max_steps", columns)
+        yield fit("the run may add steps without a limit: set limits.max_steps, or maxItems of the output", columns)
     elif most > len(preview.lines):
         yield fit(f"at most {plural(most, 'step')} with those that the run adds", columns)
     for area, keys in _waiting(preview).items():
@@ -157,8 +157,9 @@ def plan_object(preview: Preview) -> dict[str, Json]:
         "digest": plan.digest,
         "steps": [_step_object(line) for line in preview.lines],
         "levels": [list(level) for level in preview.levels],
-        "critical_path": list(plan.critical_path),
+        "critical_path": list(preview.critical_path),
         "edges": [list(edge) for edge in preview.edges],
+        "most_steps": preview.most_steps,
     }
 
 

@@ -17,6 +17,7 @@ from teamflow.views.figures import counts, run_cost
 from teamflow.views.header import RunHeader
 from teamflow.views.questions import how
 from teamflow.views.sanitize import cell
+from teamflow.views.shown import shown_steps
 from teamflow.views.text import run_status
 from teamflow.views.why import short_reason
 
@@ -34,6 +35,7 @@ def summary(
     lines = [_heading(state, header, now, begun), f"  {_counted(state, begun)}"]
     lines += _labelled("failed", _failed(state))
     lines += _labelled("rounds", _rounds(state))
+    lines += _labelled("empty", _empty(state))
     lines += _labelled("waits", _waiting(state, header, now, zone=zone))
     lines += _labelled("files", _files(state, begun))
     lines += _labelled("outputs", _outputs(state))
@@ -51,7 +53,7 @@ def _heading(state: RunState, header: RunHeader, now: Now, begun: float) -> str:
 
 def _counted(state: RunState, begun: float) -> str:
     """Counts per status; successes of earlier sessions are told apart."""
-    stayed = sum(1 for known in state.steps.values() if _stayed(known, begun))
+    stayed = sum(1 for known in shown_steps(state) if _stayed(known, begun))
     parts = []
     for status, number in counts(state).items():
         fresh = number - stayed if status is Status.SUCCEEDED else number
@@ -85,6 +87,12 @@ def _rounds(state: RunState) -> list[str]:
         if known.step.loop is not None and known.round > 1
     ]
     return [words.names(told)] if told else []
+
+
+def _empty(state: RunState) -> list[str]:
+    """A matrix without entries is allowed, and seldom meant."""
+    found = [parent for parent, added in state.added.items() if parent in state.steps and not added.instances]
+    return [f"{words.names(found)}: no instances"] if found else []
 
 
 def _waiting(state: RunState, header: RunHeader, now: Now, *, zone: tzinfo | None) -> list[str]:

@@ -16,6 +16,7 @@ from teamflow.views.figures import counts, run_cost, run_seconds, step_cost, ste
 from teamflow.views.header import RunHeader
 from teamflow.views.questions import open_lines
 from teamflow.views.sanitize import cell
+from teamflow.views.shown import shown_steps
 from teamflow.views.why import short_reason
 from teamflow.views.width import fit, pad, width
 
@@ -118,7 +119,7 @@ def run_status(state: RunState, header: RunHeader) -> str:
 def counts_words(state: RunState) -> str:
     """`6 steps: 1 running, 2 pending, 3 succeeded`."""
     told = ", ".join(f"{number} {status.value}" for status, number in counts(state).items())
-    return f"{words.plural(len(state.steps), 'step')}{': ' + told if told else ''}"
+    return f"{words.plural(len(shown_steps(state)), 'step')}{': ' + told if told else ''}"
 
 
 def heading(state: RunState, header: RunHeader, now: Now) -> str:
@@ -146,7 +147,7 @@ def status_text(
     """What `status` prints: heading, table, counts; ends with a newline."""
     rows = [
         step_row(state, known, now, run=header.number, gone=header.gone, last_line=last_line, zone=zone)
-        for known in state.steps.values()
+        for known in shown_steps(state)
     ]
     asked = open_lines(state, header.number, now=now.wall, zone=zone)
     lines = [heading(state, header, now), "", *table(rows, columns=columns), "", counts_words(state)]

@@ -16,7 +16,8 @@ from teamflow.views import words
 
 
 class Wait(NamedTuple):
-    """`what`: dependencies | condition | lookup | backoff | slot | engine | stop | runner | pause | limit | person.
+    """`what`: dependencies | condition | lookup | expansion | backoff | slot | engine | stop | runner | pause | limit |
+    person.
 
     `on`: the steps it waits for; `until`: a Unix time, where one is set; `detail`: for people; `question`: the number
     of the one that is open.
@@ -58,7 +59,8 @@ def _person(state: RunState, known: StepState, now: Now, *, gone: bool) -> Wait:
 
 
 def _pending(state: RunState, known: StepState) -> Wait:
-    open_ones = tuple(name for name in known.step.dependencies if state.steps[name].status not in ENDED)
+    before = dict.fromkeys(edge.on for edge in known.step.counted_edges)
+    open_ones = tuple(name for name in before if state.steps[name].status not in ENDED)
     told = [f"{name} ({state.steps[name].status.value})" for name in open_ones]
     return Wait("dependencies", open_ones, None, words.names(told) if told else "")
 
@@ -68,6 +70,8 @@ def _queued(state: RunState, known: StepState, now: Now) -> Wait:
         return Wait("stop", detail=f"the run is stopping: {state.stop.reason}")
     if known.backoff is not None:
         return _backoff(known, now)
+    if known.step.expansion is not None:
+        return Wait("expansion", detail="its instances are found next")
     if not known.admitted:
         what = "condition" if known.step.condition and not known.step.cache else "lookup"
         return Wait(what, detail="its `if` is evaluated" if what == "condition" else "its cache key is looked up")

@@ -87,7 +87,6 @@ TEAM: Mapping[str, Use] = {
     "limits.budget": _limit("budget", {"usd": 3}),
     "limits.budget.usd": _limit("budget", {"usd": 3}),
     "limits.budget.tokens": _limit("budget", {"tokens": "4M"}),
-    "limits.max_steps": _limit("max_steps", 50),
     "limits.on_usage_limit": _limit("on_usage_limit", "stop"),
     "limits.max_wait": _limit("max_wait", "8h"),
     "targets": _target(),
@@ -123,7 +122,6 @@ AGENT: Mapping[str, Use] = {
     "permissions.net": _permissions(net="deny"),
     "permissions.ask": _permissions(ask="deny"),
     "subagents": Use("subagents", {**PROMPT, "subagents": ["low"]}, {"agents": {"low": {"start": "never", **COMMAND}}}),
-    "max_failures": _agent("max_failures", matrix=[1, 2], max_failures=1),
     "on_failure": _agent("on_failure", on_failure="escalate"),
     "budget": _agent("budget", PROMPT, budget={"usd": 1}),
     "budget.usd": _agent("budget", PROMPT, budget={"usd": 1}),
@@ -158,18 +156,6 @@ SPECIAL: Mapping[str, tuple[Use, str]] = {
     "full permissions": (
         Use("permissions", {**PROMPT, "permissions": "full", "workspace": {"mode": "shared"}}),
         areas.AGENTS,
-    ),
-    "a matrix over results": (
-        Use(
-            "matrix",
-            {**COMMAND, "matrix": "agents.lists.outputs.l"},
-            {"agents": {"lists": {**COMMAND, "outputs": {"l": "array"}}}},
-        ),
-        areas.RUN_TIME_MATRIX,
-    ),
-    "a matrix of pairs": (
-        Use("matrix", {**COMMAND, "matrix": "pairs"}, {"agents": {"pairs": {**COMMAND, "matrix": [1]}}}),
-        areas.RUN_TIME_MATRIX,
     ),
     "a worktree": (Use("workspace.mode", {**COMMAND, "workspace": {"mode": "worktree"}}), areas.WORKTREES),
     "a clone": (Use("workspace.mode", {**COMMAND, "workspace": {"mode": "clone"}}), areas.WORKTREES),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from teamflow.core.plan import Command, Edge, Limits, Outputs, Plan, Retry, Step
+from teamflow.core.plan import Command, Edge, Expansion, Limits, Outputs, Plan, Retry, Step
 
 
 def make_step(
@@ -60,6 +60,7 @@ def make_step(
         level=0,
         height=1,
         waits=(),
+        expansion=Expansion() if step_id.endswith("/?") else None,
     )
     return step._replace(**changes)
 

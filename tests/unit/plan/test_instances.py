@@ -78,10 +78,8 @@ def test_an_expression_over_inputs_is_evaluated() -> None:
     assert [instance.matrix for instance in instances] == [{"svc": "api"}, {"svc": "web"}]
 
 
-@pytest.mark.parametrize(
-    "matrix", [Matrix({"t": "agents.plan.outputs.tasks", "x": ("a",)}), Matrix(pairs_with="build")]
-)
-def test_what_only_a_run_can_tell_is_one_undecided_instance(matrix: Matrix) -> None:
+def test_what_only_a_run_can_tell_is_one_undecided_instance() -> None:
+    matrix = Matrix({"t": "agents.plan.outputs.tasks", "x": ("a",)})
     assert expanded(matrix) == ((Instance(UNDECIDED, {}),), [])
     assert is_undecided("build/?")
     assert not is_undecided("build")

@@ -5,7 +5,7 @@ import gc
 import pytest
 
 from teamflow.core.diagnostics import Severity
-from teamflow.core.plan import Command, Deferred, Edge, OutputFile, Retry, SecretSource
+from teamflow.core.plan import Command, Deferred, Edge, Expansion, OutputFile, Retry, SecretSource
 from teamflow.plan.checked import check_graph
 from teamflow.plan.planner import make_plan
 from teamflow.plan.selection import Selection
@@ -69,7 +69,7 @@ agents:
     assert [step.id for step in plan.steps] == ["build/a", "build/b", "after"]
 
 
-def test_pairing_and_run_time_matrices_are_undecided_and_wait() -> None:
+def test_run_time_matrices_and_what_pairs_with_them_are_undecided() -> None:
     plan = plan_of("""
 agents:
   plan: {command: x, outputs: {tasks: array}}
@@ -81,8 +81,8 @@ agents:
     assert review.edges == (Edge("build/?", "succeeded", "matrix: build"),)
     assert build.prompt == Deferred("{{ matrix.t.goal }} {{ step.id }}")
     assert build.matrix == {}
-    assert ("matrix", "run-time matrix") in build.waits
-    assert ("matrix", "run-time matrix") in review.waits
+    assert build.expansion == Expansion((("t", "agents.plan.outputs.tasks"),), for_matrix=("plan",))
+    assert review.expansion == Expansion(pairs_with="build/?")
 
 
 # -- cycles -------------------------------------------------------------------------------------------------------

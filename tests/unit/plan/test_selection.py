@@ -67,7 +67,7 @@ def test_edges_to_what_was_left_out_are_taken_from_the_newest_run() -> None:
             'there is no step or agent "zzz"',
             "there are: plan, build, lint, ship, later, late, docs, build/api, …",
         ),
-        ("late/x", '"late/x" cannot be selected: the steps of late are known only during a run', "select late"),
+        ("late/-x", 'there is no step or agent "late/-x"', 'did you mean "late/?"?'),
     ],
 )
 def test_unknown_names(word: str, message: str, hint: str) -> None:

@@ -29,7 +29,6 @@ def test_every_area_is_named_once() -> None:
 WAITING = {
     "hooks": "hooks: {failed: ./page}\nagents: {a: {command: x}}\n",
     "limits.budget": "limits: {budget: {usd: 3}}\nagents: {a: {command: x}}\n",
-    "limits.max_steps": "limits: {max_steps: 3}\nagents: {a: {command: x}}\n",
     "limits.on_usage_limit": "limits: {on_usage_limit: stop}\nagents: {a: {command: x}}\n",
     "limits.max_wait": "limits: {max_wait: 1h}\nagents: {a: {command: x}}\n",
     "target": "targets: {t: {ssh: h}}\nagents: {a: {command: x, target: t}}\n",
@@ -37,8 +36,6 @@ WAITING = {
     "workspace.mode": "agents: {a: {command: x, workspace: {mode: worktree}}}\n",
     "workspace.copy": "agents: {a: {command: x, workspace: {copy: [.env]}}}\n",
     "workspace.keep": "agents: {a: {command: x, workspace: {keep: always}}}\n",
-    "max_failures": "agents: {a: {command: x, matrix: [1], max_failures: 1}}\n",
-    "matrix": "agents: {a: {command: x, matrix: agents.b.outputs.l}, b: {command: y, outputs: {l: array}}}\n",
     "on_failure": "agents: {a: {command: x, on_failure: escalate}}\n",
     "budget": "agents: {a: {command: x, budget: {usd: 1}}}\n",
     "engine": "agents: {a: {prompt: x, workspace: {mode: shared}}}\n",
@@ -134,17 +131,17 @@ def test_a_prompt_that_may_edit_needs_a_shared_workspace_written_out(team: Team)
 
 def test_keys_of_persona_and_defaults_count_for_those_who_use_them(team: Team) -> None:
     loaded = team(
-        "personas: {p: {budget: {usd: 1}}}\ndefaults: {max_failures: 2, mcp_servers: {d: {command: x}}}\n"
+        "personas: {p: {budget: {usd: 1}}}\ndefaults: {on_failure: escalate, mcp_servers: {d: {command: x}}}\n"
         "agents: {a: {command: x, persona: p}, b: {command: y}}\n"
     )
     assert agent_waits(loaded, loaded.resolved["a"], git=True) == (
         ("budget", areas.BUDGETS),
-        ("defaults.max_failures", areas.RUN_TIME_MATRIX),
+        ("defaults.on_failure", areas.PEOPLE),
     )
-    assert agent_waits(loaded, loaded.resolved["b"], git=True) == (("defaults.max_failures", areas.RUN_TIME_MATRIX),)
+    assert agent_waits(loaded, loaded.resolved["b"], git=True) == (("defaults.on_failure", areas.PEOPLE),)
     assert [item.path for item in waiting(loaded, ["a"], git=True)] == [
         ("personas", "p", "budget"),
-        ("defaults", "max_failures"),
+        ("defaults", "on_failure"),
     ]
 
 
