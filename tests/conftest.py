@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("teamflow", deadline=None)
+settings.load_profile("teamflow")  # a busy machine is no reason to fail
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
