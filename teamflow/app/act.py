@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from teamflow.app.inspect import Inspected, answer_to
-from teamflow.store.lock import RunLock, this_process
+from teamflow.store.lock import Holder, RunLock, this_process
 from teamflow.store.wake import wake
 
 PATIENCE: Final = 5.0
@@ -25,14 +25,27 @@ Alone: TypeAlias = Callable[[RunLock, "int | None"], Told]
 """Does it with the run's lock, without a runner. The second: the request that was left for one that has gone since."""
 
 
-def act(inspected: Inspected, verb: str, args: str, *, by: str, environ: Mapping[str, str], alone: Alone) -> Told:
-    """Does the verb on the run, or says why not. It may be somebody else's turn for a moment, so it is tried again."""
+def act(
+    inspected: Inspected,
+    verb: str,
+    args: str,
+    *,
+    by: str,
+    environ: Mapping[str, str],
+    alone: Alone,
+    brief: bool = False,
+) -> Told:
+    """Does the verb on the run, or says why not. It may be somebody else's turn for a moment, so it is tried again.
+
+    `brief`: without a runner it is done at once. Then no name is left in the lock, and who comes meanwhile waits.
+    """
     run = inspected.row.number
     request: int | None = None
     deadline = time.monotonic() + PATIENCE
     while True:
         if inspected.gone:
-            lock = RunLock.acquire(inspected.layout, run, this_process(since=time.time()))
+            holder = Holder() if brief else this_process(since=time.time())
+            lock = RunLock.acquire(inspected.layout, run, holder)
             if isinstance(lock, RunLock):
                 try:
                     return alone(lock, request)

@@ -31,6 +31,7 @@ def answer(inspected: Inspected, given: Given, *, by: str, environ: Mapping[str,
         by=by,
         environ=environ,
         alone=lambda lock, request: _record(inspected, args, by, request),
+        brief=True,
     )
 
 

@@ -15,6 +15,7 @@ from teamflow.app.project import project_around
 from teamflow.cli.acting import report, who
 from teamflow.core.questions import question_id
 from teamflow.policy.answering import Given
+from teamflow.store.text import storable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,7 +37,7 @@ def give(name: str, verb: str, *, run: int | None, text: str = "", note: str = "
             asked = len(inspected.state.questions)
             known = f"its questions are numbered from 1 to {asked}" if asked else "it has asked nothing"
             raise NoQuestion(f"run {number} has no question {question}: {known}\n  `teamflow inbox` lists what is open")
-        given = Given(question, verb, text, note)
+        given = Given(question, verb, storable(text), storable(note))
         done, message = answer(inspected, given, by=who(), environ=os.environ)
         told = question_id(number, question)
         return report(number, done=done, message=message, as_json=as_json, question=told)

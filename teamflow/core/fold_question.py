@@ -7,12 +7,17 @@ answer; no process belongs to it, and it takes no slot.
 from __future__ import annotations
 
 import heapq
+from typing import Final
 
 from teamflow.core.events import QuestionAnswered, QuestionAsked, Record
 from teamflow.core.fold_step import asking_dependents, check, hold_back
 from teamflow.core.outcome import Failed, Succeeded
 from teamflow.core.questions import close, outcome_of, prune_deadlines
+from teamflow.core.shell import excerpt
 from teamflow.core.state import AttemptState, IllegalTransition, Question, RunState, Status
+
+_REASON: Final = 200
+"""Characters of a question that stand as the reason why its step waits."""
 
 
 def question_asked(state: RunState, record: Record, event: QuestionAsked) -> list[str]:
@@ -25,7 +30,7 @@ def question_asked(state: RunState, record: Record, event: QuestionAsked) -> lis
         heapq.heappush(state.deadlines, (question.mono, question.number))
     prune_deadlines(state)
     known.question = question.number
-    hold_back(state, known, reason=question.text.strip().partition("\n")[0], on="person", by="question")
+    hold_back(state, known, reason=excerpt(question.text, width=_REASON), on="person", by="question")
     if question.own:
         number = len(known.attempts) + 1
         begun = AttemptState(

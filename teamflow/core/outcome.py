@@ -90,7 +90,7 @@ class Failed(NamedTuple):
 
 
 class Stopped(NamedTuple):
-    """Ended because somebody asked: `cause` is cancel | interrupt | orphaned | fail_fast | limit."""
+    """Ended because somebody asked: `cause` is cancel | interrupt | orphaned | fail_fast | limit | withdrawn."""
 
     cause: str
     exit_code: int | None = None

@@ -43,7 +43,8 @@ def _text(state: RunState, known: StepState, run: Mapping[str, Json]) -> str:
     # Imported here: most runs ask nothing that depends on results, and jinja2 is slow to import.
     from teamflow.team.template import render_text
 
-    return render_text(prompt.template, step_context(state, known.step, run=run))
+    context = step_context(state, known.step, run=run, attempt=len(known.attempts) + 1)
+    return render_text(prompt.template, context)
 
 
 def may_go_on(step_id: str, text: str, *, about: str) -> QuestionAsked:

@@ -30,7 +30,7 @@ _TICK: Final = 0.005
 
 class Holder(NamedTuple):
     """A process that holds a run. `start` is its start time in clock ticks since boot `boot`: a pid alone may be
-    reused. `since` is a Unix time. `pid` 0: it did not say who it is."""
+    reused. `since` is a Unix time. `pid` 0: it did not say who it is, because it is about to let go."""
 
     pid: int = 0
     host: str = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections import Counter
 
 from teamflow.app.answer import answer
@@ -76,6 +77,8 @@ def _crash(project: Project, trial: Trial, *, keeper: bool) -> None:
     first = project.start("run", "--progress", "plain", env=env, attended=True).wait()
     trial.sessions, trial.over = 1, first.code != KILLED
     if keeper and not trial.over:
+        # Of what it has begun and not yet journalled nobody could know, and this is about answers.
+        time.sleep(0.1)
         project.kill_keeper()
     last = first
     if not trial.over and not project.events(RunEnded):

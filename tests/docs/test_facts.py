@@ -12,7 +12,11 @@ from pathlib import Path
 import pytest
 
 from teamflow.app.launch import ENVIRONMENT, EXIT_CODES, USAGE
+from teamflow.cli.acting import report
 from teamflow.cli.errors import BROKEN_PIPE, INTERNAL, INTERRUPTED
+from teamflow.core.events import QuestionAsked
+from teamflow.core.state import Question
+from teamflow.views.questions import Item, inbox_object, question_object
 from tests.docs.generated import ROOT
 
 PAGE = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
@@ -71,21 +75,22 @@ def test_json_of_a_run(project: Path) -> None:
     assert set(shown["steps"][0]["attempts"][0]) == fields("its `attempts[]`")
 
 
+def test_json_of_questions(capsys: pytest.CaptureFixture[str]) -> None:
+    question = Question(QuestionAsked("gate", "approval", "Go?"), number=1, asked=0.0)
+    assert set(question_object(question, 7)) == fields("its `questions[]`")
+    (item,) = json.loads(json.dumps(inbox_object([Item(7, "t", True, question)])))["items"]
+    assert set(item) == fields("`inbox --json`", "items")
+    report(7, done=True, message="gate: approved", as_json=True, question="7.1")
+    said = json.loads(capsys.readouterr().out)
+    assert set(said) - {"schema_version"} == fields("`answer --json`, `approve --json`, `reject --json`")
+
+
 def test_json_of_other_verbs(project: Path) -> None:
     planned = json.loads(teamflow(project, "plan", "--json"))
     assert set(planned) - {"schema_version"} == fields("`plan --json`")
     assert set(planned["steps"][0]) == fields("`plan --json`", "steps")
     assert set(json.loads(teamflow(project, "runs", "--json"))["runs"][0]) == fields("`runs --json`", "runs")
     assert set(json.loads(teamflow(project, "why", "a", "--json"))) - {"schema_version"} == fields("`why --json`")
-    (project / "gate.yaml").write_text("agents:\n  gate: {ask: Go?}\n", encoding="utf-8")
-    teamflow(project, "run", "gate", "--progress", "quiet")
-    asked = json.loads(teamflow(project, "inbox", "--json"))["items"][0]
-    assert set(asked) == fields("`inbox --json`", "items")
-    said = json.loads(teamflow(project, "approve", asked["id"], "--json"))
-    assert set(said) - {"schema_version"} == fields("`answer --json`, `approve --json`, `reject --json`")
-    shown = json.loads(teamflow(project, "status", "--json"))
-    assert set(shown["questions"][0]) == fields("its `questions[]`")
-    assert set(shown["steps"][0]["waits"]) == {"what", "on", "until", "detail", "question"}
     answer = json.loads(teamflow(project, "cancel", "--all", "--json"))
     assert set(answer) - {"schema_version"} == fields("`cancel --json`")
     config = json.loads(teamflow(project, "config", "--json"))
