@@ -316,7 +316,7 @@ def snapshot(state: RunState) -> object:
     )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=120)
 @given(
     plan=plans(),
     parallel=st.integers(1, 4),
@@ -349,7 +349,7 @@ def test_every_run_ends_within_its_limits_and_replays(
     assert [r.event for r in through_json] == [r.event for r in world.records]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=50)
 @given(plan=plans(), data=st.data())
 def test_an_interrupted_run_goes_on_to_an_end(plan: Plan, data: st.DataObject) -> None:
     world = World(plan, 2, fail_fast=False)
