@@ -6,8 +6,12 @@ import getpass
 from collections.abc import Iterator
 
 from teamflow.core.events import Event, Reopened, RunPaused, RunResumed
+from teamflow.core.questions import APPROVE, REJECT
 from teamflow.core.state import RunState, Status
 from teamflow.plan.ripple import rippled
+from teamflow.policy.answering import Given
+from teamflow.policy.asking import GO_ON, STOP
+from teamflow.policy.requests import answer_args
 from teamflow.run.executor import Executor
 
 
@@ -46,6 +50,20 @@ class Controls:
 
         self._executor.settle(events)
         return f"retries {', '.join(list(failed)[:5])}{' …' if len(failed) > 5 else ''}"
+
+    def answer(self, *, yes: bool) -> str:
+        """Answers the question that has been open longest: an approval, or one to go on or to stop."""
+        state = self._executor.state
+        question = next(iter(state.unanswered.values()), None)
+        if question is None:
+            return "nobody has asked anything"
+        if question.options and question.options != (GO_ON, STOP):
+            return f"question {question.number} has answers of its own: use `teamflow answer`"
+        if question.options:
+            given = Given(question.number, "answer", GO_ON if yes else STOP, "")
+        else:
+            given = Given(question.number, APPROVE if yes else REJECT, "", "")
+        return self._executor.grant("answer", answer_args(given), by=self._by)[1]
 
     def detach(self) -> str:
         """This terminal lets go of the run; what runs stays with its keeper until the next runner has come."""

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from teamflow.app.parts import Controls
 
-HELP: Final = "p pause or go on · r retry what failed · l output · d detach · ? these keys · Ctrl-C stop"
+HELP: Final = "p pause or go on · r retry what failed · l output · y/n answer · d detach · ? these keys · Ctrl-C stop"
 
 
 class Shown(Protocol):
@@ -32,6 +32,8 @@ class KeyMap:
                 self._shown.say(self._controls.retry())
             case "l":
                 self._shown.toggle_output()
+            case "y" | "n":
+                self._shown.say(self._controls.answer(yes=key == "y"))
             case "d":
                 self._shown.say(self._controls.detach())
             case "?" | "h":

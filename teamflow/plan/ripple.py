@@ -115,7 +115,8 @@ def _settle(case: _Case, out: Rippled) -> _Fate:
     if status is Status.RUNNING:
         _settle_running(case, fate, out)
         return fate
-    if status is Status.WAITING and case.known.waiting_by == "user" and case.redefined is None:
+    if status is Status.WAITING and case.redefined is None and (case.known.waiting_by == "user" or fate is _Fate.MAYBE):
+        # If what it has asked about is really run again, its question is withdrawn (`policy/asking.py`).
         return fate
     if status in ENDED and fate is _Fate.MAYBE and not case.step.cache and not case.unskipped:
         out.ripple[step_id] = case.before(_Fate.MAYBE)

@@ -17,6 +17,7 @@ from teamflow.core.plan import Expansion, Json, Plan
 from teamflow.core.state import ENDED, RunState, Status, StepState
 from teamflow.policy.asking import GO_ON, may_go_on, newest
 from teamflow.policy.context import step_context
+from teamflow.policy.serial import serial_edges
 
 Instances = Mapping[str, Mapping[str, Json]]
 """Step id → its matrix values."""
@@ -27,7 +28,7 @@ _SHOWN: Final = 8
 def expanded(state: RunState, known: StepState, expansion: Expansion, *, run: Mapping[str, Json]) -> Event | None:
     """What follows for a step that is to be expanded; None while what it needs is not there."""
     if expansion.pairs_with is not None:
-        return _paired(state, known, expansion.pairs_with)
+        return _paired(state, known, expansion.pairs_with, run)
     if known.status is Status.PENDING:
         return StepEnded(known.step.id, "skipped", known.broken or "") if known.blockers == 0 else None
     # Imported here: most runs add no steps, and jinja2 is slow to import.
@@ -51,14 +52,15 @@ def expanded(state: RunState, known: StepState, expansion: Expansion, *, run: Ma
     if problems:
         return _failed(known, problems[0])
     agent = known.step.agent
-    return _checked(state, known, {f"{agent}/{instance.name}": dict(instance.matrix) for instance in found})
+    instances = {f"{agent}/{instance.name}": dict(instance.matrix) for instance in found}
+    return _checked(state, known, instances, run)
 
 
 def _failed(known: StepState, reason: str) -> StepEnded:
     return StepEnded(known.step.id, "failed", reason, failure=FailureClass.OUTPUT)
 
 
-def _paired(state: RunState, known: StepState, partner: str) -> Event | None:
+def _paired(state: RunState, known: StepState, partner: str, run: Mapping[str, Json]) -> Event | None:
     """Its instances are known as soon as those of its partner are, whatever else each of them waits for."""
     other = state.steps.get(partner)
     added = state.added.get(partner)
@@ -68,20 +70,19 @@ def _paired(state: RunState, known: StepState, partner: str) -> Event | None:
         what = "was left out" if other is None else other.status.value
         return StepEnded(known.step.id, "skipped", f"{partner} {what}, so there is nothing to pair with")
     agent = known.step.agent
-    return _checked(
-        state, known, {f"{agent}/{own_name(step_id)}": dict(values) for step_id, values in added.instances.items()}
-    )
+    instances = {f"{agent}/{own_name(step_id)}": dict(values) for step_id, values in added.instances.items()}
+    return _checked(state, known, instances, run)
 
 
 # -- limits --------------------------------------------------------------------------------------------------
 
 
-def _checked(state: RunState, known: StepState, instances: Instances) -> Event:
+def _checked(state: RunState, known: StepState, instances: Instances, run: Mapping[str, Json]) -> Event:
     """The instances, if they may be added."""
     expansion = known.step.expansion
     wanted = [step_id for step_id in instances if _is_wanted(step_id, expansion)]
     problem = _missing(known, instances) or _too_many(state, known, wanted) or _same_slug(state.plan, wanted)
-    return _failed(known, problem) if problem else _within_limits(state, known, instances, wanted)
+    return _failed(known, problem) if problem else _within_limits(state, known, instances, wanted, run)
 
 
 def _is_wanted(step_id: str, expansion: Expansion | None) -> bool:
@@ -135,18 +136,21 @@ def _same_slug(plan: Plan, wanted: Sequence[str]) -> str:
     return ""
 
 
-def _within_limits(state: RunState, known: StepState, instances: Instances, wanted: Sequence[str]) -> Event:
+def _within_limits(
+    state: RunState, known: StepState, instances: Instances, wanted: Sequence[str], run: Mapping[str, Json]
+) -> Event:
     """Over `limits.max_steps` a person is asked."""
     step_id = known.step.id
     limit = state.plan.limits.max_steps
     there = [step for step in state.plan.steps if step.parent is not None]
     others = sum(1 for step in there if step.parent != step_id)
     new = set(wanted).difference(step.id for step in there)
+    kept = {name: instances[name] for name in wanted}
     if limit is None or others + len(wanted) <= limit or not new:
-        return StepsAdded(step_id, instances)
+        return StepsAdded(step_id, instances, serial_edges(state, known, kept, run=run))
     asked = f"{step_id} would add {len(wanted)} steps"
     if _confirmed(state, known, asked):
-        return StepsAdded(step_id, instances)
+        return StepsAdded(step_id, instances, serial_edges(state, known, kept, run=run))
     more = f" to the {others} that were added before" if others else ""
     return may_go_on(step_id, f"{asked}{more}, and limits.max_steps is {limit}. Add them?", about="budget")
 

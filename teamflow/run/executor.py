@@ -200,13 +200,17 @@ class Executor:
 
     def request(self, request: int, verb: str, args: str, *, by: str) -> None:
         """Does what another process asks for, or refuses it; the answer is a record, too."""
+        ok, message = self.grant(verb, args, by=by)
+        self.record(RequestAnswered(request, ok=ok, message=message))
+
+    def grant(self, verb: str, args: str, *, by: str) -> tuple[bool, str]:
+        """Does what somebody asks for, or refuses it: whether, and what to say."""
         found = granted(self.state, verb, args, Asker(by, self._number, self._log.now()))
         if isinstance(found, Granted):
             for event in found.events:
                 self.record(event)
-        message = found if isinstance(found, str) else found.message
-        self.record(RequestAnswered(request, ok=isinstance(found, Granted), message=message))
         self._wake()
+        return isinstance(found, Granted), found if isinstance(found, str) else found.message
 
     # -- what the world says ---------------------------------------------------------------------------------
 
