@@ -187,7 +187,7 @@ def reopened(state: RunState, record: Record, event: Reopened) -> list[str]:
 
 def _feedback(state: RunState, event: Reopened) -> Feedback | None:
     """What a rework rests on. A round is counted when it opens what the loop reworks; else it only looks again."""
-    if event.cause != "rework":
+    if event.cause != "rework" or not event.by:
         return None
     source = state.steps[event.by]
     loop = source.step.loop

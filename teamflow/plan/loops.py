@@ -6,13 +6,14 @@ Knows no steps; which instances a round opens is decided when it begins (`policy
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from teamflow.core.diagnostics import Diagnostics
 from teamflow.plan.uses import Need
 from teamflow.team.loaded import LoadedTeam
 from teamflow.team.resolved import ResolvedAgent
 
-Needs = Mapping[str, Mapping[str, Need]]
+Needs: TypeAlias = Mapping[str, Mapping[str, Need]]
 
 
 def report_loops(needs: Needs, settings: Mapping[str, ResolvedAgent], loaded: LoadedTeam, found: Diagnostics) -> None:

@@ -40,9 +40,9 @@ def is_over(loop: Loop, context: Mapping[str, Json]) -> bool | str:
         value = evaluate(loop.until, context)
     except TemplateError as error:
         return f"loop.until could not be evaluated: {error}"
-    return (
-        value if isinstance(value, bool) else f"loop.until must be true or false, but `{loop.until}` gave {value!r:.80}"
-    )
+    if isinstance(value, bool):
+        return value
+    return f"loop.until must be true or false, but `{loop.until}` gave {value!r:.80}"
 
 
 def after_round(state: RunState, known: StepState, loop: Loop, *, run: Mapping[str, Json]) -> Event:

@@ -224,7 +224,9 @@ class Prober:
         """Why a result of a step with a loop is not the last one; empty when its `until` holds."""
         context = after_context(self._state, step, run=self._run, outputs=entry.outputs, text=entry.text)
         over = is_over(loop, context)
-        return over if isinstance(over, str) else "" if over else f"by its last result `{loop.until}` was false"
+        if isinstance(over, str):
+            return over
+        return "" if over else f"by its last result `{loop.until}` was false"
 
     def work_in(self, pool: Pool) -> None:
         """From now on `probe` reads the disk in this pool."""
