@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teamflow.core.globs import PatternError, parse, path_matcher
+from teamflow.core.globs import PatternError, covers, parse, path_matcher
 
 PATHS = ["a", "a.py", ".b", "src/a.py", "src/x/a.py", "src/x/y/b.txt", "src/.h/c", "xsrc/a.py", "src.py", "[x]", "q\n"]
 
@@ -66,6 +66,16 @@ def test_a_negated_pattern_says_so() -> None:
     assert parse("!src/**").segments == ("src", "**")
     assert parse("src/a").literal == "src/a"
     assert parse("src/*").literal is None
+
+
+def test_a_list_is_read_from_first_to_last() -> None:
+    patterns = ["src/**", "!src/gen", "src/gen/keep"]
+    assert [path for path in ("src/a", "src/gen/b", "src/gen/keep", "docs/c") if covers(patterns, path)] == [
+        "src/a",
+        "src/gen/keep",
+    ]
+    assert not covers(["!src/a"], "src/a")
+    assert not covers([], "src/a")
 
 
 NAMES = st.text(alphabet="ab.*?[]!-x", min_size=1, max_size=6).filter(lambda name: name not in (".", "..", "**"))
