@@ -23,8 +23,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench.bench import ROWS, Bench, Result, Row
+from tests.bench.bench import ROWS as RUNS
+from tests.bench.bench import Bench, Bound, Result, Row
 from tests.bench.measure import Failure, seconds
+from tests.bench.watching import save_to_start
+
+ROWS = (
+    *RUNS,
+    Row("W7", "from a save to the process that it starts again", Bound(0.4, 0.15, "× watchfiles"), save_to_start),
+)
 
 TRIES = 5
 
@@ -130,8 +137,9 @@ def _line(row: Row, result: Result) -> str:
     if found is not None:
         text += (
             f"{min(found.ratios):.3g}-{max(found.ratios):.3g} in {len(found.ratios)} rounds, "
-            f"{_time(seconds(found.ours))} : {_time(seconds(found.theirs))}, cpu {found.cpu_ratio:.3g} ×"
+            f"{_time(seconds(found.ours))} : {_time(seconds(found.theirs))}"
         )
+        text += "" if found.cpu_ratio is None else f", cpu {found.cpu_ratio:.3g} ×"
     return f"{text}  {result.note}".rstrip()
 
 
@@ -141,7 +149,7 @@ def markdown(results: Sequence[tuple[Row, Result]], about: str) -> str:
     for row, result in results:
         bound, found = row.bound, result.duel
         times = f"{_time(seconds(found.ours))}, {_time(seconds(found.theirs))}" if found else ""
-        cpu = f"{_figure(found.cpu_ratio)} ×" if found else ""
+        cpu = f"{_figure(found.cpu_ratio)} ×" if found and found.cpu_ratio is not None else ""
         work = row.work + (f" ({result.note})" if result.note else "")
         lines.append(
             f"| {work} | **{_figure(result.value)} {bound.unit}** | {bound.at_most:g} | {bound.stretch:g} "

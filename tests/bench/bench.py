@@ -63,6 +63,11 @@ class Bench:
         self._scale = scale
         self.ninja = shutil.which("ninja") or shutil.which("ninja-build") or ""
 
+    @property
+    def environ(self) -> dict[str, str]:
+        """What every measured process gets."""
+        return self._environ
+
     def count(self, full: int) -> int:
         """A size, scaled down when the bench only shows that it works."""
         return max(20, int(full * self._scale))

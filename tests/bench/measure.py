@@ -69,8 +69,10 @@ class Duel(NamedTuple):
         return statistics.median(self.ratios)
 
     @property
-    def cpu_ratio(self) -> float:
-        return statistics.median(a.cpu / b.cpu for a, b in zip(self.ours, self.theirs, strict=True) if b.cpu)
+    def cpu_ratio(self) -> float | None:
+        """None where no CPU time was measured."""
+        ratios = [a.cpu / b.cpu for a, b in zip(self.ours, self.theirs, strict=True) if b.cpu]
+        return statistics.median(ratios) if ratios else None
 
 
 def duel(ours: Callable[[], Cost], theirs: Callable[[], Cost], *, rounds: int) -> Duel:
