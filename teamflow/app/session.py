@@ -126,7 +126,7 @@ def opening(
     state: RunState,
     *,
     put_plan: Callable[[int, bytes], None],
-    expect_ripple: Callable[[Mapping[str, Sequence[str]]], None],
+    expect_ripple: Callable[[Mapping[str, Sequence[str]], Mapping[str, str]], None],
     force: Collection[str] = (),
 ) -> Iterator[Event]:
     """What a resumed run records before it goes on: a new revision, and the steps that are opened again.
@@ -157,7 +157,7 @@ def opening(
         live = state.steps[step_id].live
         if live is not None:
             yield AttemptStopping(step_id, live.number, REDEFINED)
-    expect_ripple(converged.ripple)
+    expect_ripple(converged.ripple, converged.later)
 
 
 def _finished(state: RunState, step_id: str) -> bool:

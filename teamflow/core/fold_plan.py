@@ -33,7 +33,9 @@ LEFT_OUT: Final = "the plan, which no longer has it"
 def adopt(state: RunState, plan: Plan, before: dict[str, StepState]) -> None:
     """Makes `plan`, with what was added, the effective one; steps that existed, also some revisions ago, keep their
     progress. Each index is changed in one go: a look-up of the cache may be reading it."""
-    old = {**state.removed, **before}
+    # What a step was expanded to some revisions ago need not hold any more, and finding it again costs nothing.
+    removed = {step_id: known for step_id, known in state.removed.items() if known.step.expansion is None}
+    old = {**removed, **before}
     state.base = plan
     state.plan = effective(plan, state.added)
     steps = {step.id: _redefined(old.get(step.id), step) for step in state.plan.steps}
@@ -88,7 +90,13 @@ def plan_revised(state: RunState, event: PlanRevised, plans: dict[int, Plan]) ->
     state.ended = None
     if event.max_parallel is not None and state.runner is not None:
         state.runner = state.runner._replace(max_parallel=event.max_parallel)
+    keys = {step_id: state.steps[step_id].step.key for step_id in state.running}
     adopt(state, plans[event.revision], state.steps)
+    for step_id, key in keys.items():
+        known = state.steps[step_id]
+        if known.step.key != key:
+            # However its attempt ends, also if it is being stopped for another reason.
+            known.stale = "its definition changed while it ran"
     return list(state.open)
 
 
@@ -97,7 +105,7 @@ def steps_added(state: RunState, record: Record, event: StepsAdded) -> list[str]
     check(parent, StepsAdded, Status.SUCCEEDED)
     if parent.step.expansion is None:
         raise IllegalTransition(f"{event.parent} is not expanded")
-    before = state.added.get(event.parent)
+    before = state.added.get(event.parent, StepsAdded(event.parent, {}))
     known = ((step_id, state.steps.get(step_id) or state.removed.get(step_id)) for step_id in event.instances)
     earlier = {step_id: each.step for step_id, each in known if each is not None}
     state.added[event.parent] = event
@@ -106,9 +114,7 @@ def steps_added(state: RunState, record: Record, event: StepsAdded) -> list[str]
     adopt(state, state.base, state.steps)
     count = sum(1 for step in state.plan.steps if step.parent == event.parent)
     parent.reason = f"{count} instance{'' if count == 1 else 's'}" if count else "no instances"
-    stale = dict(_changed(state, event, earlier))
-    if before is not None:
-        stale.update(_on_another_list(state, before, event))
+    stale = {**dict(_changed(state, event, earlier)), **dict(_on_another_list(state, before, event))}
     for step_id, reason in stale.items():
         state.steps[step_id].stale = reason
     return [*state.open, *stale]
@@ -169,7 +175,6 @@ def reopened(state: RunState, record: Record, event: Reopened) -> list[str]:
         if known.status is Status.RUNNING and (known.live is not None or step_id != event.by):
             raise IllegalTransition(f"{step_id}: it runs")
     state.ended = None
-    rippled = any(state.steps[step_id].stale is not None for step_id in event.steps)
     touched = dict.fromkeys(event.steps)
     told = _feedback(state, event)
     for step_id in event.steps:
@@ -180,9 +185,7 @@ def reopened(state: RunState, record: Record, event: Reopened) -> list[str]:
                 touched[edge.on] = None
     for step_id in touched:
         recount(state, state.steps[step_id])
-    # What is stale is opened again before anything else is looked at (`policy/decide.py`).
-    asking = (name for step_id in event.steps for name in asking_dependents(state, step_id))
-    return [*(state.open if rippled else touched), *asking]
+    return [*touched, *(name for step_id in event.steps for name in asking_dependents(state, step_id))]
 
 
 def _feedback(state: RunState, event: Reopened) -> Feedback | None:

@@ -242,7 +242,8 @@ def _backoff_ended(state: RunState, record: Record, event: BackoffEnded) -> list
     check(known, BackoffEnded, Status.QUEUED)
     known.backoff = None
     prune_backoff(state)
-    _ready(state, known.step)
+    if known.admitted:
+        _ready(state, known.step)
     return [event.step]
 
 
@@ -316,14 +317,21 @@ def _close(state: RunState, record: Record, known: StepState, after: Status, rea
     if state.backoff:
         prune_backoff(state)
     state.open.discard(step_id)
+    known.stale = None
     changed: list[str] = []
     if after is Status.FAILED:
         state.failures.append(step_id)
         changed += _held_back(state, known.step)
     if step_id in state.leaving:
         return _leave(state, step_id)
-    good = after is Status.SUCCEEDED or after is Status.CACHED
-    for edge in state.dependents[step_id]:
+    return [*changed, *_tell_dependents(state, known)]
+
+
+def _tell_dependents(state: RunState, known: StepState) -> list[str]:
+    """What depends on a step that has just ended; gives what is to be looked at again."""
+    changed: list[str] = []
+    good = known.status is Status.SUCCEEDED or known.status is Status.CACHED
+    for edge in state.dependents[known.step.id]:
         dependent = state.steps[edge.on]
         if dependent.status is not Status.PENDING:
             continue
@@ -333,6 +341,9 @@ def _close(state: RunState, record: Record, known: StepState, after: Status, rea
         if dependent.blockers == 0:
             if dependent.broken is None:
                 _queue(state, dependent)
+            changed.append(edge.on)
+        elif dependent.step.expansion is not None:
+            # What it is paired with may be all that it waits for.
             changed.append(edge.on)
     return changed
 

@@ -52,9 +52,12 @@ class Converged(NamedTuple):
     asks: Mapping[str, str]
     """Ones whose question is open, or answered: what is asked."""
     ripple: Mapping[str, tuple[str, ...]]
-    """Finished step → dependencies; if one of them is run and not found in the cache, the step is opened again."""
+    """Step → dependencies; if one of them is run, not found in the cache, after the step has ended, that is opened
+    again."""
     stop: tuple[str, ...]
     """Steps that run now with a definition that no longer holds."""
+    later: Mapping[str, str] = {}
+    """Steps that run now and are opened again once they have ended, because something before them runs again."""
 
     def events(self) -> tuple[Reopened, ...]:
         causes = (("retry", self.retry), ("revision", self.revision), ("resume", self.resume))
@@ -90,11 +93,15 @@ def reopen(
         if known is None:
             fates[step.id] = _Fate.RUNS if step.expansion is None else _Fate.EXPANDED
             continue
-        if known.status is Status.RUNNING and change.kind == REDEFINED:
-            out.stop.append(step.id)
         asks = _asks(state, known) if known.status is Status.WAITING else ""
         case = _Case(step, known, change, keys or {}, fates, asks, _in_round(state, known))
         fates[step.id] = _settle(case, out)
+        if known.status is Status.RUNNING:
+            _settle_running(case, out)
+        stay_yet = [edge.on for edge in step.counted_edges if edge.on in out.ripple]
+        if stay_yet:
+            # It may be done again, or found as it was, before they are opened again: then it has to follow.
+            out.ripple[step.id] = tuple(dict.fromkeys((*out.ripple.get(step.id, ()), *stay_yet)))
     return out.converged()
 
 
@@ -120,6 +127,7 @@ class _Found:
         self.asks: dict[str, str] = {}
         self.ripple: dict[str, tuple[str, ...]] = {}
         self.stop: list[str] = []
+        self.later: dict[str, str] = {}
 
     def converged(self) -> Converged:
         return Converged(
@@ -132,6 +140,7 @@ class _Found:
             asks=self.asks,
             ripple=self.ripple,
             stop=tuple(self.stop),
+            later=self.later,
         )
 
 
@@ -224,6 +233,16 @@ def _settle_expanded(case: _Case, out: _Found) -> _Fate:
             out.stays[step_id] = _ended(known)
             return _Fate.STAYS
     return _Fate.EXPANDED
+
+
+def _settle_running(case: _Case, out: _Found) -> None:
+    """It is left alone, and done again when what it rests on is."""
+    if case.change.kind == REDEFINED:
+        out.stop.append(case.step.id)
+    elif case.before(_Fate.RUNS):
+        out.later[case.step.id] = _because(case)
+    elif doubtful := case.before(_Fate.MAYBE):
+        out.ripple[case.step.id] = doubtful
 
 
 def _settle_skipped(case: _Case, out: _Found) -> _Fate:

@@ -32,7 +32,8 @@ class Rippled(NamedTuple):
     later: dict[str, str]
     """Running ones that are opened again once they have ended."""
     ripple: dict[str, tuple[str, ...]]
-    """Step → dependencies; if one of them is run and not found in the cache, the step is opened again."""
+    """Step → dependencies; if one of them is run, not found in the cache, after the step has ended, that is opened
+    again."""
 
     def __bool__(self) -> bool:
         return bool(self.reopen or self.stop or self.later or self.ripple)
@@ -64,6 +65,10 @@ def rippled(state: RunState, plan: Plan, *, redefined: Mapping[str, str], touche
             fates[step.id] = _Fate.REDEFINED if step.expansion is None else _Fate.EXPANDED
         else:
             fates[step.id] = _settle(_Case(step, known, fates, redefined.get(step.id), touched.get(step.id)), out)
+        stay_yet = [edge.on for edge in step.counted_edges if edge.on in out.ripple]
+        if stay_yet:
+            # It may be done again, or found as it was, before they are opened again: then it has to follow.
+            out.ripple[step.id] = tuple(dict.fromkeys((*out.ripple.get(step.id, ()), *stay_yet)))
     return out
 
 

@@ -26,6 +26,7 @@ from teamflow.core.events import (
     StepWaiting,
     StopRequested,
 )
+from teamflow.core.fold_plan import LEFT_OUT
 from teamflow.core.outcome import Failed, Stopped, Succeeded
 from teamflow.core.phases import VERIFIED, is_check
 from teamflow.core.plan import Json, Step
@@ -49,13 +50,14 @@ _STOP_CAUSES: Final = {"SIGINT": "interrupt", "SIGTERM": "interrupt", "timeout":
 class Decision(NamedTuple):
     """Records to append, steps whose cache key must be looked up, and when to ask again (seconds since boot).
 
-    `follow`: steps that are to be opened again because of others, later.
+    `follow`: steps that are to be opened again because of others, later. `left`: steps that have not been looked at.
     """
 
     events: tuple[Event, ...]
     probes: tuple[str, ...]
     wake_at: float | None
     follow: Rippled | None = None
+    left: tuple[str, ...] = ()
 
 
 def decide(
@@ -75,12 +77,12 @@ def decide(
     info = run or {}
     events: list[Event] = []
     probes: list[str] = []
-    changed = tuple(changed)
+    changed = dict.fromkeys(changed)
     stale = opened_again(state) if any_stale(state, changed) else None
     if stale is not None:
         if stale.opens:
-            # Everything that is open is then looked at anew: more than these steps changes.
-            return Decision(stale.events, (), None, stale.follow)
+            # More than these steps changes with it, so the others are looked at afterwards.
+            return Decision(stale.events, (), None, stale.follow, tuple(changed))
         events += stale.events
     for step_id in changed:
         known = state.steps.get(step_id)
@@ -128,7 +130,7 @@ def _next_for_unstarted(state: RunState, known: StepState, now: Now, run: Mappin
     if step.skip is not None:
         return StepEnded(step.id, "skipped", step.skip, own=True)
     if step.expansion is not None:
-        return None if state.paused else expanded(state, known, step.expansion, run=run)
+        return expanded(state, known, step.expansion, run=run)
     if known.status is Status.PENDING and known.blockers == 0:
         return StepEnded(step.id, "skipped", known.broken or "")
     return _settle(state, known, now, run)
@@ -336,10 +338,10 @@ def _verdict(state: RunState) -> tuple[str, str, str]:
         return "failed", "step_failed", f"{len(failed)} failed: {', '.join(failed[:5])}"
     if state.open:
         return "waiting", "needs_person", f"{len(state.open)} waiting"
-    left = [s for s, known in state.removed.items() if known.status not in ENDED or known.status is Status.FAILED]
+    left = _left_out(state)
     if left:
         return "interrupted", "ok", f"only a part was selected: {', '.join(left[:5])} left"
-    cancelled = [s for s, known in state.steps.items() if known.status is Status.CANCELLED]
+    cancelled = [s for s, k in state.steps.items() if k.status is Status.CANCELLED and k.cancelled_by != LEFT_OUT]
     if cancelled:
         return "cancelled", "cancelled", f"{len(cancelled)} cancelled: {', '.join(cancelled[:5])}"
     return "succeeded", "ok", ""
@@ -353,6 +355,15 @@ def _unanswered(state: RunState) -> tuple[str, str, str]:
     if any(question.about == "budget" for question in state.unanswered.values()):
         return "limited", "limit", f"a limit is reached, and {reason}"
     return "waiting", "needs_person", reason
+
+
+def _left_out(state: RunState) -> list[str]:
+    """Steps that a selection leaves undone. What the file, or a list of instances, has no more is not missed."""
+    if state.plan.selected is None:
+        return []
+    undone = {s: k for s, k in state.removed.items() if k.status not in ENDED or k.status is Status.FAILED}
+    lists = (state.added.get(known.step.parent or "") for known in undone.values())
+    return [name for name, added in zip(undone, lists, strict=True) if added is None or name in added.instances]
 
 
 def _team_outputs(state: RunState, run: Mapping[str, Json]) -> tuple[dict[str, Json], str]:

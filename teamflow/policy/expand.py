@@ -81,7 +81,7 @@ def _checked(state: RunState, known: StepState, instances: Instances, run: Mappi
     """The instances, if they may be added."""
     expansion = known.step.expansion
     wanted = [step_id for step_id in instances if _is_wanted(step_id, expansion)]
-    problem = _missing(known, instances) or _too_many(state, known, wanted) or _same_slug(state.plan, wanted)
+    problem = _missing(known, instances) or _too_many(state, known, wanted) or _same_slug(state.plan, known, wanted)
     return _failed(known, problem) if problem else _within_limits(state, known, instances, wanted, run)
 
 
@@ -126,12 +126,12 @@ def _edges_of_each(state: RunState, known: StepState) -> int:
     return 1 + own + sum(1 for step in after if step.parent != known.step.id)
 
 
-def _same_slug(plan: Plan, wanted: Sequence[str]) -> str:
+def _same_slug(plan: Plan, known: StepState, wanted: Sequence[str]) -> str:
     """Two ids may differ and still share a slug: their logs would lie in one place."""
     mine = {slug(step_id).casefold(): step_id for step_id in wanted}
     for step in plan.steps:
         own = mine.get(slug(step.id).casefold())
-        if own is not None and own != step.id:
+        if own is not None and own != step.id and step.parent != known.step.id:
             return f"{own} and {step.id} would share the directory name {slug(own)}"
     return ""
 

@@ -289,6 +289,7 @@ class Executor:
             decision = decide(self.state, self._log.take_changed(), self._log.now(), run=self._run, may_start=may_start)
             if decision.probes:
                 self._probe(decision.probes)
+            self._log.touch(decision.left)
             if decision.follow is not None:
                 self.followers.expect(decision.follow.ripple, decision.follow.later)
             if not decision.events:

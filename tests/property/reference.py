@@ -21,10 +21,13 @@ from teamflow.core.events import (
     StepWaiting,
     StopRequested,
 )
+from teamflow.core.fold_plan import LEFT_OUT
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
 from teamflow.core.plan import Edge
 from teamflow.core.state import ENDED, Question, RunState, Status, StepState
+from teamflow.policy.expand import expanded
 from teamflow.policy.retry import Again, after_failure
+from teamflow.policy.stale import opened_again
 
 
 def holds(edge: Edge, on: StepState) -> bool:
@@ -45,13 +48,17 @@ def slow_decide(state: RunState, now: Now, rounds: Rounds | None = None) -> list
     steps = list(state.steps.values())
     if state.ended:
         return []
+    if any(k.stale for k in steps) and (again := opened_again(state)).opens:
+        return list(again.events)
     events = [event for known in steps if (event := _step(state, known, now, rounds or {})) is not None]
     if events:
         return events
     running = [known for known in steps if known.live is not None and known.status is Status.RUNNING]
     assert state.runner is not None
     for question in state.questions:
-        known = state.steps[question.step]
+        known = state.steps.get(question.step)
+        if known is None:
+            continue
         mine = max(q.number for q in state.questions if q.step == question.step)
         waits = known.status is Status.WAITING and known.waiting_on == "person" and question.number == mine
         stands = all(state.steps[edge.on].status in ENDED for edge in known.step.edges)
@@ -109,7 +116,9 @@ def _still_asks(state: RunState, known: StepState) -> Event | None:
     step_id, question = known.step.id, mine[-1]
     if question.answered is None and state.stop is not None and state.stop.cause == "fail_fast":
         return StepEnded(step_id, "cancelled", state.stop.reason)
-    for edge in known.step.edges:
+    if known.stale:
+        return Reopened((step_id,), "revision", {step_id: known.stale})
+    for edge in known.step.edges if question.own else ():
         on = state.steps[edge.on]
         begun = on.attempts and on.status not in ENDED
         if begun and (on.admitted or on.attempts[-1].outcome is None):
@@ -117,7 +126,7 @@ def _still_asks(state: RunState, known: StepState) -> Event | None:
     return None
 
 
-def _after_answer(question: Question) -> StepEnded:
+def _after_answer(question: Question) -> Event:
     step_id = question.step
     note = f": {question.note}" if question.note else ""
     match question.answer:
@@ -125,6 +134,10 @@ def _after_answer(question: Question) -> StepEnded:
             return StepEnded(step_id, "failed", "nobody answered in time")
         case "reject":
             return StepEnded(step_id, "failed", f"rejected by {question.by}{note}")
+        case "go on":
+            return Reopened((step_id,), "resume", {step_id: f"{question.by} lets it go on"})
+        case "stop":
+            return StepEnded(step_id, "failed", f"stopped by {question.by}{note}", failure=FailureClass.REJECTED)
         case "approve":
             return StepEnded(step_id, "succeeded", f"approved by {question.by}{note}")
         case option if question.by == "timeout":
@@ -147,8 +160,8 @@ def _step(state: RunState, known: StepState, now: Now, rounds: Rounds) -> Event 
         return None
     cancelled = StepEnded(step.id, "cancelled", f"cancelled by {known.cancelled_by}")
     if known.live is not None and known.status is Status.RUNNING:
-        if known.live.stopping is None and (known.cancelled_by or state.stop):
-            cause = "cancel" if known.cancelled_by else state.stop.cause
+        if known.live.stopping is None and (known.cancelled_by or state.stop or known.stale):
+            cause = "cancel" if known.cancelled_by else "redefined" if known.stale else state.stop.cause
             return AttemptStopping(step.id, known.live.number, "interrupt" if cause.startswith("SIG") else cause)
         return None
     if known.cancelled_by:
@@ -161,29 +174,54 @@ def _step(state: RunState, known: StepState, now: Now, rounds: Rounds) -> Event 
         return StepEnded(step.id, "cancelled", state.stop.reason) if state.stop.cause == "fail_fast" else None
     if step.skip:
         return StepEnded(step.id, "skipped", step.skip, own=True)
-    if known.status is Status.QUEUED:
-        # Its dependencies held when it was queued; one that has run again since changes nothing for a retry.
-        return _condition(state, known) if step.condition and not known.admitted else None
+    if step.expansion is not None:
+        return _expanded(state, known)
     on = [(edge, state.steps[edge.on]) for edge in step.edges]
-    if all(d.status in ENDED for _, d in on) and not all(holds(e, d) for e, d in on):
+    # What holds when a step is queued need not hold when it is tried again.
+    if known.status is Status.PENDING and all(d.status in ENDED for _, d in on) and not all(holds(e, d) for e, d in on):
         return StepEnded(step.id, "skipped", known.broken or "")
+    begun = known.attempts[known.counted_from :] or known.next_cause in ("resume", "rework")
+    if step.max_failures is not None and not begun:
+        failed = [k.step.id for k in state.steps.values() if k.status is Status.FAILED and k.step.agent == step.agent]
+        failed = [s for s in failed if not s.endswith("/?") and state.steps[s].closed > known.opened]
+        if len(failed) >= step.max_failures:
+            failed.sort(key=state.failures.index)
+            reason = f"max_failures of {step.max_failures} reached: {', '.join(failed[:5])} failed"
+            return StepEnded(step.id, "cancelled", reason)
+    if known.status is Status.QUEUED and not known.admitted and step.condition is not None:
+        if not _condition(state, known):
+            return StepEnded(step.id, "skipped", f"if: {step.condition}", own=True)
+        again = known.round > 1 or known.feedback
+        return None if step.cache else Admitted(step.id, None, known.reason if again else f"if: {step.condition}")
     return None
 
 
-def _condition(state: RunState, known: StepState) -> Event | None:
-    """Conditions of these tests are `agents.NAME.text == 'go'`."""
-    name = known.step.condition.split(".")[1]
-    if state.steps[name].text != "go":
-        return StepEnded(known.step.id, "skipped", f"if: {known.step.condition}", own=True)
-    again = known.round > 1 or known.feedback
-    return (
-        None
-        if known.step.cache
-        else Admitted(known.step.id, None, known.reason if again else f"if: {known.step.condition}")
-    )
+def _condition(state: RunState, known: StepState) -> bool:
+    """Those that these tests use, without templates; of loops: `agents.NAME.text == 'go'`."""
+    condition = known.step.condition
+    if condition == "matrix.task != 'a'":
+        return known.step.matrix["task"] != "a"
+    if condition == "agents.plan.outputs.tasks != []":
+        return state.steps["plan"].outputs["tasks"] != []
+    return state.steps[condition.split(".")[1]].text == "go"
+
+
+def _expanded(state: RunState, known: StepState) -> Event | None:
+    """By words of the page alone: ids are worked out in another way, and problems are only seen to be there."""
+    expansion, on = known.step.expansion, [state.steps[edge.on] for edge in known.step.edges]
+    assert expansion is not None
+    found = expanded(state, known, expansion, run={})
+    if expansion.pairs_with is not None:
+        assert (found is None) == (state.steps[expansion.pairs_with].status not in ENDED)
+    else:
+        assert (found is None) == any(k.status not in ENDED for k in on)
+    return found
 
 
 def _after(state: RunState, known: StepState, now: Now, rounds: Rounds) -> Event:
+    if known.stale or known.attempts[-1].stopping == "redefined":
+        reason = known.stale or "its definition changed while it ran"
+        return Reopened((known.step.id,), "relaunch", {known.step.id: reason}, by=known.step.id)
     match known.attempts[-1].outcome:
         case Succeeded():
             if known.step.loop:
@@ -212,7 +250,7 @@ def _after(state: RunState, known: StepState, now: Now, rounds: Rounds) -> Event
 def _run_end(state: RunState, steps: list[StepState]) -> RunEnded:
     undone = [k for k in steps if k.status not in ENDED]
     failed = [n for n in state.failures if not state.steps[n].step.continue_on_error]
-    cancelled = [k.step.id for k in steps if k.status is Status.CANCELLED]
+    cancelled = [k.step.id for k in steps if k.status is Status.CANCELLED and k.cancelled_by != LEFT_OUT]
     if state.stop and undone and state.stop.cause.startswith("SIG"):
         return RunEnded("interrupted", "interrupted", {}, state.stop.reason)
     if state.cancelled_by:

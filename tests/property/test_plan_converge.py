@@ -66,7 +66,10 @@ def test_converging(planned: list[Step], data: st.DataObject) -> None:
     assert opened.keys() | left.keys() == settled
     assert len(opened) + len(left) == len(found.retry) + len(found.revision) + len(found.resume) + len(left)
     assert not opened.keys() & left.keys()
-    assert found.ripple.keys() <= found.stays.keys()
+    for name, after in found.ripple.items():
+        assert set(after) <= set(run.plan.by_id()[name].dependencies)
+        left_alone = name in found.stays or before[name] is Status.RUNNING
+        assert left_alone or set(after) <= found.ripple.keys(), "it follows what itself may follow later"
     assert set(found.stop) == {name for name in changes if before[name] is Status.RUNNING}
 
     # The records can be applied, and after them nothing that went wrong has ended.

@@ -98,7 +98,7 @@ def test_what_nobody_looked_up_is_looked_up_in_the_run_and_costs_nobody_behind_i
     )
     found = converged(run)
     assert found.revision == {"lint": "looked up again", "report": "looked up again: expensive may run again"}
-    assert found.ripple == {"expensive": ("lint",), "after": ("expensive",)}
+    assert found.ripple == {"expensive": ("lint",), "report": ("expensive",), "after": ("expensive",)}
     assert set(found.stays) == {"expensive", "after"}
 
 
