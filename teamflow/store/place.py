@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 from teamflow.store.errors import StoreError
@@ -52,6 +53,37 @@ def _make(directory: str) -> None:
     if not os.path.exists(ignore):
         with open(ignore, "w", encoding="ascii") as file:
             file.write("*\n")
+
+
+def settle(layout: Layout) -> None:
+    """Before the first database of a project is made: that `.teamflow/` is there, and ignored, outlives a power cut.
+
+    What SQLite syncs is worth nothing in a directory that is gone. StoreError: unwritable.
+    """
+    try:
+        with suppress(FileNotFoundError), open(f"{layout.directory}/.gitignore", "r+b", buffering=0) as ignore:
+            if not ignore.read().strip(b"\0\n"):  # a power cut before this was reached the last time
+                ignore.seek(0)
+                ignore.write(b"*\n")
+            os.fsync(ignore.fileno())
+        sync(layout.directory)
+        sync(layout.root)
+    except OSError as error:
+        raise unwritable(layout.directory, error) from error
+
+
+def sync(path: str) -> None:
+    """A file's content, or a directory's names, on the disk, where the file system can do that. OSError."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        # Some know no sync of a directory, and one that may be entered need not be one that may be read.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EACCES):
+            raise
 
 
 def unwritable(place: str, error: OSError) -> StoreError:

@@ -36,7 +36,7 @@ from teamflow.store.errors import StoreError
 from teamflow.store.layout import Layout
 from teamflow.store.lock import creation_lock
 from teamflow.store.migrate import current, migrate
-from teamflow.store.place import prepare, refuse_network, unwritable
+from teamflow.store.place import prepare, refuse_network, settle, unwritable
 from teamflow.store.rows import NewRun, RequestRow, Row, RunRow
 from teamflow.store.sql import migrations, query, schema
 from teamflow.store.text import storable
@@ -256,6 +256,7 @@ def _opened(layout: Layout) -> Database:
         undo.callback(connection.close)
         if not current(connection, path=layout.database):
             with creation_lock(layout):
+                settle(layout)
                 migrate(connection, path=layout.database, schema=schema(), migrations=migrations())
         undo.pop_all()
     return Database(layout, connection)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from teamflow.store.place import mounts_of_bsd, network_kind
+from teamflow.store.sqlite import Database
 
 ROOT = "/dev/vda / ext4 rw 0 0\n"
 
@@ -47,3 +50,16 @@ def test_what_mount_prints_where_there_is_no_proc() -> None:
     assert network_kind("/Volumes/a (new) share/p", mounts) == "smbfs"
     assert network_kind("/Volumes/on it/p", mounts) == "nfs"
     assert network_kind("/Volumes/on", mounts) is None
+
+
+@pytest.mark.parametrize("torn", [b"", b"\0\0"])
+def test_what_a_power_cut_left_of_the_ignore_file_is_mended(tmp_path: Path, torn: bytes) -> None:
+    ignore = tmp_path / ".teamflow" / ".gitignore"
+    ignore.parent.mkdir()
+    ignore.write_bytes(torn)
+    Database.open(str(tmp_path)).close()
+    assert ignore.read_text() == "*\n"
+    ignore.write_text("# mine\n")
+    (tmp_path / ".teamflow" / "state.db").unlink()
+    Database.open(str(tmp_path)).close()
+    assert ignore.read_text() == "# mine\n"
