@@ -17,6 +17,7 @@ from teamflow.core.plan import Plan
 from teamflow.core.secret_forms import SHORTEST
 from teamflow.run.environment import secret_values
 from teamflow.store.errors import StoreError
+from teamflow.store.place import sync
 
 if TYPE_CHECKING:
     from teamflow.team.loaded import LoadedTeam
@@ -40,15 +41,17 @@ class Secrets(NamedTuple):
         """For other terminals; gives everything that is to be hidden in this run.
 
         What an earlier session knew is kept, also where a secret has another value now: its logs are still there.
+        On the disk when this returns: a power cut must not leave logs of what runs next without it. OSError.
         """
-        before = read_secrets(run_dir)
-        known = _together(before, self.env_files, self.values)
-        if known != before:
+        known = _together(read_secrets(run_dir), self.env_files, self.values)
+        if known:  # also where the file says so already: whoever wrote it may have died before it was safe
             temporary = f"{run_dir}/{FILE}.new"
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
                 json.dump(known, file)
+            sync(temporary)
             os.replace(temporary, f"{run_dir}/{FILE}")
+            sync(run_dir)
         return known
 
 
