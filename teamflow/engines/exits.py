@@ -19,6 +19,7 @@ _LIMITS: Final = {
 }
 _LOST: Final = {
     "lost": "its keeper was killed, and with it whatever still ran",
+    "machine_down": "the machine went down before its end was recorded",
     "run_dir_gone": "the run's directory vanished while it ran",
 }
 _STOPS: Final = {"keeper_stopped": "orphaned"}

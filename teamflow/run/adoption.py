@@ -13,7 +13,7 @@ from teamflow.core.events import AttemptEnded, AttemptStarted, AttemptStopping, 
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.state import RunState, Status
 from teamflow.ports import Exited, Started
-from teamflow.run.unplaced import Unplaced
+from teamflow.run.unplaced import Unplaced, proven
 
 
 class Adoption:
@@ -28,6 +28,8 @@ class Adoption:
         self._unplaced = Unplaced()
         self._buried = False
         """A keeper was found dead when this session began: what it had been asked for may have been begun."""
+        self.rebooted = False
+        """The machine went down since the last session, and the journal may have lost what it had been asked for."""
 
     def hold_back(self, entries: Sequence[Started | Exited]) -> bool:
         """Whether the entries wait for those that are still being taken in."""
@@ -54,15 +56,7 @@ class Adoption:
             if known is None or entry.attempt > len(known.attempts):
                 self._unplaced.hold(entry)
             return None
-        note = entry.note
-        continues = note.get("continues")
-        return AttemptStarted(
-            entry.step,
-            entry.attempt,
-            str(note.get("cause", "first")),
-            continues if isinstance(continues, int) else None,
-            str(note.get("reason", "")),
-        )
+        return proven(entry)
 
     def placed(self, exited: Exited) -> bool:
         """Whether it ends the phase that runs by the log. What belongs to an attempt to come is kept for it."""
@@ -93,8 +87,9 @@ class Adoption:
             if any(key[:2] == mine and live.phase in ("", key[2]) for key in self._started):
                 if live.stopping is not None:
                     yield AttemptStopping(*mine, live.stopping)
-            elif self._buried:
-                reason = "its keeper was killed before it had said whether it began"
+            elif self._buried or self.rebooted:
+                gone = "the machine went down" if self.rebooted else "its keeper was killed"
+                reason = f"{gone} before it was known whether it began"
                 yield AttemptEnded(*mine, Failed(FailureClass.LOST, reason), live.phase or "agent")
             elif live.phase:
                 yield PhaseEnded(*mine, "", live.phase, self._state.journal)

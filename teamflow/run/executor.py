@@ -104,6 +104,8 @@ class Executor:
         that it yields is recorded before it is asked for the next.
         """
         self._until = until
+        last = self.state.runner
+        self._adoption.rebooted = last is not None and last.boot != session.boot
         self.record(session)
         await self._take_in()
         self.settle(opening)

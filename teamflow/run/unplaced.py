@@ -1,4 +1,4 @@
-"""What the keeper's journal tells of attempts that the log does not know yet, kept until they are decided (again).
+"""What the keeper's journal tells that the log does not know yet: what an entry proves, and keeping it for later.
 
 A crash may have lost the record that made a step ready, though its start is in the journal: the decision is taken
 again, and what happened since is then taken in. Decides nothing.
@@ -8,7 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from teamflow.core.events import AttemptStarted
 from teamflow.ports import Exited, Started
+
+
+def proven(entry: Started) -> AttemptStarted:
+    """The decision that a start rests on."""
+    continues = entry.note.get("continues")
+    return AttemptStarted(
+        entry.step,
+        entry.attempt,
+        str(entry.note.get("cause", "first")),
+        continues if isinstance(continues, int) else None,
+        str(entry.note.get("reason", "")),
+    )
 
 
 class Unplaced:

@@ -81,9 +81,11 @@ def start_line(request: Start) -> bytes:
 class Journal:
     """What the journal told so far: its last number and the phases that are open by it."""
 
-    __slots__ = ("known", "open", "seq", "settled")
+    __slots__ = ("boot", "known", "open", "seq", "settled")
 
     def __init__(self) -> None:
+        self.boot = ""
+        """That of this machine, once there may be entries of another."""
         self.seq = 0
         self.known: set[Key] = set()
         """Every phase that has an entry: asking for it again leads to nothing."""
@@ -111,6 +113,10 @@ class Journal:
             self.settled.discard(key)
             return None
         end = _END[kind](raw, begun.log_offset if begun else 0) if kind in _END else None
+        if end is not None and begun is not None and self.boot not in ("", begun.boot):
+            # The journal may have outlived a power cut and what the process wrote not: neither its log nor its files
+            # are to be trusted, or to be kept in the cache.
+            end = end._replace(code=None, signal=None, cause="machine_down")
         return Exited(seq, step, attempt, phase, raw["at"], end) if end else None
 
     def settle(self, key: Key) -> None:

@@ -248,7 +248,12 @@ class LocalTarget:
     def _catch_up(self, *, after: int = 0) -> None:
         """Reads the journal file. Entries up to `after` are not told: they only say what is open by them."""
         entries: list[Entry] = []
-        for raw in keeper_files.journal_bytes(self._run_dir).splitlines():
+        lines = keeper_files.journal_bytes(self._run_dir).splitlines()
+        if lines:
+            from teamflow.keeper import proc
+
+            self._ledger.journal.boot = proc.boot_id()
+        for raw in lines:
             told = self._ledger.journal.seq >= after
             try:
                 self._take(parse(raw), entries if told else [])

@@ -268,6 +268,24 @@ def test_a_torn_journal_is_read_up_to_the_tear(run_dir: Path) -> None:
         asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("rebooted", [False, True])
+def test_an_exit_of_another_boot_is_worth_nothing(run_dir: Path, rebooted: bool) -> None:
+    """The journal may outlive a power cut that took what the process wrote."""
+    boot = "another" if rebooted else Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    key = {"step": "a", "attempt": 1, "phase": "agent", "at": 2}
+    start = {"seq": 1, "e": "start", **key, "pid": 1 << 22, "start": 1, "boot": boot, "log_offset": 0, "mark": 1}
+    end = {"seq": 2, "e": "exit", **key, "code": 0, "signal": None, "cause": None, "log_size": 9, "err_size": None}
+    (run_dir / "keeper.journal").write_text("".join(json.dumps(entry) + "\n" for entry in (start, end)))
+
+    async def scenario() -> None:
+        target, events = await opened(run_dir)
+        told = Exit(code=0, log_end=9)
+        assert events.ends == {"a": told._replace(code=None, cause="machine_down") if rebooted else told}
+        await target.close()
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("make", [lambda p: p.mkdir(mode=0o755), lambda p: p.symlink_to("/tmp"), lambda p: p.touch()])
 def test_no_socket_where_others_can_reach_it(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "teamflow")

@@ -24,7 +24,7 @@ from teamflow.core.events import (
     RunnerStarted,
 )
 from teamflow.core.fold import fold
-from teamflow.core.invocation import Invocation
+from teamflow.core.invocation import Exit, Invocation
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Stopped, Succeeded
 from teamflow.core.plan import Loop, Plan, Retry
 from teamflow.core.state import RunState
@@ -58,6 +58,7 @@ PLAN = make_plan(
         ),
     ]
 )
+AT_ONCE = make_plan([step._replace(retry=Retry(step.retry.attempts, "fixed", 0.0, 0.0)) for step in PLAN.steps])
 ROWS = {"checked": ("setup", "agent", "verify.1")}
 SLOW = frozenset({"slow", "kept"})
 """Steps whose ends take a while to be settled, behind those of others."""
@@ -69,7 +70,7 @@ def play(start: Start) -> Play:
         case "bad":
             return Play(0.0, code=7)
         case "flaky":
-            return Play(0.1, code=0 if start.attempt == 3 else 1)
+            return Play(0.1, code=0 if start.attempt >= 3 else 1)
         case "long":
             return Play(5.0)
         case _:
@@ -117,7 +118,7 @@ class FakeAttempts:
         return AttemptEnded(exited.step, exited.attempt, outcome, exited.phase, exited.seq)
 
     def _outcome(self, exited: Exited) -> Outcome:
-        if exited.end.cause == "lost":
+        if exited.end.cause in ("lost", "machine_down"):
             return Failed(FailureClass.LOST, "lost")
         if exited.end.cause is not None:
             return Stopped(exited.end.cause)
@@ -134,17 +135,18 @@ class FakeProber:
 
 
 class FakeClock:
-    def __init__(self, keeper: FakeKeeper) -> None:
+    def __init__(self, keeper: FakeKeeper, boot: str) -> None:
         self._keeper = keeper
+        self._boot = boot
 
     def now(self) -> Now:
-        return Now("boot", 100.0 + self._keeper.clock, 1000.0 + self._keeper.clock)
+        return Now(self._boot, 100.0 + self._keeper.clock, 1000.0 + self._keeper.clock)
 
 
 class Session:
     """One runner over a log and a keeper."""
 
-    def __init__(self, plan: Plan, records: list[Record], keeper: FakeKeeper) -> None:
+    def __init__(self, plan: Plan, records: list[Record], keeper: FakeKeeper, *, boot: str = "boot") -> None:
         self.keeper = keeper
         self.before = records
         self.shown: list[Record] = []
@@ -156,14 +158,14 @@ class Session:
             state,
             store=self.store,
             target=self.target,
-            clock=FakeClock(keeper),
+            clock=FakeClock(keeper, boot),
             attempts=FakeAttempts(state),
             prober=FakeProber(),
             run={},
             publish=self.shown.extend,
             tell=lambda _: None,
         )
-        opened = RunnerStarted("boot", 1, 3, resumed=bool(records))
+        opened = RunnerStarted(boot, 1, 3, resumed=bool(records))
         self.task = asyncio.ensure_future(self.executor.run(opened, lambda _: ()))
 
     @property
@@ -255,6 +257,64 @@ def test_a_runner_cut_off_twice() -> None:
                 assert wrong == [], f"after {turns} and {second} turns"
 
     asyncio.run(some())
+
+
+class AfterReboot(FakeKeeper):
+    """The next keeper after the power went: of the journal, only the first `kept` entries are on the disk. What is told
+    of them is what `targets/entries.py` makes of the entries of another boot."""
+
+    def __init__(self, before: FakeKeeper, kept: int) -> None:
+        super().__init__(before.play)
+        self.journal = [
+            entry._replace(end=Exit(cause="machine_down")) if isinstance(entry, Exited) else entry
+            for entry in before.journal[:kept]
+        ]
+        self.known = {(entry.step, entry.attempt, entry.phase) for entry in self.journal}
+        self._seen = set(self.known)
+        self._open = self.known - {(e.step, e.attempt, e.phase) for e in self.journal if isinstance(e, Exited)}
+
+    def adopt(self, target: FakeTarget, after: int) -> None:
+        super().adopt(target, after)
+        assert target.events is not None
+        ends = [Exited(len(self.journal), *key, at=0.0, end=Exit(cause="lost")) for key in sorted(self._open)]
+        if ends:
+            target.events.journal(ends)
+            target.events.keeper_lost("it was gone when this runner came")
+
+
+async def rebooted(turns: int, lost: int, *, kept: float) -> bool:
+    """Whether the first session was over before the power went. `kept`: that share of the journal is there."""
+    before = FakeKeeper(play)
+    session = Session(AT_ONCE, [], before)
+    await session.turns(turns)
+    if session.task.done():
+        return True
+    records = await session.crash(lost)
+    keeper = AfterReboot(before, round(len(before.journal) * kept))
+    told = {(r.event.step, r.event.attempt) for r in records if isinstance(r.event, AttemptStarted)}
+    session = Session(AT_ONCE, records, keeper, boot="another boot")
+    ended = await session.finish()
+    assert ended.status == "succeeded", ended
+    assert complaints(session, AT_ONCE) == []
+    begun = {(start.step, start.attempt) for start in keeper.started}
+    again = begun & (told | {key[:2] for key in keeper.known})
+    assert not again, f"what may have begun before the power went was started again under its number: {again}"
+    for record in session.store.records:
+        event = record.event
+        if isinstance(event, AttemptEnded) and isinstance(event.outcome, Succeeded):
+            assert (event.step, event.attempt) in begun, f"{event} rests on what may not be on the disk"
+    return False
+
+
+@pytest.mark.parametrize(("lost", "kept"), [(0, 0.0), (2, 0.6), (100, 1.0)])
+def test_a_machine_that_went_down_at_every_turn(lost: int, kept: float) -> None:
+    async def every() -> None:
+        turns = 1
+        while not await rebooted(turns, lost, kept=kept):
+            turns += 1
+        assert turns > 40
+
+    asyncio.run(every())
 
 
 def test_a_stop_that_was_told_is_told_again() -> None:
