@@ -90,6 +90,11 @@ class Running:
         return self.process.pid
 
     @property
+    def screen(self) -> Path:
+        """Where stdout goes to."""
+        return self._out
+
+    @property
     def out(self) -> str:
         return self._out.read_text(errors="backslashreplace")
 
