@@ -19,7 +19,7 @@ from teamflow.views.json import json_text
 from teamflow.views.logs import OutputLines, prefix
 from teamflow.views.sanitize import Stream
 
-POLL = 0.1
+POLL = 0.05
 
 
 @click.command(

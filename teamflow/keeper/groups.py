@@ -47,8 +47,7 @@ class Groups:
     def leftovers(self, ended: "list[Job]") -> "list[Job]":
         """Those phases of which something goes on, in their group, although the main process ended."""
         self._unsure = True
-        left = [job for job in ended if self._has_group(job)]
-        return self._inhabited(left) if left else []
+        return [job for job in ended if self._has_group(job)]
 
     def empty(self, jobs: "list[Job]") -> "list[Job]":
         """Those phases of which nothing is left."""

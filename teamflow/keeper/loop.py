@@ -84,6 +84,7 @@ class Loop:
             for fd, what in events:
                 self._event(fd, what, now)
             if self._phases.due <= now:
+                self._record(now)  # a look at all processes may take its time
                 self._phases.tick(now)
             self._phases.home()
             self._flush(now)
@@ -240,9 +241,7 @@ class Loop:
 
     def _flush(self, now: float) -> None:
         """Writes the journal, sends what was written, and brings the list of what is waited for up to date."""
-        if not self._journal.idle and now >= self._retry_from(now):
-            self._flush_entries()
-            self._retry = now + RETRY if self._journal.error else NEVER
+        self._record(now)
         for feed in self._phases.fed:
             self._watch_feed(feed)
         self._phases.fed.clear()
@@ -256,9 +255,12 @@ class Loop:
         if now >= self._chores:
             self._chore(now)
 
-    def _retry_from(self, now: float) -> float:
-        """A disk that refused is asked again once a second, not at every wake-up."""
-        return self._retry if self._journal.error else now
+    def _record(self, now: float) -> None:
+        """Writes new entries. A disk that refused is asked again once a second, not at every wake-up."""
+        if self._journal.idle or (self._journal.error and now < self._retry):
+            return
+        self._flush_entries()
+        self._retry = now + RETRY if self._journal.error else NEVER
 
     def _flush_entries(self) -> None:
         refused = self._journal.error is not None

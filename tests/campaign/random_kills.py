@@ -162,7 +162,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--what", choices=sorted(MOST_PER_RUN), default="runner")
-    parser.add_argument("--level", default="", choices=["", "cgroup", "walk"])
+    parser.add_argument("--level", default="", choices=["", "cgroup", "walk", "groups"])
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
     options = parser.parse_args()
     print(f"seed {options.seed}, {options.what}", flush=True)

@@ -413,7 +413,7 @@ def test_two_hundred_phases_in_a_burst(any_keeper: Keeper) -> None:
     assert [m for m in client.messages if "e" in m] == entries
 
 
-@pytest.mark.parametrize("hard", [4096, 50])
+@pytest.mark.parametrize("hard", [4096, pytest.param(50, marks=pytest.mark.slow)])
 def test_more_phases_than_the_limit_on_open_files_allows(any_keeper: Keeper, hard: int) -> None:
     """It raises its own limit as far as it may; what it starts has the one that it was given."""
     client = any_keeper.client()

@@ -127,7 +127,7 @@ def test_files_that_change_keep_a_silent_phase_alive(any_keeper: Keeper) -> None
     begun = time.monotonic()
     keeper.start(client, "s", script, idle=0.3, grace=0.1, cwd=str(work), idle_paths=[str(work.parent)])
     assert client.entry("exit", "s")["cause"] == "idle"
-    assert 0.85 < time.monotonic() - begun < 1.4
+    assert 0.85 < time.monotonic() - begun < 1.8
 
 
 def test_too_much_output(any_keeper: Keeper) -> None:
