@@ -65,7 +65,7 @@ def boot_of(told: str) -> str:
 
 
 class Process:
-    """One line of ps: parent, group, session (0 where it is not told), state and start time in seconds since 1970."""
+    """One line of ps: parent, group, session (or group again), state and start time in seconds since 1970."""
 
     __slots__ = ("group", "look", "parent", "pid", "session", "start", "state", "text")
 
@@ -73,7 +73,8 @@ class Process:
         """ValueError, IndexError for what is no such line."""
         words = line.split(None, 10)
         self.pid, self.parent, self.group = int(words[0]), int(words[1]), int(words[2])
-        self.session = int(words[3]) if words[3].isdigit() else 0
+        told = words[3]  # macOS tells of no session; a phase's main process leads a group just as well
+        self.session = int(told) if told.isdigit() and told != b"0" else self.group
         self.state = words[4].decode()[:1]
         self.start = _seconds(words[5:10])
         self.text = b" " + words[10] if len(words) > 10 else b""  # command line and environment

@@ -30,8 +30,8 @@ def _process(line: bytes, plain: bytes = b"") -> proc_ps.Process:
     ("line", "expected"),
     [
         (b"  501  1  501  501 Ss   Fri Nov 20 08:25:09 2026 sleep 5 A=b", (501, 1, 501, 501, 1795163109, True)),
-        (b"501 499 480      0 S+   Fri Nov 20 08:25:09 2026     /bin/sh -c x", (501, 499, 480, 0, 1795163109, True)),
-        (b"501 499 480 ffffff80 R  Fri 20 Nov 08:25:09 2026 /bin/sh", (501, 499, 480, 0, 1795163109, True)),
+        (b"501 499 480      0 S+   Fri Nov 20 08:25:09 2026     /bin/sh -c x", (501, 499, 480, 480, 1795163109, True)),
+        (b"501 499 480 ffffff80 R  Fri 20 Nov 08:25:09 2026 /bin/sh", (501, 499, 480, 480, 1795163109, True)),
         (b"501 1 501 501 Z    Mon Jan  5 00:00:00 1970 ", (501, 1, 501, 501, 345600, False)),
         (b"7 2 0 0 I Thu Jan  1 00:00:02 1970 [kworker/0:4-x y]", (7, 2, 0, 0, 2, True)),
     ],
