@@ -12,14 +12,16 @@ from teamflow.plan.ripple import rippled
 from teamflow.policy.answering import Given
 from teamflow.policy.asking import GO_ON, STOP
 from teamflow.policy.requests import answer_args
+from teamflow.run.desk import Desk
 from teamflow.run.executor import Executor
 
 
 class Controls:
     """All methods belong to the loop's thread."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor, desk: Desk) -> None:
         self._executor = executor
+        self._desk = desk
         self._by = f"{getpass.getuser()} at the terminal"
 
     def pause(self) -> str:
@@ -63,7 +65,7 @@ class Controls:
             given = Given(question.number, "answer", GO_ON if yes else STOP, "")
         else:
             given = Given(question.number, APPROVE if yes else REJECT, "", "")
-        return self._executor.grant("answer", answer_args(given), by=self._by)[1]
+        return self._desk.grant("answer", answer_args(given), by=self._by)[1]
 
     def detach(self) -> str:
         """This terminal lets go of the run; what runs stays with its keeper until the next runner has come."""

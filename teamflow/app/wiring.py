@@ -31,6 +31,7 @@ from teamflow.engines.registry import custom_engine, engine
 from teamflow.ports import Engine
 from teamflow.run.attempt import AttemptRunner, Place, Results
 from teamflow.run.clock import SystemClock
+from teamflow.run.desk import Desk
 from teamflow.run.environment import Environments
 from teamflow.run.executor import Executor
 from teamflow.run.probe import Prober
@@ -104,7 +105,7 @@ async def run_to_end(
     if cancel is not None:
         first, until = cancel.opening, cancel.done
     loop.screen.begin(state)
-    loop.screen.control(Controls(executor))
+    loop.screen.control(Controls(executor, Desk(executor, wired.number)))
     try:
         with ExitStack() as meanwhile:
             meanwhile.enter_context(_listening(running, database, wired, executor))
@@ -170,7 +171,7 @@ def _loop(
 @contextmanager
 def _listening(loop: asyncio.AbstractEventLoop, database: Database, wired: Wired, executor: Executor) -> Iterator[None]:
     """Signals of this process and requests of others reach the executor meanwhile."""
-    requests = Requests(database, wired.number, executor, answered=executor.state.answered)
+    requests = Requests(database, wired.number, Desk(executor, wired.number), answered=executor.state.answered)
     wake = WakeSocket.bind(database.layout, wired.number, env=wired.environ)
     loop.set_exception_handler(lambda loop, context: _broken(loop, context, executor))
     _handle_signals(loop, executor)

@@ -20,7 +20,6 @@ from teamflow.core.events import (
     ProgressReported,
     Record,
     Reopened,
-    RequestAnswered,
     RunEnded,
     RunnerStarted,
     StepEnded,
@@ -31,7 +30,6 @@ from teamflow.core.plan import Json, Plan
 from teamflow.core.redact import Redactor
 from teamflow.core.state import RunState
 from teamflow.policy.decide import decide
-from teamflow.policy.requests import Asker, Granted, granted
 from teamflow.ports import Clock, Exited, Start, Started, Store, Target
 from teamflow.run.adoption import Adoption
 from teamflow.run.followers import Followers
@@ -77,8 +75,6 @@ class Executor:
         self.followers = Followers(state)
         self._withheld = False
         """Nothing new starts for now: what would may be about to change."""
-        number = run.get("number")
-        self._number = number if isinstance(number, int) else 0
         self._probes = Probes(state, prober)
         self._adoption = Adoption(state)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -111,7 +107,7 @@ class Executor:
         self.settle(opening)
         self._attempts.adopt()
         self._settle_adopted()
-        self._wake()
+        self.wake()
         try:
             ended = await self._done
         finally:
@@ -139,17 +135,20 @@ class Executor:
         # What a start in the journal cannot prove (a revision, steps opened again) must be safe before there is one.
         if self.state.seq > before:
             self._log.hold()
-        self._wake()
+        self.wake()
 
-    def leave(self) -> None:
-        """Lets go of the run as it is: its attempts stay with their keeper, and another runner goes on."""
+    def leave(self, ended: RunEnded | None = None) -> None:
+        """Lets go of the run as it is: its attempts stay with their keeper, and another runner goes on.
+
+        `ended`: its end, where it has one, and nobody is to go on.
+        """
         if not self._done.done():
-            self._done.set_result(None)
+            self._done.set_result(ended)
 
     def withhold(self, *, on: bool) -> None:
         """Whether nothing new may start for now."""
         self._withheld = on
-        self._wake()
+        self.wake()
 
     async def _take_in(self) -> None:
         """What the journal has, from its beginning: what the log has no record of is decided again and recorded."""
@@ -198,21 +197,12 @@ class Executor:
         self.record(StopRequested(cause, reason, kill))
         if kill:
             self._kill_all()
-        self._wake()
+        self.wake()
 
-    def request(self, request: int, verb: str, args: str, *, by: str) -> None:
-        """Does what another process asks for, or refuses it; the answer is a record, too."""
-        ok, message = self.grant(verb, args, by=by)
-        self.record(RequestAnswered(request, ok=ok, message=message))
-
-    def grant(self, verb: str, args: str, *, by: str) -> tuple[bool, str]:
-        """Does what somebody asks for, or refuses it: whether, and what to say."""
-        found = granted(self.state, verb, args, Asker(by, self._number, self._log.now()))
-        if isinstance(found, Granted):
-            for event in found.events:
-                self.record(event)
-        self._wake()
-        return isinstance(found, Granted), found if isinstance(found, str) else found.message
+    @property
+    def resting(self) -> bool:
+        """Whether the run has ended, and stays until something changes."""
+        return self._stays and self.state.ended is not None
 
     # -- what the world says ---------------------------------------------------------------------------------
 
@@ -244,7 +234,7 @@ class Executor:
         for exited in exits:
             if self._adoption.placed(exited):
                 self._take_end(self._attempts.phase_ended(exited) or await self._attempts.conclude(exited))
-        self._wake()
+        self.wake()
 
     def _take_end(self, event: PhaseEnded | AttemptEnded) -> None:
         self.record(event)
@@ -253,7 +243,7 @@ class Executor:
 
     def keeper_lost(self, reason: str) -> None:
         self._adoption.keeper_lost()
-        self._wake()
+        self.wake()
 
     def report(self, event: ProgressReported) -> None:
         """How far a step is, by its own word; dropped when its attempt is over."""
@@ -261,7 +251,7 @@ class Executor:
         live = known.live if known is not None else None
         if live is not None and live.number == event.attempt:
             self.record(event)
-            self._wake()
+            self.wake()
 
     def disk_trouble(self, message: str | None) -> None:
         self.trouble("the keeper's journal", message)
@@ -271,11 +261,12 @@ class Executor:
         (self._full.discard if message is None else self._full.add)(what)
         if message is not None or not self._full:
             self._tell(message)
-        self._wake()
+        self.wake()
 
     # -- the loop --------------------------------------------------------------------------------------------
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Something has changed: it is decided what follows, once this turn of the loop is over."""
         if not self._turn_due:
             self._turn_due = True
             self._loop.call_soon(self._scheduled_turn)
@@ -325,7 +316,7 @@ class Executor:
     def durable(self, seq: int) -> None:
         """The store has everything up to `seq`: it may be shown now."""
         if self._log.durable(seq):
-            self._wake()
+            self.wake()
 
     def _act(self, event: Event) -> None:
         match event:
@@ -333,7 +324,7 @@ class Executor:
                 self._begin(event)
             case AttemptStopping(step=step, attempt=attempt, cause=cause):
                 self._stop_attempt(step, attempt, cause)
-            case RunEnded() if not self._stays or self.state.stop is not None:
+            case RunEnded() if not self._stays or self.state.stop is not None or self.state.cancelled_by is not None:
                 self._done.set_result(event)
             case _:
                 pass
@@ -374,7 +365,7 @@ class Executor:
         for event in await self._probes.answers(step_ids):
             self.record(event)
         self._log.touch(step_ids)
-        self._wake()
+        self.wake()
 
     def _set_timer(self, wake_at: float | None) -> None:
         if self._timer is not None:
@@ -383,7 +374,7 @@ class Executor:
         if wake_at is not None:
             # The loop's clock stands still while the machine sleeps, and a question may wait for days.
             delay = min(max(0.0, wake_at - self._log.now().mono), _LONGEST_SLEEP)
-            self._timer = self._loop.call_later(delay, self._wake)
+            self._timer = self._loop.call_later(delay, self.wake)
 
     def _spawn(self, work: Coroutine[None, None, None], *, name: str) -> None:
         task = self._loop.create_task(work, name=name)

@@ -392,3 +392,16 @@ def test_new_limits_hold_for_the_living_run(tmp_path: Path) -> None:
         watched.rests(1)
         revised = watched.events("PlanRevised")[0]
         assert revised["max_parallel"] == 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("resting", [True, False])
+def test_cancelling_the_whole_run_ends_the_watch(tmp_path: Path, resting: bool) -> None:
+    made = project(tmp_path, TEAM if resting else SLOW)
+    with Watched(made) as watched:
+        if resting:
+            watched.rests(1)
+        else:
+            watched.until(lambda: made.exists("began"), "slow")
+        made.call("cancel", "--all").expect(0)
+        assert watched.process.wait(20) == (0 if resting else 1), watched.said
