@@ -279,6 +279,8 @@ class Executor:
     def _turn(self, *, may_start: bool) -> None:
         """Decides and acts until nothing more is to be decided now."""
         while not self._done.done():
+            # What was decided in this turn may be what has to be safe first.
+            may_start = may_start and (self.state.stop is not None or not self._log.held)
             decision = decide(self.state, self._log.take_changed(), self._log.now(), run=self._run, may_start=may_start)
             if decision.probes:
                 self._probe(decision.probes)

@@ -146,6 +146,8 @@ class FakeClock:
 class Session:
     """One runner over a log and a keeper."""
 
+    attempts = FakeAttempts
+
     def __init__(self, plan: Plan, records: list[Record], keeper: FakeKeeper, *, boot: str = "boot") -> None:
         self.keeper = keeper
         self.before = records
@@ -159,7 +161,7 @@ class Session:
             store=self.store,
             target=self.target,
             clock=FakeClock(keeper, boot),
-            attempts=FakeAttempts(state),
+            attempts=self.attempts(state),
             prober=FakeProber(),
             run={},
             publish=self.shown.extend,
