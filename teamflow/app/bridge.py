@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from teamflow.app.parts import Screen
 from teamflow.core.events import ProgressReported, Record
 from teamflow.run.executor import Executor
+from teamflow.run.hooks import Hooks
 
 if TYPE_CHECKING:
     from teamflow.app.watching import Watching
@@ -21,12 +22,19 @@ class Bridge:
         self._loop = loop
         self._screen = screen
         self.executor: Executor | None = None
+        self.hooks: Hooks | None = None
         self.watching: Watching | None = None
+
+    def abandoned(self) -> bool:
+        """Whether somebody would not wait until the end was written."""
+        return self.executor is not None and self.executor.abandoned
 
     def publish(self, records: Sequence[Record]) -> None:
         """Records that are durable, on the loop's thread."""
         if self.executor is not None:
             self._screen.records(records, self.executor.state)
+        if self.hooks is not None:
+            self.hooks.observe(records)
         if self.watching is not None:
             self.watching.observe(records)
 

@@ -17,8 +17,8 @@ from teamflow.core.outcome import Artifact, Failed, Succeeded
 from teamflow.core.plan import Step
 from teamflow.core.state import StepState
 from teamflow.ports import Exited, Start, Started, Target, TargetEvents
-from teamflow.run.attempt import Results
 from teamflow.run.brief import Rendering
+from teamflow.run.roles import Results
 from teamflow.store.rows import NewRun, Row, RunRow
 from teamflow.store.sqlite import Database
 from teamflow.store.writer import Writer

@@ -132,9 +132,9 @@ def write(
 
 
 def _certifiable(plan: Plan) -> bool:
-    """Whether files alone tell that nothing has changed: not the values of secrets, not the number of the run."""
+    """Whether files alone tell that nothing has changed: not secrets, the run's number, what hooks were told."""
     asks = any(step.secrets for step in plan.steps)
-    return not asks and not any("run" in expression for _, expression in plan.outputs)
+    return not asks and not plan.hooks and not any("run" in expression for _, expression in plan.outputs)
 
 
 def _old(found: Stat, began: int) -> bool:

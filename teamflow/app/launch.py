@@ -187,6 +187,7 @@ def run_plan(
         return USAGE
     # From here to the loop, which asks for them, signals wait: whoever has a run can interrupt it in order.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    earlier = database.newest_run(file=plan.file) if plan.hooks else None
     session = take(
         database, plan, compiled.stored, new=options.new, given=compiled.given, taken=taken.event, number=options.number
     )
@@ -196,6 +197,10 @@ def run_plan(
     hidden = secrets.write(database.layout.run(session.row.number))
     wired = _wired(session, options, environ, secrets, hidden, root)
     try:
+        if earlier is not None and not session.resumed:
+            from teamflow.app.owed import tell_owed
+
+            tell_owed(database, earlier, wired, warn=front.complain)
         code = _drive(database, session, wired, options, front)
     finally:
         session.lock.release()
@@ -246,8 +251,9 @@ def _drive(database: Database, session: Session, wired: Wired, options: RunOptio
     parallel = options.max_parallel or session.plan.limits.max_parallel or cores()
     screen = front.screen(session.row, wired)
     prober = make_prober(session.state, wired, screen)
-    cached = None if session.resumed else prober.sweep()
-    if cached is not None and len(cached.hits) == len(session.plan.steps) and not options.watch:
+    cached = prober.sweep() if session.sweeps_first else None
+    everything = cached is not None and len(cached.hits) == len(session.plan.steps)
+    if cached is not None and everything and session.silent and not options.watch:
         from teamflow.app.settled import finish
 
         name = certificate_name(database, options, session)
@@ -350,7 +356,7 @@ def _detached(session: Session, wired: Wired, options: RunOptions, front: Front,
         session.lock.rename(this_process(since=session.row.created))
         screen = front.screen(session.row, wired)
         prober = make_prober(session.state, wired, screen)
-        cached = None if session.resumed else prober.sweep()
+        cached = prober.sweep() if session.sweeps_first else None
         code = _loop(database, session, wired, screen, prober, cached, options, front, parallel=parallel)
         session.lock.release()
     os._exit(code or 0)

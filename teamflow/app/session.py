@@ -18,6 +18,7 @@ from teamflow.core.fold import fold, initial
 from teamflow.core.plan import Json, Plan
 from teamflow.core.state import RunState, Status
 from teamflow.plan.stored import plan_from_json, plan_to_json
+from teamflow.policy.hooks import BEFORE_RUN, OF_A_WHOLE_RUN
 from teamflow.policy.stale import REDEFINED
 from teamflow.store.lock import Holder, RunLock, creation_lock, this_process
 from teamflow.store.log import records as to_records
@@ -53,6 +54,17 @@ class Session(NamedTuple):
     def revised(self) -> bool:
         """Whether the file says something else than the revision that the log is at."""
         return self.plans[self.state.revision].digest != self.plan.digest
+
+    @property
+    def sweeps_first(self) -> bool:
+        """Whether the cache may be asked before there is a loop: nothing is known of the run, and no hook that comes
+        before it may change a file."""
+        return not self.resumed and self.plan.hook(BEFORE_RUN) is None
+
+    @property
+    def silent(self) -> bool:
+        """Whether nobody is told of a run that starts nothing."""
+        return all(self.plan.hook(event) is None for event in OF_A_WHOLE_RUN)
 
 
 class Busy(NamedTuple):

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import NamedTuple
 
 from teamflow.app.bridge import Bridge
@@ -19,8 +20,8 @@ from teamflow.app.failpoints import CrashingStore, failpoint, guarded
 from teamflow.app.hangup import Sheltered, detach, is_hangup
 from teamflow.app.parts import Screen, Wired
 from teamflow.app.replan import Watch
-from teamflow.app.session import Session, opening
-from teamflow.core.events import Cached, CancelRequested, Event, RunEnded, RunnerStarted
+from teamflow.app.session import Session, opening, read_records
+from teamflow.core.events import Cached, CancelRequested, Event, RunEnded, RunnerStarted, StopRequested
 from teamflow.core.invocation import Brief, Exit
 from teamflow.core.outcome import Failed, Outcome
 from teamflow.core.plan import EngineDefinition, Json
@@ -28,15 +29,18 @@ from teamflow.core.redact import Redactor
 from teamflow.core.state import RunState
 from teamflow.engines.exits import outcome_of
 from teamflow.engines.registry import custom_engine, engine
+from teamflow.policy.hooks import BEFORE_RUN
 from teamflow.ports import Engine
-from teamflow.run.attempt import AttemptRunner, Place, Results
+from teamflow.run.attempt import AttemptRunner, Place
+from teamflow.run.calling import Calling
 from teamflow.run.clock import SystemClock
 from teamflow.run.desk import Desk
 from teamflow.run.environment import Environments
 from teamflow.run.executor import Executor
+from teamflow.run.hooks import Hooks
 from teamflow.run.probe import Prober
 from teamflow.run.requests import Requests
-from teamflow.run.roles import Opening
+from teamflow.run.roles import Opening, Results
 from teamflow.store.sqlite import Database
 from teamflow.store.wake import WakeSocket
 from teamflow.store.writer import Writer
@@ -64,6 +68,7 @@ class Loop(NamedTuple):
     """What a run's loop consists of."""
 
     executor: Executor
+    hooks: Hooks
     attempts: AttemptRunner
     prober: Prober
     store: Writer | CrashingStore
@@ -96,11 +101,20 @@ async def run_to_end(
     leave (None) when it is done; `parallel` is then 0, so nothing starts. `watch`: stay, and follow the files.
     """
     running = asyncio.get_running_loop()
-    loop = _loop(database, session, wired, Sheltered(screen), prober, keeper=keeper, stays=watch is not None)
+    loop = _loop(
+        database,
+        session,
+        wired,
+        Sheltered(screen),
+        prober,
+        keeper=keeper,
+        cancels=cancel is not None,
+        stays=watch is not None,
+    )
     executor, state = loop.executor, session.state
     boot = SystemClock().now().boot
     begin = RunnerStarted(boot, os.getpid(), parallel, fail_fast, session.resumed, no_input=no_input, yes=yes)
-    first = _opening(session, executor, loop.store.put_plan, prober, cached, wired.force)
+    first = _opening(session, loop, prober, cached, wired.force)
     until = None
     if cancel is not None:
         first, until = cancel.opening, cancel.done
@@ -135,6 +149,7 @@ def _loop(
     prober: Prober,
     *,
     keeper: Child | None,
+    cancels: bool,
     stays: bool,
 ) -> Loop:
     running = asyncio.get_running_loop()
@@ -149,11 +164,23 @@ def _loop(
     on_durable = bridge.durable if boundary is None else boundary.around(bridge.durable)
     writer = Writer(layout, wired.number, after=state.seq, on_durable=on_durable, on_trouble=bridge.trouble)
     store, aimed, kept = guarded(boundary, writer, target, prober)
-    attempts = _attempts(state, wired, place, clock, target, kept, bridge, pool)
+    environments = environments_of(wired, place, target)
+    attempts = _attempts(state, wired, place, clock, environments, kept, bridge, pool)
+    hooks = Hooks(
+        state,
+        aimed,
+        calling_of(state, wired, place, environments),
+        warn=screen.trouble,
+        first=None if cancels else session.plan.hook(BEFORE_RUN),
+        past=partial(read_records, database, wired.number) if session.resumed else None,
+        plans=session.plans,
+        given_up=bridge.abandoned,
+        stays_for=cancels,
+    )
     executor = Executor(
         state,
         store=store,
-        target=aimed,
+        target=hooks,
         clock=clock,
         attempts=attempts,
         prober=prober,
@@ -164,8 +191,8 @@ def _loop(
         stays=stays,
         redactor=Redactor(wired.hidden),
     )
-    bridge.executor = executor
-    return Loop(executor, attempts, prober, store, writer, bridge, screen, pool)
+    bridge.executor, bridge.hooks = executor, hooks
+    return Loop(executor, hooks, attempts, prober, store, writer, bridge, screen, pool)
 
 
 @contextmanager
@@ -205,19 +232,11 @@ def _attempts(
     wired: Wired,
     place: Place,
     clock: SystemClock,
-    target: LocalTarget,
+    environments: Environments,
     results: Results,
     bridge: Bridge,
     pool: ThreadPoolExecutor,
 ) -> AttemptRunner:
-    environments = Environments(
-        environ=wired.environ,
-        files=wired.env_file_values,
-        secrets=wired.secrets,
-        run=wired.run,
-        common=common_variables(place, wired),
-        declare=target.environment,
-    )
     return AttemptRunner(
         state,
         place=place,
@@ -234,8 +253,7 @@ def _attempts(
 
 def _opening(
     session: Session,
-    executor: Executor,
-    put_plan: Callable[[int, bytes], None],
+    loop: Loop,
     prober: Prober,
     cached: Cached | None,
     force: frozenset[str],
@@ -244,14 +262,34 @@ def _opening(
 
     def events(state: RunState) -> Iterator[Event]:
         if session.resumed and (session.revised or not session.as_it_is):
-            yield from opening(session, state, put_plan=put_plan, expect_ripple=executor.followers.expect, force=force)
+            expect = loop.executor.followers.expect
+            yield from opening(session, state, put_plan=loop.store.put_plan, expect_ripple=expect, force=force)
         if session.taken is not None:
             yield session.taken
-        found = prober.sweep() if session.resumed else cached
+        if loop.hooks.refusal:
+            yield StopRequested(BEFORE_RUN, loop.hooks.refusal)
+            return
+        found = cached if session.sweeps_first else prober.sweep()
         if found is not None:
             yield found
 
     return events
+
+
+def environments_of(wired: Wired, place: Place, target: LocalTarget) -> Environments:
+    return Environments(
+        environ=wired.environ,
+        files=wired.env_file_values,
+        secrets=wired.secrets,
+        run=wired.run,
+        common=common_variables(place, wired),
+        declare=target.environment,
+    )
+
+
+def calling_of(state: RunState, wired: Wired, place: Place, environments: Environments) -> Calling:
+    redactor = Redactor(wired.hidden)
+    return Calling(state, place=place, environments=environments, engines=EngineTable(), redactor=redactor)
 
 
 def common_variables(place: Place, wired: Wired) -> dict[str, str]:

@@ -255,7 +255,7 @@ class CancelRequested(NamedTuple):
 
 
 class StopRequested(NamedTuple):
-    """The run is to stop. cause: SIGINT | SIGTERM | fail_fast | timeout. Nothing new starts after it.
+    """The run is to stop. cause: SIGINT | SIGTERM | fail_fast | timeout | before_run. Nothing new starts after it.
 
     `kill`: without grace. What this leads to for each attempt are records of their own.
     """

@@ -1,6 +1,7 @@
 """The row of phases of an attempt: which processes it is made of, one after the other.
 
-    check.1…N    the verify commands, before anything else is started: `skip_if_verified`, at the first attempt only
+    before       the team's hook `before_step`, where there is one
+    check.1…N    the verify commands, before the work is started: `skip_if_verified`, at the first attempt only
     setup        makes the workspace ready, unless the attempt goes on in one that is
     agent        the work itself
     verify.1…N   what must succeed after it
@@ -15,6 +16,7 @@ from typing import Final
 from teamflow.core.plan import Command
 from teamflow.core.state import AttemptState, StepState
 
+BEFORE: Final = "before"
 SETUP: Final = "setup"
 AGENT: Final = "agent"
 
@@ -23,7 +25,8 @@ VERIFIED: Final = "verified already: nothing was started"
 
 
 def phases(known: StepState, attempt: AttemptState) -> tuple[str, ...]:
-    """The row of `attempt`, which is one of the step's."""
+    """The row of `attempt`, which is one of the step's; without BEFORE, which is the team's, and may come or go while
+    the attempt runs."""
     step = known.step
     numbers = range(1, len(step.verify) + 1)
     checks = numbers if step.skip_if_verified and attempt.cause == "first" else ()
@@ -35,7 +38,7 @@ def _is_set_up(known: StepState, attempt: AttemptState) -> bool:
     """Whether the attempts that this one goes on with have got beyond setup."""
     while attempt.continues is not None:
         attempt = known.attempts[attempt.continues - 1]
-        if attempt.phase not in ("", SETUP) and not is_check(attempt.phase):
+        if attempt.phase not in ("", BEFORE, SETUP) and not is_check(attempt.phase):
             return True
     return False
 

@@ -267,3 +267,7 @@ class Plan(NamedTuple):
 
     def by_id(self) -> dict[str, Step]:
         return {step.id: step for step in self.steps}
+
+    def hook(self, event: str) -> Command | None:
+        """What the team has declared for this event."""
+        return next((command for name, command in self.hooks if name == event), None)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from teamflow.core.plan import Command, Json, Limits, Plan, SecretSource, Step
+from teamflow.core.plan import Command, Deferred, Json, Limits, Plan, SecretSource, Step
 from teamflow.plan.texts import static_env
 from teamflow.team.areas import run_waits
 from teamflow.team.loaded import LoadedTeam
 from teamflow.team.model import Team
 from teamflow.team.resolved import ResolvedLimits
+from teamflow.team.template import is_template
 
 
 def assemble(loaded: LoadedTeam, *, inputs: Mapping[str, Json], steps: tuple[Step, ...]) -> Plan:
@@ -49,7 +50,10 @@ def _hooks(team: Team) -> tuple[tuple[str, Command], ...]:
 
 
 def _hook(command: str | tuple[str, ...]) -> Command:
-    return Command(command) if isinstance(command, str) else Command(None, command)
+    """The words of a list are rendered when it is started: `run` is known only then."""
+    if isinstance(command, str):
+        return Command(command)
+    return Command(None, tuple(Deferred(word) if is_template(word) else word for word in command))
 
 
 def _limits(limits: ResolvedLimits) -> Limits:

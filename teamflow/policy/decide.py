@@ -35,6 +35,7 @@ from teamflow.plan.ripple import Rippled
 from teamflow.policy.asking import ask_step, next_answer, still_asks, times_up
 from teamflow.policy.context import step_context, team_context
 from teamflow.policy.expand import expanded
+from teamflow.policy.hooks import BEFORE_RUN
 from teamflow.policy.retry import Again, after_failure
 from teamflow.policy.rework import after_round
 from teamflow.policy.stale import REDEFINED, any_stale, opened_again
@@ -325,6 +326,8 @@ def _end(state: RunState, runner: RunnerStarted, run: Mapping[str, Json]) -> lis
 def _verdict(state: RunState) -> tuple[str, str, str]:
     """(status, exit_reason, reason) of the run, in the precedence of the exit codes."""
     stop = state.stop
+    if stop is not None and stop.cause == BEFORE_RUN:
+        return "failed", "step_failed", stop.reason
     if stop is not None and state.open and stop.cause in ("SIGINT", "SIGTERM"):
         return "interrupted", "interrupted", stop.reason
     if stop is not None and state.open and stop.cause == "timeout":

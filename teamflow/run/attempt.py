@@ -10,21 +10,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor as Pool
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from teamflow.core.events import AttemptEnded, AttemptStarted, Now, PhaseEnded, ProgressReported
 from teamflow.core.ids import slug
 from teamflow.core.invocation import Brief, Exit, Invocation
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Outcome, Stopped, Succeeded, Usage
-from teamflow.core.phases import VERIFIED, command_of, is_check, phases
-from teamflow.core.plan import EngineDefinition, Json, Step
+from teamflow.core.phases import AGENT, BEFORE, SETUP, VERIFIED, command_of, is_check, phases
+from teamflow.core.plan import Command, Json, Step
 from teamflow.core.redact import Redactor
 from teamflow.core.state import AttemptState, RunState, StepState
 from teamflow.ports import Clock, Engine, Exited, Session, Start
 from teamflow.run.brief import BriefError, Rendering, make_brief
 from teamflow.run.environment import Environments, MissingSecret
 from teamflow.run.logs import OUTPUT_LIMIT, TEXT_LIMIT, cut_text, read_tail, read_text, separate_err
+from teamflow.run.roles import Engines, Results
 from teamflow.run.tail import Tail
+
+_WORDS: Final = {BEFORE: "hook before_step"}
+"""What phases are called in a reason, where that is not their name."""
 
 
 class Place(NamedTuple):
@@ -43,32 +47,6 @@ class Place(NamedTuple):
     def stem(self, step_id: str, attempt: int) -> str:
         """What other files of the attempt are called by."""
         return f"{self.run_dir}/logs/{slug(step_id)}.{attempt}"
-
-
-class Engines(Protocol):
-    """The registry of engines and how their text becomes declared outputs; both live in `engines/`."""
-
-    def engine(self, name: str, *, custom: EngineDefinition | None = None) -> Engine:
-        """`custom`: what the team file defines it to be."""
-        ...
-
-    def outcome_of(self, end: Exit, brief: Brief) -> Outcome: ...
-
-    def outputs(self, text: str, schemas: Mapping[str, Json]) -> Mapping[str, Json] | Failed: ...
-
-
-class Results(Protocol):
-    """What becomes of a success on disk: its artifacts, its key and its place in the cache."""
-
-    def artifacts(self, step: Step, rendering: Rendering) -> tuple[Artifact, ...] | Failed: ...
-
-    def keep(self, known: StepState, attempt: int, outcome: Succeeded) -> tuple[str | None, str]:
-        """(key, note): stores the result; key None with the reason why it was not stored."""
-        ...
-
-    def tree(self, step: Step, attempt: int) -> str:
-        """Digest of the files that the step works on as they are now; empty where that is not known."""
-        ...
 
 
 class AttemptRunner:
@@ -113,7 +91,10 @@ class AttemptRunner:
             self._rendering(known.step, live).check_paths()
         except BriefError as error:
             return AttemptEnded(attempt.step, attempt.attempt, Failed(FailureClass.START, str(error)))
-        return self._start_or_end(known, live, phases(known, live)[0], note)
+        return self._start_or_end(known, live, self._first(known, live), note)
+
+    def _first(self, known: StepState, live: AttemptState) -> str:
+        return BEFORE if self._state.plan.hook("before_step") is not None else phases(known, live)[0]
 
     def phase(self, ended: PhaseEnded) -> Start | AttemptEnded:
         # Here, too: the step may have become another one since its attempt began.
@@ -134,8 +115,9 @@ class AttemptRunner:
 
     def _start(self, known: StepState, live: AttemptState, phase: str, note: Mapping[str, Json]) -> Start | Failed:
         step = known.step
-        base, env = self._environments.of(self._state, step, attempt=live.number)
-        cwd = self._cwd(step, live)
+        mine = self._environments.of_hook if phase == BEFORE else self._environments.of
+        base, env = mine(self._state, step, attempt=live.number)
+        cwd = self._place.project if phase == BEFORE else self._cwd(step, live)
         invocation = self._invocation(known, live, phase, cwd)
         if isinstance(invocation, Failed):
             return invocation._replace(reason=self._redactor.text(invocation.reason))
@@ -170,7 +152,7 @@ class AttemptRunner:
             if isinstance(invocation, Invocation) and invocation.protocol:
                 self._open_session(step.id, live.number, engine, brief)
             return invocation
-        command = command_of(known, phase)
+        command = self._command(known, phase)
         rendered = self._rendering(step, live).command(command, key=phase)
         brief = Brief(
             step=step.id,
@@ -181,6 +163,11 @@ class AttemptRunner:
             argv=tuple(str(word) for word in rendered.argv),
         )
         return self._engines.engine("command").invoke(brief)
+
+    def _command(self, known: StepState, phase: str) -> Command:
+        if phase == BEFORE:
+            return self._state.plan.hook("before_step") or Command(None, ("true",))
+        return command_of(known, phase)
 
     def _brief(self, known: StepState, live: AttemptState) -> Brief:
         return make_brief(
@@ -231,7 +218,7 @@ class AttemptRunner:
             engine = self._engines.engine(known.step.engine, custom=known.step.custom)
             if live is None or not engine.capabilities.protocol or (step_id, live.number) in self._sessions:
                 continue
-            if (live.phase or phases(known, live)[0]) != "agent":
+            if (live.phase or self._first(known, live)) != AGENT:
                 continue
             self._open_session(step_id, live.number, engine, self._brief(known, live))
 
@@ -265,6 +252,8 @@ class AttemptRunner:
         row = phases(known, live)
         outcome = self._phase_outcome(known, live, exited)
         following = row[row.index(exited.phase) + 1 :] if exited.phase in row else ()
+        if exited.phase == BEFORE:
+            following = row
         if is_check(exited.phase):
             return self._after_check(known, exited, outcome, row)
         if isinstance(outcome, Succeeded) and following:
@@ -304,7 +293,7 @@ class AttemptRunner:
     def _phase_outcome(self, known: StepState, live: AttemptState, exited: Exited) -> Outcome:
         if exited.phase == "agent":
             return self._agent_outcome(known, live, exited.end)
-        command = command_of(known, exited.phase)
+        command = self._command(known, exited.phase)
         brief = Brief(step=known.step.id, attempt=live.number, cause=live.cause, cwd="", shell=command.shell)
         outcome = self._engines.outcome_of(exited.end, brief._replace(argv=tuple(str(word) for word in command.argv)))
         if not isinstance(outcome, Failed):
@@ -314,10 +303,10 @@ class AttemptRunner:
         log = self._place.log(known.step.id, live.number)
         end = exited.end
         detail = read_tail(log, redact=self._redactor.text, start=end.log_start, end=end.log_end)
-        failure = FailureClass.SETUP if exited.phase == "setup" else FailureClass.VERIFY
+        failure = FailureClass.SETUP if exited.phase in (BEFORE, SETUP) else FailureClass.VERIFY
         return outcome._replace(
             failure=failure,
-            reason=f"{exited.phase.partition('.')[0]}: {outcome.reason}",
+            reason=f"{_WORDS.get(exited.phase) or exited.phase.partition('.')[0]}: {outcome.reason}",
             detail=detail,
         )
 

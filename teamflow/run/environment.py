@@ -12,6 +12,7 @@ from typing import Final
 
 from teamflow.core.plan import Json, Plan, SecretSource, Step
 from teamflow.core.state import RunState
+from teamflow.policy.hooks import variables
 from teamflow.run.brief import Rendering
 
 BASIC: Final = (
@@ -95,7 +96,20 @@ class Environments:
         own["TEAMFLOW_AGENT"] = step.agent
         own["TEAMFLOW_STEP"] = step.id
         own["TEAMFLOW_ATTEMPT"] = str(attempt)
-        return self._base(state.plan, step), own
+        return self._base(state.plan, step.inherit_env), own
+
+    def of_hook(self, state: RunState, step: Step, *, attempt: int) -> tuple[str, dict[str, str]]:
+        """What `before_step` gets, which is the team's: nothing that only the step asks for, above all no secrets."""
+        told = variables(step=step.id, attempt=str(attempt))
+        return self.hook_base(state.plan), self.hook_own(state.plan, "before_step", told)
+
+    def hook_base(self, plan: Plan) -> str:
+        return self._base(plan, ())
+
+    def hook_own(self, plan: Plan, event: str, told: Mapping[str, str]) -> dict[str, str]:
+        """The team's own variables, and what a hook is told."""
+        own = {name: value for name, value in plan.env if name not in self._common}
+        return {**own, **told, "TEAMFLOW_HOOK": event, "TEAMFLOW_TEAM": plan.team}
 
     def _declared(self, state: RunState, step: Step, *, attempt: int) -> dict[str, str]:
         """What the team file gives this step: `env`, then the secrets that it asks for; never what is TEAMFLOW's."""
@@ -109,13 +123,13 @@ class Environments:
             own[name] = self._secrets[name]
         return {name: value for name, value in own.items() if name not in self._common}
 
-    def _base(self, plan: Plan, step: Step) -> str:
+    def _base(self, plan: Plan, inherit_env: tuple[str, ...]) -> str:
         """What steps have in common: one message to the keeper for all of them, so it must name no step."""
-        name = self._names.get(step.inherit_env)
+        name = self._names.get(inherit_env)
         if name is None:
-            variables = inherited(self._environ, (*BASIC, *plan.inherit_env, *step.inherit_env))
+            variables = inherited(self._environ, (*BASIC, *plan.inherit_env, *inherit_env))
             variables.update(self._files)
             variables.update(self._common)
-            name = self._names[step.inherit_env] = f"e{len(self._names)}"
+            name = self._names[inherit_env] = f"e{len(self._names)}"
             self._declare(name, variables)
         return name

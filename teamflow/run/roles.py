@@ -1,13 +1,20 @@
-"""What the executor needs of those that know attempts and cache keys. No code, only the shapes."""
+"""What the executor and its attempts need of those that know engines, results and cache keys.
+
+No code, only the shapes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from teamflow.core.events import AttemptEnded, AttemptStarted, Event, PhaseEnded
-from teamflow.core.state import RunState
-from teamflow.ports import Exited, Start
+from teamflow.core.invocation import Brief, Exit
+from teamflow.core.outcome import Artifact, Failed, Outcome, Succeeded
+from teamflow.core.plan import EngineDefinition, Json, Step
+from teamflow.core.state import RunState, StepState
+from teamflow.ports import Engine, Exited, Start
+from teamflow.run.brief import Rendering
 
 
 class Attempts(Protocol):
@@ -39,6 +46,32 @@ class Attempts(Protocol):
 class Prober(Protocol):
     async def probe(self, step_ids: Sequence[str]) -> list[Event]:
         """Looks the steps' cache keys up: `Cached` or `Admitted` for each."""
+        ...
+
+
+class Engines(Protocol):
+    """The registry of engines and how their text becomes declared outputs; both live in `engines/`."""
+
+    def engine(self, name: str, *, custom: EngineDefinition | None = None) -> Engine:
+        """`custom`: what the team file defines it to be."""
+        ...
+
+    def outcome_of(self, end: Exit, brief: Brief) -> Outcome: ...
+
+    def outputs(self, text: str, schemas: Mapping[str, Json]) -> Mapping[str, Json] | Failed: ...
+
+
+class Results(Protocol):
+    """What becomes of a success on disk: its artifacts, its key and its place in the cache."""
+
+    def artifacts(self, step: Step, rendering: Rendering) -> tuple[Artifact, ...] | Failed: ...
+
+    def keep(self, known: StepState, attempt: int, outcome: Succeeded) -> tuple[str | None, str]:
+        """(key, note): stores the result; key None with the reason why it was not stored."""
+        ...
+
+    def tree(self, step: Step, attempt: int) -> str:
+        """Digest of the files that the step works on as they are now; empty where that is not known."""
         ...
 
 

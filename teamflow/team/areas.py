@@ -23,7 +23,6 @@ PEOPLE = "people"
 AGENTS = "real agents"
 BUDGETS = "budgets"
 QUOTA = "usage limits"
-HOOKS = "hooks"
 
 TEAM: Final[Mapping[str, str]] = {
     **dict.fromkeys(
@@ -46,8 +45,8 @@ TEAM: Final[Mapping[str, str]] = {
     **dict.fromkeys(("engines.*.usage", "engines.*.usage.input_tokens", "engines.*.usage.output_tokens"), WORKS),
     **dict.fromkeys(("engines.*.usage.usd", "engines.*.resume", "engines.*.model", "engines.*.env"), WORKS),
     "engines.*.inherit_env": WORKS,
-    **dict.fromkeys(("hooks", "hooks.before_run", "hooks.after_run", "hooks.before_step", "hooks.after_step"), HOOKS),
-    **dict.fromkeys(("hooks.succeeded", "hooks.failed", "hooks.needs_user"), HOOKS),
+    **dict.fromkeys(("hooks", "hooks.before_run", "hooks.after_run", "hooks.before_step", "hooks.after_step"), WORKS),
+    **dict.fromkeys(("hooks.succeeded", "hooks.failed", "hooks.needs_user"), WORKS),
 }
 """Keys of the team by path; `*` stands for any name. Keys of agents are in AGENT."""
 
@@ -126,8 +125,6 @@ def agent_waits(loaded: LoadedTeam, agent: ResolvedAgent, *, git: bool) -> tuple
 
 
 def _run_level(team: Team) -> Iterator[Waiting]:
-    if team.hooks is not None and team.hooks.model_fields_set:
-        yield _waits(("hooks",), HOOKS, None)
     if team.limits is not None:
         for key in sorted(team.limits.model_fields_set):
             area = TEAM[f"limits.{key}"]

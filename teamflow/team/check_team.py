@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from teamflow.core.ids import NAME
 from teamflow.team import check_text
-from teamflow.team.check_text import TEAM_ENV, TEAM_OUTPUT, Owner
+from teamflow.team.check_text import HOOK, TEAM_ENV, TEAM_OUTPUT, Owner
 from teamflow.team.engines import can_take_model
 from teamflow.team.json_schema import check_declaration
 from teamflow.team.model import PrPolicy, Target
@@ -37,7 +37,7 @@ def check(scope: Scope) -> None:
         check_policy(scope, policy, ("pr_policies", name))
     _check_policy_cycles(scope)
     for event, hook in team.hooks or () if team.hooks else ():
-        check_text.check_command(scope, hook, ("hooks", event), None)
+        check_text.check_command(scope, hook, ("hooks", event), Owner(HOOK))
     for name, expression in (team.outputs or {}).items():
         check_text.check_expression(scope, expression, ("outputs", name), Owner(TEAM_OUTPUT))
 

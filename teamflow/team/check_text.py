@@ -29,6 +29,7 @@ MATRIX = frozenset(("inputs", "agents", "run", "env"))
 ENV = BEFORE - {"env"}
 TEAM_ENV = frozenset(("inputs", "run", "step"))
 TEAM_OUTPUT = frozenset(("inputs", "agents", "run"))
+HOOK = frozenset(("inputs", "run"))
 
 
 @dataclass(frozen=True, slots=True)

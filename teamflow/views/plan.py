@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from teamflow.core.plan import Json, Step
+from teamflow.core.plan import Command, Deferred, Json, Step
+from teamflow.core.shell import excerpt, shown
 from teamflow.plan.explain import Line, Preview
 from teamflow.views.ascii import plain
 from teamflow.views.graph import tree
@@ -116,6 +117,9 @@ def _summary(preview: Preview, columns: int) -> Iterator[str]:
         yield fit("the run may add steps without a limit: set limits.max_steps, or maxItems of the output", columns)
     elif most > len(preview.lines):
         yield fit(f"at most {plural(most, 'step')} with those that the run adds", columns)
+    if preview.plan.hooks:
+        words = "hooks: " + "; ".join(f"{event} runs {_hook_words(command)}" for event, command in preview.plan.hooks)
+        yield from textwrap.wrap(cell(words), max(columns, 20), subsequent_indent="  ")
     for area, keys in _waiting(preview).items():
         words = f"not in this version yet: {area} ({names(keys, most=_KEYS)})"
         yield from textwrap.wrap(words, max(columns, 20), subsequent_indent="  ")
@@ -127,6 +131,12 @@ def _loops(preview: Preview) -> Iterator[str]:
         if loop is not None:
             rounds = plural(loop.max, "round")
             yield cell(f"{agent} goes back to {loop.rework}, at most {rounds} in all, until {loop.until}")
+
+
+def _hook_words(command: Command) -> str:
+    if command.shell is not None:
+        return excerpt(command.shell)
+    return excerpt(shown([word.template if isinstance(word, Deferred) else word for word in command.argv]))
 
 
 def _counts(preview: Preview) -> str:

@@ -55,10 +55,6 @@ def _pr(**more: Json) -> Use:
     return Use("pr", {**COMMAND, "pr": more}, {"pr_policies": {"q": POLICY}, "agents": needed})
 
 
-def _hook(name: str) -> Use:
-    return Use("hooks", None, {"hooks": {name: "true"}})
-
-
 def _server(**more: Json) -> Use:
     return _agent("mcp_servers", PROMPT, mcp_servers={"docs": more})
 
@@ -97,8 +93,6 @@ TEAM: Mapping[str, Use] = {
     "targets.*.bootstrap": _target(bootstrap="mkdir -p t"),
     "pr_policies": _policy(),
     **{f"pr_policies.*.{key}": _policy(**{key.partition(".")[0]: value}) for key, value in _POLICY_KEYS.items()},
-    "hooks": _hook("failed"),
-    **{f"hooks.{key.rpartition('.')[2]}": _hook(key.rpartition(".")[2]) for key in areas.TEAM if "hooks." in key},
 }
 
 AGENT: Mapping[str, Use] = {

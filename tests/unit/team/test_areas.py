@@ -27,7 +27,6 @@ def test_every_area_is_named_once() -> None:
 
 
 WAITING = {
-    "hooks": "hooks: {failed: ./page}\nagents: {a: {command: x}}\n",
     "limits.budget": "limits: {budget: {usd: 3}}\nagents: {a: {command: x}}\n",
     "limits.on_usage_limit": "limits: {on_usage_limit: stop}\nagents: {a: {command: x}}\n",
     "limits.max_wait": "limits: {max_wait: 1h}\nagents: {a: {command: x}}\n",
@@ -57,7 +56,7 @@ def test_a_waiting_key_is_found_where_it_stands(team: Team, key: str) -> None:
     expected = WAITING[key].splitlines()
     span = loaded.key_span(*found[key].path)
     assert expected[span.line - 1][span.column - 1 :].startswith(key.rsplit(".", 1)[-1]) or key in ("engine", "matrix")
-    assert (found[key].agent is None) == (key in ("hooks", *[name for name in WAITING if name.startswith("limits")]))
+    assert (found[key].agent is None) == (key.startswith("limits"))
 
 
 @pytest.mark.parametrize("key", WAITING_PROMPTS)
