@@ -18,15 +18,20 @@ from tests.fakes.target import FakeKeeper, Play
 from tests.fakes.teams import plan_of
 from tests.unit.run.test_resume import FakeAttempts, Session
 
-PLAN = plan_of("""
+PLAN = plan_of(
+    """
 agents:
   plan: {command: p, outputs: {tasks: array}}
-  build: {command: [b, "{{ matrix.task.id }}"], matrix: {task: agents.plan.outputs.tasks}, retry: {attempts: 2, delay: 1ms}}
+  build:
+    command: [b, "{{ matrix.task.id }}"]
+    matrix: {task: agents.plan.outputs.tasks}
+    retry: {attempts: 2, delay: 1ms}
   test: {command: [t, "{{ agents.build.text }}"], matrix: build, cache: true}
   none: {command: x, matrix: agents.plan.outputs.tasks[9:]}
   end: {command: [e, "{{ agents.test.instances }}"], depends_on: [none]}
   long: {command: l}
-""".replace("agents.plan.outputs.tasks[9:]", '"agents.plan.outputs.tasks[9:]"'))
+""".replace("agents.plan.outputs.tasks[9:]", '"agents.plan.outputs.tasks[9:]"')
+)
 TASKS = [{"id": "a"}, {"id": "b"}, {"id": "c/d"}]
 NAMES = ("a", "b", "e5fb6071")
 STATUSES = {
