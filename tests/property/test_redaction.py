@@ -10,7 +10,7 @@ from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from teamflow.core.form import end_of
@@ -136,7 +136,7 @@ BASE64_CASES = {
 }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(**TEXT_CASES)
 def test_nothing_of_a_secret_is_left(secret: str, name: str, before: str, after: str, decoys: dict[str, str]) -> None:
     _check_texts(secret, name, before, after, decoys)
@@ -160,7 +160,7 @@ def test_nothing_of_very_many_secrets_is_left(
 
 
 @pytest.mark.slow
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(**BASE64_CASES)
 def test_nothing_of_very_many_secrets_is_left_in_base64(
     secret: str, before: bytes, after: bytes, url: bool, way: str, decoys: dict[str, str]
@@ -168,7 +168,7 @@ def test_nothing_of_very_many_secrets_is_left_in_base64(
     _check_base64(secret, before, after, url, way, decoys)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     secrets=st.lists(st.text("aA%2/5\\", min_size=8, max_size=12), min_size=1, max_size=3),
     data=st.lists(st.sampled_from([b"a", b"%", b"2", b"5", b"F", b"\\", b"/", b"\\/", b"%2F"]), max_size=60),
@@ -187,12 +187,13 @@ def test_what_is_found_is_what_comparing_at_every_place_finds(
     assert {at for start, end in search.find(text) for at in range(start, end)} == slow
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(secret=st.binary(min_size=8, max_size=20).map(bytes.hex), data=st.binary(max_size=300), cut=st.integers(0, 300))
 def test_what_holds_no_secret_stays_as_it_is(secret: str, data: bytes, cut: int) -> None:
     redactor = Redactor({"S": secret, **DECOYS})
     near = _bytes(secret[:-1] + "x" + secret[:-1])
-    for clean in (data, near, data + near + data):
+    for clean in (data, near, data + b"\n" + near + b"\n" + data):
+        assume(secret.encode() not in clean)
         assert redactor.bytes(clean) is clean
         stream = redactor.stream()
         assert stream.feed(clean[:cut]) + stream.feed(clean[cut:]) + stream.flush() == clean
