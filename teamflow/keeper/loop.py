@@ -84,7 +84,9 @@ class Loop:
             for fd, what in events:
                 self._event(fd, what, now)
             if self._phases.due <= now:
-                self._record(now)  # a look at all processes may take its time
+                self._record(now)  # what has happened is told first: a look at all processes may take its time
+                if self._owner:
+                    self._owner.write()
                 self._phases.tick(now)
             self._phases.home()
             self._flush(now)

@@ -120,6 +120,14 @@ def _alive(pid: int) -> bool:
     return state not in "ZX"
 
 
+def _group(pid: int) -> int:
+    """0 for what has ended meanwhile, which is then no group's."""
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return 0
+
+
 def wait_for(condition: Callable[[], Any], seconds: float, step: float = 0.002) -> Any:
     """What a condition gives as soon as that is true, or what it gives after `seconds`."""
     until = time.monotonic() + seconds
@@ -306,9 +314,9 @@ class Keeper:
         return Reaped(*json.loads(done.stdout))
 
     def left(self) -> set[int]:
-        """What lives besides the keeper, by the test's own cgroup."""
+        """What lives besides the keeper and the programs that it asks (its group), by the test's own cgroup."""
         assert self.truth is not None
-        return self.truth.pids() - {self.process.pid}
+        return {pid for pid in self.truth.pids() if _group(pid) != self.process.pid}
 
     def close(self) -> None:
         """Ends the keeper and all of its own, whatever state they are in."""

@@ -70,7 +70,7 @@ def test_with_a_kqueue(test: Test) -> None:
         (f"(setsid setsid sleep 300 {QUIET} &); exit 0", False),
         (f"env -i sleep 300 {QUIET} & exit 0", False),
         (f"env -i setsid -w sleep 300 {QUIET} & sleep 300", False),
-        (f"(env -i setsid sleep 300 {QUIET} &); exit 0", True),
+        (f"(env -i setsid sleep 300 {QUIET} &); sleep 0.4", True),
         (f"(env -i setsid sleep 300 {QUIET} &); sleep 300", True),
     ],
     ids=["session", "session, orphan", "environment", "all, with its parents", "all of it", "all of it, phase goes on"],
@@ -80,7 +80,7 @@ def test_what_escapes_and_what_does_not(keeper: Keeper, script: str, missed: boo
     client = keeper.client()
     keeper.start(client, "s", script, env_add={"PATH": "/usr/bin:/bin"})
     client.entry("start", "s")
-    time.sleep(0.3)
+    time.sleep(0.6)
     client.send(op="stop", step="s", attempt=1, grace=0)
     client.entry("exit", "s")
     gone = wait_for(lambda: not keeper.left(), 2 if missed else 6)
