@@ -97,7 +97,7 @@ def _linked(step: Step, known: _Added, *, apart: str | None = None, partner: str
     """The step with the instances of parents beside them. `apart`: a parent that stays alone; `partner`: one of which
     only the instance `name` counts."""
     ids = known.ids
-    if not any(edge.on in ids for edge in step.edges) and ids.keys().isdisjoint(step.refers):
+    if ids.keys().isdisjoint((*(edge.on for edge in step.edges), *step.refers, *step.taken)):
         return step
 
     def instances(on: str) -> tuple[str, ...]:
@@ -109,6 +109,7 @@ def _linked(step: Step, known: _Added, *, apart: str | None = None, partner: str
         edges=tuple(each for edge in step.edges for each in _edges(edge, instances(edge.on))),
         refers=tuple(each for one in step.refers for each in (one, *instances(one))),
         needs_text=tuple(each for one in step.needs_text for each in (one, *instances(one))),
+        taken=tuple(each for one in step.taken for each in (one, *instances(one))),
     )
 
 

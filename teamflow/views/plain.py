@@ -98,7 +98,9 @@ class PlainPrinter:
 
     def _opening(self, event: RunnerStarted, state: RunState) -> str:
         name = f"run {self._header.number} of {cell(self._header.team)}"
-        steps = words.plural(len(shown_steps(state)), "step")
+        # A new run has added nothing when it starts, though the state may be further on.
+        count = len(shown_steps(state)) if event.resumed else len(state.base.steps)
+        steps = words.plural(count, "step")
         verb = "goes on" if event.resumed else "starts"
         return f"{name} {verb}: {steps}, at most {event.max_parallel} at once"
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from teamflow.core.events import AttemptEnded, AttemptStarted, PhaseEnded, RunEnded
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Stopped, Succeeded
+from teamflow.views.shown import hidden_parents
 from tests.e2e.tool import Key, Line, Project
 
 UNSEEN = frozenset({FailureClass.LOST, FailureClass.CRASH})
@@ -123,8 +124,12 @@ class Facts:
         if ended is None or shown["status"] != ended.status or shown["exit_reason"] != ended.exit_reason:
             wrong.append(f"status shows {shown['status']} {shown['exit_reason']}, the log has {ended}")
         steps: dict[str, Any] = {step["id"]: step for step in shown["steps"]}
+        hidden = hidden_parents(self.state)
+        wrong += [f"status shows {step_id}" for step_id in hidden if step_id in steps]
         for step_id, known in self.state.steps.items():
             step = steps.get(step_id)
+            if step_id in hidden:
+                continue
             if step is None or step["status"] != known.status.value:
                 wrong.append(f"status shows {step_id} as {step and step['status']}, the fold {known.status}")
             elif [one["number"] for one in step["attempts"]] != [attempt.number for attempt in known.attempts]:

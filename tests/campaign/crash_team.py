@@ -60,6 +60,18 @@ agents:
     outputs: {ok: boolean}
     loop: {until: outputs.ok, max: 4, rework: draft}
   looked: {command: ./work agent 0 && touch looked, verify: [test -e looked], skip_if_verified: true}
+  listing:
+    depends_on: [root]
+    command: ./work agent 0 && printf '["one","two","three"]'
+    outputs: {parts: array}
+  move:
+    matrix: {part: agents.listing.outputs.parts}
+    env: {PART: "{{ matrix.part }}"}
+    command: |
+      test "$PART" = two || exec ./work agent 0 0.02
+      ./work agent "$((TEAMFLOW_ATTEMPT < 2))"
+    retry: {attempts: 2, backoff: fixed, delay: 20ms}
+  moved: {matrix: move, command: ./work agent 0, verify: [./work verify.1 0]}
   bad: {command: ./work agent 7, continue_on_error: true}
   left-out: {if: inputs.extra, command: ./work agent 0}
   after-bad: {depends_on: {bad: failed}, command: ./work agent 0}
@@ -67,7 +79,7 @@ agents:
   end:
     depends_on:
       {build: succeeded, flaky: succeeded, checked: succeeded, agent: succeeded, after-kept: succeeded,
-       left-out: passed, after-bad: finished, judge: succeeded, looked: succeeded}
+       left-out: passed, after-bad: finished, judge: succeeded, looked: succeeded, moved: succeeded}
     command: ./work agent 0
 outputs: {words: agents.gen.outputs.words, done: agents.agent.outputs.done}
 """
@@ -87,6 +99,9 @@ EXPECTED: Mapping[str, str] = {
     "draft": "succeeded",
     "judge": "succeeded",
     "looked": "succeeded",
+    "listing": "succeeded",
+    **dict.fromkeys(("move/?", "move/one", "move/two", "move/three"), "succeeded"),
+    **dict.fromkeys(("moved/?", "moved/one", "moved/two", "moved/three"), "succeeded"),
     "bad": "failed",
     "left-out": "skipped",
     "after-bad": "succeeded",

@@ -35,7 +35,7 @@ def test_a_run_without_a_crash_is_what_it_says() -> None:
         assert done.code == 0, done
         verdict = check(project, expected=crash_team.EXPECTED, rounds=crash_team.ROUNDS)
         assert verdict.wrong == []
-        assert verdict.attempts == 20
+        assert verdict.attempts == 28
 
 
 @pytest.mark.parametrize(("kind", "number"), [("runner", 30), ("runner", 110), ("both", 60)])
