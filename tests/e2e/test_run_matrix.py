@@ -1,4 +1,4 @@
-"""A matrix over results: steps that a run adds to itself, pairs with them, other lists, limits, and what is seen of it."""
+"""A matrix over results: steps that a run adds to itself, pairs, other lists, limits, and what is seen of it."""
 
 from __future__ import annotations
 
@@ -242,8 +242,9 @@ agents:
   count: {command: [echo, "{{ agents.show.instances | length }}"]}
 """
 VALUES: list[Any] = [
-    "plain", "$(touch pwned)", "'; touch pwned; '", "new\nline", "a/b", "../..", "über", "\u202e\x1b[31m", "x" * 300, "?",
-    ".", "x.lock", 3, -1, 2.5, True, None, {"id": "named", "x": [1]}, {"no": "id"}, ["a"], "{{ inputs.x }}", "\x7f", "",
+    "plain", "$(touch pwned)", "'; touch pwned; '", "new\nline", "a/b", "../..", "über", "\u202e\x1b[31m", "x" * 300,
+    "?", ".", "x.lock", 3, -1, 2.5, True, None, {"id": "named", "x": [1]}, {"no": "id"}, ["a"],
+    "{{ inputs.x }}", "\x7f", "",
 ]  # fmt: skip
 
 
@@ -330,10 +331,14 @@ def test_what_is_seen_of_it(tmp_path: Path) -> None:
     assert "build/?" not in project.read("j.xml")
     assert "build/?" not in project.call("status").expect(0).out
     [added] = [e for e in map(json.loads, project.lines("e")) if e["kind"] == "StepsAdded" and e["parent"] == "build/?"]
-    assert added["instances"] == {"build/a": {"item": {"id": "a", "to": "new"}}, "build/b": {"item": {"id": "b", "to": "new"}}}
+    items = {"build/a": {"id": "a", "to": "new"}, "build/b": {"id": "b", "to": "new"}}
+    assert added["instances"] == {step: {"item": item} for step, item in items.items()}
     going_on = project.plan()
     actions = {step["id"]: step["action"] for step in going_on["steps"]}
-    assert actions == {**dict.fromkeys(("plan", "build/a", "build/b", "test/a", "test/b", "all"), "cached"), "other": "run"}
+    assert actions == {
+        **dict.fromkeys(("plan", "build/a", "build/b", "test/a", "test/b", "all"), "cached"),
+        "other": "run",
+    }
     assert going_on["edges"] == [
         ["plan", "build/a"], ["plan", "build/b"], ["build/a", "test/a"], ["build/b", "test/b"], ["build/a", "all"],
         ["build/b", "all"],
