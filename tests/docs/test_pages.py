@@ -18,6 +18,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -58,7 +59,14 @@ def project(tmp_path: Path) -> Path:
     return tmp_path / "page"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def _pages() -> list[Any]:
+    """The pages. Those with many commands take seconds, and wait for `--all`."""
+    long = ("docs/cli.md", "docs/engines.md")
+    names = {page: str(page.relative_to(ROOT)) for page in PAGES}
+    return [pytest.param(page, id=name, marks=pytest.mark.slow if name in long else ()) for page, name in names.items()]
+
+
+@pytest.mark.parametrize("page", _pages())
 def test_page(page: Path, project: Path) -> None:
     found = [block for block in blocks(page, root=ROOT) if block.reason is None]
     yamls = [block for block in found if block.language == "yaml"]

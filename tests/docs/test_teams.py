@@ -83,7 +83,10 @@ def test_what_checks_this_repository_is_planned(repository: Path) -> None:
     assert {"format", "lint", "layers", "types", "pure", "docs", "wheel"} <= {step["id"] for step in planned["steps"]}
 
 
-@pytest.mark.parametrize("team", TEAMS)
+QUICK = ("hello", "review-loop")
+
+
+@pytest.mark.parametrize("team", [pytest.param(t, marks=() if t in QUICK else pytest.mark.slow) for t in TEAMS])
 def test_example(team: str, repository: Path) -> None:
     text = (repository / "teams" / f"{team}.yaml").read_text(encoding="utf-8")
     assert text.startswith("# yaml-language-server: $schema=../schemas/team.schema.json\n")

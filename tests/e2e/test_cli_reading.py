@@ -97,7 +97,7 @@ class Terminal:
         return self.process.wait(timeout=10)
 
 
-@pytest.mark.parametrize("template", ["default", "review"])
+@pytest.mark.parametrize("template", ["default", pytest.param("review", marks=pytest.mark.slow)])
 def test_a_template_runs_and_tells(tmp_path: Path, template: str) -> None:
     assert call(tmp_path, "init", "--template", template).code == 0
     ran = process(tmp_path, "run")

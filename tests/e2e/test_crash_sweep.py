@@ -38,7 +38,9 @@ def test_a_run_without_a_crash_is_what_it_says() -> None:
         assert verdict.attempts == 28
 
 
-@pytest.mark.parametrize(("kind", "number"), [("runner", 30), ("runner", 110), ("both", 60)])
+@pytest.mark.parametrize(
+    ("kind", "number"), [pytest.param("runner", 30, marks=pytest.mark.slow), ("runner", 110), ("both", 60)]
+)
 def test_a_killed_run_is_finished(kind: str, number: int) -> None:
     assert wrong([crash(kind, number)]) == []
 

@@ -262,7 +262,7 @@ def _runs(python: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("minor", [9, 10, 11, 12, 13, 14])
+@pytest.mark.parametrize("minor", [9, 11, *(pytest.param(n, marks=pytest.mark.slow) for n in (10, 12, 13, 14))])
 def test_it_runs_on_every_python_that_is_here(minor: int, tmp_path: Path) -> None:
     python = f"python3.{minor}"
     if not _runs(python):

@@ -40,7 +40,9 @@ def started(project: Project, *words: str, steps: tuple[str, ...] = ("long", "ot
     return running
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_the_first_signal_interrupts_and_run_goes_on_later(two: Project, number: signal.Signals, code: int) -> None:
     running = started(two)
     running.signal(number)
