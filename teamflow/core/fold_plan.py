@@ -90,14 +90,15 @@ def plan_revised(state: RunState, event: PlanRevised, plans: dict[int, Plan]) ->
     state.ended = None
     if event.max_parallel is not None and state.runner is not None:
         state.runner = state.runner._replace(max_parallel=event.max_parallel)
-    keys = {step_id: state.steps[step_id].step.key for step_id in state.running}
+    running = {step_id: state.steps[step_id].step for step_id in state.running}
+    back = {step_id: known.step for step_id, known in state.removed.items()}
     adopt(state, plans[event.revision], state.steps)
-    for step_id, key in keys.items():
-        known = state.steps[step_id]
-        if known.step.key != key:
-            # However its attempt ends, also if it is being stopped for another reason.
-            known.stale = "its definition changed while it ran"
-    return list(state.open)
+    stale = dict(_changed(state, back))
+    # However the attempt ends, also if it is being stopped for another reason.
+    stale.update(dict.fromkeys(dict(_changed(state, running)), "its definition changed while it ran"))
+    for step_id, reason in stale.items():
+        state.steps[step_id].stale = reason
+    return [*state.open, *stale]
 
 
 def steps_added(state: RunState, record: Record, event: StepsAdded) -> list[str]:
@@ -114,21 +115,21 @@ def steps_added(state: RunState, record: Record, event: StepsAdded) -> list[str]
     adopt(state, state.base, state.steps)
     count = sum(1 for step in state.plan.steps if step.parent == event.parent)
     parent.reason = f"{count} instance{'' if count == 1 else 's'}" if count else "no instances"
-    stale = {**dict(_changed(state, event, earlier)), **dict(_on_another_list(state, before, event))}
+    stale = {**dict(_changed(state, earlier)), **dict(_on_another_list(state, before, event))}
     for step_id, reason in stale.items():
         state.steps[step_id].stale = reason
     return [*state.open, *stale]
 
 
-def _changed(state: RunState, now: StepsAdded, earlier: Mapping[str, Step]) -> Iterator[tuple[str, str]]:
-    """Instances that were something else when they began, with the reason."""
+def _changed(state: RunState, earlier: Mapping[str, Step]) -> Iterator[tuple[str, str]]:
+    """Steps that were something else (`earlier`) when they began, with the reason."""
     for step_id, step in earlier.items():
         known = state.steps.get(step_id)
         if known is None or not _has_begun(known):
             continue
         if known.status is Status.CANCELLED and known.cancelled_by == LEFT_OUT:
             yield step_id, "it is wanted again"
-        elif known.step.matrix != step.matrix:
+        elif known.step.parent is not None and known.step.matrix != step.matrix:
             yield step_id, "its matrix value changed"
         elif known.step.key != step.key:
             yield step_id, "its definition changed"

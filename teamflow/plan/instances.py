@@ -133,9 +133,23 @@ def _values(name: str, axis: Json, context: Mapping[str, Json], complain: Compla
             complain("bad-matrix", f"matrix.{name} has no value: {error}", None)
             return None
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return value
+        if all(map(_is_plain, value)):
+            return value
+        complain("bad-matrix", f"an entry of matrix.{name} is no plain value", "JSON has no infinity and no nan")
+        return None
     complain("bad-matrix", f"matrix.{name} must be a list, but {str(axis).strip()} is {kind_of(value)}", None)
     return None
+
+
+def _is_plain(value: Json) -> bool:
+    """Whether it can be handed on: JSON has no infinity."""
+    if isinstance(value, (str, int, bool)) or value is None:
+        return True
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _ids(axis: str, values: Sequence[Json], complain: Complain) -> list[str] | None:

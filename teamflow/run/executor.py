@@ -130,7 +130,7 @@ class Executor:
         """Records what has changed outside, at the beginning and whenever a watch sees something."""
         before = self.state.seq
         for event in opening(self.state):
-            self.record(event)
+            self._found(event)
             self._act(event)
         # What a start in the journal cannot prove (a revision, steps opened again) must be safe before there is one.
         if self.state.seq > before:
@@ -311,6 +311,12 @@ class Executor:
             self.record(follow)
             self._log.hold()
 
+    def _found(self, event: Event) -> None:
+        for follow in self.followers.of_found(event):
+            self.record(follow)
+            self._log.hold()
+        self.record(event)
+
     def record(self, event: Event) -> None:
         """Appends an event to the log and applies it."""
         self._log.record(event)
@@ -365,7 +371,7 @@ class Executor:
 
     async def _look_up(self, step_ids: list[str]) -> None:
         for event in await self._probes.answers(step_ids):
-            self.record(event)
+            self._found(event)
         self._log.touch(step_ids)
         self.wake()
 

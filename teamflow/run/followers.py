@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from teamflow.core.events import Reopened
-from teamflow.core.state import ENDED, RunState, Status
+from teamflow.core.events import Cached, Event, Hit, Reopened
+from teamflow.core.state import ENDED, RunState, Status, StepState
 
 
 class Followers:
@@ -43,9 +43,24 @@ class Followers:
             elif known.status is Status.RUNNING:
                 self._later[step_id] = reason
 
+    def of_found(self, event: Event) -> Iterator[Reopened]:
+        """As `of_success`, of steps that were found in the cache with another result than they had."""
+        for step_id, hit in event.hits.items() if isinstance(event, Cached) else ():
+            known = self._state.steps.get(step_id)
+            if known is not None and _is_another(known, hit):
+                yield from self.of_success(step_id)
+
     def of_end(self, step_id: str) -> Iterator[Reopened]:
         """To be recorded after the end of the step itself."""
         reason = self._later.pop(step_id, None)
         known = self._state.steps.get(step_id)
         if reason is not None and known is not None and known.status in ENDED and known.cancelled_by is None:
             yield Reopened((step_id,), "revision", {step_id: reason})
+
+
+def _is_another(known: StepState, hit: Hit) -> bool:
+    """Whether what it hands over is not what it did before."""
+    made = {artifact.name: artifact.digest for artifact in known.artifacts}
+    found = {row[0]: row[2] for row in hit.artifacts}
+    texts = known.step.text_used and known.text != hit.text
+    return texts or made != found or dict(known.outputs) != dict(hit.outputs or {})

@@ -251,7 +251,10 @@ class World:
         if found is None:
             self.record(Admitted(step_id, saw, "never ran"))
         else:
-            self.record(Cached({step_id: Hit(saw, "unchanged", found.text, found.outputs)}))
+            hits = {step_id: Hit(saw, "unchanged", found.text, found.outputs)}
+            for follow in self.followers.of_hits(hits):
+                self.record(follow)
+            self.record(Cached(hits))
 
     def list_again(self, listed: Json) -> None:
         """The team file is saved: another producer."""
@@ -339,7 +342,7 @@ def what_is_seen(state: RunState, known: StepState) -> str:
     for edge in step.edges:
         on = state.steps[edge.on]
         if on.step.expansion is None:
-            handed[edge.on] = (on.status in GOOD, on.text if on.status in GOOD else None)
+            handed[edge.on] = (on.status in GOOD, on.text if on.status in GOOD and on.step.text_used else None)
     command = [str(word) for word in step.command.argv] if step.command is not None else []
     shell = step.command.shell if step.command is not None else None
     values = json.dumps([step.id, shell, command, step.matrix, sorted(handed.items())], sort_keys=True)
