@@ -251,10 +251,10 @@ class World:
         if found is None:
             self.record(Admitted(step_id, saw, "never ran"))
         else:
-            hits = {step_id: Hit(saw, "unchanged", found.text, found.outputs)}
-            for follow in self.followers.of_hits(hits):
+            cached = Cached({step_id: Hit(saw, "unchanged", found.text, found.outputs)})
+            for follow in self.followers.of_found(cached):
                 self.record(follow)
-            self.record(Cached(hits))
+            self.record(cached)
 
     def list_again(self, listed: Json) -> None:
         """The team file is saved: another producer."""

@@ -42,8 +42,8 @@ def test_nothing_added_is_the_plan_itself() -> None:
 def test_instances_stand_behind_their_parent_and_for_it() -> None:
     plan = effective(PLAN, ALL)
     assert [step.id for step in plan.steps] == [
-        "plan", "lint", "build/?", "build/x", "build/y", "test/?", "test/x", "test/y", "deploy/?", "deploy/x", "deploy/y",
-        "mend", "all",
+        "plan", "lint", "build/?", "build/x", "build/y", "test/?", "test/x", "test/y", "deploy/?", "deploy/x",
+        "deploy/y", "mend", "all",
     ]  # fmt: skip
     assert edges(plan, "build/?") == [("lint", "succeeded"), ("plan", "succeeded")]
     assert edges(plan, "build/x") == [("build/?", "succeeded"), ("lint", "succeeded")], "only the matrix needs plan"
