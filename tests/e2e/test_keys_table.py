@@ -8,7 +8,7 @@ from teamflow.team.areas import AGENT, TEAM, WORKS
 from tests.e2e import test_keys_waiting as refused
 from tests.e2e.project import PROVED
 
-MODULES = ("agents", "cache", "commands", "edges", "engines", "environment", "hooks", "loops", "people", "verified")
+MODULES = ("agents", "cache", "commands", "edges", "engines", "environment", "hooks", "loops", "matrix", "people", "verified")
 """`test_run_*` modules with tests that are marked by `proves`."""
 
 
