@@ -68,7 +68,7 @@ class Probes:
     def _waits(self, step_id: str, asked: tuple[Step, int] | None = None) -> bool:
         """Whether it wants a look. `asked`: and is still what it was, at the same turn."""
         known = self._state.steps.get(step_id)
-        if known is None or known.status not in (Status.PENDING, Status.QUEUED) or known.admitted:
+        if known is None or known.status not in (Status.PENDING, Status.QUEUED) or known.admitted or known.broken:
             return False
         return asked is None or (known.status is Status.QUEUED and asked == (known.step, known.turns))
 
