@@ -20,7 +20,7 @@ def step_context(state: RunState, step: Step, *, run: Mapping[str, Json], attemp
     return {
         "inputs": state.plan.inputs,
         "matrix": step.matrix,
-        "agents": _agents(state, dict.fromkeys((*step.dependencies, *step.refers)), own=own_name(step.id)),
+        "agents": _agents(state, _named(step), own=own_name(step.id)),
         "run": run,
         "step": {"id": step.id, "slug": slug(step.id), "agent": step.agent, "attempt": attempt},
         "env": dict(state.plan.env),
@@ -72,6 +72,11 @@ def team_context(state: RunState, *, run: Mapping[str, Json]) -> dict[str, Json]
         "run": run,
         "env": dict(state.plan.env),
     }
+
+
+def _named(step: Step) -> Iterable[str]:
+    """What it may name: what it depends on, but not what it is an instance of."""
+    return dict.fromkeys(name for name in (*step.dependencies, *step.refers) if name != step.parent)
 
 
 def _agents(state: RunState, ids: Iterable[str], *, own: str = "") -> dict[str, Json]:
