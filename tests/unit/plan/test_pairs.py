@@ -8,7 +8,7 @@ from teamflow.core.plan import Deferred, Edge, Expansion
 from teamflow.plan.explain import preview
 from teamflow.plan.selection import Selection
 from teamflow.plan.stored import plan_from_json, plan_from_plain, plan_to_json, plan_to_plain
-from tests.fakes.teams import errors_of, load_team, plan_of, step_of, try_plan
+from tests.fakes.teams import errors_of, plan_of, step_of, try_plan
 
 PAIRS = """
 inputs: {svc: {type: array, default: [api, web]}}
@@ -191,8 +191,3 @@ agents:
     [found] = errors_of(team)
     assert found.code == "template-failed"
     assert "has to be known before the run" in found.message
-
-
-def test_a_helper_has_no_instances_to_pair_with() -> None:
-    with pytest.raises(AssertionError, match="no-step"):
-        load_team("agents: {h: {start: never, command: x, matrix: [1]}, a: {command: x, matrix: h}}\n")

@@ -8,6 +8,18 @@ import pytest
 
 from teamflow.team.loaded import Loaded, LoadedTeam
 
+INPUTS = "inputs: {s: string, list: {type: array, items: {type: string}}}\n"
+L = """  l:
+    command: list
+    outputs:
+      tasks: {type: array, items: {type: object, properties: {goal: {type: string}, dir: {type: string}},
+              additionalProperties: false}}
+      words: {type: array, items: {type: string}}
+      deep: {type: object, properties: {rows: {type: array, items: {type: integer}}}}
+      open: {type: array, items: {type: object, additionalProperties: {type: object}}}
+      free: array
+      patterned: {type: array, items: {type: object, patternProperties: {"^x": {}}, additionalProperties: false}}
+"""
 B = "  b: {command: make, outputs: {flag: boolean, word: string, rows: array, obj: {type: object}}}\n"
 
 WRONG = {
@@ -55,6 +67,14 @@ WRONG = {
         "  m: {command: x, matrix: {k: [1]}}\n  a: {prompt: '{{ agents.m.text }}'}\n",
         "  my-agent: {command: x}\n  a: {prompt: '{{ agents.my-agent.text }}'}\n",
         "  h: {start: never, prompt: x}\n  a: {prompt: '{{ agents.h.text }}'}\n",
+        "  a: {prompt: '{{ matrix.task.gaol }}', matrix: {task: agents.l.outputs.tasks}}\n",
+        "  a: {prompt: '{{ matrix.task.dir.deeper }}', matrix: {task: agents.l.outputs.tasks}}\n",
+        "  a: {prompt: '{{ matrix.item.dir }}', matrix: agents.l.outputs.words}\n",
+        "  a: {prompt: '{{ matrix.item.x }}', matrix: agents.l.outputs.deep.rows}\n",
+        "  a: {prompt: '{{ matrix.item.dir }}', matrix: inputs.list}\n",
+        "  m: {command: x, matrix: agents.l.outputs.words}\n  a: {prompt: '{{ matrix.item.dir }}', matrix: m}\n",
+        "  m: {command: x, matrix: agents.l.outputs.words}\n  a: {prompt: '{{ agents.m.text }}'}\n",
+        "  m: {command: x, matrix: [1]}\n  n: {command: x, matrix: m}\n  a: {prompt: '{{ agents.m.text }}', matrix: n}\n",
     ],
     "unknown-name": [
         "  a: {prompt: '{{ nope }}'}\n",
@@ -128,6 +148,7 @@ WRONG = {
     "no-step": [
         "  h: {start: never, prompt: x}\n  a: {command: x, depends_on: [h]}\n",
         "  h: {start: never, prompt: x}\n  a: {command: x, loop: {until: text == 'x', max: 2, rework: h}}\n",
+        "  h: {start: never, command: x, matrix: [1]}\n  a: {command: x, matrix: h}\n",
     ],
     "bad-name": [
         "  A: {command: x}\n",
@@ -178,7 +199,7 @@ CASES = [(code, agent) for code, agents in WRONG.items() for agent in agents]
 
 @pytest.mark.parametrize(("code", "agent"), CASES)
 def test_wrong_agents(read: Callable[..., Loaded], code: str, agent: str) -> None:
-    loaded = read("inputs: {s: string}\nagents:\n" + B + agent)
+    loaded = read(INPUTS + "agents:\n" + B + L + agent)
     found = list(loaded.diagnostics)
     assert [item.code for item in found if item.severity.value == "error"] in ([code], [code, code])
     assert loaded.team is None
@@ -206,6 +227,13 @@ RIGHT = [
     "  a: {command: x, matrix: {k: agents.b.outputs.rows}}\n",
     "  a: {command: x, matrix: [1, 2], env: {A: '{{ matrix.item }}'}}\n",
     "  a: {command: x, matrix: inputs.s.split}\n".replace("inputs.s.split", "[1, 2]"),
+    "  a: {prompt: '{{ matrix.task.goal }} {{ matrix.task.dir }}', matrix: {task: agents.l.outputs.tasks}}\n",
+    "  a: {prompt: '{{ matrix.item.any.depth }}', matrix: agents.l.outputs.open}\n",
+    "  a: {prompt: '{{ matrix.item.any }}', matrix: agents.l.outputs.free}\n",
+    "  a: {prompt: '{{ matrix.item.any }}', matrix: 'agents.l.outputs.words | list'}\n",
+    "  a: {prompt: '{{ matrix.item.xray }}', matrix: agents.l.outputs.patterned}\n",
+    "  a: {prompt: '{{ matrix.item.nope | default(1) }}', matrix: agents.l.outputs.words}\n",
+    "  m: {command: x, matrix: agents.l.outputs.tasks}\n  a: {prompt: '{{ matrix.item.goal }}', matrix: m}\n",
     "  a: {command: x, env: {A: 1, B: '{{ step.id }} {{ run.number }}'}, secrets: []}\n",
     "  a: {command: x, reads: src, writes: ['{{ inputs.s }}/**'], workdir: sub}\n",
     "  a: {prompt: x, outputs: {ok: boolean}, loop: {until: 'outputs.ok and text', max: 2, rework: b}}\n".replace(
@@ -225,7 +253,7 @@ RIGHT = [
 
 @pytest.mark.parametrize("agent", RIGHT)
 def test_right_agents(team: Callable[..., LoadedTeam], agent: str) -> None:
-    assert "a" in team("inputs: {s: string}\nagents:\n" + B + agent).resolved
+    assert "a" in team(INPUTS + "agents:\n" + B + L + agent).resolved
 
 
 TEAMS = {
