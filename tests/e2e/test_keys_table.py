@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 
 from teamflow.team.areas import AGENT, TEAM, WORKS
 from tests.e2e import test_keys_waiting as refused
 from tests.e2e.project import PROVED
 
-MODULES = ("agents", "cache", "commands", "edges", "engines", "environment", "hooks", "loops", "matrix", "people", "verified")
-"""`test_run_*` modules with tests that are marked by `proves`."""
+MODULES = sorted(path.stem for path in Path(__file__).parent.glob("test_run_*.py"))
+"""Where tests are marked by `proves`."""
 
 
 def _proved() -> set[str]:
     for name in MODULES:
-        importlib.import_module(f"tests.e2e.test_run_{name}")
+        importlib.import_module(f"tests.e2e.{name}")
     return set(PROVED)
 
 

@@ -65,7 +65,7 @@ def test_instances_that_a_run_has_added_come_in_the_order_of_their_list() -> Non
     assert render("{{ agents.build.instances | join(' ') }}", context) == "z a m"
     assert render("{{ agents.build.instances.a.text }}", context) == "text"
     assert render("{{ agents.build.instances.m.matrix.item }}", context) == "m"
-    with pytest.raises(TemplateError, match='agents.build.instances has no key "b"; it has a, m, z'):
+    with pytest.raises(TemplateError, match=r'agents\.build.instances has no key "b"; it has a, m, z'):
         render("{{ agents.build.instances.b.text }}", context)
 
 

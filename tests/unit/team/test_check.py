@@ -74,7 +74,8 @@ WRONG = {
         "  a: {prompt: '{{ matrix.item.dir }}', matrix: inputs.list}\n",
         "  m: {command: x, matrix: agents.l.outputs.words}\n  a: {prompt: '{{ matrix.item.dir }}', matrix: m}\n",
         "  m: {command: x, matrix: agents.l.outputs.words}\n  a: {prompt: '{{ agents.m.text }}'}\n",
-        "  m: {command: x, matrix: [1]}\n  n: {command: x, matrix: m}\n  a: {prompt: '{{ agents.m.text }}', matrix: n}\n",
+        "  m: {command: x, matrix: [1]}\n  n: {command: x, matrix: m}\n"
+        "  a: {prompt: '{{ agents.m.text }}', matrix: n}\n",
     ],
     "unknown-name": [
         "  a: {prompt: '{{ nope }}'}\n",
