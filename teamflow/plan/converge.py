@@ -220,6 +220,8 @@ def _settle_expanded(case: _Case, out: _Found) -> _Fate:
     match known.status:
         case Status.WAITING if known.waiting_by == "user" and not why:
             out.paused[step_id] = known.reason
+        case Status.WAITING if case.asks and not why:
+            out.asks[step_id] = case.asks
         case Status.WAITING if not why:
             out.resume[step_id] = known.reason
         case Status.FAILED | Status.CANCELLED:

@@ -351,6 +351,23 @@ def test_what_is_seen_of_it(tmp_path: Path) -> None:
     assert again["all"]["action"] == "cached", "unless there are other instances"
 
 
+def test_over_max_steps_a_person_is_asked_and_nothing_is_cut(tmp_path: Path) -> None:
+    team = "limits: {max_steps: 3}\n" + SMALL.replace("test -e go", "'true'")
+    project = small(tmp_path, "a", "b", "c", "d", team=team)
+    done = project.run("--no-input").expect(4)
+    assert "build/? would add 4 steps, and limits.max_steps is 3. Add them?" in done.err
+    assert set(project.status().steps) == {"plan", "build/?", "test/?", "all", "other"}
+    question = project.status().data["questions"][-1]["id"]
+    project.call("approve", question).expect(0)
+    project.run("--no-input").expect(4)
+    assert [name for name in project.status().steps if name.startswith("build")] == [f"build/{n}" for n in "abcd"]
+    question = project.status().data["questions"][-1]
+    assert "test/? would add 4 steps to the 4 that were added before" in question["text"]
+    project.call("reject", question["id"]).expect(0)
+    project.run("--no-input").expect(1)
+    assert project.status().statuses["build/d"] == "succeeded"
+
+
 @pytest.mark.slow
 def test_yes_goes_over_max_steps(tmp_path: Path) -> None:
     team = "limits: {max_steps: 3}\n" + SMALL.replace("test -e go", "'true'")
