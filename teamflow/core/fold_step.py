@@ -324,7 +324,7 @@ def _close(state: RunState, record: Record, known: StepState, after: Status, rea
         changed += _held_back(state, known.step)
     if step_id in state.leaving:
         return _leave(state, step_id)
-    return [*changed, *_tell_dependents(state, known)]
+    return [*changed, *_tell_dependents(state, known), *asking_dependents(state, step_id)]
 
 
 def _tell_dependents(state: RunState, known: StepState) -> list[str]:

@@ -177,7 +177,7 @@ def _settle(case: _Case, out: _Found) -> _Fate:
         return _Fate.RUNS
     match status:
         case Status.WAITING if case.asks:
-            return _settle_asking(case, out)
+            return _settle_asking(case, out, _Fate.RUNS)
         case Status.WAITING:
             out.resume[step_id] = known.reason
             return _Fate.RUNS
@@ -202,13 +202,14 @@ def _asks(state: RunState, known: StepState) -> str:
     return f"has asked: {known.reason}" if question.open else answer_words(question)
 
 
-def _settle_asking(case: _Case, out: _Found) -> _Fate:
+def _settle_asking(case: _Case, out: _Found, fate: _Fate) -> _Fate:
     if case.before(_Fate.RUNS):
         out.revision[case.step.id] = _because(case)
     else:
-        # If something before it, which may be found as it was, has really to run: `policy/asking.py` sees to that.
+        # Something before it, which may be found as it was, may really have to run: `policy/asking.py` sees to that,
+        # and `policy/expand.py` to another list.
         out.asks[case.step.id] = case.asks
-    return _Fate.RUNS
+    return fate
 
 
 def _settle_expanded(case: _Case, out: _Found) -> _Fate:
@@ -218,10 +219,10 @@ def _settle_expanded(case: _Case, out: _Found) -> _Fate:
         return _Fate.EXPANDED
     why = case.change.reason if case.change.kind == REDEFINED else known.stale or _because(case, _Fate.EXPANDED)
     match known.status:
+        case Status.WAITING if case.asks and case.change.kind != REDEFINED and known.stale is None:
+            return _settle_asking(case, out, _Fate.EXPANDED)
         case Status.WAITING if known.waiting_by == "user" and not why:
             out.paused[step_id] = known.reason
-        case Status.WAITING if case.asks and not why:
-            out.asks[step_id] = case.asks
         case Status.WAITING if not why:
             out.resume[step_id] = known.reason
         case Status.FAILED | Status.CANCELLED:

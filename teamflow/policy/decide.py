@@ -34,7 +34,7 @@ from teamflow.core.state import ENDED, RunState, Status, StepState
 from teamflow.plan.ripple import Rippled
 from teamflow.policy.asking import ask_step, next_answer, still_asks, times_up
 from teamflow.policy.context import step_context, team_context
-from teamflow.policy.expand import expanded
+from teamflow.policy.expand import expanded, no_longer_asked
 from teamflow.policy.hooks import BEFORE_RUN
 from teamflow.policy.retry import Again, after_failure
 from teamflow.policy.rework import after_round
@@ -115,7 +115,7 @@ def _next_for(state: RunState, known: StepState, now: Now, run: Mapping[str, Jso
         case Status.WAITING if known.cancelled_by is not None:
             return _cancelled(known)
         case Status.WAITING:
-            return still_asks(state, known)
+            return still_asks(state, known) or no_longer_asked(state, known, run=run)
         case _:
             return None
 

@@ -6,11 +6,12 @@ ever cut. A list may be found again, and then replaces the one before; what that
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from teamflow.core.added import own_name
-from teamflow.core.events import Event, StepEnded, StepsAdded
+from teamflow.core.events import Event, QuestionAsked, Reopened, StepEnded, StepsAdded
 from teamflow.core.ids import slug
 from teamflow.core.outcome import FailureClass
 from teamflow.core.plan import Expansion, Json, Plan
@@ -23,6 +24,8 @@ Instances = Mapping[str, Mapping[str, Json]]
 """Step id → its matrix values."""
 
 _SHOWN: Final = 8
+
+_BEFORE: Final = " to the {} that were added before"
 
 
 def expanded(state: RunState, known: StepState, expansion: Expansion, *, run: Mapping[str, Json]) -> Event | None:
@@ -54,6 +57,25 @@ def expanded(state: RunState, known: StepState, expansion: Expansion, *, run: Ma
     agent = known.step.agent
     instances = {f"{agent}/{instance.name}": dict(instance.matrix) for instance in found}
     return _checked(state, known, instances, run)
+
+
+def no_longer_asked(state: RunState, known: StepState, *, run: Mapping[str, Json]) -> Reopened | None:
+    """Withdraws the open question of a step that is to be expanded, when it would be another one now, or none: the
+    limit was raised, somebody has confirmed beforehand, the list is another one. What is found again changes nothing.
+    """
+    question, expansion = newest(state, known), known.step.expansion
+    if expansion is None or question is None or not question.open or state.stop is not None:
+        return None
+    partner = expansion.pairs_with
+    for before in [partner] if partner is not None else [edge.on for edge in known.step.edges]:
+        on = state.steps.get(before)
+        if on is not None and on.status not in ENDED:
+            return None
+    found = expanded(state, known, expansion, run=run)
+    if isinstance(found, QuestionAsked) and _gist(found.text) == _gist(question.text):
+        return None
+    step_id = known.step.id
+    return Reopened((step_id,), "revision", {step_id: "what it has asked is another question now"})
 
 
 def _failed(known: StepState, reason: str) -> StepEnded:
@@ -151,8 +173,13 @@ def _within_limits(
     asked = f"{step_id} would add {len(wanted)} steps"
     if _confirmed(state, known, asked):
         return StepsAdded(step_id, instances, serial_edges(state, known, kept, run=run))
-    more = f" to the {others} that were added before" if others else ""
+    more = _BEFORE.format(others) if others else ""
     return may_go_on(step_id, f"{asked}{more}, and limits.max_steps is {limit}. Add them?", about="budget")
+
+
+def _gist(question: str) -> str:
+    """Without what other steps have added meanwhile."""
+    return re.sub(_BEFORE.format(r"\d+"), "", question)
 
 
 def _confirmed(state: RunState, known: StepState, asked: str) -> bool:

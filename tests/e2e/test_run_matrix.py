@@ -351,28 +351,55 @@ def test_what_is_seen_of_it(tmp_path: Path) -> None:
     assert again["all"]["action"] == "cached", "unless there are other instances"
 
 
-def test_over_max_steps_a_person_is_asked_and_nothing_is_cut(tmp_path: Path) -> None:
-    team = "limits: {max_steps: 3}\n" + SMALL.replace("test -e go", "'true'")
-    project = small(tmp_path, "a", "b", "c", "d", team=team)
-    done = project.run("--no-input").expect(4)
-    assert "build/? would add 4 steps, and limits.max_steps is 3. Add them?" in done.err
-    assert set(project.status().steps) == {"plan", "build/?", "test/?", "all", "other"}
-    question = project.status().data["questions"][-1]["id"]
-    project.call("approve", question).expect(0)
-    project.run("--no-input").expect(4)
-    assert [name for name in project.status().steps if name.startswith("build")] == [f"build/{n}" for n in "abcd"]
-    question = project.status().data["questions"][-1]
-    assert "test/? would add 4 steps to the 4 that were added before" in question["text"]
-    project.call("reject", question["id"]).expect(0)
-    project.run("--no-input").expect(1)
-    assert project.status().statuses["build/d"] == "succeeded"
+OVER = "limits: {max_steps: 3}\n" + SMALL.replace("test -e go", "'true'")
 
 
 @pytest.mark.slow
 def test_yes_goes_over_max_steps(tmp_path: Path) -> None:
-    team = "limits: {max_steps: 3}\n" + SMALL.replace("test -e go", "'true'")
-    project = small(tmp_path, "a", "b", team=team)
+    project = small(tmp_path, "a", "b", team=OVER)
     planned = project.plan()
     assert planned["most_steps"] == 6
     project.run("--yes").expect(0)
     assert len(project.status().steps) == 7
+
+
+@pytest.mark.slow
+def test_more_than_max_steps_is_never_cut_but_asked(tmp_path: Path) -> None:
+    project = small(tmp_path, "a", "b", "c", "d", team=OVER)
+    ended = project.run().expect(4)
+    assert "build/? would add 4 steps, and limits.max_steps is 3. Add them?" in ended.err
+    shown = project.status()
+    assert (shown.data["status"], shown.data["exit_reason"]) == ("limited", "limit")
+    assert shown.statuses == {
+        "plan": "succeeded", "build/?": "waiting", "test/?": "pending", "all": "pending", "other": "succeeded",
+    }  # fmt: skip
+    # The same question, until somebody answers it.
+    project.run().expect(4)
+    assert [(each["id"], each["kind"]) for each in project.status().data["questions"]] == [("1.1", "budget")]
+    assert {step["id"]: step["action"] for step in project.plan()["steps"]}["build/?"] == "ask"
+    project.call("approve", "build/?").expect(0)
+    project.run().expect(4)
+    (asked,) = [each for each in project.status().data["questions"] if each["answered"] is None]
+    assert asked["text"].startswith("test/? would add 4 steps to the 4 that were added before")
+    assert len(project.lines("ran")) == 5, "four builds, and what waits for no test"
+    # Another list is another question, and a limit that is high enough is an answer.
+    project.write("list.json", listed("abc"))
+    project.run("--force", "plan").expect(4)
+    project.team(OVER.replace("max_steps: 3", "max_steps: 6"))
+    project.run().expect(0)
+    assert sorted(name for name in project.status().steps if "/" in name) == [
+        "build/a", "build/b", "build/c", "test/a", "test/b", "test/c",
+    ]  # fmt: skip
+
+
+def test_more_steps_are_refused(tmp_path: Path) -> None:
+    project = small(tmp_path, "a", "b", "c", "d", team=OVER)
+    project.run().expect(4)
+    project.call("reject", "1.1", "--note", "too many").expect(0)
+    project.run().expect(1)
+    shown = project.status()
+    assert shown.statuses["build/?"] == "failed"
+    assert shown.statuses["test/?"] == shown.statuses["all"] == "skipped"
+    assert "too many" in shown.step("build/?")["reason"]
+    project.run("--yes").expect(0)
+    assert len(project.status().steps) == 11

@@ -131,6 +131,7 @@ EDITS: Sequence[tuple[str, str]] = (
     ("lint: {command: l", "lint: {command: l2"),
     ("deploy: {command: d, matrix: test", "deploy: {command: d, matrix: build"),
     ("cache: true}", "cache: false}"),
+    ("max_steps: 5}", "max_steps: 9}"),
 )
 
 

@@ -61,7 +61,7 @@ def slow_decide(state: RunState, now: Now, rounds: Rounds | None = None) -> list
             continue
         mine = max(q.number for q in state.questions if q.step == question.step)
         waits = known.status is Status.WAITING and known.waiting_on == "person" and question.number == mine
-        stands = all(state.steps[edge.on].status in ENDED for edge in known.step.edges)
+        stands = not question.own or all(state.steps[edge.on].status in ENDED for edge in known.step.edges)
         if waits and stands and question.answered is not None:
             return [_after_answer(question)]
     if state.stop is None:
@@ -123,7 +123,28 @@ def _still_asks(state: RunState, known: StepState) -> Event | None:
         begun = on.attempts and on.status not in ENDED
         if begun and (on.admitted or on.attempts[-1].outcome is None):
             return Reopened((step_id,), "revision", {step_id: f"{edge.on} runs again"})
+    if known.step.expansion is not None and question.answered is None and state.stop is None:
+        return _asks_in_vain(state, known, question)
     return None
+
+
+def _asks_in_vain(state: RunState, known: StepState, question: Question) -> Event | None:
+    expansion = known.step.expansion
+    assert expansion is not None
+    partner = expansion.pairs_with
+    before = [partner] if partner else [edge.on for edge in known.step.edges]
+    if any(state.steps[name].status not in ENDED for name in before if name in state.steps):
+        return None
+    asked = expanded(state, known, expansion, run={})
+    if isinstance(asked, QuestionAsked) and _ends(asked.text) == _ends(question.text):
+        return None
+    why = "what it has asked is another question now"
+    return Reopened((known.step.id,), "revision", {known.step.id: why})
+
+
+def _ends(text: str) -> tuple[str, str]:
+    """How many steps it would add, and the limit."""
+    return text.split(" steps")[0], text.split("max_steps is")[1]
 
 
 def _after_answer(question: Question) -> Event:

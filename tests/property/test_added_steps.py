@@ -42,6 +42,7 @@ def meddle(world: World, chance: Random) -> None:
         case "list":
             world.list_again(some_list(chance))
         case "restart":
+            world.yes = chance.random() < 0.2
             world.restart(at=chance.randint(1, len(world.records)))
         case "again":
             world.restart(at=chance.randint(1, len(world.records)), again=True, listed=some_list(chance))

@@ -140,6 +140,31 @@ def test_yes_confirms_beforehand() -> None:
     assert story.asked == []
 
 
+MORE = """
+  other: {command: o, outputs: {tasks: {}}}
+  each: {command: c, matrix: agents.other.outputs.tasks}
+"""
+
+
+def test_a_question_stands_as_long_as_it_would_be_asked() -> None:
+    story = Story(TEAM + MORE)
+    story.end("plan", ["a", "b", "c", "d"])
+    # Another runner, and steps that something else adds, change nothing about it.
+    assert story.tell(RunnerStarted("boot", 2, 9, resumed=True)) == []
+    story.end("other", ["a", "b"])
+    assert (story.added, len(story.asked)) == (["each/?"], 1)
+    # Another list does, once it is there: until then nobody knows whether it is another one.
+    story.tell(Reopened(("plan",), "revision", {}))
+    assert [question.open for question in story.state.questions] == [True]
+    story.end("plan", ["a", "b", "c", "d", "e"])
+    assert story.asked[1].startswith("build/? would add 5 steps to the 2")
+    assert [question.open for question in story.state.questions] == [False, True]
+    # Somebody has confirmed it beforehand.
+    story.tell(RunnerStarted("boot", 3, 9, resumed=True, yes=True))
+    assert story.added == ["each/?", "build/?", "test/?"]
+    assert story.state.unanswered == {}
+
+
 def test_an_answer_is_for_so_many_steps_and_for_no_others() -> None:
     story = Story(TEAM.replace("  test: {command: t, matrix: build}\n", "").replace("[test]", "[build]"))
     story.end("plan", ["a", "b", "c", "d"])
