@@ -20,6 +20,7 @@ from teamflow.core.fold import apply, initial
 from teamflow.store.cache import Cache
 from teamflow.store.log import records as to_records
 from teamflow.views.json import json_text, record_object
+from teamflow.views.shown import shown_steps
 from teamflow.workspaces.artifacts import Restored, file_facts, restore
 from tests.campaign.power_disk import Odds
 from tests.campaign.power_recording import (
@@ -107,7 +108,7 @@ class Looked:
         for record in (None, *to_records(self._truth.rows[run])):
             if record is not None:
                 apply(state, record, plans=plans)
-            if wanted == {name: (known.status.value, len(known.attempts)) for name, known in state.steps.items()}:
+            if wanted == {known.step.id: (known.status.value, len(known.attempts)) for known in shown_steps(state)}:
                 return state.seq
         raise AssertionError(f"run {run} never was as it was shown: {wanted}")
 

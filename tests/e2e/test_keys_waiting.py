@@ -265,7 +265,7 @@ def test_a_use_in_defaults_or_a_persona_is_refused_too(tmp_path: Path) -> None:
         "agents": {"a": {"command": "true"}, "b": {"command": "true", "persona": "p"}},
     }
     refused = Project(tmp_path, team).run().expect(2).err
-    assert "a, b: on_failure: waits for people" in refused
+    assert "a, b: defaults.on_failure: waits for people" in refused
     assert "b: pr: waits for pull requests" in refused
 
 

@@ -147,7 +147,7 @@ def test_the_effective_form_means_the_same(start: int) -> None:
         if team is not None:
             right += 1
             check_meaning(text, team)
-    assert right > 100, "most of these teams are right"
+    assert right > 60, "many of these teams are right"
 
 
 def check_meaning(text: str, team: LoadedTeam) -> None:
