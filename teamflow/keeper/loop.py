@@ -156,6 +156,7 @@ class Loop:
                 self._message(link, wire.decode(line), now)
             except wire.Malformed as error:
                 _complain(link, {}, "malformed", str(error))
+        self._phases.launch(now)
 
     # -- operations
 
@@ -169,9 +170,11 @@ class Loop:
             return
         try:
             if name == "start":
-                self._phases.start(message, now)
-            elif name == "env":
-                self._phases.env(str(message.get("id")), message.get("vars"))
+                self._phases.ask(message)
+                return
+            self._phases.launch(now)
+            if name == "env":
+                self._phases.environments.name(str(message.get("id")), message.get("vars"))
             else:
                 self._seldom(link, name, message, now)
         except wire.Malformed as error:
@@ -188,6 +191,7 @@ class Loop:
             _complain(link, message, "unknown_op", "this keeper does not know it")
 
     def _hello(self, link: Link, message: "dict[str, Any]") -> None:
+        self._phases.launch(proc.boottime())
         after = message.get("after", 0)
         if type(after) is not int or after < 0:
             raise wire.Malformed("after is not a number of an entry")

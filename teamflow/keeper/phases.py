@@ -10,6 +10,7 @@ import time
 
 from . import feed, ladder, limits, names, proc, spawn, wire
 from .containment import Impossible, Namespaces
+from .environments import Environments
 from .job import Job, Request, key, raw
 from .openfiles import OpenFiles
 
@@ -18,6 +19,7 @@ if MYPY:
     from typing import Any, Callable
 
     from .containment import Containment
+    from .intents import Intents
     from .journal import Journal
 
 MAXRSS = 1024 if sys.platform == "darwin" else 1  # bytes there, KiB everywhere else
@@ -33,8 +35,9 @@ class Phases:
     """
 
     def __init__(
-        self, run: str, journal: "Journal", boot: str, jobs: "dict[int, Job]", containment: "Containment"
-    ) -> None:
+        self, run: str, journal: "Journal", intents: "Intents", boot: str, jobs: "dict[int, Job]",
+        containment: "Containment",
+    ) -> None:  # fmt: skip
         self.jobs = jobs
         self.refuse: "tuple[int, str] | None" = None
         self.faults: "list[str]" = []
@@ -44,6 +47,7 @@ class Phases:
         self.follow: "Callable[[int], None] | None" = None  # is told of each process that was started
         self._run = run
         self._journal = journal
+        self._intents = intents
         self._boot = boot
         self._contain = containment
         self.sweep = containment.sweep
@@ -53,22 +57,16 @@ class Phases:
         journal.past = []
         self._count = journal.seq
         self._by_pid: "dict[int, Job]" = {}
-        self._envs: "dict[str, dict[bytes, bytes]]" = {}
+        self.environments = Environments(run)
+        self.asked: "list[tuple[Job, Request]]" = []  # what `launch` starts
         self._null = posix.open("/dev/null", posix.O_RDONLY | posix.O_CLOEXEC)
         self._files = OpenFiles(self._null)
         self._ignored = spawn.ignored_signals()
 
     # -- starting
 
-    def env(self, name: str, variables: "Any") -> None:
-        """Names an environment; Malformed."""
-        try:
-            self._envs[name] = {raw(key): raw(value) for key, value in variables.items()}
-        except (AttributeError, TypeError, ValueError):
-            raise wire.Malformed("vars is not an object of strings") from None
-
-    def start(self, message: "dict[str, Any]", now: float) -> None:
-        """Starts what a message says, once; Malformed if it says nothing that could be started."""
+    def ask(self, message: "dict[str, Any]") -> None:
+        """Takes what `launch` is to start, once; Malformed if it says nothing that could be."""
         name = key(message)
         if name in self._seen:
             return
@@ -76,6 +74,23 @@ class Phases:
         self._seen.add(name)
         self._count += 1
         job = Job(request, self._count, names.limit_mark(self._run, self._count))
+        self.asked.append((job, request))
+
+    def launch(self, now: float) -> None:
+        """Starts all that was asked for, once it is written down."""
+        if not self.asked:
+            return
+        asked, self.asked = self.asked, []
+        try:
+            self._intents.write([self._noted(self._entry("intent", job, now), request) for job, request in asked])
+        except OSError as error:
+            for job, request in asked:
+                self._failed(job, request, now, error)
+            return
+        for job, request in asked:
+            self._start(job, request, now)
+
+    def _start(self, job: Job, request: Request, now: float) -> None:
         fds: "list[int]" = []
         try:
             if self.refuse:
@@ -90,7 +105,7 @@ class Phases:
 
     def _launch(self, job: Job, request: Request, fds: "list[int]") -> "tuple[bool, tuple[int, int]]":
         """(whether the fallback was run, sizes of the logs before); what is opened for the keeper goes into `fds`."""
-        env = self._environment(request)
+        env = self.environments.of(request)
         argv, fallback = request.argv, request.fallback
         if job.wrapped:
             try:
@@ -136,24 +151,6 @@ class Phases:
             posix.chdir("/")
             self._inside = False
 
-    def _environment(self, request: Request) -> "dict[bytes, bytes]":
-        if request.env is None:
-            env: "dict[bytes, bytes]" = {}
-        elif request.env in self._envs:
-            env = self._envs[request.env].copy()
-        else:
-            raise spawn.Cannot(0, "no environment is named %r" % request.env)
-        try:
-            for name, value in request.add.items():
-                if value is None:
-                    env.pop(raw(name), None)
-                else:
-                    env[raw(name)] = raw(value)
-            env[b"TEAMFLOW_ATTEMPT_ID"] = raw(names.marker(self._run, request.step, request.attempt))
-        except (AttributeError, TypeError, ValueError):
-            raise spawn.Cannot(0, "env_add is not an object of strings") from None
-        return env
-
     def _started(self, job: Job, request: Request, now: float, *, fallback: bool, base: "tuple[int, int]") -> None:
         self.jobs[job.number] = job
         self._by_pid[job.pid] = job
@@ -167,9 +164,7 @@ class Phases:
         entry["mark"] = job.number
         if fallback:
             entry["fallback"] = True
-        if request.note is not None:
-            entry["note"] = request.note
-        self._journal.add(entry)
+        self._journal.add(self._noted(entry, request))
         if request.timeout is not None or request.idle is not None or request.log_limit is not None:
             fds = (job.log_fd,) if job.err_fd < 0 else (job.log_fd, job.err_fd)
             job.limits = limits.Limits(request, fds, sum(base), now)
@@ -185,9 +180,12 @@ class Phases:
             entry["errno"], entry["error"] = error.number, error.text
         else:
             entry["errno"], entry["error"] = error.errno or 0, str(error)
+        self._journal.add(self._noted(entry, request))
+
+    def _noted(self, entry: "dict[str, Any]", request: Request) -> "dict[str, Any]":
         if request.note is not None:
             entry["note"] = request.note
-        self._journal.add(entry)
+        return entry
 
     def _entry(self, kind: str, job: Job, now: float) -> "dict[str, Any]":
         return {

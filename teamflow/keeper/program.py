@@ -5,8 +5,9 @@ import fcntl
 import posix
 import sys
 
-from . import containment, faults, link, loop, names, proc, wire
+from . import containment, faults, intents, link, loop, names, proc, wire
 from .files import slurp
+from .intents import Intents
 from .journal import Journal
 from .phases import Phases
 
@@ -104,7 +105,7 @@ def _keep(run_dir: str, path: str, options: loop.Options) -> int:
     try:
         listener = _listener(path, options)
         wakeup = _signals()
-        phases = Phases(run, journal, boot, jobs, contain)
+        phases = Phases(run, journal, Intents(run_dir), boot, jobs, contain)
         welcome = {"op": "welcome", "pid": posix.getpid(), "level": contain.level, "boot": boot, "protocol": PROTOCOL}
         work = loop.Loop(run_dir, options, phases, journal, listener, wakeup, welcome)
         _handle(work, run_dir)
@@ -144,24 +145,31 @@ def _lock(run_dir: str) -> "int | None":
 
 
 def _close_past(run_dir: str, journal: Journal) -> None:
-    """Kills what a keeper that died left, and writes that its open phases are lost.
+    """Kills what a keeper that died left, and writes that its open phases are lost, also those that it may have begun.
 
     One that ended in order left no `keeper.json`.
     """
     left = {}
+    begun = {(intent["step"], intent["attempt"], intent["phase"]): intent for intent in intents.past(run_dir)}
     for entry in journal.past:
         name = (entry["step"], entry["attempt"], entry["phase"])
+        begun.pop(name, None)
         if entry["e"] == "start":
             left[name] = entry
         else:
             left.pop(name, None)
-    if not left and slurp(run_dir + "/keeper.json") is None:
+    if not left and not begun and slurp(run_dir + "/keeper.json") is None:
         return
     import time
 
     from . import reaper
 
     reaper.reap_held(run_dir, deadline=5.0)
+    unseen = {"pid": 0, "start": 0, "boot": proc.boot_id(), "log_offset": 0, "mark": 0}
+    for name, intent in begun.items():
+        journal.add({**intent, "e": "start", **unseen})
+        journal.past.append(intent)
+        left[name] = intent
     for step, attempt, phase in left:
         t, at = round(proc.boottime(), 4), round(time.time(), 3)
         journal.add({"e": "lost", "step": step, "attempt": attempt, "phase": phase, "t": t, "at": at})

@@ -106,7 +106,7 @@ def reap_attempt(run_dir: str, pid: int, start: int, *, deadline: float = 2.0) -
     until = time.monotonic() + deadline
     run = names.run_hash(_real(run_dir))
     for entry in journal.read(slurp(run_dir + "/keeper.journal", 1 << 40) or b""):
-        if entry["e"] == "start" and (entry["pid"], entry["start"]) == (pid, start):
+        if entry["e"] == "start" and pid and (entry["pid"], entry["start"]) == (pid, start):
             break
     else:
         return Reaped([], gone=False, why="the journal knows of no process %d" % pid)
@@ -138,7 +138,7 @@ def _open_starts(run_dir: str, boot: str) -> "dict[int, int]":
     left: "dict[tuple[str, int, str], tuple[int, int]]" = {}
     for entry in journal.read(slurp(run_dir + "/keeper.journal", 1 << 40) or b""):
         name = (entry["step"], entry["attempt"], entry["phase"])
-        if entry["e"] == "start" and boot and entry["boot"] == boot:
+        if entry["e"] == "start" and entry["pid"] and boot and entry["boot"] == boot:
             left[name] = (entry["pid"], entry["start"])
         elif entry["e"] in ("exit", "lost"):
             left.pop(name, None)

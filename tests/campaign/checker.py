@@ -165,7 +165,7 @@ class Facts:
             elif line.exit is not None:
                 wrong += self._end_of(line, ends.get(line.key))
             started = starts.get(line.key)
-            if started is not None and started["pid"] != line.leader:
+            if started is not None and started["pid"] not in (0, line.leader):
                 wrong.append(f"{line.key}: ran below {line.leader}, the journal has {started['pid']}")
         over = {line.key for line in self.ledger if line.exit is not None}
         for key, entry in ends.items():

@@ -125,6 +125,31 @@ def test_the_next_keeper_clears_up_and_goes_on_with_the_journal(keeper: Keeper) 
     assert second.entry("exit", "s", attempt=2)["seq"] == 6
 
 
+def test_what_may_have_begun_before_the_journal_told_of_it_is_lost_and_not_begun_again(keeper: Keeper) -> None:
+    """The keeper is killed between a start and its entry: its journal is put back to what it was before."""
+    client = keeper.client()
+    keeper.start(client, "done", "exit 0")
+    client.entry("exit", "done")
+    journal = Path(keeper.run, "keeper.journal")
+    before = journal.read_bytes()
+    keeper.start(client, "s", ["sleep", "300"], note={"n": 7})
+    client.entry("start", "s")
+    keeper.process.kill()
+    keeper.process.wait(5)
+    assert keeper.process.stderr
+    keeper.process.stderr.close()
+    journal.write_bytes(before)
+    keeper.process = keeper.spawn()
+    second = keeper.client()
+    assert not keeper.truth or not keeper.left()
+    *_, start, lost = keeper.journal()
+    assert (start["e"], start["step"], start["pid"], start["note"]) == ("start", "s", 0, {"n": 7})
+    assert (lost["e"], lost["step"], lost["seq"]) == ("lost", "s", 4)
+    keeper.start(second, "s", "exit 0")
+    keeper.start(second, "s", "exit 0", attempt=2)
+    assert second.entry("exit", "s", attempt=2)["seq"] == 6
+
+
 def test_one_attempt_can_be_killed_past_a_keeper_that_hangs(keeper: Keeper) -> None:
     client = keeper.client()
     size = _stand(keeper, client)

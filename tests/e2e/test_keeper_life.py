@@ -367,7 +367,7 @@ def test_quit_is_refused_while_something_runs() -> None:
         client.send(op="quit")
         client.wait(lambda m: m.get("op") == "bye")
         assert keeper.process.wait(5) == 0
-        assert sorted(os.listdir(keeper.run)) == ["keeper.journal", "keeper.lock"]
+        assert sorted(os.listdir(keeper.run)) == ["keeper.intents", "keeper.journal", "keeper.lock"]
         assert not os.path.exists(keeper.path)
         if keeper.truth:
             assert [path.name for path in keeper.truth.path.iterdir() if path.is_dir()] == []
