@@ -13,6 +13,8 @@ MYPY = False
 if MYPY:
     from typing import Any
 
+    from .journal import Journal
+
 NAME = "/keeper.intents"
 
 
@@ -30,11 +32,17 @@ def past(run_dir: str) -> "list[dict[str, Any]]":
 class Intents:
     """Those of one keeper."""
 
-    def __init__(self, run_dir: str) -> None:
+    def __init__(self, run_dir: str, journal: "Journal") -> None:
+        self._journal = journal
         self._fd = posix.open(run_dir + NAME, posix.O_WRONLY | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
 
     def write(self, intents: "list[dict[str, Any]]") -> None:
         """In the place of those before; OSError. A newline ends them, so what is left of older ones spoils none."""
         data = b"".join(map(wire.line, intents)) + b"\n"
-        if posix.pwrite(self._fd, data, 0) < len(data):
-            raise OSError(28, "no space for what is to be started")
+        at = 0
+        while at < len(data):
+            try:
+                at += posix.pwrite(self._fd, data[at:], at)
+            except OSError as error:
+                if not self._journal.gives_room(error):
+                    raise

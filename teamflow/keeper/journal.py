@@ -109,7 +109,7 @@ class Journal:
             try:
                 written = posix.write(self._fd, self._left)
             except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not self._drop_ballast():
+                if not self.gives_room(error):
                     raise
                 continue
             self._left = self._left[written:]
@@ -140,6 +140,10 @@ class Journal:
             self._drop_ballast()
         finally:
             posix.close(fd)
+
+    def gives_room(self, error: OSError) -> bool:
+        """Whether a write that met this error may be tried again, as the ballast was given back for it."""
+        return error.errno in (errno.ENOSPC, errno.EDQUOT) and self._drop_ballast()
 
     def _drop_ballast(self) -> bool:
         try:

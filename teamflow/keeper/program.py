@@ -105,7 +105,7 @@ def _keep(run_dir: str, path: str, options: loop.Options) -> int:
     try:
         listener = _listener(path, options)
         wakeup = _signals()
-        phases = Phases(run, journal, Intents(run_dir), boot, jobs, contain)
+        phases = Phases(run, journal, Intents(run_dir, journal), boot, jobs, contain)
         welcome = {"op": "welcome", "pid": posix.getpid(), "level": contain.level, "boot": boot, "protocol": PROTOCOL}
         work = loop.Loop(run_dir, options, phases, journal, listener, wakeup, welcome)
         _handle(work, run_dir)

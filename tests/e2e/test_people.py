@@ -8,7 +8,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -454,31 +453,29 @@ def test_nothing_rings_where_no_terminal_is(env: dict[str, str]) -> None:
         assert (piped.code, "\a" in piped.err, "gate: asks 2.1" in piped.err) == (5, False, True)
 
 
-def tmux(socket: Path, *words: str) -> str:
-    done = subprocess.run(
-        ["tmux", "-S", str(socket), "-f", "/dev/null", *words], capture_output=True, text=True, timeout=20, check=True
-    )
+def tmux(project: Project, *words: str) -> str:
+    argv = ["tmux", "-S", str(project.home / "tmux"), "-f", "/dev/null", *words]
+    # Its server hands on what it is given itself: here not the CI of whoever runs the tests.
+    done = subprocess.run(argv, env=project.environ, capture_output=True, text=True, timeout=20, check=True)
     return done.stdout
 
 
 def test_in_a_real_terminal_the_question_is_seen_and_the_bell_flag_is_set(gate: Project) -> None:
-    socket = gate.home / "tmux"
     argv = " ".join(f"'{word}'" for word in gate.argv(["run"]))
-    variables = [f"-e{name}={value}" for name, value in gate.environ.items() if name != "PATH"]
     try:
-        tmux(socket, "new-session", "-d", "-x", "100", "-y", "30", "-c", str(gate.root), *variables, "exec sh")
-        tmux(socket, "set", "-g", "monitor-bell", "on")
-        tmux(socket, "new-window", "exec sleep 600")
-        tmux(socket, "send-keys", "-t", ":0", f"exec {argv}", "Enter")
+        tmux(gate, "new-session", "-d", "-x", "100", "-y", "30", "-c", str(gate.root), "exec sh")
+        tmux(gate, "set", "-g", "monitor-bell", "on")
+        tmux(gate, "new-window", "exec sleep 600")
+        tmux(gate, "send-keys", "-t", ":0", f"exec {argv}", "Enter")
         waits(gate, "gate")
         shown = until(
-            lambda: "? 1.1 gate: Ship it?" in (seen := tmux(socket, "capture-pane", "-p", "-t", ":0")) and seen,
+            lambda: "? 1.1 gate: Ship it?" in (seen := tmux(gate, "capture-pane", "-p", "-t", ":0")) and seen,
             "the question",
         )
         assert "`teamflow approve 1.1` or `teamflow reject 1.1`" in shown
         assert "waits (person) for 1.1: Ship it?" in shown
-        until(lambda: tmux(socket, "display", "-p", "-t", ":0", "#{window_bell_flag}").strip() == "1", "the bell")
+        until(lambda: tmux(gate, "display", "-p", "-t", ":0", "#{window_bell_flag}").strip() == "1", "the bell")
         ok(gate.call("approve", "gate"))
         assert over(gate).status == "succeeded"
     finally:
-        subprocess.run(["tmux", "-S", str(socket), "kill-server"], capture_output=True, check=False)
+        tmux(gate, "kill-server")
