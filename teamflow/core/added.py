@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from teamflow.core.events import StepsAdded
-from teamflow.core.plan import Edge, Expansion, Plan, Step
+from teamflow.core.plan import APART, Edge, Expansion, Plan, Step
 
 MATRIX: Final = "matrix"
 """Why an instance depends on its parent."""
@@ -35,7 +35,37 @@ def effective(plan: Plan, added: Mapping[str, StepsAdded]) -> Plan:
     if not added:
         return plan
     known = _known(plan, added)
-    return plan._replace(steps=tuple(each for step in plan.steps for each in _with_instances(step, known)))
+    steps = tuple(each for step in plan.steps for each in _with_instances(step, known))
+    return plan._replace(steps=_without_circles(steps) if known.serial else steps)
+
+
+def _without_circles(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """Since two steps were to be kept apart, the file may have come to say the opposite: then it is right."""
+    if not _is_circular(steps):
+        return tuple(steps)
+    place = {step.id: number for number, step in enumerate(steps)}
+
+    def holds(step: Step, edge: Edge) -> bool:
+        return edge.when != APART or place[edge.on] < place[step.id]
+
+    return tuple(step._replace(edges=tuple(edge for edge in step.edges if holds(step, edge))) for step in steps)
+
+
+def _is_circular(steps: Sequence[Step]) -> bool:
+    missing = {step.id: len(step.edges) for step in steps}
+    dependents: dict[str, list[str]] = {step.id: [] for step in steps}
+    for step in steps:
+        for edge in step.edges:
+            dependents[edge.on].append(step.id)
+    ready = [step_id for step_id, count in missing.items() if count == 0]
+    done = 0
+    while ready:
+        done += 1
+        for step_id in dependents[ready.pop()]:
+            missing[step_id] -= 1
+            if missing[step_id] == 0:
+                ready.append(step_id)
+    return done < len(steps)
 
 
 def own_name(step_id: str) -> str:
@@ -51,7 +81,7 @@ def _known(plan: Plan, added: Mapping[str, StepsAdded]) -> _Added:
     for one in added.values():
         for name, on, why in one.edges:
             if name in there and on in there:
-                serial[name] = (*serial.get(name, ()), Edge(on, "finished", why))
+                serial[name] = (*serial.get(name, ()), Edge(on, APART, why))
     return _Added(added, ids, serial)
 
 

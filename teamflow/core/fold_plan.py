@@ -5,7 +5,7 @@ Used by `core/fold.py` only. A revision and an addition index the whole plan ane
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from teamflow.core.added import effective
@@ -24,6 +24,7 @@ from teamflow.core.state import (
     Status,
     StepState,
     needs_look,
+    ran_since,
 )
 
 LEFT_OUT: Final = "the plan, which no longer has it"
@@ -93,7 +94,7 @@ def plan_revised(state: RunState, event: PlanRevised, plans: dict[int, Plan]) ->
     running = {step_id: state.steps[step_id].step for step_id in state.running}
     back = {step_id: known.step for step_id, known in state.removed.items()}
     adopt(state, plans[event.revision], state.steps)
-    stale = dict(_changed(state, back))
+    stale = {**dict(_overtaken(state, back)), **dict(_changed(state, back))}
     # However the attempt ends, also if it is being stopped for another reason.
     stale.update(dict.fromkeys(dict(_changed(state, running)), "its definition changed while it ran"))
     for step_id, reason in stale.items():
@@ -109,13 +110,15 @@ def steps_added(state: RunState, record: Record, event: StepsAdded) -> list[str]
     before = state.added.get(event.parent, StepsAdded(event.parent, {}))
     known = ((step_id, state.steps.get(step_id) or state.removed.get(step_id)) for step_id in event.instances)
     earlier = {step_id: each.step for step_id, each in known if each is not None}
+    back = [step_id for step_id in event.instances if step_id in state.removed]
     state.added[event.parent] = event
     parent.status = Status.SUCCEEDED
     parent.ended_at = record.at
     adopt(state, state.base, state.steps)
     count = sum(1 for step in state.plan.steps if step.parent == event.parent)
     parent.reason = f"{count} instance{'' if count == 1 else 's'}" if count else "no instances"
-    stale = {**dict(_changed(state, earlier)), **dict(_on_another_list(state, before, event))}
+    stale = {**dict(_overtaken(state, back)), **dict(_changed(state, earlier))}
+    stale.update(_on_another_list(state, before, event))
     for step_id, reason in stale.items():
         state.steps[step_id].stale = reason
     return [*state.open, *stale]
@@ -133,6 +136,14 @@ def _changed(state: RunState, earlier: Mapping[str, Step]) -> Iterator[tuple[str
             yield step_id, "its matrix value changed"
         elif known.step.key != step.key:
             yield step_id, "its definition changed"
+
+
+def _overtaken(state: RunState, back: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Steps that the plan has again, and that know nothing of what has been run again meanwhile, with the reason."""
+    for step_id in back:
+        known = state.steps.get(step_id)
+        if known is not None and _has_begun(known) and (on := ran_since(state, known)):
+            yield step_id, f"{on} ran again"
 
 
 def _on_another_list(state: RunState, before: StepsAdded, now: StepsAdded) -> Iterator[tuple[str, str]]:

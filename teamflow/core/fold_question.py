@@ -34,7 +34,13 @@ def question_asked(state: RunState, record: Record, event: QuestionAsked) -> lis
     if question.own:
         number = len(known.attempts) + 1
         begun = AttemptState(
-            number=number, cause=known.next_cause, continues=None, reason="", started=record.at, mono=record.mono
+            number=number,
+            began=record.seq,
+            cause=known.next_cause,
+            continues=None,
+            reason="",
+            started=record.at,
+            mono=record.mono,
         )
         known.attempts.append(begun)
     return [event.step, *asking_dependents(state, event.step)]

@@ -25,7 +25,7 @@ from teamflow.core.events import (
     StepWaiting,
 )
 from teamflow.core.outcome import Artifact, Failed, Succeeded
-from teamflow.core.plan import ASK, Edge, Step
+from teamflow.core.plan import APART, ASK, Edge, Step
 from teamflow.core.questions import withdraw
 from teamflow.core.state import (
     ENDED,
@@ -52,7 +52,7 @@ _STEP_ENDS = {
 def holds(edge: Edge, dependency: StepState) -> bool:
     """Whether an ended dependency satisfies the edge."""
     status = dependency.status
-    if edge.when == "finished":
+    if edge.when in ("finished", APART):
         return True
     if edge.when == "failed":
         return status is Status.FAILED
@@ -151,6 +151,7 @@ def _attempt_started(state: RunState, record: Record, event: AttemptStarted) -> 
     known.attempts.append(
         AttemptState(
             number=event.attempt,
+            began=record.seq,
             cause=event.cause,
             continues=event.continues,
             reason=event.reason,
@@ -293,6 +294,9 @@ def _step_ended(state: RunState, record: Record, event: StepEnded) -> list[str]:
     withdraw(state, known, at=record.at, cause="cancel")
     known.own_skip = event.own
     known.failure = event.failure
+    if after is Status.SKIPPED:
+        # What it gave before, when it was not, is nobody's any more.
+        known.text, known.outputs, known.artifacts = None, {}, ()
     return _close(state, record, known, after, event.reason)
 
 
@@ -313,6 +317,7 @@ def _close(state: RunState, record: Record, known: StepState, after: Status, rea
     known.reason = reason
     known.ended_at = record.at
     known.closed = record.seq
+    known.handed = after is Status.SUCCEEDED or after is Status.CACHED
     known.backoff = None
     if state.backoff:
         prune_backoff(state)

@@ -26,8 +26,15 @@ PROMPT: Final = "prompt"
 ASK: Final = "ask"
 
 
+APART: Final = "apart"
+"""Of an edge that a run has added: what the other step comes to does not matter, only that it does not run."""
+
+
 class Edge(NamedTuple):
-    """One dependency of a step. `when`: succeeded | failed | finished | passed. `why` is what `plan` prints."""
+    """One dependency of a step. `when`: succeeded | failed | finished | passed, or APART.
+
+    `why` is what `plan` prints.
+    """
 
     on: str
     when: str
@@ -213,7 +220,11 @@ class Step(NamedTuple):
     def counted_edges(self) -> tuple[Edge, ...]:
         """The edges that matter to what it comes to: of a step that is paired, its partner's list and nothing else."""
         partner = self.expansion.pairs_with if self.expansion is not None else None
-        return self.edges if partner is None else tuple(edge for edge in self.edges if edge.on == partner)
+        if partner is not None:
+            return tuple(edge for edge in self.edges if edge.on == partner)
+        if self.parent is None:
+            return self.edges
+        return tuple(edge for edge in self.edges if edge.when != APART)
 
 
 class Limits(NamedTuple):

@@ -136,9 +136,10 @@ class Question:
 
 
 class AttemptState:
-    """One try of a step. `outcome` None: it runs. Times are Unix; `mono` seconds since boot."""
+    """One try of a step. `outcome` None: it runs. Times are Unix; `mono` is seconds since boot; `began`: a record."""
 
     __slots__ = (
+        "began",
         "cause",
         "continues",
         "ended",
@@ -155,9 +156,10 @@ class AttemptState:
     )
 
     def __init__(
-        self, *, number: int, cause: str, continues: int | None, reason: str, started: float, mono: float
+        self, *, number: int, began: int, cause: str, continues: int | None, reason: str, started: float, mono: float
     ) -> None:
         self.number = number
+        self.began = began
         self.cause = cause
         self.continues = continues
         self.reason = reason
@@ -197,6 +199,7 @@ class StepState:
         "ended_at",
         "failure",
         "feedback",
+        "handed",
         "key",
         "made",
         "next_cause",
@@ -248,6 +251,8 @@ class StepState:
         """The record that opened it again; 0: none."""
         self.closed = 0
         """The record that ended it last."""
+        self.handed = False
+        """Whether others were given its results when it ended last."""
         self.failure: FailureClass | None = None
         """Why it failed, where its last attempt did not."""
         self.question: int | None = None
@@ -276,6 +281,17 @@ class StepState:
         """The attempt that runs now."""
         newest = self.attempts[-1] if self.attempts else None
         return newest if newest is not None and newest.outcome is None else None
+
+
+def ran_since(state: RunState, known: StepState) -> str:
+    """A dependency that was run again since this step last began; empty when there is none."""
+    began = known.attempts[-1].began if known.attempts else state.seq
+    for edge in known.step.counted_edges:
+        on = state.steps[edge.on]
+        # What a loop has opened again concerns only who is in it.
+        if on.attempts and on.attempts[-1].began > began and on.feedback is None:
+            return edge.on
+    return ""
 
 
 def needs_look(step: Step) -> bool:

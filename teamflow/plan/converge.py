@@ -28,7 +28,7 @@ from typing import Final, NamedTuple
 from teamflow.core.events import Reopened
 from teamflow.core.plan import Plan, Step
 from teamflow.core.questions import answer_words
-from teamflow.core.state import ENDED, RunState, Status, StepState
+from teamflow.core.state import ENDED, RunState, Status, StepState, ran_since
 from teamflow.plan.diff import REDEFINED, SAME, Change
 
 _OPEN: Final = (Status.PENDING, Status.QUEUED, Status.RUNNING)
@@ -97,7 +97,7 @@ def reopen(
         case = _Case(step, known, change, keys or {}, fates, asks, _in_round(state, known))
         fates[step.id] = _settle(case, out)
         if known.status is Status.RUNNING:
-            _settle_running(case, out)
+            _settle_running(case, out, ran_since(state, known))
         stay_yet = [edge.on for edge in step.counted_edges if edge.on in out.ripple]
         if stay_yet:
             # It may be done again, or found as it was, before they are opened again: then it has to follow.
@@ -238,12 +238,14 @@ def _settle_expanded(case: _Case, out: _Found) -> _Fate:
     return _Fate.EXPANDED
 
 
-def _settle_running(case: _Case, out: _Found) -> None:
-    """It is left alone, and done again when what it rests on is."""
+def _settle_running(case: _Case, out: _Found, ran_again: str) -> None:
+    """It is left alone, and done again when what it rests on is, or was in a session that did not see it end."""
     if case.change.kind == REDEFINED:
         out.stop.append(case.step.id)
     elif case.before(_Fate.RUNS):
         out.later[case.step.id] = _because(case)
+    elif ran_again:
+        out.later[case.step.id] = f"{ran_again} ran again"
     elif doubtful := case.before(_Fate.MAYBE):
         out.ripple[case.step.id] = doubtful
 

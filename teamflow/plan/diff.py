@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from teamflow.core.plan import Plan, Step
+from teamflow.core.plan import APART, Plan, Step
 from teamflow.plan.key import changed_aspects
 
 SAME = "same"
@@ -79,4 +79,5 @@ def _same_needs(old: Step, new: Step) -> bool:
 
 
 def _conditions(step: Step) -> Mapping[str, str | None]:
-    return {**dict.fromkeys(step.taken), **{edge.on: edge.when for edge in step.edges}}
+    needs = {edge.on: edge.when for edge in step.edges if edge.when != APART}
+    return {**dict.fromkeys(step.taken), **needs}

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from teamflow.core.added import visible_edges
-from teamflow.core.plan import ASK, Edge, Plan, Step
+from teamflow.core.plan import APART, ASK, Edge, Plan, Step
 from teamflow.plan.converge import Converged
 
 RUN: Final = "run"
@@ -188,7 +188,7 @@ def _broken(step: Step, actions: Mapping[str, Action]) -> Action | None:
 def _may_hold(edge: Edge, before: Action) -> bool:
     match before.kind:
         case "skip":
-            return edge.when == "finished" or (edge.when == "passed" and before.own)
+            return edge.when in ("finished", APART) or (edge.when == "passed" and before.own)
         case "cached":
             return edge.when != "failed"
         case _:

@@ -18,27 +18,28 @@ from teamflow.core.events import (
     BackoffEnded,
     Event,
     Now,
+    QuestionAsked,
     Reopened,
     RetryScheduled,
     RunEnded,
     RunnerStarted,
     StepEnded,
+    StepsAdded,
     StepWaiting,
     StopRequested,
 )
-from teamflow.core.fold_plan import LEFT_OUT
 from teamflow.core.outcome import Failed, Stopped, Succeeded
 from teamflow.core.phases import VERIFIED, is_check
 from teamflow.core.plan import Json, Step
-from teamflow.core.state import ENDED, RunState, Status, StepState
+from teamflow.core.state import RunState, Status, StepState
 from teamflow.plan.ripple import Rippled
 from teamflow.policy.asking import ask_step, next_answer, still_asks, times_up
-from teamflow.policy.context import step_context, team_context
+from teamflow.policy.context import step_context
 from teamflow.policy.expand import expanded, no_longer_asked
-from teamflow.policy.hooks import BEFORE_RUN
 from teamflow.policy.retry import Again, after_failure
 from teamflow.policy.rework import after_round
 from teamflow.policy.stale import REDEFINED, any_stale, opened_again
+from teamflow.policy.verdict import team_outputs, verdict
 
 _RESUMABLE: Final = frozenset({"orphaned", "keeper_stopped", "interrupt"})
 """Stops that nobody asked this session for: a living runner goes on with such a step at once. An interrupt is one of
@@ -94,11 +95,24 @@ def decide(
             events.append(event)
         elif _wants_probe(state, known):
             probes.append(step_id)
+    left = _later_additions(state, events)
+    events = [event for event in events if event not in left]
     if not events and may_start:
         events.extend(_next_for_run(state, state.runner, now, info))
     # What may not start now is not waited for, either: who lifts that asks again.
     wake = None if events or not may_start else _wake_at(state, now)
-    return Decision(tuple(events), tuple(probes), wake, stale.follow if stale is not None else None)
+    follow = stale.follow if stale is not None else None
+    return Decision(tuple(events), tuple(probes), wake, follow, tuple(map(_adds_to, left)))
+
+
+def _later_additions(state: RunState, events: Iterable[Event]) -> list[StepsAdded | QuestionAsked]:
+    """Of several lists that would become steps now, all but the first: each has to know of those before it."""
+    additions = [event for event in events if isinstance(event, (StepsAdded, QuestionAsked))]
+    return sorted(additions, key=lambda event: state.order[_adds_to(event)])[1:]
+
+
+def _adds_to(event: StepsAdded | QuestionAsked) -> str:
+    return event.parent if isinstance(event, StepsAdded) else event.step
 
 
 # -- one step ------------------------------------------------------------------------------------------------
@@ -318,72 +332,9 @@ def _end(state: RunState, runner: RunnerStarted, run: Mapping[str, Json]) -> lis
             return []
         if state.unanswered and not runner.no_input:
             return []
-    status, exit_reason, reason = _verdict(state)
-    outputs, trouble = _team_outputs(state, run) if status == "succeeded" else ({}, "")
+    status, exit_reason, reason = verdict(state)
+    outputs, trouble = team_outputs(state, run) if status == "succeeded" else ({}, "")
     return [RunEnded(status, exit_reason, outputs, reason or trouble)]
-
-
-def _verdict(state: RunState) -> tuple[str, str, str]:
-    """(status, exit_reason, reason) of the run, in the precedence of the exit codes."""
-    stop = state.stop
-    if stop is not None and stop.cause == BEFORE_RUN:
-        return "failed", "step_failed", stop.reason
-    if stop is not None and state.open and stop.cause in ("SIGINT", "SIGTERM"):
-        return "interrupted", "interrupted", stop.reason
-    if stop is not None and state.open and stop.cause == "timeout":
-        return "limited", "limit", stop.reason
-    if state.cancelled_by is not None:
-        return "cancelled", "cancelled", f"cancelled by {state.cancelled_by}"
-    if state.unanswered:
-        return _unanswered(state)
-    failed = [step_id for step_id in state.failures if not state.steps[step_id].step.continue_on_error]
-    if failed:
-        return "failed", "step_failed", f"{len(failed)} failed: {', '.join(failed[:5])}"
-    if state.open:
-        return "waiting", "needs_person", f"{len(state.open)} waiting"
-    left = _left_out(state)
-    if left:
-        return "interrupted", "ok", f"only a part was selected: {', '.join(left[:5])} left"
-    cancelled = [s for s, k in state.steps.items() if k.status is Status.CANCELLED and k.cancelled_by != LEFT_OUT]
-    if cancelled:
-        return "cancelled", "cancelled", f"{len(cancelled)} cancelled: {', '.join(cancelled[:5])}"
-    return "succeeded", "ok", ""
-
-
-def _unanswered(state: RunState) -> tuple[str, str, str]:
-    """Of a run that may ask nobody. A question about a limit means that a limit is reached."""
-    asking = [question.step for question in state.unanswered.values()]
-    many = f"{len(asking)} questions are" if len(asking) > 1 else "a question is"
-    reason = f"{many} open: {', '.join(asking[:5])}"
-    if any(question.about == "budget" for question in state.unanswered.values()):
-        return "limited", "limit", f"a limit is reached, and {reason}"
-    return "waiting", "needs_person", reason
-
-
-def _left_out(state: RunState) -> list[str]:
-    """Steps that a selection leaves undone. What the file, or a list of instances, has no more is not missed."""
-    if state.plan.selected is None:
-        return []
-    undone = {s: k for s, k in state.removed.items() if k.status not in ENDED or k.status is Status.FAILED}
-    lists = (state.added.get(known.step.parent or "") for known in undone.values())
-    return [name for name, added in zip(undone, lists, strict=True) if added is None or name in added.instances]
-
-
-def _team_outputs(state: RunState, run: Mapping[str, Json]) -> tuple[dict[str, Json], str]:
-    if not state.plan.outputs:
-        return {}, ""
-    from teamflow.team.template import TemplateError, evaluate
-
-    values: dict[str, Json] = {}
-    trouble = ""
-    context = team_context(state, run=run)
-    for name, expression in state.plan.outputs:
-        try:
-            values[name] = evaluate(expression, context)
-        except TemplateError as error:
-            values[name] = None
-            trouble = trouble or f"outputs.{name}: {error}"
-    return values, trouble
 
 
 def _wake_at(state: RunState, now: Now) -> float | None:

@@ -127,9 +127,7 @@ def _is_instance_of(state: RunState, step_id: str, agent: str) -> bool:
 
 def _needs(state: RunState, step_id: str) -> tuple[str, ...]:
     """A step that is expanded into one instance for each of another depends on that one's list alone."""
-    step = state.steps[step_id].step
-    partner = step.expansion.pairs_with if step.expansion is not None else None
-    return step.dependencies if partner is None else (partner,)
+    return tuple(edge.on for edge in state.steps[step_id].step.counted_edges)
 
 
 def _ancestors(state: RunState, step_id: str) -> Iterator[str]:

@@ -303,9 +303,8 @@ class Executor:
                 # The start of a step that they bring about does not prove them.
                 self._log.hold()
             return
-        if event.status == "succeeded":
-            for follow in self.followers.of_success(event.step):
-                self.record(follow)
+        for follow in self.followers.of_run(event):
+            self.record(follow)
         self.record(event)
         for follow in self.followers.of_end(event.step):
             self.record(follow)

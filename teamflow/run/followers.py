@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from teamflow.core.events import Cached, Event, Hit, Reopened
+from teamflow.core.events import Cached, Event, Hit, Reopened, StepEnded
 from teamflow.core.state import ENDED, RunState, Status, StepState
 
 
@@ -31,24 +31,33 @@ class Followers:
                 self._after.setdefault(dependency, []).append(step_id)
         self._later.update(later or {})
 
-    def of_success(self, dependency: str) -> Iterator[Reopened]:
-        """To be recorded before the end of the dependency: a crash in between must not forget who has to follow."""
+    def of_run(self, event: StepEnded) -> Iterator[Reopened]:
+        """To be recorded before the end of the dependency: a crash in between must not forget who has to follow.
+
+        One that fails leaves the others as they are until it has been tried again.
+        """
+        known = self._state.steps.get(event.step)
+        nothing_now = event.status == "skipped" and known is not None and known.handed
+        if event.status == "succeeded" or nothing_now:
+            yield from self._of_change(event.step, "was skipped" if nothing_now else "ran again")
+
+    def _of_change(self, dependency: str, what: str) -> Iterator[Reopened]:
         for step_id in self._after.pop(dependency, ()):
             known = self._state.steps.get(step_id)
             if known is None:
                 continue
-            reason = f"{dependency} ran again"
+            reason = f"{dependency} {what}"
             if known.status in ENDED:
                 yield Reopened((step_id,), "revision", {step_id: reason})
             elif known.status is Status.RUNNING:
                 self._later[step_id] = reason
 
     def of_found(self, event: Event) -> Iterator[Reopened]:
-        """As `of_success`, of steps that were found in the cache with another result than they had."""
+        """As `of_run`, of steps that were found in the cache with another result than they had."""
         for step_id, hit in event.hits.items() if isinstance(event, Cached) else ():
             known = self._state.steps.get(step_id)
             if known is not None and _is_another(known, hit):
-                yield from self.of_success(step_id)
+                yield from self._of_change(step_id, "ran again")
 
     def of_end(self, step_id: str) -> Iterator[Reopened]:
         """To be recorded after the end of the step itself."""
@@ -59,7 +68,9 @@ class Followers:
 
 
 def _is_another(known: StepState, hit: Hit) -> bool:
-    """Whether what it hands over is not what it did before."""
+    """Whether what it hands over is not what it did before, or it had not handed over anything."""
+    if not known.handed:
+        return True
     made = {artifact.name: artifact.digest for artifact in known.artifacts}
     found = {row[0]: row[2] for row in hit.artifacts}
     texts = known.step.text_used and known.text != hit.text

@@ -48,7 +48,7 @@ class Keys:
 
     def upstream(self, step: Step, steps: Mapping[str, StepState]) -> dict[str, Handed]:
         """What the dependencies hand over; one that was expanded has nothing of its own."""
-        known = ((edge.on, steps[edge.on]) for edge in step.edges)
+        known = ((edge.on, steps[edge.on]) for edge in step.counted_edges)
         return {on: Handed(dep.outputs, dep.artifacts, dep.text) for on, dep in known if dep.step.expansion is None}
 
     def parts(self, step: Step, definition: str, upstream: Mapping[str, Handed]) -> KeyParts:

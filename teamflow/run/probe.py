@@ -13,8 +13,8 @@ from typing import NamedTuple
 from teamflow.core.events import Admitted, Cached, Event, Hit
 from teamflow.core.globs import PatternError, covers
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Succeeded
-from teamflow.core.plan import Edge, Json, Loop, Step
-from teamflow.core.state import RunState, Status, StepState
+from teamflow.core.plan import APART, Edge, Json, Loop, Step
+from teamflow.core.state import ENDED, RunState, Status, StepState
 from teamflow.plan.key import KeyParts, aspects, difference, value_digest
 from teamflow.policy.context import after_context
 from teamflow.policy.rework import is_over
@@ -98,15 +98,9 @@ class Prober:
             return None
         if not self._may_hit(step):
             return None
-        upstream: dict[str, Handed] = {}
-        for edge in step.edges:
-            dependency = seen.steps[edge.on]
-            if edge.on in handed and edge.when != "failed":
-                upstream[edge.on] = handed[edge.on]
-            elif dependency.status not in (Status.SUCCEEDED, Status.CACHED) or edge.when == "failed":
-                return None
-            elif dependency.step.expansion is None:
-                upstream[edge.on] = Handed(dependency.outputs, dependency.artifacts, dependency.text)
+        upstream = _upstream(step, seen, handed)
+        if upstream is None:
+            return None
         try:
             return self._keys.parts(step, self._keys.definition(step, step), upstream)
         except ReadsChanged:
@@ -354,3 +348,21 @@ def _levels(state: RunState) -> Iterable[list[Step]]:
         level.append(step)
     if level:
         yield level
+
+
+def _upstream(step: Step, seen: _Seen, handed: Mapping[str, Handed]) -> dict[str, Handed] | None:
+    """What a step is handed by those that are done, or are found in this look (`handed`); None while there are others,
+    or where it waits for a failure."""
+    upstream: dict[str, Handed] = {}
+    for edge in step.edges:
+        dependency = seen.steps[edge.on]
+        if edge.when == APART:
+            if edge.on not in handed and dependency.status not in ENDED:
+                return None
+        elif edge.on in handed and edge.when != "failed":
+            upstream[edge.on] = handed[edge.on]
+        elif dependency.status not in (Status.SUCCEEDED, Status.CACHED) or edge.when == "failed":
+            return None
+        elif dependency.step.expansion is None:
+            upstream[edge.on] = Handed(dependency.outputs, dependency.artifacts, dependency.text)
+    return upstream

@@ -206,3 +206,44 @@ def test_detached_the_run_goes_on_by_itself(tmp_path: Path) -> None:
     assert done.out.strip() == "1"
     until(lambda: project.lines("ran") == ["a", "b"])
     until(lambda: project.status().data["status"] == "succeeded")
+
+
+HANDED = """
+agents:
+  look: {command: cat go, reads: [go], outputs: {go: boolean}}
+  make: {command: 'echo make >> ran; echo made', reads: [src], if: agents.look.outputs.go}
+  use: {command: 'echo "use $MADE" >> ran', env: {MADE: "{{ agents.make.text }}"}, depends_on: {make: finished}}
+  end: {command: test -e ok, depends_on: [use]}
+"""
+
+
+@pytest.mark.slow
+def test_what_is_handed_on_is_gone_when_a_step_is_skipped_and_comes_back(tmp_path: Path) -> None:
+    project = Project(tmp_path, HANDED, files={"go": "true", "src": "", "ran": ""})
+    project.run().expect(1)
+    assert project.lines("ran") == ["make", "use made"]
+    project.write("go", "false")
+    project.run().expect(1)
+    assert project.lines("ran")[2:] == ["use "]
+    assert "make was skipped" in project.why("use")
+    project.write("go", "true")
+    project.run().expect(1)
+    assert project.lines("ran")[3:] == ["use made"], "make is found as it was, but use has not seen that"
+
+
+@pytest.mark.slow
+def test_what_ran_again_in_a_part_is_known_to_the_whole(tmp_path: Path) -> None:
+    team = """
+    agents:
+      a: {command: echo a >> ran}
+      b: {command: echo b >> ran, depends_on: [a]}
+      end: {command: test -e ok}
+    """
+    project = Project(tmp_path, team)
+    project.run().expect(1)
+    project.run("a", "--force", "a")
+    project.run().expect(1)
+    assert project.lines("ran") == ["a", "b", "a", "b"]
+    project.run("a").expect(0)
+    project.run().expect(1)
+    assert project.lines("ran") == ["a", "b", "a", "b"]

@@ -40,7 +40,7 @@ from teamflow.plan.ripple import rippled
 from teamflow.policy.decide import decide
 from teamflow.policy.stale import REDEFINED
 from teamflow.run.followers import Followers
-from tests.fakes.teams import plan_of
+from tests.fakes.teams import plan_of, try_plan
 from tests.property.reference import slow_decide
 
 GOOD = (Status.SUCCEEDED, Status.CACHED)
@@ -100,23 +100,26 @@ def some_team(chance: Random) -> str:
         return maybe(", cache: true")
 
     when = chance.choice(["succeeded", "succeeded", "finished", "passed", "failed"])
+    writes = ', writes: ["w/{{ matrix.task.v }}/**"]'
     last = "deploy" if chance.random() < 0.6 else "test"
     failures = chance.choice(["", ", max_failures: 1", ", max_failures: 2"])
     condition = chance.choice(["", "", ", if: 'agents.plan.outputs.tasks != []'", ", if: matrix.task != 'a'"])
     lines = [
         f"  plan: {{command: p, outputs: {{tasks: {{}}}}{cached()}, retry: {{attempts: 2}}}}",
-        "  lint: {command: l}",
+        f"  lint: {{command: l{maybe(', writes: [w/1/x]')}}}",
         f'  build: {{command: [b, "{{{{ matrix.task }}}}"], matrix: {{task: agents.plan.outputs.tasks}}{cached()}'
-        f"{failures}{condition}{maybe(', depends_on: [lint]')}{maybe(', retry: {attempts: 2, delay: 1s}')}}}",
+        f"{failures}{condition}{maybe(', depends_on: [lint]')}{maybe(', retry: {attempts: 2, delay: 1s}')}"
+        f"{maybe(writes)}}}",
         f'  test: {{command: [t, "{{{{ matrix.task }}}}", "{{{{ agents.build.text }}}}"], matrix: build{cached()}'
-        f"{maybe(', depends_on: {build: finished}')}}}",
+        f"{maybe(', depends_on: {build: finished}')}{maybe(writes)}}}",
         f'  all: {{command: [a, "{{{{ agents.build.instances }}}}"], depends_on: {{build: {when}}}{cached()}}}',
         f"  last: {{command: x, depends_on: {{all: passed, {last}: {chance.choice(['succeeded', 'finished'])}}}}}",
     ]
     if last == "deploy":
         lines.append(f"  deploy: {{command: d, matrix: test, depends_on: [lint]{cached()}}}")
     if chance.random() < 0.5:
-        lines.append('  each: {command: [e, "{{ matrix.item }}"], matrix: agents.build.instances | list}')
+        each = '  each: {command: [e, "{{ matrix.item }}"], matrix: agents.build.instances | list'
+        lines.append(f"{each}{maybe(', writes: [w/2/**]')}}}")
     if chance.random() < 0.5:
         lines.append('  whole: {command: [w, "{{ agents.build.instances | length }}"], matrix: build}')
     steps = "limits: {max_steps: 5}\n" if chance.random() < 0.25 else ""
@@ -138,7 +141,9 @@ EDITS: Sequence[tuple[str, str]] = (
 def edited(team: str, chance: Random) -> str:
     """The team after somebody has edited it, or taken an edit back."""
     old, new = chance.choice(EDITS)
-    return team.replace(new, old) if new in team else team.replace(old, new)
+    after = team.replace(new, old) if new in team else team.replace(old, new)
+    # Of a list that stands in the file it is seen beforehand that two write the same.
+    return after if try_plan(after)[0] is not None else team
 
 
 @lru_cache(maxsize=512)
@@ -218,8 +223,8 @@ class World:
         raise AssertionError("deciding does not come to rest")
 
     def _decided(self, event: Event) -> None:
-        if isinstance(event, StepEnded) and event.status == "succeeded":
-            for follow in self.followers.of_success(event.step):
+        if isinstance(event, StepEnded):
+            for follow in self.followers.of_run(event):
                 self.record(follow)
         self.record(event)
         if isinstance(event, StepEnded):
@@ -340,7 +345,7 @@ def what_is_seen(state: RunState, known: StepState) -> str:
     """All that the result of a step depends on, as one text."""
     step = known.step
     handed = {}
-    for edge in step.edges:
+    for edge in step.counted_edges:
         on = state.steps[edge.on]
         if on.step.expansion is None:
             handed[edge.on] = (on.status in GOOD, on.text if on.status in GOOD and on.step.text_used else None)
@@ -356,13 +361,13 @@ def outdated(state: RunState) -> list[str]:
     wrong = []
     for step in state.plan.steps:
         known = state.steps[step.id]
-        settled = all(edge.on in sure for edge in step.edges)
+        settled = all(edge.on in sure for edge in step.counted_edges)
         if step.expansion is not None:
             if settled and known.status is Status.SUCCEEDED:
                 sure.add(step.id)
-        elif settled and known.status in GOOD:
+        elif settled and known.status in (*GOOD, Status.SKIPPED):
             sure.add(step.id)
-            if known.text != what_is_seen(state, known):
+            if known.status in GOOD and known.text != what_is_seen(state, known):
                 wrong.append(step.id)
     return wrong
 

@@ -18,6 +18,7 @@ from teamflow.core.events import (
     RetryScheduled,
     RunEnded,
     StepEnded,
+    StepsAdded,
     StepWaiting,
     StopRequested,
 )
@@ -51,8 +52,10 @@ def slow_decide(state: RunState, now: Now, rounds: Rounds | None = None) -> list
     if any(k.stale for k in steps) and (again := opened_again(state)).opens:
         return list(again.events)
     events = [event for known in steps if (event := _step(state, known, now, rounds or {})) is not None]
+    # One list becomes steps at a time.
+    additions = [event for event in events if isinstance(event, (StepsAdded, QuestionAsked))]
     if events:
-        return events
+        return [event for event in events if event not in additions[1:]]
     running = [known for known in steps if known.live is not None and known.status is Status.RUNNING]
     assert state.runner is not None
     for question in state.questions:

@@ -6,7 +6,7 @@ from teamflow.core.added import effective, visible_edges
 from teamflow.core.events import AttemptEnded, Event, Now, Record, Reopened, RunEnded, StepsAdded
 from teamflow.core.fold import apply
 from teamflow.core.outcome import Stopped
-from teamflow.core.plan import Edge, Plan, Step
+from teamflow.core.plan import APART, Edge, Plan, Step
 from teamflow.core.state import Status
 from teamflow.policy.decide import decide
 from tests.fakes.runs import Run
@@ -101,7 +101,7 @@ def test_edges_beyond_those_of_the_plan_hold_and_lead_nowhere_else() -> None:
         edges=(("build/y", "build/x", "both write a"), ("build/y", "gone", "no"), ("gone", "build/x", "no"))
     )
     plan = effective(PLAN, {"build/?": one})
-    assert plan.by_id()["build/y"].edges[-1] == Edge("build/x", "finished", "both write a")
+    assert plan.by_id()["build/y"].edges[-1] == Edge("build/x", APART, "both write a")
     assert len(plan.by_id()["build/y"].edges) == 3
     run = Run(PLAN)
     for name in ("plan", "lint"):
@@ -111,6 +111,26 @@ def test_edges_beyond_those_of_the_plan_hold_and_lead_nowhere_else() -> None:
     assert run.state.steps["build/y"].status is Status.PENDING
     run.end("build/x", "failed")
     assert run.state.steps["build/y"].status is Status.QUEUED, "it waits for the other to end, not for its success"
+
+
+def test_what_is_kept_apart_counts_for_nothing_else() -> None:
+    one = added("build", "x", "y")._replace(edges=(("build/y", "build/x", "both write a"),))
+    step = effective(PLAN, {"build/?": one}).by_id()["build/y"]
+    assert [edge.on for edge in step.edges] == ["build/?", "lint", "build/x"]
+    assert [edge.on for edge in step.counted_edges] == ["build/?", "lint"]
+
+
+def test_what_is_kept_apart_gives_way_to_what_the_file_says() -> None:
+    one = added("build", "x", "y")._replace(edges=(("build/x", "late", "both write a"), ("build/y", "build/x", "b")))
+    text = "agents: {plan: {command: p, outputs: {t: array}}, late: {command: x}, %s}"
+    build = "build: {command: b, matrix: {t: agents.plan.outputs.t}}"
+    before = effective(plan_of(text % build), {"build/?": one})
+    assert edges(before, "build/x")[-1] == ("late", APART)
+    # Now somebody has put it behind the other one.
+    after = effective(plan_of(text.replace("command: x", "command: x, depends_on: [build]") % build), {"build/?": one})
+    assert edges(after, "late") == [(name, "succeeded") for name in ("build/?", "build/x", "build/y")]
+    assert edges(after, "build/x") == [("build/?", "succeeded")]
+    assert edges(after, "build/y")[-1] == ("build/x", APART), "those that lead on stay"
 
 
 def test_what_people_see_of_dependencies() -> None:

@@ -112,6 +112,16 @@ def test_over_max_steps_somebody_is_asked_and_nothing_is_cut() -> None:
     assert story.state.ended == RunEnded("succeeded", "ok", {})
 
 
+def test_lists_that_are_found_at_once_count_together() -> None:
+    story = Story(TEAM + "  more: {command: m, matrix: agents.plan.outputs.tasks}\n")
+    story.end("plan", ["a", "b"])
+    assert story.added == ["build/?"]
+    assert [text.partition(",")[0] for text in story.asked] == [
+        "test/? would add 2 steps to the 2 that were added before",
+        "more/? would add 2 steps to the 2 that were added before",
+    ]
+
+
 def test_stop_is_an_answer_too() -> None:
     story = Story(TEAM)
     story.end("plan", ["a", "b", "c", "d"])

@@ -1,0 +1,77 @@
+"""What a run that has come to its end amounts to: its status, its exit reason, the outputs of its team.
+
+Pure. That it has come to its end is decided in `policy/decide.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from teamflow.core.fold_plan import LEFT_OUT
+from teamflow.core.plan import Json
+from teamflow.core.state import ENDED, RunState, Status
+from teamflow.policy.context import team_context
+from teamflow.policy.hooks import BEFORE_RUN
+
+
+def verdict(state: RunState) -> tuple[str, str, str]:
+    """(status, exit_reason, reason) of the run, in the precedence of the exit codes."""
+    stop = state.stop
+    if stop is not None and stop.cause == BEFORE_RUN:
+        return "failed", "step_failed", stop.reason
+    if stop is not None and state.open and stop.cause in ("SIGINT", "SIGTERM"):
+        return "interrupted", "interrupted", stop.reason
+    if stop is not None and state.open and stop.cause == "timeout":
+        return "limited", "limit", stop.reason
+    if state.cancelled_by is not None:
+        return "cancelled", "cancelled", f"cancelled by {state.cancelled_by}"
+    if state.unanswered:
+        return _unanswered(state)
+    failed = [step_id for step_id in state.failures if not state.steps[step_id].step.continue_on_error]
+    if failed:
+        return "failed", "step_failed", f"{len(failed)} failed: {', '.join(failed[:5])}"
+    if state.open:
+        return "waiting", "needs_person", f"{len(state.open)} waiting"
+    left = _left_out(state)
+    if left:
+        return "interrupted", "ok", f"only a part was selected: {', '.join(left[:5])} left"
+    cancelled = [s for s, k in state.steps.items() if k.status is Status.CANCELLED and k.cancelled_by != LEFT_OUT]
+    if cancelled:
+        return "cancelled", "cancelled", f"{len(cancelled)} cancelled: {', '.join(cancelled[:5])}"
+    return "succeeded", "ok", ""
+
+
+def _unanswered(state: RunState) -> tuple[str, str, str]:
+    """Of a run that may ask nobody. A question about a limit means that a limit is reached."""
+    asking = [question.step for question in state.unanswered.values()]
+    many = f"{len(asking)} questions are" if len(asking) > 1 else "a question is"
+    reason = f"{many} open: {', '.join(asking[:5])}"
+    if any(question.about == "budget" for question in state.unanswered.values()):
+        return "limited", "limit", f"a limit is reached, and {reason}"
+    return "waiting", "needs_person", reason
+
+
+def _left_out(state: RunState) -> list[str]:
+    """Steps that a selection leaves undone. What the file, or a list of instances, has no more is not missed."""
+    if state.plan.selected is None:
+        return []
+    undone = {s: k for s, k in state.removed.items() if k.status not in ENDED or k.status is Status.FAILED}
+    lists = (state.added.get(known.step.parent or "") for known in undone.values())
+    return [name for name, added in zip(undone, lists, strict=True) if added is None or name in added.instances]
+
+
+def team_outputs(state: RunState, run: Mapping[str, Json]) -> tuple[dict[str, Json], str]:
+    if not state.plan.outputs:
+        return {}, ""
+    from teamflow.team.template import TemplateError, evaluate
+
+    values: dict[str, Json] = {}
+    trouble = ""
+    context = team_context(state, run=run)
+    for name, expression in state.plan.outputs:
+        try:
+            values[name] = evaluate(expression, context)
+        except TemplateError as error:
+            values[name] = None
+            trouble = trouble or f"outputs.{name}: {error}"
+    return values, trouble
