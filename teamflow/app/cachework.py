@@ -193,7 +193,7 @@ def _one_line(error: WorkspaceError) -> str:
 
 
 def _entry(found: kept.Entry) -> Entry:
-    return Entry(found.text, json.loads(found.outputs) if found.outputs else {}, found.artifacts, found.origin)
+    return Entry(found.text, kept.decode_json(found.outputs)[0] if found.outputs else {}, found.artifacts, found.origin)
 
 
 def _git_environment() -> dict[str, str]:

@@ -16,7 +16,7 @@ from teamflow.run.desk import Desk
 from teamflow.run.executor import Executor
 
 
-class Controls:
+class TerminalControls:
     """All methods belong to the loop's thread."""
 
     def __init__(self, executor: Executor, desk: Desk) -> None:

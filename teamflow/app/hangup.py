@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -65,7 +65,7 @@ class Sheltered:
         with _shelter():
             self._screen.rest(state, ended, files=files)
 
-    def control(self, controls: Controls) -> None:
+    def control(self, controls: Callable[[], Controls]) -> None:
         with _shelter():
             self._screen.control(controls)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from teamflow.app.cachework import CacheResults, ProjectReads, file_artifact
@@ -61,8 +61,8 @@ class Screen(Protocol):
         """A watched run has nothing left to do until something changes; `files` defining files are followed."""
         ...
 
-    def control(self, controls: Controls) -> None:
-        """What a person at this screen may do with the run."""
+    def control(self, controls: Callable[[], Controls]) -> None:
+        """Offers what a person at this screen may do with the run."""
         ...
 
     def leave(self) -> None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from teamflow.app.compile import Compiled
 from teamflow.app.files import ProjectFiles
+from teamflow.core.form import SHORTEST
 from teamflow.core.plan import Plan
-from teamflow.core.secret_forms import SHORTEST
 from teamflow.run.environment import secret_values
 from teamflow.store.errors import StoreError
 from teamflow.store.place import sync

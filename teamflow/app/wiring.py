@@ -12,14 +12,12 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from teamflow.app.bridge import Bridge
-from teamflow.app.controls import Controls
 from teamflow.app.failpoints import CrashingStore, failpoint, guarded
 from teamflow.app.hangup import Sheltered, detach, is_hangup
-from teamflow.app.parts import Screen, Wired
-from teamflow.app.replan import Watch
+from teamflow.app.parts import Controls, Screen, Wired
 from teamflow.app.session import Session, opening, read_records
 from teamflow.core.events import Cached, CancelRequested, Event, RunEnded, RunnerStarted, StopRequested
 from teamflow.core.invocation import Brief, Exit
@@ -46,6 +44,9 @@ from teamflow.store.wake import WakeSocket
 from teamflow.store.writer import Writer
 from teamflow.targets.keeper_process import Child
 from teamflow.targets.local import LocalTarget
+
+if TYPE_CHECKING:
+    from teamflow.app.replan import Watch
 
 
 class EngineTable:
@@ -119,7 +120,7 @@ async def run_to_end(
     if cancel is not None:
         first, until = cancel.opening, cancel.done
     loop.screen.begin(state)
-    loop.screen.control(Controls(executor, Desk(executor, wired.number)))
+    loop.screen.control(lambda: _controls(executor, wired.number))
     try:
         with ExitStack() as meanwhile:
             meanwhile.enter_context(_listening(running, database, wired, executor))
@@ -211,6 +212,12 @@ def _listening(loop: asyncio.AbstractEventLoop, database: Database, wired: Wired
             wake.close()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.remove_signal_handler(number)
+
+
+def _controls(executor: Executor, run: int) -> Controls:
+    from teamflow.app.controls import TerminalControls
+
+    return TerminalControls(executor, Desk(executor, run))
 
 
 class Cancel(NamedTuple):

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping
 from typing import Final, TextIO
 
 from teamflow.core.state import Question
-from teamflow.views.questions import notification
-from teamflow.views.width import fit
 
 _BELL: Final = "\a"
 _LONGEST: Final = 200
@@ -34,6 +32,10 @@ class Bell:
             return
         self._told.update(question.number for question in fresh)
         if not self._silent:
+            # Imported here: most runs ask nobody.
+            from teamflow.views.questions import notification
+            from teamflow.views.width import fit
+
             told = fit(notification(fresh, self._run), _LONGEST)
             self._stream.write(f"{_BELL}\x1b]9;{told}{_BELL}")
             self._stream.flush()

@@ -25,13 +25,13 @@ from teamflow.cli.keys import Keys
 from teamflow.cli.output import use_color
 from teamflow.cli.screens import problem_text
 from teamflow.core.events import AttemptStarted, Now, QuestionAsked, Record, RunEnded, StepEnded
+from teamflow.core.questions import asked_by
 from teamflow.core.state import RunState, Status
 from teamflow.run.clock import SystemClock
 from teamflow.views.header import RunHeader
 from teamflow.views.live import live_table
 from teamflow.views.logs import last_line
 from teamflow.views.plain import PlainPrinter
-from teamflow.views.questions import asked_by
 from teamflow.views.sanitize import cell, clean
 from teamflow.views.summary import summary
 from teamflow.views.text import HEADINGS, LastLine
@@ -169,9 +169,9 @@ class LiveScreen:
     def rest(self, state: RunState, ended: RunEnded, *, files: int) -> None:
         self._resting = rest_line(ended, files=files)
 
-    def control(self, controls: Controls) -> None:
+    def control(self, controls: Callable[[], Controls]) -> None:
         if Keys.usable():
-            self._keys = Keys(KeyMap(controls, self).press)
+            self._keys = Keys(KeyMap(controls(), self).press)
             self._keys.open()
 
     def say(self, line: str) -> None:

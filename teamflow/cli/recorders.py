@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -66,7 +66,7 @@ class RecordingScreen:
     def rest(self, state: RunState, ended: RunEnded, *, files: int) -> None:
         self._screen.rest(state, ended, files=files)
 
-    def control(self, controls: Controls) -> None:
+    def control(self, controls: Callable[[], Controls]) -> None:
         self._screen.control(controls)
 
     def leave(self) -> None:

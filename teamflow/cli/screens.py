@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from teamflow.cli.bell import Bell
 from teamflow.core.events import AttemptEnded, AttemptStarted, Record, RunEnded
+from teamflow.core.questions import asked_by
 from teamflow.core.redact import RedactingStream, Redactor
 from teamflow.core.state import Question, RunState
 from teamflow.run.clock import SystemClock
 from teamflow.views.header import RunHeader
-from teamflow.views.questions import asked_by, asked_lines
 
 if TYPE_CHECKING:
     import asyncio
@@ -70,6 +70,10 @@ class QuietScreen:
 
     def _ask(self, questions: Iterable[Question]) -> None:
         asked = list(questions)
+        if not asked:
+            return
+        from teamflow.views.questions import asked_lines
+
         now = self._clock.now().wall
         for question in asked:
             self.say(asked_lines(question, self._header.number, now=now))
@@ -104,7 +108,7 @@ class QuietScreen:
         if not self._quiet:
             self.say([rest_line(ended, files=files)])
 
-    def control(self, controls: Controls) -> None:
+    def control(self, controls: Callable[[], Controls]) -> None:
         pass
 
     def leave(self) -> None:

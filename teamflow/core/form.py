@@ -6,12 +6,16 @@ Knows nothing of secrets, nor how a form is looked for in much data.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Spellings: TypeAlias = "tuple[bytes, ...]"
 """What one character may stand as; none is empty."""
 
 Form: TypeAlias = "tuple[Spellings, ...]"
+
+
+SHORTEST: Final = 8
+"""Characters of a secret that is looked for; what is derived from it is never shorter in bytes."""
 
 
 def join(form: Form) -> Form:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from typing import Final
 
-from teamflow.core.events import Now
+from teamflow.core.events import Now, QuestionAsked, Record
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Stopped, Succeeded
 from teamflow.core.state import Question, RunState, Status, StepState
 
@@ -18,6 +18,14 @@ APPROVED: Final = "approved"
 """The text of an approval that was given, where its giver noted nothing."""
 
 _DONE: Final = {APPROVE: "approved", REJECT: "rejected"}
+
+
+def asked_by(record: Record, state: RunState) -> Question | None:
+    """The question that a record asks; None: it asks none."""
+    if not isinstance(record.event, QuestionAsked):
+        return None
+    step, at = record.event.step, record.at
+    return next((one for one in reversed(state.questions) if one.step == step and one.asked == at), None)
 
 
 def outcome_of(question: Question) -> Outcome:

@@ -8,12 +8,13 @@ characters are left alone: they would garble the output and protect nothing (`to
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from teamflow.core.events import Event, QuestionAnswered, QuestionAsked
-from teamflow.core.occurrences import Occurrences
 from teamflow.core.plan import Json
-from teamflow.core.secret_forms import SHORTEST, forms
+
+if TYPE_CHECKING:
+    from teamflow.core.occurrences import Occurrences
 
 MARK: Final = "***"
 
@@ -22,8 +23,16 @@ class Redactor:
     """Knows the values of a run's secrets (name → value)."""
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
-        self.too_short = tuple(name for name, value in secrets.items() if 0 < len(value.strip()) < SHORTEST)
-        self._forms = Occurrences({form for value in secrets.values() for form in forms(value)})
+        self.too_short: tuple[str, ...] = ()
+        self._forms: Occurrences | None = None
+        if secrets:
+            # Imported here: most runs have no secrets.
+            from teamflow.core.form import SHORTEST
+            from teamflow.core.occurrences import Occurrences
+            from teamflow.core.secret_forms import forms
+
+            self.too_short = tuple(name for name, value in secrets.items() if 0 < len(value.strip()) < SHORTEST)
+            self._forms = Occurrences({form for value in secrets.values() for form in forms(value)})
 
     def text(self, text: str) -> str:
         """The text without secrets; the same object where there is none in it."""
@@ -102,7 +111,7 @@ class RedactingStream:
     Holds back only what may be the start of a secret: fewer bytes than the longest of them has.
     """
 
-    def __init__(self, forms: Occurrences) -> None:
+    def __init__(self, forms: Occurrences | None) -> None:
         self._forms = forms
         self._held = b""
         self._covered = 0
@@ -117,10 +126,11 @@ class RedactingStream:
 
     def flush(self) -> bytes:
         """The rest, at the end of the stream."""
-        return self._release(self._held, len(self._held))
+        return self._release(self._held, len(self._held)) if self._forms else b""
 
     def _release(self, data: bytes, limit: int) -> bytes:
-        shown, covered = _marked(data, self._forms.find(data), limit=limit, covered=self._covered)
+        found = self._forms.find(data) if self._forms else ()
+        shown, covered = _marked(data, found, limit=limit, covered=self._covered)
         self._held = data[limit:]
         self._covered = max(0, covered - limit)
         return shown

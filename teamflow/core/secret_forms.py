@@ -10,10 +10,7 @@ from binascii import b2a_base64
 from functools import lru_cache
 from typing import Final
 
-from teamflow.core.form import Form, Spellings
-
-SHORTEST: Final = 8
-"""Characters of a value that is looked for; what is derived from it is never shorter in bytes."""
+from teamflow.core.form import SHORTEST, Form, Spellings
 
 _LINE: Final = 16
 """Characters of a line of a value that is looked for by itself."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from teamflow.core.diagnostics import did_you_mean
 from teamflow.core.events import Now, QuestionAnswered
 from teamflow.core.questions import APPROVE, REJECT, TIMEOUT, answer_words, noted, question_id, said_words, time_left
 from teamflow.core.shell import quoted
@@ -113,6 +112,9 @@ def _refusal(question: Question, given: Given, name: str) -> str:
     takes = ", ".join(map(quoted, question.options))
     if given.verb != ANSWER:
         return f"{asks} is a question: it takes {takes}\n  say `teamflow answer {name} ANSWER`"
+    # Imported here: it is for mistakes only.
+    from teamflow.core.diagnostics import did_you_mean
+
     meant = did_you_mean(given.text, question.options)
     hint = f"\n  {meant}" if meant else ""
     return f"{quoted(given.text)} is no answer to {asks}: it takes {takes}{hint}"

@@ -9,7 +9,7 @@ Retry is decided in `policy/retry.py`. Refuses to act, to sleep and to know the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from teamflow.core.events import (
     Admitted,
@@ -32,14 +32,14 @@ from teamflow.core.outcome import Failed, Stopped, Succeeded
 from teamflow.core.phases import VERIFIED, is_check
 from teamflow.core.plan import Json, Step
 from teamflow.core.state import RunState, Status, StepState
-from teamflow.plan.ripple import Rippled
 from teamflow.policy.asking import ask_step, next_answer, still_asks, times_up
 from teamflow.policy.context import step_context
-from teamflow.policy.expand import expanded, no_longer_asked
 from teamflow.policy.retry import Again, after_failure
-from teamflow.policy.rework import after_round
 from teamflow.policy.stale import REDEFINED, any_stale, opened_again
 from teamflow.policy.verdict import team_outputs, verdict
+
+if TYPE_CHECKING:
+    from teamflow.plan.ripple import Rippled
 
 _RESUMABLE: Final = frozenset({"orphaned", "keeper_stopped", "interrupt"})
 """Stops that nobody asked this session for: a living runner goes on with such a step at once. An interrupt is one of
@@ -129,7 +129,7 @@ def _next_for(state: RunState, known: StepState, now: Now, run: Mapping[str, Jso
         case Status.WAITING if known.cancelled_by is not None:
             return _cancelled(known)
         case Status.WAITING:
-            return still_asks(state, known) or no_longer_asked(state, known, run=run)
+            return still_asks(state, known) or _no_longer_asked(state, known, run)
         case _:
             return None
 
@@ -145,10 +145,21 @@ def _next_for_unstarted(state: RunState, known: StepState, now: Now, run: Mappin
     if step.skip is not None:
         return StepEnded(step.id, "skipped", step.skip, own=True)
     if step.expansion is not None:
+        # Imported here: most runs add no steps.
+        from teamflow.policy.expand import expanded
+
         return expanded(state, known, step.expansion, run=run)
     if known.status is Status.PENDING and known.blockers == 0:
         return StepEnded(step.id, "skipped", known.broken or "")
     return _settle(state, known, now, run)
+
+
+def _no_longer_asked(state: RunState, known: StepState, run: Mapping[str, Json]) -> Event | None:
+    if known.step.expansion is None:
+        return None
+    from teamflow.policy.expand import no_longer_asked
+
+    return no_longer_asked(state, known, run=run)
 
 
 def _settle(state: RunState, known: StepState, now: Now, run: Mapping[str, Json]) -> Event | None:
@@ -223,6 +234,9 @@ def _after_attempt(state: RunState, known: StepState, now: Now, run: Mapping[str
     match newest.outcome:
         case Succeeded():
             if step.loop is not None:
+                # Imported here: most runs have no loop.
+                from teamflow.policy.rework import after_round
+
                 return after_round(state, known, step.loop, run=run)
             return StepEnded(step.id, "succeeded", VERIFIED if is_check(newest.phase) else "")
         case Stopped(cause=cause):

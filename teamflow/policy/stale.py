@@ -6,11 +6,13 @@ The fold marks them when a list of instances becomes another one. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from teamflow.core.events import AttemptStopping, Event, Reopened
 from teamflow.core.state import RunState, Status, StepState
-from teamflow.plan.ripple import Rippled, rippled
+
+if TYPE_CHECKING:
+    from teamflow.plan.ripple import Rippled
 
 REDEFINED: Final = "redefined"
 """The stop of an attempt whose step has another definition now."""
@@ -25,7 +27,10 @@ class Again(NamedTuple):
 
 
 def any_stale(state: RunState, step_ids: Iterable[str]) -> bool:
-    return any((known := state.steps.get(step_id)) is not None and _is_stale(known) for step_id in step_ids)
+    steps = state.steps
+    return any(
+        step_id in steps and steps[step_id].stale is not None and _is_stale(steps[step_id]) for step_id in step_ids
+    )
 
 
 def _is_stale(known: StepState) -> bool:
@@ -37,6 +42,9 @@ def _is_stale(known: StepState) -> bool:
 
 def opened_again(state: RunState) -> Again:
     """What follows for all stale steps together."""
+    # Imported here: in most runs nothing becomes stale.
+    from teamflow.plan.ripple import rippled
+
     redefined = {step_id: known.stale or "" for step_id, known in state.steps.items() if _is_stale(known)}
     out = rippled(state, state.plan, redefined=redefined, touched={})
     events: list[Event] = [Reopened(tuple(out.reopen), "revision", dict(out.reopen))] if out.reopen else []

@@ -6,7 +6,6 @@ What is granted, and what follows from it, is decided in `policy/requests.py`.
 from __future__ import annotations
 
 from teamflow.core.events import RequestAnswered
-from teamflow.policy.requests import Asker, cancel_args, granted
 from teamflow.run.executor import Executor
 
 
@@ -19,6 +18,9 @@ class Desk:
 
     def request(self, request: int, verb: str, args: str, *, by: str) -> None:
         """Does what another process asks for, or refuses it; the answer is a record, too."""
+        # Imported here: most runs are asked nothing.
+        from teamflow.policy.requests import cancel_args
+
         if (verb, args) == ("cancel", cancel_args(None)) and self._executor.resting:
             # Nothing runs that could be cancelled, but somebody waits for files to change.
             self._executor.record(RequestAnswered(request, ok=True, message="the watch ends"))
@@ -29,6 +31,8 @@ class Desk:
 
     def grant(self, verb: str, args: str, *, by: str) -> tuple[bool, str]:
         """Does what somebody asks for, or refuses it: whether, and what to say."""
+        from teamflow.policy.requests import Asker, granted
+
         found = granted(self._executor.state, verb, args, Asker(by, self._run, self._executor.now()))
         if isinstance(found, str):
             return False, found

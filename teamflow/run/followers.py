@@ -54,7 +54,9 @@ class Followers:
 
     def of_found(self, event: Event) -> Iterator[Reopened]:
         """As `of_run`, of steps that were found in the cache with another result than they had."""
-        for step_id, hit in event.hits.items() if isinstance(event, Cached) else ():
+        if not self._after or not isinstance(event, Cached):
+            return
+        for step_id, hit in event.hits.items():
             known = self._state.steps.get(step_id)
             if known is not None and _is_another(known, hit):
                 yield from self._of_change(step_id, "ran again")

@@ -17,7 +17,6 @@ from teamflow.core.plan import APART, Edge, Json, Loop, Step
 from teamflow.core.state import ENDED, RunState, Status, StepState
 from teamflow.plan.key import KeyParts, aspects, difference, value_digest
 from teamflow.policy.context import after_context
-from teamflow.policy.rework import is_over
 from teamflow.run.brief import BriefError, Rendering
 from teamflow.run.kept import Entry, Handed, Reads, ReadsChanged, Results, Witness
 from teamflow.run.keys import Keys
@@ -217,6 +216,9 @@ class Prober:
     def _asks_again(self, step: Step, loop: Loop, entry: Entry) -> str:
         """Why a result of a step with a loop is not the last one; empty when its `until` holds."""
         context = after_context(self._state, step, run=self._run, outputs=entry.outputs, text=entry.text)
+        # Imported here: most runs have no loop.
+        from teamflow.policy.rework import is_over
+
         over = is_over(loop, context)
         if isinstance(over, str):
             return over

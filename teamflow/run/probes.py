@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from teamflow.core.events import Admitted, Cached, Event, Hit
 from teamflow.core.plan import Step
 from teamflow.core.state import ENDED, RunState, Status
 from teamflow.run.roles import Prober
+
+
+class _Asked(NamedTuple):
+    """A step when it was asked about: what it was, the turn that it had come to, and the last record of the run."""
+
+    step: Step
+    turns: int
+    seq: int
 
 
 class Probes:
@@ -16,8 +25,7 @@ class Probes:
     def __init__(self, state: RunState, prober: Prober) -> None:
         self._state = state
         self._prober = prober
-        self._under_way: dict[str, tuple[Step, int]] = {}
-        """Step → what it was when it was asked about, and the turn that it had come to."""
+        self._under_way: dict[str, _Asked] = {}
         self._noted: dict[str, None] = {}
         self._paused = False
 
@@ -39,18 +47,23 @@ class Probes:
             return []
         for step_id in wanted:
             known = self._state.steps[step_id]
-            self._under_way[step_id] = (known.step, known.turns)
+            self._under_way[step_id] = _Asked(known.step, known.turns, self._state.seq)
         return wanted
 
     async def answers(self, step_ids: list[str]) -> list[Event]:
-        """What was found for steps that still wait for it: one may have been cancelled meanwhile, or be another."""
+        """What was found for steps that still wait for it: one may have been cancelled meanwhile, or be another.
+
+        That takes a record: without one, all of it still matters.
+        """
         plan = self._state.plan
         events = await self._prober.probe(step_ids)
         asked = {step_id: self._under_way.pop(step_id) for step_id in step_ids}
+        if all(one.seq == self._state.seq for one in asked.values()):
+            return events
         same = self._state.plan is plan
         return [left for event in events if (left := self._what_matters(event, asked, same=same)) is not None]
 
-    def _what_matters(self, found: Event, asked: Mapping[str, tuple[Step, int]], *, same: bool) -> Event | None:
+    def _what_matters(self, found: Event, asked: Mapping[str, _Asked], *, same: bool) -> Event | None:
         """`same`: the plan has not changed since; else only what was asked about itself can be held against it."""
         match found:
             case Cached(hits=hits):
@@ -65,12 +78,14 @@ class Probes:
             case _:
                 return found
 
-    def _waits(self, step_id: str, asked: tuple[Step, int] | None = None) -> bool:
+    def _waits(self, step_id: str, asked: _Asked | None = None) -> bool:
         """Whether it wants a look. `asked`: and is still what it was, at the same turn."""
         known = self._state.steps.get(step_id)
         if known is None or known.status not in (Status.PENDING, Status.QUEUED) or known.admitted or known.broken:
             return False
-        return asked is None or (known.status is Status.QUEUED and asked == (known.step, known.turns))
+        if asked is None:
+            return True
+        return known.status is Status.QUEUED and (asked.step, asked.turns) == (known.step, known.turns)
 
     def _follows(self, step_id: str, hits: Mapping[str, Hit]) -> bool:
         """Whether all that the step depends on has ended or is a hit before it."""

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from teamflow.core.diagnostics import Diagnostics
+from teamflow.core.form import SHORTEST
 from teamflow.team.loaded import LoadedTeam
-
-SHORTEST = 8
-"""Characters from which a value is redacted; shorter ones would hide too much of what is no secret."""
 
 
 def check_secrets(

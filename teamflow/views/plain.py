@@ -32,12 +32,12 @@ from teamflow.core.events import (
     StopRequested,
 )
 from teamflow.core.plan import ASK
-from teamflow.core.questions import answer_words
+from teamflow.core.questions import answer_words, asked_by
 from teamflow.core.state import AttemptState, Question, RunState
 from teamflow.views import words
 from teamflow.views.header import RunHeader
 from teamflow.views.logs import Interleaved, numbered, tail_lines
-from teamflow.views.questions import asked_by, asked_lines
+from teamflow.views.questions import asked_lines
 from teamflow.views.sanitize import cell
 from teamflow.views.shown import shown_steps
 

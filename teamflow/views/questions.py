@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 from typing import Final, NamedTuple
 
-from teamflow.core.events import QuestionAsked, Record
 from teamflow.core.plan import Json
 from teamflow.core.questions import question_id
 from teamflow.core.state import Question, RunState
@@ -53,14 +52,6 @@ def asked_lines(question: Question, run: int, *, now: float, zone: tzinfo | None
     head = f"{step}: asks {question_id(run, question.number)} ({question.about}{_deadline(question, now, zone)}): "
     lines = [head + first, *(f"{step}:   {line}".rstrip() for line in more)]
     return [*lines, f"{step}: {how(question, run)}"] if question.open else lines
-
-
-def asked_by(record: Record, state: RunState) -> Question | None:
-    """The question that a record asks; None: it asks none."""
-    if not isinstance(record.event, QuestionAsked):
-        return None
-    step, at = record.event.step, record.at
-    return next((one for one in reversed(state.questions) if one.step == step and one.asked == at), None)
 
 
 def open_lines(state: RunState, run: int, *, now: float, zone: tzinfo | None = None) -> list[str]:
