@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 
+from teamflow.cli.interrupts import keep_interrupts
 from teamflow.cli.output import say
 
 USAGE = 2
@@ -27,6 +28,7 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 
 def guarded(call: Callable[[], int]) -> int:
     """The exit code of `call`, whatever it raises."""
+    keep_interrupts()
     try:
         code = call()
         sys.stdout.flush()
