@@ -26,10 +26,7 @@ class TerminalControls:
 
     def pause(self) -> str:
         """Nothing new starts; the second time it does again."""
-        state = self._executor.state
-        if state.ended is not None:
-            return "nothing runs"
-        event: Event = RunResumed(self._by) if state.paused else RunPaused(self._by)
+        event: Event = RunResumed(self._by) if self._executor.state.paused else RunPaused(self._by)
         self._executor.settle(lambda state: iter([event]))
         return "paused: what runs goes on, nothing new starts" if isinstance(event, RunPaused) else "goes on"
 

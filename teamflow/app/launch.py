@@ -300,8 +300,8 @@ def _loop(
             fail_fast=options.fail_fast,
             yes=options.yes,
             watch=_watch(session, wired, options) if options.watch else None,
-            # A run in the background is one that people come back to.
-            no_input=options.no_input or not (options.detach or front.attended),
+            # A run in the background is one that people come back to, and one that is watched stays.
+            no_input=options.no_input or not (options.detach or options.watch or front.attended),
         )
     )
     return None if ended is None else exit_code(ended)

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from teamflow.app.parts import Controls
 
-HELP: Final = "p pause or go on · r retry what failed · l output · y/n answer · d detach · ? these keys · Ctrl-C stop"
+HELP: Final = "p pause or go on · r retry failed · l output · y/n answer · d detach · ? keys · Ctrl-C stop"
 
 
 class Shown(Protocol):

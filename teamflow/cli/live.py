@@ -25,6 +25,7 @@ from teamflow.cli.keys import Keys
 from teamflow.cli.output import use_color
 from teamflow.cli.screens import problem_text
 from teamflow.core.events import AttemptStarted, Now, QuestionAsked, Record, RunEnded, StepEnded
+from teamflow.core.plan import ASK
 from teamflow.core.questions import asked_by
 from teamflow.core.state import RunState, Status
 from teamflow.run.clock import SystemClock
@@ -51,6 +52,9 @@ _FRAME: Final = 5
 
 _OUTPUT: Final = 8
 """Lines of output under the table, where they are wanted."""
+
+_TRIED: Final = 8
+"""Steps that are asked for their last lines until one has some."""
 
 _LEAST: Final = 12
 """Columns that the last line of a step gets on the narrowest terminal."""
@@ -198,19 +202,20 @@ class LiveScreen:
     def _redraw(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._state is not None:
             output = self._output(self._state) if self._shows_output else []
-            below = [*output, *self._below, *([self._resting] if self._resting else [])]
+            rests = [self._resting] if self._resting and self._state.ended is not None else []
+            below = [*output, *self._below, *rests]
             self._screen.draw(self._state, self._header, self._clock.now(), self._last, below=below)
         self._handle = loop.call_later(_REDRAW, self._redraw, loop)
 
     def _output(self, state: RunState) -> list[str]:
-        """The last lines of the step that started last, of those that run or else of all."""
-        tried = [known for known in state.steps.values() if known.attempts]
-        chosen = [known for known in tried if known.live is not None] or tried
-        if not chosen:
-            return []
-        known = max(chosen, key=lambda known: known.attempts[-1].started)
-        tail = self._tail(known.step.id, known.attempts[-1].number, most=_LAST)
-        return [cell(f"{known.step.id} | {line}") for line in tail.splitlines()[-_OUTPUT:]]
+        """The last lines of the step that started last, of those that have said something; what runs comes first."""
+        tried = [known for known in state.steps.values() if known.attempts and known.step.kind != ASK]
+        tried.sort(key=lambda known: (known.live is not None, known.attempts[-1].started), reverse=True)
+        for known in tried[:_TRIED]:
+            tail = self._tail(known.step.id, known.attempts[-1].number, most=_LAST)
+            if tail.strip():
+                return [cell(f"{known.step.id} | {line}") for line in tail.splitlines()[-_OUTPUT:]]
+        return []
 
     def _last(self, step: str, attempt: int) -> str:
         said = self._said.get(step)

@@ -71,6 +71,8 @@ def run(
     teamflow run team.yaml -i issue=42    with an input
     teamflow run ship.plan                exactly what `teamflow plan -o ship.plan` has shown
     """
+    if watch and no_input:
+        raise click.UsageError("a watched run stays, and waits for answers from any terminal: leave --no-input out")
     options = chosen(
         words,
         overrides,

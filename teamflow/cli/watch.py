@@ -12,14 +12,14 @@ def _watch(**words: Any) -> int:
     """Run a team file and stay: what a save changes is run again."""
     callback = run.callback
     assert callback is not None
-    return int(callback(**{**words, "watch": True}))
+    return int(callback(**{**words, "watch": True, "no_input": False}))
 
 
 watch = VerbCommand(
     "watch",
     callback=_watch,
     help=_watch.__doc__,
-    params=[parameter for parameter in run.params if parameter.name != "watch"],
+    params=[parameter for parameter in run.params if parameter.name not in ("watch", "no_input")],
     examples=(
         ("teamflow watch", "team.yaml, until Ctrl-C"),
         ("teamflow watch nightly lint", "only one step of teams/nightly.yaml, and what it needs"),

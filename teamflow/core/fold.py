@@ -128,6 +128,8 @@ def _runner_started(state: RunState, record: Record, event: RunnerStarted) -> li
     state.stop = None
     state.ended = None
     state.cancelled_by = None
+    # It was paused at the terminal of a runner that is gone.
+    state.paused = None
     if state.started is None:
         state.started = record.at
     stale = [step_id for step_id, known in state.steps.items() if known.stale is not None]

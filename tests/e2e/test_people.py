@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 
@@ -19,6 +18,7 @@ from teamflow.core.events import (
     RequestAnswered,
     RunEnded,
 )
+from tests.e2e.tmux import Tmux
 from tests.e2e.tool import Done, Project, until
 
 pytestmark = pytest.mark.slow
@@ -453,29 +453,16 @@ def test_nothing_rings_where_no_terminal_is(env: dict[str, str]) -> None:
         assert (piped.code, "\a" in piped.err, "gate: asks 2.1" in piped.err) == (5, False, True)
 
 
-def tmux(project: Project, *words: str) -> str:
-    argv = ["tmux", "-S", str(project.home / "tmux"), "-f", "/dev/null", *words]
-    # Its server hands on what it is given itself: here not the CI of whoever runs the tests.
-    done = subprocess.run(argv, env=project.environ, capture_output=True, text=True, timeout=20, check=True)
-    return done.stdout
-
-
 def test_in_a_real_terminal_the_question_is_seen_and_the_bell_flag_is_set(gate: Project) -> None:
-    argv = " ".join(f"'{word}'" for word in gate.argv(["run"]))
-    try:
-        tmux(gate, "new-session", "-d", "-x", "100", "-y", "30", "-c", str(gate.root), "exec sh")
-        tmux(gate, "set", "-g", "monitor-bell", "on")
-        tmux(gate, "new-window", "exec sleep 600")
-        tmux(gate, "send-keys", "-t", ":0", f"exec {argv}", "Enter")
+    with Tmux(gate.home, gate.root, gate.environ) as terminal:
+        terminal.call("new-window", "exec sleep 600")
+        terminal.start(gate.argv(["run"]))
         waits(gate, "gate")
-        shown = until(
-            lambda: "? 1.1 gate: Ship it?" in (seen := tmux(gate, "capture-pane", "-p", "-t", ":0")) and seen,
-            "the question",
+        terminal.shows(
+            "? 1.1 gate: Ship it?",
+            "`teamflow approve 1.1` or `teamflow reject 1.1`",
+            "waits (person) for 1.1: Ship it?",
         )
-        assert "`teamflow approve 1.1` or `teamflow reject 1.1`" in shown
-        assert "waits (person) for 1.1: Ship it?" in shown
-        until(lambda: tmux(gate, "display", "-p", "-t", ":0", "#{window_bell_flag}").strip() == "1", "the bell")
+        until(lambda: terminal.call("display", "-p", "-t", ":0", "#{window_bell_flag}").strip() == "1", "the bell")
         ok(gate.call("approve", "gate"))
         assert over(gate).status == "succeeded"
-    finally:
-        tmux(gate, "kill-server")
