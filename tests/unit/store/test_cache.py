@@ -46,7 +46,7 @@ def subject(tmp_path: Path) -> Iterator[Subject]:
 
 
 def sha(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def test_looking_makes_nothing(subject: Subject) -> None:
