@@ -15,6 +15,7 @@ from teamflow.app.secrets import read_secrets
 from teamflow.app.session import Session, read_state
 from teamflow.app.wiring import Cancel, run_to_end
 from teamflow.core.events import Record, RunEnded
+from teamflow.core.redact import Redactor
 from teamflow.core.state import RunState
 from teamflow.policy.requests import Asker, cancel_args, granted
 from teamflow.store.lock import RunLock
@@ -61,7 +62,7 @@ def cancel_alone(
         environ=environ,
         secrets={},
         env_file_values={},
-        hidden=read_secrets(database.layout.run(row.number)),
+        redactor=Redactor(read_secrets(database.layout.run(row.number))),
         use_cache=False,
         force=frozenset(),
     )

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from teamflow.app.project import Project
-from teamflow.app.secrets import read_secrets
-from teamflow.core.events import Now, PlanRevised, Record, RequestAnswered, RunnerStarted
+from teamflow.app.secrets import read_secrets, secrets_stamp
+from teamflow.core.events import Now, PlanRevised, Record, RequestAnswered
 from teamflow.core.fold import apply, initial
 from teamflow.core.plan import Plan
 from teamflow.core.redact import Redactor
@@ -59,6 +59,7 @@ class Inspected:
         self.state: RunState = initial(self.plans[1])
         self.holder: Holder | None = None
         self.redactor = Redactor({})
+        self._stamp: tuple[int, int] | None = None
         self._version = -1
         self.refresh()
 
@@ -78,8 +79,8 @@ class Inspected:
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will happen to the run by itself: it has ended, or nobody works on it."""
-        return self.state.ended is not None or self.gone
+        """Whether nothing more will happen to the run by itself. One that has ended may be watched, and go on."""
+        return self.gone
 
     @property
     def header(self) -> RunHeader:
@@ -93,13 +94,12 @@ class Inspected:
         """Looks at the log and at the lock; the records that are new. Cheap where nothing has changed."""
         # The lock first: a runner that lets go has written its last record before.
         self.holder = holder_of(self.layout, self.row.number)
+        self.look_at_secrets()
         version = self.database.data_version()
         if version == self._version:
             return ()
         fresh = to_records(self.database.rows(self.row.number, after=self.state.seq))
         self._version = version
-        if self.state.seq == 0 or any(isinstance(record.event, RunnerStarted) for record in fresh):
-            self.redactor = Redactor(read_secrets(self.layout.run(self.row.number)))
         for record in fresh:
             if isinstance(record.event, PlanRevised):
                 revision = record.event.revision
@@ -107,6 +107,15 @@ class Inspected:
             apply(self.state, record, plans=self.plans)
         self.records += fresh
         return fresh
+
+    def look_at_secrets(self) -> None:
+        """The values that must not be shown, once there are others. They are written before a process gets them, so
+        what was read before this may be shown after it."""
+        run_dir = self.layout.run(self.row.number)
+        stamp = secrets_stamp(run_dir)
+        if stamp != self._stamp:
+            self.redactor.know(read_secrets(run_dir))
+            self._stamp = stamp
 
     def _stored_plan(self, revision: int) -> Plan:
         return plan_from_json(self.database.plan(self.row.number, revision).decode())

@@ -230,6 +230,7 @@ def _wired(
     root: str,
 ) -> Wired:
     from teamflow.app.parts import Wired
+    from teamflow.core.redact import Redactor
 
     return Wired(
         root=root,
@@ -238,7 +239,7 @@ def _wired(
         environ=environ,
         secrets=secrets.values,
         env_file_values=secrets.env_files,
-        hidden=hidden,
+        redactor=Redactor(hidden),
         use_cache=options.use_cache,
         force=frozenset(options.force),
     )
@@ -314,7 +315,7 @@ def _watch(session: Session, wired: Wired, options: RunOptions) -> Watch:
     given = json.loads(session.row.inputs)
     from teamflow.app.refused import refused
 
-    again = replanner(wired.root, session.plan, given=given, words=words, refuse=refused)
+    again = replanner(wired.root, session.plan, given=given, words=words, refuse=refused, environ=wired.environ)
     return Watch(again, lambda plan: options.max_parallel or plan.limits.max_parallel or cores())
 
 

@@ -106,6 +106,7 @@ class AttemptOutput:
         self.number = attempt.number
         self._log = LogReader(header.log(step_id, attempt.number), offset=offset)
         self._readable = _readable(known, attempt)
+        self._look = inspected.look_at_secrets
         self._redacted = inspected.redactor.stream()
         self._err = LogReader(header.err(step_id, attempt.number)) if not offset and has_err(known) else None
         self._err_redacted = inspected.redactor.stream()
@@ -139,6 +140,7 @@ class AttemptOutput:
         data, truncated = reader.read()
         if not data:
             return [TRUNCATED] if truncated else []
+        self._look()
         self.behind = self.behind or len(data) == CHUNK
         return [TRUNCATED, feed(data)] if truncated else [feed(data)]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from teamflow.app.cachework import CacheResults, ProjectReads, file_artifact
 from teamflow.core.events import Record, RunEnded
 from teamflow.core.plan import Json
+from teamflow.core.redact import Redactor
 from teamflow.core.state import RunState
 from teamflow.run.probe import Prober
 from teamflow.store.layout import Layout
@@ -81,8 +82,8 @@ class Wired(NamedTuple):
     environ: Mapping[str, str]
     secrets: Mapping[str, str]
     env_file_values: Mapping[str, str]
-    hidden: Mapping[str, str]
-    """Every value that must not be shown of this run, those of its earlier sessions too, by any names."""
+    redactor: Redactor
+    """Knows every value that must not be shown of this run, those of its earlier sessions too."""
     use_cache: bool
     force: frozenset[str]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from teamflow.app.compile import Compiled, Request, compile_team
+from teamflow.app.secrets import NO_SECRETS, Secrets, gather_secrets
 from teamflow.core.plan import Json, Plan
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ class Saved(NamedTuple):
     """What a save came to: a plan that can run, or why there is none."""
 
     compiled: Compiled
+    secrets: Secrets
     refusal: str = ""
 
 
@@ -33,12 +35,19 @@ def replanner(
     given: Mapping[str, Json],
     words: Request,
     refuse: Callable[[Plan], str],
+    environ: Mapping[str, str],
 ) -> Callable[[FollowedFiles], Saved]:
-    """Plans the file of `plan` with the inputs that were given at first and the words of the command line."""
+    """Plans the file of `plan` with the inputs that were given at first and the words of the command line.
+
+    `environ`: where secrets are looked for.
+    """
     request = words._replace(file=plan.file, given=(), inputs=dict(given))
 
     def again(files: FollowedFiles) -> Saved:
         compiled = compile_team(root, request, directory=None, sources=files)
-        return Saved(compiled, refuse(compiled.plan) if compiled.plan is not None else "")
+        if compiled.plan is None:
+            return Saved(compiled, NO_SECRETS)
+        secrets = gather_secrets(compiled.plan, root=root, environ=environ)
+        return Saved(compiled, secrets, refuse(compiled.plan) or "\n".join(secrets.problems))
 
     return again

@@ -7,7 +7,7 @@ a running prompt waits for quiet. What follows from it is decided in `plan/rippl
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Executor as Pool
 from typing import Final
 
@@ -15,6 +15,7 @@ from teamflow.app.consequences import consequences, told_of
 from teamflow.app.files import FollowedFiles
 from teamflow.app.parts import Screen
 from teamflow.app.replan import Saved, Watch
+from teamflow.app.secrets import Secrets
 from teamflow.app.session import Session
 from teamflow.core.added import effective
 from teamflow.core.events import Event, PlanRevised
@@ -45,11 +46,12 @@ class Revising:
         put_plan: Callable[[int, bytes], None],
         spent: Callable[[str], str],
         redefined: Callable[[str], None],
+        learn: Callable[[Secrets], Awaitable[None]],
         screen: Screen,
         pool: Pool,
     ) -> None:
         """`spent`: what a running step has cost so far, in words. `redefined` is told each step whose definition a new
-        revision changes."""
+        revision changes, and `learn` what its steps are to be given; OSError when that cannot be kept."""
         self._plans = session.plans
         self._plan = session.plan
         self._executor = executor
@@ -59,6 +61,7 @@ class Revising:
         self._put_plan = put_plan
         self._spent = spent
         self._redefined = redefined
+        self._learn = learn
         self._screen = screen
         self._pool = pool
         self._loop = asyncio.get_running_loop()
@@ -87,6 +90,8 @@ class Revising:
         self._postpone(None)
         saved = await self._loop.run_in_executor(self._pool, self._watch.again, self._files)
         plan = saved.compiled.plan
+        if plan is not None and not saved.refusal:
+            saved = await self._learned(saved)
         if plan is None or saved.refusal:
             self._postpone(lambda: self._complain(saved), after=SETTLED)
             return
@@ -104,6 +109,13 @@ class Revising:
         told = ", ".join(f"{step_id} ({self._spent(step_id)})" for step_id in stopped)
         self._screen.changed((), f"{told} would be stopped and started again: in {PATIENCE:g} s, unless you save again")
         self._postpone(lambda: self._revise(plan), after=PATIENCE)
+
+    async def _learned(self, saved: Saved) -> Saved:
+        try:
+            await self._learn(saved.secrets)
+        except OSError as error:
+            return saved._replace(refusal=f"what is secret cannot be kept: {error}")
+        return saved
 
     def _postpone(self, what: Callable[[], None] | None, *, after: float = 0.0) -> None:
         """Does it when nothing has been saved for so long; None: what waits is not done any more."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from teamflow.app.compile import Compiled
 from teamflow.app.files import ProjectFiles
@@ -55,6 +55,9 @@ class Secrets(NamedTuple):
         return known
 
 
+NO_SECRETS: Final = Secrets({}, {}, ())
+
+
 def _together(*maps: Mapping[str, str]) -> dict[str, str]:
     """All values; where a name has several, under `name#2` and so on."""
     out: dict[str, str] = {}
@@ -66,6 +69,15 @@ def _together(*maps: Mapping[str, str]) -> dict[str, str]:
                 key = f"{name}#{number}"
             out[key] = value
     return out
+
+
+def secrets_stamp(run_dir: str) -> tuple[int, int] | None:
+    """Another one whenever there are other values; None: nothing was secret."""
+    try:
+        found = os.stat(f"{run_dir}/{FILE}")
+    except FileNotFoundError:
+        return None
+    return (found.st_ino, found.st_mtime_ns)
 
 
 def read_secrets(run_dir: str) -> dict[str, str]:

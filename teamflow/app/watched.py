@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from teamflow.app.files import FollowedFiles
+from teamflow.app.parts import Wired
 from teamflow.app.replan import Watch
 from teamflow.app.rereading import Rereading
 from teamflow.app.revising import Revising
+from teamflow.app.secrets import Secrets
 from teamflow.app.session import Session
 from teamflow.app.watching import Watching
 from teamflow.app.wiring import Loop
@@ -19,9 +21,20 @@ from teamflow.views.words import usage_words
 
 
 @contextmanager
-def watched(watch: Watch, session: Session, loop: Loop, *, root: str) -> Iterator[None]:
+def watched(watch: Watch, session: Session, loop: Loop, wired: Wired, *, run_dir: str) -> Iterator[None]:
     """Changes of files reach the executor meanwhile."""
-    executor, screen, pool = loop.executor, loop.screen, loop.pool
+    executor, screen, pool, root = loop.executor, loop.screen, loop.pool, wired.root
+    known = (wired.secrets, wired.env_file_values)
+
+    async def learn(secrets: Secrets) -> None:
+        nonlocal known
+        if (secrets.values, secrets.env_files) == known:
+            return
+        # On the disk before anything starts with them: other terminals have to hide them.
+        hidden = await asyncio.get_running_loop().run_in_executor(pool, secrets.write, run_dir)
+        wired.redactor.know(hidden)
+        loop.environments.know(files=secrets.env_files, secrets=secrets.values)
+        known = (secrets.values, secrets.env_files)
 
     def spent(step_id: str) -> str:
         so_far = total([step_cost(executor.state.steps[step_id]).usage, loop.attempts.spent(step_id)])
@@ -37,6 +50,7 @@ def watched(watch: Watch, session: Session, loop: Loop, *, root: str) -> Iterato
         put_plan=loop.store.put_plan,
         spent=spent,
         redefined=rereading.redefined,
+        learn=learn,
         screen=screen,
         pool=pool,
     )

@@ -23,7 +23,6 @@ from teamflow.core.events import Cached, CancelRequested, Event, RunEnded, Runne
 from teamflow.core.invocation import Brief, Exit
 from teamflow.core.outcome import Failed, Outcome
 from teamflow.core.plan import EngineDefinition, Json
-from teamflow.core.redact import Redactor
 from teamflow.core.state import RunState
 from teamflow.engines.exits import outcome_of
 from teamflow.engines.registry import custom_engine, engine
@@ -71,6 +70,7 @@ class Loop(NamedTuple):
     executor: Executor
     hooks: Hooks
     attempts: AttemptRunner
+    environments: Environments
     prober: Prober
     store: Writer | CrashingStore
     writer: Writer
@@ -128,7 +128,7 @@ async def run_to_end(
                 # Imported here: only a watch needs it, and what it brings along is slow to import.
                 from teamflow.app.watched import watched
 
-                meanwhile.enter_context(watched(watch, session, loop, root=wired.root))
+                meanwhile.enter_context(watched(watch, session, loop, wired, run_dir=database.layout.run(wired.number)))
             ended = await executor.run(begin, first, until=until)
     finally:
         closed = asyncio.to_thread(loop.writer.close, timeout=1.0 if executor.abandoned else 10.0)
@@ -190,10 +190,10 @@ def _loop(
         tell=screen.trouble,
         plans=session.plans,
         stays=stays,
-        redactor=Redactor(wired.hidden),
+        redactor=wired.redactor,
     )
     bridge.executor, bridge.hooks = executor, hooks
-    return Loop(executor, hooks, attempts, prober, store, writer, bridge, screen, pool)
+    return Loop(executor, hooks, attempts, environments, prober, store, writer, bridge, screen, pool)
 
 
 @contextmanager
@@ -251,7 +251,7 @@ def _attempts(
         environments=environments,
         engines=EngineTable(),
         results=results,
-        redactor=Redactor(wired.hidden),
+        redactor=wired.redactor,
         report=bridge.report,
         say=bridge.said,
         pool=pool,
@@ -295,8 +295,7 @@ def environments_of(wired: Wired, place: Place, target: LocalTarget) -> Environm
 
 
 def calling_of(state: RunState, wired: Wired, place: Place, environments: Environments) -> Calling:
-    redactor = Redactor(wired.hidden)
-    return Calling(state, place=place, environments=environments, engines=EngineTable(), redactor=redactor)
+    return Calling(state, place=place, environments=environments, engines=EngineTable(), redactor=wired.redactor)
 
 
 def common_variables(place: Place, wired: Wired) -> dict[str, str]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TextIO
 from teamflow.app.outputs import attempt_tail
 from teamflow.app.parts import ChangedStep, Controls, Screen, Wired
 from teamflow.core.events import Record, RunEnded
-from teamflow.core.redact import Redactor
 from teamflow.core.state import RunState
 from teamflow.run.clock import SystemClock
 from teamflow.views.header import RunHeader
@@ -28,7 +27,7 @@ class RecordingScreen:
     ) -> None:
         self._screen = screen
         self._header = header
-        self._redactor = Redactor(wired.hidden)
+        self._redactor = wired.redactor
         self._junit = junit
         self._events: TextIO | None = None
         if events is not None:

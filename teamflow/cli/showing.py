@@ -7,7 +7,6 @@ import sys
 
 from teamflow.app.parts import Screen, Wired
 from teamflow.cli.screens import JsonScreen, PlainScreen, QuietScreen
-from teamflow.core.redact import Redactor
 from teamflow.store.layout import Layout
 from teamflow.store.rows import RunRow
 from teamflow.views.header import RunHeader, Runner
@@ -21,7 +20,6 @@ def header_of(row: RunRow, root: str) -> RunHeader:
 
 
 def screen_for(progress: str, header: RunHeader, wired: Wired) -> Screen:
-    redactor = Redactor(wired.hidden)
     if progress == "auto":
         progress = "live" if _is_live_terminal() else "plain"
     match progress:
@@ -29,9 +27,9 @@ def screen_for(progress: str, header: RunHeader, wired: Wired) -> Screen:
             # Imported here: rich is slow to import, and pipes do not need it.
             from teamflow.cli.live import LiveScreen
 
-            return LiveScreen(header, redactor)
+            return LiveScreen(header, wired.redactor)
         case "plain":
-            return PlainScreen(header, redactor)
+            return PlainScreen(header, wired.redactor)
         case "json":
             return JsonScreen(header)
         case _:

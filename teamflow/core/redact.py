@@ -20,11 +20,16 @@ MARK: Final = "***"
 
 
 class Redactor:
-    """Knows the values of a run's secrets (name → value)."""
+    """Knows the values of a run's secrets (name → value); one for all that shows or keeps something of the run."""
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
+        self.know(secrets)
+
+    def know(self, secrets: Mapping[str, str]) -> None:
+        """These from now on, in place of those before, in streams that have begun as well."""
         self.too_short: tuple[str, ...] = ()
-        self._forms: Occurrences | None = None
+        self.forms: Occurrences | None = None
+        """What is looked for; None: nothing."""
         if secrets:
             # Imported here: most runs have no secrets.
             from teamflow.core.form import SHORTEST
@@ -32,11 +37,11 @@ class Redactor:
             from teamflow.core.secret_forms import forms
 
             self.too_short = tuple(name for name, value in secrets.items() if 0 < len(value.strip()) < SHORTEST)
-            self._forms = Occurrences({form for value in secrets.values() for form in forms(value)})
+            self.forms = Occurrences({form for value in secrets.values() for form in forms(value)})
 
     def text(self, text: str) -> str:
         """The text without secrets; the same object where there is none in it."""
-        if not self._forms:
+        if not self.forms:
             return text
         data = text.encode("utf-8", "surrogatepass")
         clean = self.bytes(data)
@@ -49,12 +54,12 @@ class Redactor:
 
     def bytes(self, data: bytes) -> bytes:
         """As `text`, for UTF-8 that may be broken."""
-        found = self._forms.find(data) if self._forms else ()
+        found = self.forms.find(data) if self.forms else ()
         return _marked(data, found, limit=len(data), covered=0)[0] if found else data
 
     def json(self, value: Json) -> Json:
         """A copy of a JSON value without secrets, in keys too; a number that is one becomes `"***"`."""
-        if not self._forms:
+        if not self.forms:
             return value
         out: dict[str, Json] = {}
         todo: list[tuple[Json, dict[str, Json] | list[Json], str | int]] = [(value, out, "")]
@@ -74,7 +79,7 @@ class Redactor:
 
     def stream(self) -> RedactingStream:
         """For bytes that come in pieces: a value split over two of them is found as well."""
-        return RedactingStream(self._forms)
+        return RedactingStream(self)
 
     def _key(self, copy: dict[str, Json], key: str) -> str:
         clean = unique = self.text(key)
@@ -111,25 +116,28 @@ class RedactingStream:
     Holds back only what may be the start of a secret: fewer bytes than the longest of them has.
     """
 
-    def __init__(self, forms: Occurrences | None) -> None:
-        self._forms = forms
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
         self._held = b""
         self._covered = 0
         """How far into what is held (or beyond) the last occurrence reaches; its mark has been given out."""
 
     def feed(self, data: bytes) -> bytes:
         """What of it can be shown now."""
-        if not self._forms:
-            return data
+        forms = self._redactor.forms
         data = self._held + data
-        return self._release(data, self._forms.settled(data))
+        return self._release(data, forms.settled(data) if forms else len(data))
 
     def flush(self) -> bytes:
         """The rest, at the end of the stream."""
-        return self._release(self._held, len(self._held)) if self._forms else b""
+        return self._release(self._held, len(self._held))
 
     def _release(self, data: bytes, limit: int) -> bytes:
-        found = self._forms.find(data) if self._forms else ()
+        forms = self._redactor.forms
+        if not forms and not self._covered:
+            self._held = data[limit:]
+            return data[:limit]
+        found = forms.find(data) if forms else ()
         shown, covered = _marked(data, found, limit=limit, covered=self._covered)
         self._held = data[limit:]
         self._covered = max(0, covered - limit)

@@ -89,6 +89,13 @@ class Environments:
         self._common = common
         self._declare = declare
         self._names: dict[tuple[str, ...], str] = {}
+        self._declared_yet = 0
+
+    def know(self, *, files: Mapping[str, str], secrets: Mapping[str, str]) -> None:
+        """Values for whatever is asked about from now on."""
+        self._files = files
+        self._secrets = secrets
+        self._names = {}
 
     def of(self, state: RunState, step: Step, *, attempt: int) -> tuple[str, dict[str, str]]:
         """(name of the base, variables of this attempt). Raises MissingSecret and BriefError."""
@@ -125,11 +132,13 @@ class Environments:
 
     def _base(self, plan: Plan, inherit_env: tuple[str, ...]) -> str:
         """What steps have in common: one message to the keeper for all of them, so it must name no step."""
-        name = self._names.get(inherit_env)
+        patterns = (*plan.inherit_env, *inherit_env)
+        name = self._names.get(patterns)
         if name is None:
-            variables = inherited(self._environ, (*BASIC, *plan.inherit_env, *inherit_env))
+            variables = inherited(self._environ, (*BASIC, *patterns))
             variables.update(self._files)
             variables.update(self._common)
-            name = self._names[inherit_env] = f"e{len(self._names)}"
+            name = self._names[patterns] = f"e{self._declared_yet}"
+            self._declared_yet += 1
             self._declare(name, variables)
         return name

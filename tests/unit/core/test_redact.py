@@ -222,7 +222,7 @@ def test_in_any_pieces_a_stream_gives_what_the_whole_gives(
     ]
     data = "".join(inserted).encode()
     redactor = Redactor({str(index): value for index, value in enumerate(secrets)})
-    longest = (redactor._forms.longest if redactor._forms else 0) or 1
+    longest = (redactor.forms.longest if redactor.forms else 0) or 1
     stream = redactor.stream()
     shown = b""
     edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
@@ -255,3 +255,15 @@ def test_any_number_of_secrets_in_a_megabyte_is_a_matter_of_milliseconds() -> No
     started = time.perf_counter()
     assert one("a" * 100).bytes(repeated) == b"***"
     assert time.perf_counter() - started < 5.0
+
+
+def test_a_stream_that_has_begun_finds_what_the_redactor_learns() -> None:
+    redactor = Redactor({})
+    stream = redactor.stream()
+    assert stream.feed(b"first-secret ") == b"first-secret "
+    redactor.know({"a": "first-secret"})
+    assert stream.feed(b"then first-sec") == b"then "
+    redactor.know({"a": "first-secret", "b": "second-secret"})
+    assert stream.feed(b"ret second-secret first") == b"*** *** "
+    redactor.know({})
+    assert stream.feed(b"-secret") + stream.flush() == b"first-secret"
