@@ -48,9 +48,13 @@ def test_a_killed_run_is_finished(kind: str, number: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("level", levels())
 def test_every_boundary(level: str) -> None:
-    trials = list(sweep(level=level))
+    # Where containment is weaker only every second one: the campaign does them all.
+    step = 1 if level == levels()[0] else 2
+    start = random.SystemRandom().randint(1, step)
+    print(f"start {start}")
+    trials = list(sweep(level=level, step=step, start=start))
     assert trials[-1].over
-    assert len(trials) > 200
+    assert len(trials) > 200 // step
     assert wrong(trials) == []
 
 
@@ -67,7 +71,8 @@ def test_harder_crashes(kind: str) -> None:
 def test_every_boundary_of_a_run_that_asks_people(level: str) -> None:
     seed = random.SystemRandom().randrange(1 << 20)
     print(f"seed {seed}")
-    for number in range(1, ASKING_MOST):
+    step = 1 if level == levels()[0] else 2
+    for number in range(1 + seed % step, ASKING_MOST, step):
         trial = crash_asked(number, seed=seed, level=level)
         assert wrong([trial]) == []
         if trial.over:

@@ -94,7 +94,7 @@ def test_any_bytes_at_length(data: bytes) -> None:
 
 
 @pytest.mark.slow
-@LONG
+@settings(LONG, max_examples=10_000)
 @given(st.data())
 def test_a_right_file_with_many_changes(data: st.DataObject) -> None:
     text = bytearray(EXAMPLE)

@@ -62,6 +62,7 @@ def test_many_that_write_apart_are_quickly_told_apart() -> None:
     assert waits(story) == []
 
 
+@pytest.mark.slow
 def test_patterns_that_are_too_many_to_compare_count_as_one() -> None:
     story = Story(TEAM.replace("{{ matrix.item.dir }}/**", "src/*{{ matrix.item.id }}*"))
     story.end("plan", tasks(*["one"] * 80))

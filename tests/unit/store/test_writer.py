@@ -274,6 +274,7 @@ with Database.open(sys.argv[1]) as database:
 """
 
 
+@pytest.mark.slow
 def test_twenty_processes_at_once_on_a_project_that_has_no_state_yet(tmp_path: Path) -> None:
     children = [python(CROWD, tmp_path) for _ in range(20)]
     for child in children:

@@ -306,6 +306,7 @@ def test_suggestions(read: Callable[..., Loaded]) -> None:
     assert [item.hint for item in loaded.diagnostics] == ['did you mean "command"?', 'did you mean "build"?']
 
 
+@pytest.mark.slow
 def test_ten_thousand_mistakes_are_found_in_time(read: Callable[..., Loaded]) -> None:
     text = "agents:\n" + "".join(f"  a{n}: {{command: x, depends_on: [b{n}], foo: 1}}\n" for n in range(10_000))
     codes = [item.code for item in read(text).diagnostics]
