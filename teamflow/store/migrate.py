@@ -31,7 +31,8 @@ def current(connection: sqlite3.Connection, *, path: str, latest: int = FORMAT) 
         )
     if version == latest:
         return True
-    if _pragma(connection, "application_id") != APPLICATION and not _is_empty(connection):
+    # In this order, as somebody may be making it: what is not empty is marked already.
+    if not _is_empty(connection) and _pragma(connection, "application_id") != APPLICATION:
         raise StoreError(
             "not-ours",
             place=path,

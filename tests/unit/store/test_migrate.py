@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from teamflow.store.errors import StoreError
-from teamflow.store.migrate import APPLICATION, FORMAT, migrate
+from teamflow.store.migrate import APPLICATION, FORMAT, current, migrate
 from teamflow.store.sql import migrations, schema
 
 STEPS = {
@@ -85,3 +86,23 @@ def test_an_empty_file_gets_the_newest_format_at_once(tmp_path: Path) -> None:
     assert version(connection) == 3
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
+
+
+@pytest.mark.parametrize("moment", range(4))
+def test_a_database_that_is_being_made_is_no_other_programs(tmp_path: Path, moment: int) -> None:
+    path = str(tmp_path / "state.db")
+    seen: list[str] = []
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+
+        def traced(statement: str) -> None:
+            seen.append(statement)
+            if len(seen) == moment + 1:
+                with closing(sqlite3.connect(path, isolation_level=None)) as maker:
+                    migrate(maker, path=path, schema=schema(), migrations=migrations())
+
+        reader.set_trace_callback(traced)
+        found = current(reader, path=path)
+        assert found == (moment == 0)
+        reader.set_trace_callback(None)
+        if len(seen) > moment:
+            assert current(reader, path=path)
