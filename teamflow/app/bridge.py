@@ -30,13 +30,13 @@ class Bridge:
         return self.executor is not None and self.executor.abandoned
 
     def publish(self, records: Sequence[Record]) -> None:
-        """Records that are durable, on the loop's thread."""
-        if self.executor is not None:
-            self._screen.records(records, self.executor.state)
+        """Records that are durable, on the loop's thread. The screen comes last: nobody may be reading it any more."""
         if self.hooks is not None:
             self.hooks.observe(records)
         if self.watching is not None:
             self.watching.observe(records)
+        if self.executor is not None:
+            self._screen.records(records, self.executor.state)
 
     def durable(self, seq: int) -> None:
         if self.executor is not None:

@@ -1,12 +1,15 @@
-"""A terminal that is closed does not stop a run: it goes on without one. Decides how that is noticed.
+"""A terminal that is closed does not stop a run, nor does a pipe that nobody reads: it goes on without. Decides how that
+is noticed.
 
-Usually SIGHUP says so. A write that is under way fails with EIO a moment before that, and means the same.
+Usually SIGHUP says so. A write that is under way fails with EIO a moment before that, and means the same. Of a pipe
+only the write tells.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import select
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -27,8 +30,33 @@ def detach() -> None:
     os.close(null)
 
 
-def is_hangup(error: object) -> bool:
-    return isinstance(error, OSError) and error.errno == errno.EIO and error.filename is None
+def let_go(error: object) -> bool:
+    """Whether the error says that nobody is there any more; then nothing of ours is written there again."""
+    if not isinstance(error, OSError) or error.filename is not None:
+        return False
+    if error.errno == errno.EIO:
+        detach()
+        return True
+    if error.errno == errno.EPIPE:
+        return _let_pipes_go()
+    return False
+
+
+def _let_pipes_go() -> bool:
+    """Whether stdout or stderr is a pipe without a reader: anything else that breaks is trouble."""
+    unread = [descriptor for descriptor in (1, 2) if _is_unread(descriptor)]
+    if unread:
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in unread:
+            os.dup2(null, descriptor)
+        os.close(null)
+    return bool(unread)
+
+
+def _is_unread(descriptor: int) -> bool:
+    looking = select.poll()
+    looking.register(descriptor, select.POLLOUT)
+    return any(found & select.POLLERR for _, found in looking.poll(0))
 
 
 class Sheltered:
@@ -83,6 +111,5 @@ def _shelter() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if not is_hangup(error):
+        if not let_go(error):
             raise
-        detach()

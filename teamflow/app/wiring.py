@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from teamflow.app.bridge import Bridge
 from teamflow.app.failpoints import CrashingStore, failpoint, guarded
-from teamflow.app.hangup import Sheltered, detach, is_hangup
+from teamflow.app.hangup import Sheltered, detach, let_go
 from teamflow.app.parts import Controls, Screen, Wired
 from teamflow.app.session import Session, opening, read_records
 from teamflow.core.events import Cached, CancelRequested, Event, RunEnded, RunnerStarted, StopRequested
@@ -311,9 +311,9 @@ def common_variables(place: Place, wired: Wired) -> dict[str, str]:
 def _broken(loop: asyncio.AbstractEventLoop, context: dict[str, object], executor: Executor) -> None:
     """An exception in a callback ends the run (exit 70) instead of leaving it to wait for ever."""
     error = context.get("exception")
-    if is_hangup(error):
-        detach()
-    elif isinstance(error, BaseException):
+    if let_go(error):
+        return
+    if isinstance(error, BaseException):
         executor.broken(error)
     else:
         loop.default_exception_handler(context)

@@ -4,7 +4,6 @@ callback of a weak reference, of which the import system has one; then it is rai
 
 from __future__ import annotations
 
-import signal
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +24,9 @@ def _dropped(unraisable: sys.UnraisableHookArgs) -> None:
     if not isinstance(unraisable.exc_value, KeyboardInterrupt):
         sys.__unraisablehook__(unraisable)
         return
+    # Imported here: it happens to few.
+    import signal
+
     signal.signal(signal.SIGALRM, _again)
     signal.setitimer(signal.ITIMER_REAL, _LATER)
 

@@ -40,7 +40,6 @@ class RecordingScreen:
         self._screen.begin(state)
 
     def records(self, records: Sequence[Record], state: RunState) -> None:
-        self._screen.records(records, state)
         if self._events is not None:
             try:
                 for record in records:
@@ -49,6 +48,8 @@ class RecordingScreen:
             except OSError as error:
                 self._events = None
                 self._screen.trouble(f"--events: {error.strerror}")
+        # Last, as nobody may be reading it any more.
+        self._screen.records(records, state)
 
     def said(self, step: str, text: str) -> None:
         self._screen.said(step, text)
@@ -74,7 +75,6 @@ class RecordingScreen:
             self._events.close()
 
     def end(self, state: RunState, ended: RunEnded) -> None:
-        self._screen.end(state, ended)
         if self._events is not None:
             self._events.close()
         if self._junit is not None:
@@ -88,6 +88,7 @@ class RecordingScreen:
                     file.write(xml)
             except OSError as error:
                 self._screen.trouble(f"--junit: {self._junit}: {error.strerror}")
+        self._screen.end(state, ended)
 
     def _tail(self, state: RunState, step: str, attempt: int) -> str:
         known = state.steps[step]

@@ -228,7 +228,9 @@ class Hooks:
     # -- waiting ---------------------------------------------------------------------------------------------
 
     def _idle(self) -> bool:
-        return self._durable >= self._state.seq and not self._queue and not self._running
+        if self._queue or self._running:
+            return False
+        return self._durable >= self._state.seq or not any(plan.hooks for plan in self._plans.values())
 
     async def _until(self, done: Callable[[], bool], seconds: float | None, *, patient: bool = False) -> None:
         """Returns when it is so, the time is over, or nobody waits any more (unless `patient`)."""

@@ -7,7 +7,7 @@ set by `check_secrets` when a run is wanted.
 from __future__ import annotations
 
 from teamflow.core.diagnostics import Diagnostics
-from teamflow.team import check_agent, check_engines, check_team
+from teamflow.team import check_agent, check_team
 from teamflow.team.loaded import LoadedTeam
 from teamflow.team.model import Agent
 from teamflow.team.scope import Scope
@@ -19,7 +19,11 @@ def check(loaded: LoadedTeam, found: Diagnostics, *, damaged: frozenset[Path] = 
     scope = Scope(loaded, found, damaged=damaged)
     team = loaded.team
     check_team.check(scope)
-    check_engines.check_engines(scope)
+    if team.engines:
+        # Imported here: most teams define none.
+        from teamflow.team.check_engines import check_engines
+
+        check_engines(scope)
     if team.defaults is not None and not scope.is_damaged("defaults"):
         _check_layer(scope, team.defaults, ("defaults",))
     for name, persona in (team.personas or {}).items():

@@ -11,9 +11,8 @@ from typing import TypeAlias
 
 from teamflow.core.ids import NAME
 from teamflow.team import check_text
-from teamflow.team.check_engines import check_model
 from teamflow.team.check_kind import check_kind, check_options
-from teamflow.team.check_team import check_engine, check_names, check_policy, check_variables, shown
+from teamflow.team.check_team import check_engine, check_model, check_names, check_policy, check_variables, shown
 from teamflow.team.check_text import AFTER, BEFORE, ENV, MATRIX, Owner
 from teamflow.team.declared import is_file_output
 from teamflow.team.files import leaves_root

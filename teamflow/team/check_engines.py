@@ -11,10 +11,10 @@ from typing import Final
 
 from teamflow.core.json_path import Index, parse_path
 from teamflow.core.placeholders import MODEL, PROMPT, PROMPT_FILE, SESSION, placeholders, without_placeholders
-from teamflow.team.check_team import check_variables, no_model, shown
+from teamflow.team.check_team import check_variables, shown
 from teamflow.team.check_text import script_of
-from teamflow.team.engines import can_take_model, prompt_words
-from teamflow.team.model import Agent, EngineDefinition
+from teamflow.team.engines import prompt_words
+from teamflow.team.model import EngineDefinition
 from teamflow.team.scope import BUILT_IN_ENGINES, Scope
 from teamflow.team.source import Path
 from teamflow.team.template import is_template
@@ -49,21 +49,6 @@ def check_engines(scope: Scope) -> None:
             _check_shell(scope, definition, path)
             _check_together(scope, definition, path)
             _check_resume(scope, definition, path)
-
-
-def check_model(scope: Scope, agent: Agent, path: Path) -> None:
-    """A model that `model` names needs an engine that takes one; `engine/model` is checked with the engine."""
-    model: str | None = None
-    for layer in scope.layers(agent):
-        model = model or layer.model
-        if layer.engine is None:
-            continue
-        for text in layer.engine:
-            name, _, own = text.partition("/")
-            if model and not own and not can_take_model((scope.team.engines or {}).get(name)):
-                where = (*path, "model") if agent.model is not None else path
-                no_model(scope, name, where, key=agent.model is None)
-        return
 
 
 def _check_words(scope: Scope, definition: EngineDefinition, path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from teamflow.core.script import check_script, shown_path
 from teamflow.team.declared import KINDS
 from teamflow.team.model import Agent
 from teamflow.team.scope import Scope
@@ -77,6 +76,9 @@ def _check_script(scope: Scope, agent: Agent, path: Path) -> None:
 
 def _check_actions(scope: Scope, script: str, path: Path) -> None:
     """Whether the script can be played; each file is complained about where it is first named."""
+    # Imported here: most teams play no scripts.
+    from teamflow.core.script import check_script, shown_path
+
     if script not in scope.loaded.scripts or script in scope.checked_scripts:
         return
     scope.checked_scripts.add(script)

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping
 from teamflow.core.ids import NAME
 from teamflow.team import check_text
 from teamflow.team.check_text import HOOK, TEAM_ENV, TEAM_OUTPUT, Owner
-from teamflow.team.engines import can_take_model
 from teamflow.team.json_schema import check_declaration
-from teamflow.team.model import PrPolicy, Target
+from teamflow.team.model import Agent, PrPolicy, Target
 from teamflow.team.scope import Scope
 from teamflow.team.source import Path
 
@@ -74,8 +73,34 @@ def check_engine(scope: Scope, text: str, path: Path, *, key: bool = False) -> N
         scope.error("unknown-engine", f'there is no engine "{shown(name)}"', path, hint=hint, key=key)
     elif slash and (not model or key):
         scope.error("unknown-engine", f'"{shown(text)}" names no engine and model', path, hint="Write engine/model.")
-    elif model and not can_take_model((scope.team.engines or {}).get(name)):
+    elif model and not _takes_model(scope, name):
         no_model(scope, name, path)
+
+
+def check_model(scope: Scope, agent: Agent, path: Path) -> None:
+    """A model that `model` names needs an engine that takes one; `engine/model` is checked with the engine."""
+    if not scope.team.engines:
+        return
+    model: str | None = None
+    for layer in scope.layers(agent):
+        model = model or layer.model
+        if layer.engine is None:
+            continue
+        for text in layer.engine:
+            name, _, own = text.partition("/")
+            if model and not own and not _takes_model(scope, name):
+                where = (*path, "model") if agent.model is not None else path
+                no_model(scope, name, where, key=agent.model is None)
+        return
+
+
+def _takes_model(scope: Scope, engine: str) -> bool:
+    definition = (scope.team.engines or {}).get(engine)
+    if definition is None:
+        return True
+    from teamflow.team.engines import can_take_model
+
+    return can_take_model(definition)
 
 
 def no_model(scope: Scope, engine: str, path: Path, *, key: bool = False) -> None:

@@ -194,3 +194,17 @@ def test_a_team_without_steps_to_run_is_said(tmp_path: Path) -> None:
     assert done.code in (0, 2)
     assert done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("progress", ["plain", "json", pytest.param("quiet", marks=pytest.mark.slow)])
+def test_a_run_whose_reader_has_gone_goes_on_to_its_end(tmp_path: Path, progress: str) -> None:
+    project = Project(tmp_path, "agents: {a: {command: 'sleep 0.3; echo hi'}, b: {command: echo ho, depends_on: [a]}}")
+    words = ("run", "--progress", progress, "--events", "e.json", "--junit", "j.xml")
+    process = project.popen(*words)
+    for stream in (process.stdout, process.stderr):
+        assert stream is not None
+        stream.close()
+    assert process.wait(20) == 0
+    assert project.status().data["status"] == "succeeded"
+    assert [json.loads(line)["seq"] for line in project.lines("e.json")] == [event["seq"] for event in project.events()]
+    assert "<testcase" in project.read("j.xml")
