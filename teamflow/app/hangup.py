@@ -1,4 +1,4 @@
-"""A terminal that is closed does not stop a run, nor does a pipe that nobody reads: it goes on without. Decides how that
+"""A terminal that is closed does not stop a run, nor does a pipe that nobody reads: it goes on without. Decides how it
 is noticed.
 
 Usually SIGHUP says so. A write that is under way fails with EIO a moment before that, and means the same. Of a pipe

@@ -39,7 +39,10 @@ def adopt(state: RunState, plan: Plan, before: dict[str, StepState]) -> None:
     old = {**removed, **before}
     state.base = plan
     state.plan = effective(plan, state.added)
-    steps = {step.id: _redefined(old.get(step.id), step) for step in state.plan.steps}
+    if old:
+        steps = {step.id: _redefined(old.get(step.id), step) for step in state.plan.steps}
+    else:
+        steps = {step.id: StepState(step) for step in state.plan.steps}
     dependents: dict[str, list[Edge]] = {step_id: [] for step_id in steps}
     state.siblings = {}
     state.leaving = set()

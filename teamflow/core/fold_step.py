@@ -336,9 +336,10 @@ def _tell_dependents(state: RunState, known: StepState) -> list[str]:
     """What depends on a step that has just ended; gives what is to be looked at again."""
     changed: list[str] = []
     good = known.status is Status.SUCCEEDED or known.status is Status.CACHED
+    steps, pending = state.steps, Status.PENDING
     for edge in state.dependents[known.step.id]:
-        dependent = state.steps[edge.on]
-        if dependent.status is not Status.PENDING:
+        dependent = steps[edge.on]
+        if dependent.status is not pending:
             continue
         dependent.blockers -= 1
         if not (good and edge.when == "succeeded") and dependent.broken is None and not holds(edge, known):

@@ -95,7 +95,7 @@ class Prober:
         if step.loop is not None and any(name in handed for name in step.refers):
             # Its `until` names results that the state does not have yet.
             return None
-        if not self._may_hit(step):
+        if not self._may_hit(known):
             return None
         upstream = _upstream(step, seen, handed)
         if upstream is None:
@@ -105,10 +105,11 @@ class Prober:
         except ReadsChanged:
             return None
 
-    def _may_hit(self, step: Step) -> bool:
+    def _may_hit(self, known: StepState) -> bool:
         """What a loop has opened again runs: by its key it would be found as it was."""
-        asked_for = not self._use_cache or step.id in self._force or step.agent in self._force
-        return not asked_for and not self._state.steps[step.id].reworking
+        if not self._use_cache or known.reworking:
+            return False
+        return not self._force or (known.step.id not in self._force and known.step.agent not in self._force)
 
     # -- while it goes on ------------------------------------------------------------------------------------
 
@@ -133,7 +134,7 @@ class Prober:
                 asked.append(one)
             else:
                 events.append(one)
-        found = self._results.look_up([one.key for one in asked if self._may_hit(one.step)])
+        found = self._results.look_up([one.key for one in asked if self._may_hit(self._state.steps[one.step.id])])
         hits: dict[str, Hit] = {}
         handed: dict[str, Handed] = {}
         for one in asked:
@@ -191,7 +192,7 @@ class Prober:
         known = self._state.steps[step.id]
         if known.reworking:
             return Admitted(step.id, key, known.reason)
-        if not self._may_hit(step):
+        if not self._may_hit(self._state.steps[step.id]):
             return Admitted(step.id, key, "--force" if self._use_cache else "--no-cache")
         before = self._results.last_parts(step.id)
         return Admitted(step.id, key, why or ("never ran" if before is None else difference(before, parts)))
