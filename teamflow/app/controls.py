@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Iterator
+from typing import Final
 
 from teamflow.core.events import Event, Reopened, RunPaused, RunResumed
 from teamflow.core.questions import APPROVE, REJECT
@@ -14,6 +15,9 @@ from teamflow.policy.asking import GO_ON, STOP
 from teamflow.policy.requests import answer_args
 from teamflow.run.desk import Desk
 from teamflow.run.executor import Executor
+
+LOOK: Final = 1.0
+"""Seconds for which no key answers after a question was asked or answered: another one may have come in its place."""
 
 
 class TerminalControls:
@@ -51,20 +55,34 @@ class TerminalControls:
         return f"retries {', '.join(list(failed)[:5])}{' …' if len(failed) > 5 else ''}"
 
     def answer(self, *, yes: bool) -> str:
-        """Answers the question that has been open longest: an approval, or one to go on or to stop."""
+        """Answers the question that has been open longest, of those that it can: an approval, or one to go on or stop.
+
+        What comes of it is shown once it is recorded for good.
+        """
         state = self._executor.state
-        question = next(iter(state.unanswered.values()), None)
-        if question is None:
-            return "nobody has asked anything"
-        if question.options and question.options != (GO_ON, STOP):
-            return f"question {question.number} has answers of its own: use `teamflow answer`"
+        asked = [one for one in state.unanswered.values() if not one.options or one.options == (GO_ON, STOP)]
+        if not asked:
+            return "what is asked has answers of its own: use `teamflow answer`" if state.unanswered else "nobody asks"
+        question = asked[0]
+        last = max(max(one.asked, one.answered or 0.0) for one in state.questions)
+        if self._executor.now().wall < last + LOOK:
+            asks = question.text.strip().partition("\n")[0]
+            return f"look first, then press again: {question.step} asks: {asks}"
         if question.options:
             given = Given(question.number, "answer", GO_ON if yes else STOP, "")
         else:
             given = Given(question.number, APPROVE if yes else REJECT, "", "")
-        return self._desk.grant("answer", answer_args(given), by=self._by)[1]
+        granted, message = self._desk.grant("answer", answer_args(given), by=self._by)
+        return "" if granted else message
 
     def detach(self) -> str:
         """This terminal lets go of the run; what runs stays with its keeper until the next runner has come."""
+        if self._executor.state.paused:
+            return "it is paused, which ends with this terminal: press p first"
         self._executor.leave()
         return "the run goes on without this terminal"
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the run is being stopped: then nothing of this has a meaning."""
+        return self._executor.state.stop is not None

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Controls(Protocol):
-    """Each gives a line that says what happened."""
+    """Each gives a line that says what happened, empty where the run itself tells."""
+
+    @property
+    def stopping(self) -> bool: ...
 
     def pause(self) -> str: ...
 

@@ -25,18 +25,24 @@ class KeyMap:
         self._shown = shown
 
     def press(self, key: str) -> None:
+        if self._controls.stopping:
+            return  # what is typed now is for the shell
+        if key == "l":
+            self._shown.toggle_output()
+        elif line := self._line(key):
+            self._shown.say(line)
+
+    def _line(self, key: str) -> str:
         match key:
             case "p":
-                self._shown.say(self._controls.pause())
+                return self._controls.pause()
             case "r":
-                self._shown.say(self._controls.retry())
-            case "l":
-                self._shown.toggle_output()
+                return self._controls.retry()
             case "y" | "n":
-                self._shown.say(self._controls.answer(yes=key == "y"))
+                return self._controls.answer(yes=key == "y")
             case "d":
-                self._shown.say(self._controls.detach())
+                return self._controls.detach()
             case "?" | "h":
-                self._shown.say(HELP)
+                return HELP
             case _:
-                pass
+                return ""

@@ -14,6 +14,10 @@ import sys
 import termios
 import tty
 from collections.abc import Callable
+from typing import Final
+
+_LATER: Final = 0.05
+"""Seconds from a key to what it does."""
 
 
 class Keys:
@@ -61,8 +65,9 @@ class Keys:
             return
         text = data.decode("utf-8", "replace")
         if not text.startswith("\x1b"):  # an arrow, say, is none of ours
+            # A signal that came just before is to be acted on first.
             for key in text:
-                self._press(key)
+                self._loop.call_later(_LATER, self._press, key)
 
     def close(self) -> None:
         """Idempotent."""

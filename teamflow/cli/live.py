@@ -10,7 +10,7 @@ import asyncio
 import atexit
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console, Group
@@ -24,9 +24,10 @@ from teamflow.cli.keymap import KeyMap
 from teamflow.cli.keys import Keys
 from teamflow.cli.output import use_color
 from teamflow.cli.screens import problem_text
-from teamflow.core.events import AttemptStarted, Now, QuestionAsked, Record, RunEnded, StepEnded
+from teamflow.core.events import AttemptStarted, Now, QuestionAnswered, QuestionAsked, Record, RunEnded, StepEnded
+from teamflow.core.outcome import Succeeded
 from teamflow.core.plan import ASK
-from teamflow.core.questions import asked_by
+from teamflow.core.questions import answer_words, asked_by, outcome_of
 from teamflow.core.state import RunState, Status
 from teamflow.run.clock import SystemClock
 from teamflow.views.header import RunHeader
@@ -153,7 +154,7 @@ class LiveScreen:
             if isinstance(record.event, AttemptStarted):
                 # What the attempt before said is not what this one does.
                 self._said.pop(record.event.step, None)
-        self._screen.above(self._told.records(filter(_stays, records), state))
+        self._screen.above([*self._told.records(filter(_stays, records), state), *_agreed(records, state)])
         self._bell.ring(question for record in records if (question := asked_by(record, state)) is not None)
 
     def said(self, step: str, text: str) -> None:
@@ -230,12 +231,21 @@ class LiveScreen:
 
 
 def _stays(record: Record) -> bool:
-    """Whether it is told above the table: what failed, and what is asked, in full."""
+    """Whether it is told above the table: what failed, what is asked, in full, and what was answered."""
     match record.event:
         case StepEnded(status=status):
             return status == "failed"
         case event:
-            return isinstance(event, QuestionAsked)
+            return isinstance(event, QuestionAsked | QuestionAnswered)
+
+
+def _agreed(records: Sequence[Record], state: RunState) -> Iterator[str]:
+    """Answers with which a step has succeeded, which is not told above the table."""
+    for record in records:
+        if isinstance(record.event, QuestionAnswered):
+            question = state.questions[record.event.question - 1]
+            if question.own and isinstance(outcome_of(question), Succeeded):
+                yield cell(f"{question.step}: {answer_words(question)}")
 
 
 def watch_live(inspected: Inspected) -> None:

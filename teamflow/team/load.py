@@ -52,7 +52,10 @@ def _load(path: str, sources: Reads) -> Loaded:
     loaded = LoadedTeam(path, team, files.digests, reader.texts, reader.scripts, reader.env_values, places, tree)
     check(loaded, found, damaged=salvaged.damaged)
     texts = {**places.texts, **reader.texts}
-    return Loaded(None if found.has_errors else loaded, found, _excerpts(files, texts))
+    excerpts = _excerpts(files, texts)
+    for file in team.env_file or ():
+        excerpts.pop(file, None)  # what stands in it is secret, also where it is wrong
+    return Loaded(None if found.has_errors else loaded, found, excerpts)
 
 
 def _excerpts(files: Files, texts: Mapping[str, str]) -> dict[str, str]:

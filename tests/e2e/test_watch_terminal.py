@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +62,10 @@ def test_every_key_does_what_it_says(project: Project, terminal: Tmux) -> None:
     terminal.shows("p pause or go on", "d detach")
 
     terminal.press("y")
+    terminal.shows("look first, then press again: gate asks: Ship one?")
+    time.sleep(1)
+    terminal.press("y")
+    terminal.shows("gate: approved by")
     screen = terminal.shows("succeeded; watching")
     assert re.search(r"ship +succeeded", screen), screen
 
@@ -73,8 +78,9 @@ def test_every_key_does_what_it_says(project: Project, terminal: Tmux) -> None:
     terminal.press("p")
     terminal.shows("goes on", "Ship two?")
 
+    time.sleep(1)
     terminal.press("n")
-    terminal.shows("gate: rejected", "failed (1 failed: gate); watching")
+    terminal.shows("rejected by", "failed (1 failed: gate); watching")
     terminal.press("r")
     terminal.shows("retries gate", "Ship two?")
 
@@ -83,7 +89,9 @@ def test_every_key_does_what_it_says(project: Project, terminal: Tmux) -> None:
     terminal.press("l")
     terminal.shows("Ship two?", without="test | two")
 
-    terminal.press("d")
+    terminal.press("p", "d")
+    terminal.shows("it is paused, which ends with this terminal: press p first")
+    terminal.press("p", "d")
     screen = terminal.shows("the run goes on without this terminal")
     until(lambda: terminal.screen.rstrip().endswith("$") or terminal.screen.rstrip().endswith("#"), "the shell is back")
     assert "Traceback" not in terminal.screen
@@ -112,3 +120,24 @@ def test_a_watch_asks_people_in_any_case(project: Project) -> None:
     done = project.call("run", "--watch", "--no-input").expect(2)
     assert "a watched run stays, and waits for answers from any terminal: leave --no-input out" in done.err
     assert "--no-input" not in project.call("watch", "--help").expect(0).out
+
+
+def test_once_it_is_being_stopped_keys_mean_nothing(tmp_path: Path) -> None:
+    team = """
+agents:
+  work: {command: "trap '' INT TERM; touch began; sleep 30", grace: 2s}
+  gate: {ask: "Deploy?"}
+"""
+    project = Project(tmp_path, team)
+    with Tmux(project.place, project.root, project.environ) as terminal:
+        terminal.start([sys.executable, "-m", "teamflow", "run"])
+        terminal.shows("Deploy?", "running")
+        until(lambda: project.exists("began"), "work runs")
+        time.sleep(1.1)
+        terminal.press("C-c", "y", "p", "d")
+        until(lambda: runner(project) is None, "the run is stopped")
+    kinds = [event["kind"] for event in project.events()]
+    assert "StopRequested" in kinds
+    assert "QuestionAnswered" not in kinds
+    assert "RunPaused" not in kinds
+    assert project.status().data["status"] == "interrupted"
