@@ -80,6 +80,12 @@ class CacheResults:
         self.cache.put([kept.Entry(key, entry.text, outputs, tuple(rows), entry.origin)], now=time.time())
         self.cache.set_parts(self._team_file, {step: (key, key_to_json(parts))})
 
+    def last_keys(self, steps: Sequence[str]) -> Mapping[str, str]:
+        return self.cache.last_keys(self._team_file, steps)
+
+    def forget_last(self, step: str) -> None:
+        self.cache.forget_last(self._team_file, step)
+
     def last_parts(self, step: str) -> KeyParts | None:
         found = self.cache.parts(self._team_file, step)
         return None if found is None else key_from_json(found[1])

@@ -206,6 +206,8 @@ class Step(NamedTuple):
     """Whether some loop may open it again: what it leaves is then digested, to see rounds that change nothing."""
     custom: EngineDefinition | None = None
     """What `engine` is, where the team file defines it."""
+    any_time: bool = False
+    """Whether the cache may give it a result of any earlier time (`cache`); else it is as the last one left it."""
 
     @property
     def prints_text(self) -> bool:

@@ -167,8 +167,15 @@ def make_step(shared: Common, instance: Instance, step_id: str, place: Place, ti
         skip_if_verified=agent.skip_if_verified,
         custom=shared.custom,
         reworked=place.reworked,
+        any_time=agent.cache and _can_be_put_back(agent),
     )
     return step._replace(key=definition_key(step), deferred=is_deferred(step))
+
+
+def _can_be_put_back(agent: ResolvedAgent) -> bool:
+    """Whether nothing is declared to be written but files that the cache keeps."""
+    kept = {output.path for output in agent.outputs.values() if not isinstance(output, SchemaOutput)}
+    return kept.issuperset(agent.writes or ())
 
 
 def _has_key(agent: ResolvedAgent) -> bool:

@@ -261,7 +261,8 @@ def _after_attempt(state: RunState, known: StepState, now: Now, run: Mapping[str
 def _after_stop(state: RunState, step: Step, cause: str, now: Now, *, attempt: int) -> Event:
     if state.stop is None and cause in _RESUMABLE:
         return RetryScheduled(step.id, "resume", 0.0, now.boot, now.mono, f"goes on after {cause}", attempt)
-    if cause == "fail_fast":
+    # What an earlier session has interrupted is not gone on with, either.
+    if cause == "fail_fast" or (state.stop is not None and state.stop.cause == "fail_fast"):
         return StepEnded(step.id, "cancelled", state.stop.reason if state.stop else "another step failed")
     if cause == "limit":
         return StepWaiting(step.id, "limit", "interrupt", "limits.timeout reached")

@@ -43,6 +43,14 @@ class Results(Protocol):
 
     def store(self, key: str, entry: Entry, *, parts: KeyParts, step: str, root: str) -> None: ...
 
+    def last_keys(self, steps: Sequence[str]) -> Mapping[str, str]:
+        """By step of that team file, the key of its newest success, where that was stored."""
+        ...
+
+    def forget_last(self, step: str) -> None:
+        """Its newest success has no key."""
+        ...
+
     def last_parts(self, step: str) -> KeyParts | None:
         """What the newest stored key of that step of this team file was made of."""
         ...

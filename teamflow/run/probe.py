@@ -134,14 +134,14 @@ class Prober:
                 asked.append(one)
             else:
                 events.append(one)
-        found = self._results.look_up([one.key for one in asked if self._may_hit(self._state.steps[one.step.id])])
+        found = self._look_up([(one.step, one.key) for one in asked if self._may_hit(self._state.steps[one.step.id])])
         hits: dict[str, Hit] = {}
         handed: dict[str, Handed] = {}
         for one in asked:
-            hit = self._hit(one.step, one.key, found.get(one.key))
+            hit = self._hit(one.step, one.key, found.get(one.step.id))
             if isinstance(hit, Hit):
                 hits[one.step.id] = hit
-                handed[one.step.id] = found[one.key].handed
+                handed[one.step.id] = found[one.step.id].handed
             else:
                 events.append(self._admitted(one, hit))
         self._follow(seen, hits, handed)
@@ -164,15 +164,24 @@ class Prober:
             parts = self._sweep_parts(step, seen, handed)
             if parts is not None:
                 wanted.append((step, parts.digest()))
-        found = self._results.look_up([key for _, key in wanted])
+        found = self._look_up(wanted)
         new: list[str] = []
         for step, key in wanted:
-            hit = self._hit(step, key, found.get(key))
+            hit = self._hit(step, key, found.get(step.id))
             if isinstance(hit, Hit):
                 hits[step.id] = hit
-                handed[step.id] = found[key].handed
+                handed[step.id] = found[step.id].handed
                 new.append(step.id)
         return new
+
+    def _look_up(self, wanted: Sequence[tuple[Step, str]]) -> Mapping[str, Entry]:
+        """By step, what the cache has under its key; of steps that are as their last success left them, that alone."""
+        lasting = [step.id for step, _ in wanted if not step.any_time]
+        if lasting:
+            last = self._results.last_keys(lasting)
+            wanted = [(step, key) for step, key in wanted if step.any_time or last.get(step.id) == key]
+        found = self._results.look_up([key for _, key in wanted])
+        return {step.id: found[key] for step, key in wanted if key in found}
 
     def _ask(self, step: Step, seen: _Seen) -> _Asked | Admitted:
         try:
@@ -301,6 +310,12 @@ class Prober:
 
     def keep(self, known: StepState, attempt: int, outcome: Succeeded) -> tuple[str | None, str]:
         """Stores the result under its key; (None, why) when what the step reads was changed under it."""
+        key, why = self._keep(known, attempt, outcome)
+        if key is None:
+            self._results.forget_last(known.step.id)
+        return key, why
+
+    def _keep(self, known: StepState, attempt: int, outcome: Succeeded) -> tuple[str | None, str]:
         started = self._started.get(known.step.id)
         if started is None or started.key != known.key:
             # Another runner has looked it up for this attempt, or it has become another step since.

@@ -104,6 +104,24 @@ class Cache:
         found = self._one(statement, storable(file), storable(step))
         return (str(found[0]), str(found[1])) if found else None
 
+    def last_keys(self, file: str, steps: Sequence[str]) -> dict[str, str]:
+        """Of these steps of a team file, the keys that `set_parts` was told last."""
+        if not steps or not self._index.exists():
+            return {}
+        names = {storable(step): step for step in steps}
+        nothing: list[_Row] = []
+        rows = self._index.ask(
+            lambda connection: _last_keys(connection, storable(file), list(names)), otherwise=nothing
+        )
+        return {names[str(step)]: str(key) for step, key in rows}
+
+    def forget_last(self, file: str, step: str) -> None:
+        """As if `set_parts` had told nothing of that step."""
+        if self._index.exists():
+            statement = "DELETE FROM parts WHERE file = ? AND step = ?"
+            rows = [(storable(file), storable(step))]
+            self._index.ask(lambda connection: _write(connection, statement, rows), otherwise=False)
+
     def _row(self, entry: Entry, now: float) -> Sequence[object] | None:
         text, text_object = entry.text, None
         size = len(entry.outputs or "") + sum(kept.size for kept in entry.artifacts)
@@ -212,6 +230,15 @@ def _select(connection: sqlite3.Connection, keys: Sequence[str]) -> list[_Row]:
     for start in range(0, len(keys), _CHUNK):
         chunk = keys[start : start + _CHUNK]
         rows += connection.execute(f"{_GET}({','.join('?' * len(chunk))})", chunk)
+    return rows
+
+
+def _last_keys(connection: sqlite3.Connection, file: str, steps: Sequence[str]) -> list[_Row]:
+    rows: list[_Row] = []
+    for start in range(0, len(steps), _CHUNK):
+        chunk = steps[start : start + _CHUNK]
+        statement = f"SELECT step, key FROM parts WHERE file = ? AND step IN ({','.join('?' * len(chunk))})"
+        rows += connection.execute(statement, (file, *chunk))
     return rows
 
 

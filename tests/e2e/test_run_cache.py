@@ -14,7 +14,8 @@ CHAIN = """
 inputs: {who: {type: string, default: me}}
 env: {TEAM: t}
 agents:
-  make: {command: "cat src/*.txt | tr a-z A-Z > made; echo said", reads: ["src/**"], outputs: {made: {file: made}}}
+  make: {command: "cat src/*.txt | tr a-z A-Z > made; echo said", reads: ["src/**"], cache: true,
+    outputs: {made: {file: made}}}
   use: {command: "cat made; echo $OWN", depends_on: [make], cache: true, reads: [], env: {OWN: one}}
   last: {command: "echo last >> lasts", depends_on: [use], reads: []}
 """
@@ -116,8 +117,8 @@ def test_what_counts_in_a_key_and_what_does_not(tmp_path: Path) -> None:
 def test_text_counts_only_where_it_is_referenced(tmp_path: Path) -> None:
     team = """
 agents:
-  says: {command: "cat word", reads: [word]}
-  hears: {command: [echo, "{{ agents.says.text }}"], reads: []}
+  says: {command: "cat word", reads: [word], cache: true}
+  hears: {command: [echo, "{{ agents.says.text }}"], reads: [], cache: true}
   after: {command: "true", depends_on: [says], reads: []}
 """
     project = Project(tmp_path, team, files={"word": "one"})
@@ -318,3 +319,41 @@ def test_modes_of_artifacts_come_back(tmp_path: Path) -> None:
     (project.root / "tool").unlink()
     assert ran(project) == set()
     assert os.access(project.root / "tool", os.X_OK)
+
+
+@pytest.mark.parametrize("cache", ["", ", cache: false", ", cache: true, writes: [live]"])
+def test_what_cannot_be_put_back_is_only_as_the_last_success_left_it(tmp_path: Path, cache: str) -> None:
+    team = "agents: {deploy: {command: cp cfg live, reads: [cfg]%s}}"
+    project = Project(tmp_path, team % cache, files={"cfg": "a"})
+    for text in ("a", "b", "a", "a"):
+        project.write("cfg", text)
+        project.age()
+        done = project.run().expect(0)
+        assert project.read("live") == text, done.said
+    assert "cached" in done.said, "it is as it was left"
+
+
+def test_with_cache_a_result_of_any_time_will_do(tmp_path: Path) -> None:
+    team = "agents: {upper: {command: tr a-z A-Z <cfg >out, reads: [cfg], cache: true, outputs: {out: {file: out}}}}"
+    project = Project(tmp_path, team, files={"cfg": "a"})
+    for text in ("a", "b"):
+        project.write("cfg", text)
+        project.run().expect(0)
+    (project.root / "out").unlink()
+    project.write("cfg", "a")
+    assert "cached" in project.run().expect(0).said
+    assert project.read("out") == "A"
+
+
+def test_after_a_success_that_was_not_kept_nothing_is_as_it_was_left(tmp_path: Path) -> None:
+    team = "agents: {deploy: {command: 'cp cfg live; test ! -e spoil || echo more >>cfg', reads: [cfg]}}"
+    project = Project(tmp_path, team, files={"cfg": "a"})
+    project.run().expect(0)
+    project.write("cfg", "b")
+    project.write("spoil", "")
+    project.run().expect(0)
+    assert project.read("live") == "b"
+    (project.root / "spoil").unlink()
+    project.write("cfg", "a")
+    project.run().expect(0)
+    assert project.read("live") == "a"

@@ -257,7 +257,7 @@ def _after(state: RunState, known: StepState, now: Now, rounds: Rounds) -> Event
                 # Of a session before this one.
                 number = known.attempts[-1].number
                 return RetryScheduled(step_id, "resume", 0.0, now.boot, now.mono, "goes on after interrupt", number)
-            if cause == "fail_fast":
+            if cause == "fail_fast" or (state.stop is not None and state.stop.cause == "fail_fast"):
                 return StepEnded(step_id, "cancelled", stop.reason if stop else "another step failed")
             return StepWaiting(step_id, "pause", "interrupt", f"interrupted ({stop.cause if stop else cause})")
         case Failed() as failed:

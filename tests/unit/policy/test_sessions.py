@@ -1,8 +1,9 @@
-"""A run that is paused at its terminal: nothing new starts, until it goes on or somebody else runs it."""
+"""Runs that are paused or stopped, and the sessions that go on with them: what holds on and what does not."""
 
 from __future__ import annotations
 
-from teamflow.core.events import RunEnded, RunnerStarted, RunPaused, RunResumed
+from teamflow.core.events import AttemptEnded, RunEnded, RunnerStarted, RunPaused, RunResumed, StopRequested
+from teamflow.core.outcome import FailureClass, Stopped
 from tests.unit.policy.test_expand import Story
 
 TEAM = "agents: {a: {command: a}, b: {command: b, depends_on: [a]}}"
@@ -30,4 +31,14 @@ def test_pausing_what_has_ended_ends_nothing_anew() -> None:
     story.end("a")
     story.end("b")
     assert story.tell(RunPaused("you")) == []
+    assert isinstance(story.state.ended, RunEnded)
+
+
+def test_fail_fast_leaves_nothing_that_was_interrupted_before() -> None:
+    story = Story("agents: {a: {command: a}, b: {command: b}}")
+    story.tell(StopRequested("SIGINT", "Ctrl-C"))
+    story.tell(RunnerStarted("boot", 2, 9, fail_fast=True, resumed=True))
+    story.end("b", failure=FailureClass.FATAL)
+    story.tell(AttemptEnded("a", 1, Stopped("interrupt")))
+    assert (story.status("a"), story.status("b")) == ("cancelled", "failed")
     assert isinstance(story.state.ended, RunEnded)
