@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from teamflow.core.events import Event, Reopened, RunPaused, RunResumed
+from teamflow.core.ids import listed
 from teamflow.core.questions import APPROVE, REJECT
 from teamflow.core.state import RunState, Status
 from teamflow.plan.ripple import rippled
@@ -52,7 +53,7 @@ class TerminalControls:
             self._executor.followers.expect(out.ripple, out.later)
 
         self._executor.settle(events)
-        return f"retries {', '.join(list(failed)[:5])}{' …' if len(failed) > 5 else ''}"
+        return f"retries {listed(list(failed))}"
 
     def answer(self, *, yes: bool) -> str:
         """Answers the question that has been open longest, of those that it can: an approval, or one to go on or stop.

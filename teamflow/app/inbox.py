@@ -11,6 +11,7 @@ from typing import Final
 
 from teamflow.app.inspect import open_run
 from teamflow.app.session import read_state
+from teamflow.core.ids import listed
 from teamflow.core.questions import question_id
 from teamflow.store.lock import holder_of
 from teamflow.store.rows import RunRow
@@ -70,7 +71,18 @@ def _of_step(database: Database, text: str, run: int | None) -> tuple[int, int]:
     names = [question_id(item.run, item.question.number) for item in asking]
     if names:
         raise NoQuestion(f"{text} asks in {len(names)} runs\n  say which question: {', '.join(names)}")
+    answered = _asked_before(database, text, run)
+    if answered is not None:
+        return answered
     raise NoQuestion(_nothing(text, items))
+
+
+def _asked_before(database: Database, text: str, run: int | None) -> tuple[int, int] | None:
+    """What a step of that name has asked last, which is answered: who comes second is told so."""
+    row = open_run(database, run).row
+    state, _ = read_state(database, row.number)
+    asked = [question.number for question in state.questions if question.step == text]
+    return (row.number, asked[-1]) if asked else None
 
 
 def _nothing(text: str, items: list[Item]) -> str:
@@ -81,6 +93,6 @@ def _nothing(text: str, items: list[Item]) -> str:
     asking = {item.question.step for item in items}
     instances = [step for step in sorted(asking) if step.startswith(f"{text}/")]
     if instances:
-        return f"{text} has instances that ask: {', '.join(instances[:5])}"
+        return f"{text} has instances that ask: {listed(instances)}"
     hint = did_you_mean(text, asking)
     return f"{text} asks nothing; {hint}" if hint else f"{text} asks nothing\n  `teamflow inbox` lists what is asked"

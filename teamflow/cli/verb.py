@@ -42,10 +42,11 @@ def check_step(text: str, steps: Collection[str]) -> None:
     if text in steps:
         return
     from teamflow.core.diagnostics import did_you_mean
+    from teamflow.core.ids import listed
 
     instances = [step for step in steps if step.startswith(f"{text}/")]
     if instances:
-        hint = f"it has instances: {', '.join(instances[:5])}"
+        hint = f"it has instances: {listed(instances)}"
     else:
         hint = did_you_mean(text, steps) or "`teamflow status` lists the steps"
     raise click.UsageError(f"there is no step {text!r} in this run; {hint}")

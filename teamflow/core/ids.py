@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
+
+_LISTED = 5
 
 NAME = re.compile(r"[a-z_][a-z0-9_-]*\Z")
 """Names of agents, personas, targets, policies, engines, inputs."""
@@ -32,3 +35,8 @@ def hashed_instance(text: str) -> str:
 def slug(step_id: str) -> str:
     """The id as one path component: `build/api` becomes `build--api`."""
     return step_id.replace("/", "--")
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first five of them, and how many more there are."""
+    return ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")

@@ -138,7 +138,7 @@ def _own_action(step: Step, known: _Known) -> Action:
         return Action(SKIP, step.skip, own=True)
     if step.id in known.expanded:
         return Action(CACHED, "its instances are known")
-    settled = _left(step, known.converged) or _broken(step, known.actions)
+    settled = _follows(step, known) or _left(step, known.converged) or _broken(step, known.actions)
     if settled is not None:
         return settled
     probe = known.probes.get(step.id)
@@ -159,6 +159,16 @@ def _earlier(step: Step, converged: Converged | None) -> tuple[bool, str]:
         if step.id in opened:
             return True, opened[step.id]
     return False, ""
+
+
+def _follows(step: Step, known: _Known) -> Action | None:
+    """Of a step that has ended: what a dependency that runs again does to it."""
+    after = known.converged.ripple.get(step.id, ()) if known.converged is not None else ()
+    before = {on: known.actions[on].kind for on in after if on in known.actions}
+    runs = next((on for on, kind in before.items() if kind in (RUN, ASKS)), None)
+    if runs is not None and known.converged is not None and step.id in known.converged.stays:
+        return Action(RUN, f"{runs} runs again", again=True)
+    return None
 
 
 def _left(step: Step, converged: Converged | None) -> Action | None:

@@ -28,6 +28,7 @@ from teamflow.core.events import (
     StepWaiting,
     StopRequested,
 )
+from teamflow.core.ids import listed
 from teamflow.core.outcome import Failed, Stopped, Succeeded
 from teamflow.core.phases import VERIFIED, is_check
 from teamflow.core.plan import Json, Step
@@ -183,7 +184,7 @@ def _enough_failed(state: RunState, known: StepState, most: int) -> str:
         return ""
     others = (state.steps[name] for name in state.failures)
     failed = [other.step.id for other in others if _counts_against(known, other)]
-    return "" if len(failed) < most else f"max_failures of {most} reached: {', '.join(failed[:5])} failed"
+    return "" if len(failed) < most else f"max_failures of {most} reached: {listed(failed)} failed"
 
 
 def _counts_against(known: StepState, failed: StepState) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from teamflow.core.fold_plan import LEFT_OUT
+from teamflow.core.ids import listed
 from teamflow.core.plan import Json
 from teamflow.core.state import ENDED, RunState, Status
 from teamflow.policy.context import team_context
@@ -29,15 +30,15 @@ def verdict(state: RunState) -> tuple[str, str, str]:
         return _unanswered(state)
     failed = [step_id for step_id in state.failures if not state.steps[step_id].step.continue_on_error]
     if failed:
-        return "failed", "step_failed", f"{len(failed)} failed: {', '.join(failed[:5])}"
+        return "failed", "step_failed", f"{len(failed)} failed: {listed(failed)}"
     if state.open:
         return "waiting", "needs_person", f"{len(state.open)} waiting"
     left = _left_out(state)
     if left:
-        return "interrupted", "ok", f"only a part was selected: {', '.join(left[:5])} left"
+        return "interrupted", "ok", f"only a part was selected: {listed(left)} left"
     cancelled = [s for s, k in state.steps.items() if k.status is Status.CANCELLED and k.cancelled_by != LEFT_OUT]
     if cancelled:
-        return "cancelled", "cancelled", f"{len(cancelled)} cancelled: {', '.join(cancelled[:5])}"
+        return "cancelled", "cancelled", f"{len(cancelled)} cancelled: {listed(cancelled)}"
     return "succeeded", "ok", ""
 
 
@@ -45,7 +46,7 @@ def _unanswered(state: RunState) -> tuple[str, str, str]:
     """Of a run that may ask nobody. A question about a limit means that a limit is reached."""
     asking = [question.step for question in state.unanswered.values()]
     many = f"{len(asking)} questions are" if len(asking) > 1 else "a question is"
-    reason = f"{many} open: {', '.join(asking[:5])}"
+    reason = f"{many} open: {listed(asking)}"
     if any(question.about == "budget" for question in state.unanswered.values()):
         return "limited", "limit", f"a limit is reached, and {reason}"
     return "waiting", "needs_person", reason

@@ -466,3 +466,17 @@ def test_in_a_real_terminal_the_question_is_seen_and_the_bell_flag_is_set(gate: 
         until(lambda: terminal.call("display", "-p", "-t", ":0", "#{window_bell_flag}").strip() == "1", "the bell")
         ok(gate.call("approve", "gate"))
         assert over(gate).status == "succeeded"
+
+
+def test_who_answers_second_by_the_name_of_the_step_is_told_so() -> None:
+    with Project("agents: {gate: {ask: Go?}, late: {ask: Later?}}") as project:
+        detached(project)
+        waits(project, "gate", "late")
+        ok(project.call("reject", "gate", "--note", "no"))
+        second = project.call("approve", "gate")
+        assert second.code == 1
+        assert "late" not in second.err
+        assert "rejected" in second.err
+        ok(project.call("approve", "late"))
+        over(project)
+        assert project.call("approve", "nobody").code == 2

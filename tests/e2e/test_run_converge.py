@@ -247,3 +247,22 @@ def test_what_ran_again_in_a_part_is_known_to_the_whole(tmp_path: Path) -> None:
     project.run("a").expect(0)
     project.run().expect(1)
     assert project.lines("ran") == ["a", "b", "a", "b"]
+
+
+@pytest.mark.slow
+def test_plan_shows_what_follows_a_step_that_was_skipped(tmp_path: Path) -> None:
+    team = """
+    agents:
+      a: {command: test -e ok}
+      b: {command: echo b, depends_on: [a]}
+      report: {command: echo report, depends_on: {b: finished}}
+    """
+    project = Project(tmp_path, team)
+    project.run().expect(1)
+    project.write("ok", "")
+    shown = {step["id"]: step["action"] for step in project.plan()["steps"]}
+    before = project.status().ran()
+    project.run().expect(0)
+    assert before == {"a", "report"}
+    assert [len(step["attempts"]) for step in project.status().data["steps"]] == [2, 1, 2]
+    assert shown == {"a": "run", "b": "run", "report": "run"}

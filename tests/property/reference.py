@@ -210,7 +210,7 @@ def _step(state: RunState, known: StepState, now: Now, rounds: Rounds) -> Event 
         failed = [s for s in failed if not s.endswith("/?") and state.steps[s].closed > known.opened]
         if len(failed) >= step.max_failures:
             failed.sort(key=state.failures.index)
-            reason = f"max_failures of {step.max_failures} reached: {', '.join(failed[:5])} failed"
+            reason = f"max_failures of {step.max_failures} reached: {_some(failed)} failed"
             return StepEnded(step.id, "cancelled", reason)
     if known.status is Status.QUEUED and not known.admitted and step.condition is not None:
         if not _condition(state, known):
@@ -271,6 +271,11 @@ def _after(state: RunState, known: StepState, now: Now, rounds: Rounds) -> Event
     raise AssertionError
 
 
+def _some(names: list[str]) -> str:
+    rest = len(names) - 5
+    return f"{', '.join(names[:5])} and {rest} more" if rest > 0 else ", ".join(names)
+
+
 def _run_end(state: RunState, steps: list[StepState]) -> RunEnded:
     undone = [k for k in steps if k.status not in ENDED]
     failed = [n for n in state.failures if not state.steps[n].step.continue_on_error]
@@ -281,15 +286,15 @@ def _run_end(state: RunState, steps: list[StepState]) -> RunEnded:
         return RunEnded("cancelled", "cancelled", {}, f"cancelled by {state.cancelled_by}")
     asking = _open(state)
     if asking:
-        listed = ", ".join(question.step for question in asking[:5])
+        listed = _some([question.step for question in asking])
         many = f"{len(asking)} questions are" if len(asking) > 1 else "a question is"
         return RunEnded("waiting", "needs_person", {}, f"{many} open: {listed}")
     if failed:
-        return RunEnded("failed", "step_failed", {}, f"{len(failed)} failed: {', '.join(failed[:5])}")
+        return RunEnded("failed", "step_failed", {}, f"{len(failed)} failed: {_some(failed)}")
     if undone:
         return RunEnded("waiting", "needs_person", {}, f"{len(undone)} waiting")
     if cancelled:
-        return RunEnded("cancelled", "cancelled", {}, f"{len(cancelled)} cancelled: {', '.join(cancelled[:5])}")
+        return RunEnded("cancelled", "cancelled", {}, f"{len(cancelled)} cancelled: {_some(cancelled)}")
     return RunEnded("succeeded", "ok", {})
 
 
