@@ -33,7 +33,11 @@ CHANGES = 10
 @click.option("--from", "since", multiple=True, metavar="STEP", help="Only this step and all after it.")
 @click.option("--until", multiple=True, metavar="STEP", help="Only this step and what it needs.")
 @click.option(
-    "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a key: agents.build.timeout=9m."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Override a key of an agent: agents.build.timeout=9m. Also engine, model, idle_timeout, cache, continue_on_error.",
 )
 @click.option("--force", multiple=True, metavar="STEP", help="As if the cache did not have this step's result.")
 @click.option("--no-cache", is_flag=True, help="As if the cache were empty.")

@@ -33,7 +33,11 @@ from teamflow.cli.verb import VerbCommand
 @click.option("--fail-fast", is_flag=True, help="The first failure stops all other steps.")
 @click.option("--max-parallel", type=click.IntRange(min=1), metavar="N", help="At most N steps at once.")
 @click.option(
-    "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a key: agents.build.model=opus."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Override a key of an agent: agents.build.model=opus. Also engine, timeout, idle_timeout, cache, continue_on_error.",
 )
 @click.option("--yes", is_flag=True, help="Confirm going over limits.max_steps.")
 @click.option("--no-input", is_flag=True, help="Ask nobody: when only questions are left, end with exit code 5.")

@@ -30,7 +30,10 @@ _FROM_TOP = ("github", "sarif")
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 def validate(files: tuple[str, ...], form: str, as_json: bool) -> int:
-    """Report every problem of team files at once; exit 2 when there is an error."""
+    """Report the problems of team files, as many as can be seen at once; exit 2 when there is an error.
+
+    What depends on inputs (matrices, overlapping `writes`) is for `teamflow plan` to find.
+    """
     from teamflow.app.validate import validate_file
 
     if as_json and form in _FROM_TOP:

@@ -62,7 +62,7 @@ def after_failure(step: Step, attempts: Sequence[AttemptState], failed: Failed) 
         return GiveUp(failed.reason)
     newest = attempts[-1]
     if failure is FailureClass.OUTPUT and step.kind == PROMPT and newest.cause != "repair":
-        return Again("repair", 0.0, newest.number, f"repair: {failed.reason}")
+        return Again("repair", 0.0, newest.number, failed.reason)
     used = consumed(attempts)
     if used >= step.retry.attempts:
         spent = "" if step.retry.attempts == 1 else f" (all {step.retry.attempts} attempts used)"

@@ -148,7 +148,8 @@ class Permissions(Model):
 
 class Retry(Model):
     attempts: Positive | None = Field(
-        None, description="The total number of attempts: 2 for `prompt`, else 1, unless given."
+        None,
+        description="The total number of attempts, but for repairs of outputs: 2 for `prompt`, else 1, unless given.",
     )
     backoff: Literal["exponential", "linear", "fixed"] | None = Field(
         None, description="How the delay grows from attempt to attempt."
