@@ -37,7 +37,7 @@ CHANGES = 10
     "overrides",
     multiple=True,
     metavar="PATH=VALUE",
-    help="Override a key of an agent: agents.build.timeout=9m. Also engine, model, idle_timeout, cache, continue_on_error.",
+    help="Override a key of an agent: agents.build.timeout=9m (engine, model, idle_timeout, cache, …).",
 )
 @click.option("--force", multiple=True, metavar="STEP", help="As if the cache did not have this step's result.")
 @click.option("--no-cache", is_flag=True, help="As if the cache were empty.")

@@ -37,7 +37,7 @@ from teamflow.cli.verb import VerbCommand
     "overrides",
     multiple=True,
     metavar="PATH=VALUE",
-    help="Override a key of an agent: agents.build.model=opus. Also engine, timeout, idle_timeout, cache, continue_on_error.",
+    help="Override a key of an agent: agents.build.model=opus (engine, timeout, idle_timeout, cache, …).",
 )
 @click.option("--yes", is_flag=True, help="Confirm going over limits.max_steps.")
 @click.option("--no-input", is_flag=True, help="Ask nobody: when only questions are left, end with exit code 5.")
