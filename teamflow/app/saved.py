@@ -134,9 +134,13 @@ def _read(path: str, word: str) -> SavedPlan:
 
 
 def _refuse_settled(saved: SavedPlan, options: RunOptions, word: str, directory: str) -> None:
+    if options.watch:
+        raise SavedPlanError(
+            f"{word} is a saved plan, which is executed as it is and not watched\n"
+            f"  run it without --watch, or watch its file: `teamflow watch {quoted(saved.plan.file)}`"
+        )
     plain = RunOptions()
     given = [name for field, name in _SETTLED.items() if getattr(options, field) != getattr(plain, field)]
-    given += ["--watch"] if options.watch else []
     if given:
         again = _again(saved, word, root=saved.root, directory=directory)
         raise SavedPlanError(

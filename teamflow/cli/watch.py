@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
+
 from teamflow.cli.run import run
 from teamflow.cli.verb import VerbCommand
 
@@ -19,7 +21,10 @@ watch = VerbCommand(
     "watch",
     callback=_watch,
     help=_watch.__doc__,
-    params=[parameter for parameter in run.params if parameter.name not in ("watch", "no_input")],
+    params=[
+        click.Argument(["words"], nargs=-1, metavar="[FILE|NAME] [STEP]..."),
+        *(parameter for parameter in run.params if parameter.name not in ("words", "watch", "no_input")),
+    ],
     examples=(
         ("teamflow watch", "team.yaml, until Ctrl-C"),
         ("teamflow watch nightly lint", "only one step of teams/nightly.yaml, and what it needs"),

@@ -433,3 +433,12 @@ def test_a_certificate_of_the_team_file_says_nothing_of_a_plan(tmp_path: Path) -
     assert set(project.status().steps) == {"a"}
     project.run().expect(0)
     assert set(project.status().steps) == {"a", "b"}
+
+
+def test_a_saved_plan_is_not_watched(tmp_path: Path) -> None:
+    project = Project(tmp_path, "agents: {a: {command: echo a}}")
+    project.call("plan", "-o", "p.plan").expect(0)
+    for words in (("run", "--watch", "p.plan"), ("watch", "p.plan")):
+        done = project.call(*words).expect(2)
+        assert "p.plan is a saved plan, which is executed as it is and not watched" in done.err
+        assert "`teamflow watch team.yaml`" in done.err
