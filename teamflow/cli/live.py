@@ -51,6 +51,9 @@ _LAST: Final = 4096
 _FRAME: Final = 5
 """Lines of the screen that rows do not get: heading, table head, what is left out, counts, the cursor."""
 
+_LESS: Final = ("TARGET", "ENGINE", "COST", "TIME")
+"""Columns that a narrow screen goes without, the first one first."""
+
 _OUTPUT: Final = 8
 """Lines of output under the table, where they are wanted."""
 
@@ -106,16 +109,21 @@ class Screen:
         lines = max(1, self.console.height - _FRAME - len(below))
         shown = live_table(state, header, now, lines=lines, last_line=last)
         table = Table(box=None, pad_edge=False, show_edge=False, expand=False, header_style="bold")
-        for heading in HEADINGS:
+        # Only the last column gives way; rich would take as much from the others, and a status must stay readable.
+        columns = zip(HEADINGS, *shown.rows, strict=True)
+        widths = {column[0]: max(map(width, column)) + 2 for column in columns}
+        del widths[HEADINGS[-1]]
+        for heading in _LESS:
+            if sum(widths.values()) + _LEAST > self.console.width:
+                widths.pop(heading, None)
+        room = max(_LEAST, self.console.width - sum(widths.values()))
+        for heading in (*widths, fit(HEADINGS[-1], room)):
             right = heading in ("TIME", "COST")
             table.add_column(heading, no_wrap=True, overflow="ellipsis", justify="right" if right else "left")
-        # Only the last column gives way; rich would take as much from the others, and a status must stay readable.
-        columns = zip(HEADINGS[:-1], *(row[:-1] for row in shown.rows), strict=True)
-        room = self.console.width - sum(max(map(width, column)) + 2 for column in columns)
         for row in shown.rows:
-            cells = [Text(text) for text in (*row[:-1], fit(row[-1], max(room, _LEAST)))]
-            cells[1] = Text(row.status.value, style=_STYLES.get(row.status, ""))
-            table.add_row(*cells)
+            cells = {heading: Text(text) for heading, text in zip(HEADINGS, row, strict=True) if heading in widths}
+            cells["STATUS"] = Text(row.status.value, style=_STYLES.get(row.status, ""))
+            table.add_row(*cells.values(), Text(fit(row[-1], room)))
         parts: list[Text | Table] = [Text(shown.heading, no_wrap=True, overflow="ellipsis"), table]
         if shown.left_out:
             parts.append(Text(f"… and {shown.left_out} more"))

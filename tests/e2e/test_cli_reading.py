@@ -233,3 +233,15 @@ def test_ctrl_c_leaves_the_view_and_not_the_run(tmp_path: Path, waiting: subproc
     assert terminal.out.rstrip().endswith(b"shows it again")
     assert re.search(rb"\x1b\[\?25h", terminal.out)
     assert waiting.poll() is None
+
+
+def test_a_narrow_screen_goes_without_columns_and_keeps_names_and_statuses(
+    tmp_path: Path, waiting: subprocess.Popen[bytes]
+) -> None:
+    terminal = Terminal(tmp_path, "status", "-w", columns=40)
+    terminal.read(lambda out: b"slow" in out and b"running" in out)
+    os.kill(terminal.process.pid, signal.SIGINT)
+    assert terminal.end() == 130
+    assert b"STATUS" in terminal.out
+    assert b"ENGINE" not in terminal.out
+    assert waiting.poll() is None
