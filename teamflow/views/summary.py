@@ -145,7 +145,7 @@ def next_commands(state: RunState, header: RunHeader) -> list[str]:
     asked = _answering(state, header)
     if state.ended is None and not header.gone:
         return [*asked, "`teamflow status -w` and `teamflow logs -f` show it while it runs"]
-    printed = [known.step.id for known in failed if known.step.kind != ASK]
+    printed = [known.step.id for known in failed if known.attempts and known.step.kind != ASK]
     shown = [f"`teamflow logs {printed[0]}` shows what it printed"] if printed else []
     if asked:
         return [*shown, *asked, f"`{again}` then goes on"]
