@@ -83,6 +83,10 @@ class CacheResults:
     def last_keys(self, steps: Sequence[str]) -> Mapping[str, str]:
         return self.cache.last_keys(self._team_file, steps)
 
+    def drop(self, key: str, step: str) -> None:
+        self.cache.drop(key)
+        self.forget_last(step)
+
     def forget_last(self, step: str) -> None:
         self.cache.forget_last(self._team_file, step)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor as Pool
 from typing import Final
 
@@ -18,7 +18,7 @@ from teamflow.app.parts import Screen
 from teamflow.app.suspects import Suspects
 from teamflow.core.events import AttemptEnded, AttemptStarted, Event, Record, StepEnded
 from teamflow.core.globs import PathSet, PatternError
-from teamflow.core.plan import PROMPT, Step
+from teamflow.core.plan import COMMAND, PROMPT, Step
 from teamflow.core.state import ENDED, RunState, Status
 from teamflow.plan.ripple import rippled
 from teamflow.policy.asking import may_go_on
@@ -42,6 +42,8 @@ class Rereading:
         self._loop = asyncio.get_running_loop()
         self._dirty: dict[str, bool] = {}
         """Running steps that read a file which has changed meanwhile; whether only steps may have done it."""
+        self._disturbed: set[str] = set()
+        """Commands of which somebody has changed a file while their newest attempt ran: it may be as it was by now."""
         self._bases: dict[str, str] = {}
         """Step → key of the files as it left them, where its own key does not say."""
         self._suspects = Suspects(executor.state)
@@ -70,6 +72,8 @@ class Rereading:
         for step_id in readers:
             if states[step_id].status is Status.RUNNING:
                 self._dirty[step_id] = by_step and self._dirty.get(step_id, True)
+        if len(paths) > _MANY:
+            self._disturb(step_id for step_id in readers if states[step_id].status is Status.RUNNING)
         ended = [step_id for step_id in readers if states[step_id].status in ENDED]
         if ended:
             await self._look_at(ended, by_step=by_step)
@@ -88,7 +92,10 @@ class Rereading:
             reading = [step.id for step in steps if self._reads(step, path)]
             if reading:
                 readers.update(dict.fromkeys(reading))
-                by_person |= not self._suspects.of_change(self._changed_at(path, now=now), reading=reading)
+                at = self._changed_at(path, now=now)
+                if not self._suspects.of_change(at, reading=reading):
+                    by_person = True
+                    self._disturb(self._suspects.ran_at(at, reading))
         if by_person:
             self._suspects.saved()
         return list(readers), not by_person
@@ -102,7 +109,15 @@ class Rereading:
                 continue
         return now
 
+    def _disturb(self, step_ids: Iterable[str]) -> None:
+        """A prompt is not run again for that: what it cost would be spent twice."""
+        self._disturbed.update(name for name in step_ids if self._state.steps[name].step.kind == COMMAND)
+
     async def _look_at(self, step_ids: Sequence[str], *, by_step: bool) -> None:
+        disturbed = self._disturbed.intersection(step_ids)
+        self._disturbed -= disturbed
+        if disturbed:
+            await self._loop.run_in_executor(self._pool, self._prober.distrust, disturbed)
         found = await self._loop.run_in_executor(self._pool, self._prober.now, step_ids)
         touched: dict[str, str] = {}
         for step_id, (key, what) in found.items():
@@ -110,7 +125,9 @@ class Rereading:
             if known is None or known.status not in (Status.SUCCEEDED, Status.CACHED, Status.FAILED):
                 continue
             base = self._bases.get(step_id) or known.key
-            if not key or not base or key != base:
+            if step_id in disturbed and key == base:
+                touched[step_id] = "a file that it reads was otherwise for a moment"
+            elif not key or not base or key != base:
                 touched[step_id] = what or "a file that it reads has changed"
         if touched:
             held = {step_id for step_id in touched if self._suspects.enough(step_id, by_step=by_step)}
@@ -144,6 +161,7 @@ class Rereading:
             match record.event:
                 case AttemptStarted(step=step_id):
                     self._bases.pop(step_id, None)
+                    self._disturbed.discard(step_id)
                 case AttemptEnded(step=step_id, attempt=attempt):
                     self._suspects.ended(step_id, attempt)
                 case StepEnded(step=step_id, status=status) if status in ("succeeded", "failed"):

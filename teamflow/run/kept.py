@@ -47,6 +47,10 @@ class Results(Protocol):
         """By step of that team file, the key of its newest success, where that was stored."""
         ...
 
+    def drop(self, key: str, step: str) -> None:
+        """Nothing is kept under the key, and the step's newest success has none."""
+        ...
+
     def forget_last(self, step: str) -> None:
         """Its newest success has no key."""
         ...

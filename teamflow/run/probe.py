@@ -265,6 +265,13 @@ class Prober:
                 found[step_id] = (one.key, "" if before is None else difference(before, one.parts))
         return found
 
+    def distrust(self, step_ids: Iterable[str]) -> None:
+        """What is kept of their newest success says nothing: what they read was otherwise for a moment."""
+        for step_id in step_ids:
+            known = self._state.steps.get(step_id)
+            if known is not None and known.key is not None:
+                self._results.drop(known.key, known.step.id)
+
     def places(self, patterns: Iterable[Sequence[str]]) -> frozenset[str]:
         """Directories in which a change can make a difference to what these patterns stand for."""
         self._reads.look_again()

@@ -104,6 +104,12 @@ class Cache:
         found = self._one(statement, storable(file), storable(step))
         return (str(found[0]), str(found[1])) if found else None
 
+    def drop(self, key: str) -> None:
+        """Keeps no result under this key any more."""
+        if self._index.exists():
+            statement = "DELETE FROM entries WHERE key = ?"
+            self._index.ask(lambda connection: _write(connection, statement, [(key,)]), otherwise=False)
+
     def last_keys(self, file: str, steps: Sequence[str]) -> dict[str, str]:
         """Of these steps of a team file, the keys that `set_parts` was told last."""
         if not steps or not self._index.exists():

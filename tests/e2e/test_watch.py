@@ -405,3 +405,39 @@ def test_cancelling_the_whole_run_ends_the_watch(tmp_path: Path, resting: bool) 
             watched.until(lambda: made.exists("began"), "slow")
         made.call("cancel", "--all").expect(0)
         assert watched.process.wait(20) == (0 if resting else 1), watched.said
+
+
+ABSENT = """
+agents:
+  shows:
+    command: |
+      until test -e go; do sleep 0.01; done
+      cat src/a.txt || true
+      touch read
+      until test -e end; do sleep 0.01; done
+    reads: ["src/**"]
+  uses: {command: [echo, "{{ agents.shows.text }}"]}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["directory", "file"])
+def test_what_was_otherwise_for_a_moment_while_a_step_ran_counts(tmp_path: Path, way: str) -> None:
+    made = project(tmp_path, ABSENT, go="", end="")
+    place = made.root / ("src" if way == "directory" else "src/a.txt")
+    with Watched(made) as watched:
+        watched.rests(1)
+        for name in ("go", "end", "read"):
+            (made.root / name).unlink()
+        save(made.root / "src/b.txt", "another\n")
+        watched.until(lambda: watched.starts("shows") == 2, "it runs again")
+        place.rename(made.root / "away")
+        made.write("go", "")
+        watched.until(lambda: made.exists("read"), "it has looked")
+        (made.root / "away").rename(place)
+        made.write("end", "")
+        watched.until(lambda: watched.starts("shows") >= 3, "it runs once more")
+        watched.until(lambda: watched.status().data["status"] == "succeeded", "rest")
+        assert watched.status().text("shows") == "one"
+    assert made.run().expect(0)
+    assert made.status().text("shows") == "one", "and so the cache has it"
