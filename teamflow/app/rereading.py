@@ -18,7 +18,7 @@ from teamflow.app.parts import Screen
 from teamflow.app.suspects import Suspects
 from teamflow.core.events import AttemptEnded, AttemptStarted, Event, Record, StepEnded
 from teamflow.core.globs import PathSet, PatternError
-from teamflow.core.plan import COMMAND, PROMPT, Step
+from teamflow.core.plan import COMMAND, PROMPT, Step, Text
 from teamflow.core.state import ENDED, RunState, Status
 from teamflow.plan.ripple import rippled
 from teamflow.policy.asking import may_go_on
@@ -42,8 +42,10 @@ class Rereading:
         self._loop = asyncio.get_running_loop()
         self._dirty: dict[str, bool] = {}
         """Running steps that read a file which has changed meanwhile; whether only steps may have done it."""
-        self._disturbed: set[str] = set()
-        """Commands of which somebody has changed a file while their newest attempt ran: it may be as it was by now."""
+        self._disturbed: dict[str, int] = {}
+        """Command → the attempt during which a file of it was changed, which may be as it was by now."""
+        self._doubted: set[str] = set()
+        """Steps that may have done so themselves. Once they are believed not to have; then they are known to do it."""
         self._bases: dict[str, str] = {}
         """Step → key of the files as it left them, where its own key does not say."""
         self._suspects = Suspects(executor.state)
@@ -60,6 +62,7 @@ class Rereading:
         self._bases.pop(step_id, None)
         self._suspects.forget(step_id)
         self._suspects.saved()
+        self._doubted.discard(step_id)
 
     def close(self) -> None:
         for task in self._checks:
@@ -72,8 +75,6 @@ class Rereading:
         for step_id in readers:
             if states[step_id].status is Status.RUNNING:
                 self._dirty[step_id] = by_step and self._dirty.get(step_id, True)
-        if len(paths) > _MANY:
-            self._disturb(step_id for step_id in readers if states[step_id].status is Status.RUNNING)
         ended = [step_id for step_id in readers if states[step_id].status in ENDED]
         if ended:
             await self._look_at(ended, by_step=by_step)
@@ -93,9 +94,9 @@ class Rereading:
             if reading:
                 readers.update(dict.fromkeys(reading))
                 at = self._changed_at(path, now=now)
-                if not self._suspects.of_change(at, reading=reading):
-                    by_person = True
-                    self._disturb(self._suspects.ran_at(at, reading))
+                by_step = bool(self._suspects.of_change(at, reading=reading))
+                by_person |= not by_step
+                self._disturb(path, self._suspects.ran_at(at, reading), by_step=by_step)
         if by_person:
             self._suspects.saved()
         return list(readers), not by_person
@@ -109,13 +110,23 @@ class Rereading:
                 continue
         return now
 
-    def _disturb(self, step_ids: Iterable[str]) -> None:
+    def _disturb(self, path: str, step_ids: Iterable[str], *, by_step: bool) -> None:
         """A prompt is not run again for that: what it cost would be spent twice."""
-        self._disturbed.update(name for name in step_ids if self._state.steps[name].step.kind == COMMAND)
+        for step_id in step_ids:
+            step = self._state.steps[step_id].step
+            if step.kind == COMMAND and not self._covers(_written(step), path):
+                if not by_step or step_id not in self._doubted:
+                    self._disturbed[step_id] = len(self._state.steps[step_id].attempts)
+                if by_step:
+                    self._doubted.add(step_id)
+
+    def _is_disturbed(self, step_id: str) -> bool:
+        """Told once."""
+        attempt, known = self._disturbed.pop(step_id, 0), self._state.steps.get(step_id)
+        return known is not None and attempt > 0 and attempt == len(known.attempts)
 
     async def _look_at(self, step_ids: Sequence[str], *, by_step: bool) -> None:
-        disturbed = self._disturbed.intersection(step_ids)
-        self._disturbed -= disturbed
+        disturbed = {name for name in step_ids if self._is_disturbed(name)}
         if disturbed:
             await self._loop.run_in_executor(self._pool, self._prober.distrust, disturbed)
         found = await self._loop.run_in_executor(self._pool, self._prober.now, step_ids)
@@ -145,7 +156,9 @@ class Rereading:
         self._executor.settle(events)
 
     def _reads(self, step: Step, path: str) -> bool:
-        patterns = _patterns(step)
+        return self._covers(_patterns(step), path)
+
+    def _covers(self, patterns: tuple[str, ...], path: str) -> bool:
         if patterns not in self._sets:
             try:
                 self._sets[patterns] = PathSet(patterns)
@@ -161,7 +174,6 @@ class Rereading:
             match record.event:
                 case AttemptStarted(step=step_id):
                     self._bases.pop(step_id, None)
-                    self._disturbed.discard(step_id)
                 case AttemptEnded(step=step_id, attempt=attempt):
                     self._suspects.ended(step_id, attempt)
                 case StepEnded(step=step_id, status=status) if status in ("succeeded", "failed"):
@@ -195,7 +207,16 @@ class Rereading:
 
 def _patterns(step: Step) -> tuple[str, ...]:
     """What it declares to read, where that is known."""
-    return tuple(each for each in step.reads or () if isinstance(each, str))
+    return _texts(step.reads or ())
+
+
+def _written(step: Step) -> tuple[str, ...]:
+    """What it declares to change, where that is known."""
+    return _texts((*step.writes, *(file.path for file in step.outputs.files)))
+
+
+def _texts(given: Iterable[Text]) -> tuple[str, ...]:
+    return tuple(each for each in given if isinstance(each, str))
 
 
 def _leads(path: str, patterns: tuple[str, ...]) -> bool:
