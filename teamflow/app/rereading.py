@@ -46,6 +46,8 @@ class Rereading:
         """Command → the attempt during which a file of it was changed, which may be as it was by now."""
         self._doubted: set[str] = set()
         """Steps that may have done so themselves. Once they are believed not to have; then they are known to do it."""
+        self._looked = executor.now().wall
+        """When changes were told last."""
         self._bases: dict[str, str] = {}
         """Step → key of the files as it left them, where its own key does not say."""
         self._suspects = Suspects(executor.state)
@@ -96,7 +98,12 @@ class Rereading:
                 at = self._changed_at(path, now=now)
                 by_step = bool(self._suspects.of_change(at, reading=reading))
                 by_person |= not by_step
-                self._disturb(path, self._suspects.ran_at(at, reading), by_step=by_step)
+                # Of a directory that came or went only the last time can be seen.
+                since = at if os.path.isfile(f"{self._root}/{path}") else min(at, self._looked)
+                self._disturb(
+                    path, self._suspects.ran_between(since, at if since == at else now, reading), by_step=by_step
+                )
+        self._looked = now
         if by_person:
             self._suspects.saved()
         return list(readers), not by_person

@@ -58,10 +58,15 @@ class Suspects:
                 del self._clear[name]
         return {name for name in there if self.is_one(name) and (name in self._again or name in readers)}
 
-    def ran_at(self, at: float, step_ids: Iterable[str]) -> set[str]:
-        """Those whose newest attempt was running at that moment."""
-        there = _running_at(at, self._state.steps, step_ids)
-        return {name for name, attempt in there.items() if self._state.steps[name].attempts[-1].number == attempt}
+    def ran_between(self, since: float, until: float, step_ids: Iterable[str]) -> set[str]:
+        """Those whose newest attempt was running at some moment between the two."""
+        found: set[str] = set()
+        for name in step_ids:
+            known = self._state.steps.get(name)
+            newest = known.attempt if known is not None else None
+            if newest is not None and newest.started - _TICK <= until and (newest.ended or until) >= since:
+                found.add(name)
+        return found
 
     def is_one(self, step_id: str) -> bool:
         return step_id not in self._clear
