@@ -45,7 +45,7 @@ class Rereading:
         self._disturbed: dict[str, int] = {}
         """Command → the attempt during which a file of it was changed, which may be as it was by now."""
         self._doubted: set[str] = set()
-        """Steps that may have done so themselves. Once they are believed not to have; then they are known to do it."""
+        """Steps that may have done so themselves. They are believed not to have, but not twice in a row."""
         self._looked = executor.now().wall
         """When changes were told last."""
         self._bases: dict[str, str] = {}
@@ -183,6 +183,8 @@ class Rereading:
                     self._bases.pop(step_id, None)
                 case AttemptEnded(step=step_id, attempt=attempt):
                     self._suspects.ended(step_id, attempt)
+                    if self._disturbed.get(step_id) != attempt:
+                        self._doubted.discard(step_id)
                 case StepEnded(step=step_id, status=status) if status in ("succeeded", "failed"):
                     self._ended(step_id)
                 case _:
