@@ -13,12 +13,16 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
+import sqlite3
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
+from teamflow.core.codec import CodecError
+from teamflow.core.state import IllegalTransition
+from teamflow.store.errors import StoreError
 from tests.campaign.power_disk import Disk, Odds, lay
 from tests.campaign.power_look import Cut, Looked
 from tests.campaign.power_recording import Recording
@@ -44,11 +48,15 @@ def cut(recording: Recording, number: int, *, goes_on: bool) -> Cut:
     made = Cut(f"recording {recording.seed}, cut {number} at call {at} of {len(recording.calls)}, {odds}", odds)
     try:
         Looked(recording, made, _told(recording.calls[:at])).look(goes_on=goes_on)
-    except Exception as error:
+    except _REFUSED as error:
         made.wrong.append(f"{type(error).__name__}: {error}")
     if not recording.project.gone(20):
         made.wrong.append("processes are left")
     return made
+
+
+_REFUSED = (AssertionError, CodecError, IllegalTransition, StoreError, LookupError, OSError, sqlite3.Error)
+"""What a reader answers that finds something missing, torn or impossible; anything else ends the campaign."""
 
 
 def _moment(calls: Sequence[Call], chance: random.Random) -> int:

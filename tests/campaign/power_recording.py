@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 from teamflow.core.plan import Plan
@@ -111,15 +111,14 @@ class Recording:
         self.said: list[Said] = []
         self._words: dict[str, tuple[str, ...]] = {}
         self.before = {str(path): path.read_bytes() for path in self.root.iterdir()}
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.project.close)
             self._runs()
             self.calls = self.recorder.calls()
             self._check_model()
             self.modes = {str(path): path.stat().st_mode & 0o777 for path in self.root.rglob("*")}
             self.truth = read_truth(self.project)
-        except BaseException:
-            self.project.close()
-            raise
+            undo.pop_all()
 
     # -- what is recorded ------------------------------------------------------------------------------------
 

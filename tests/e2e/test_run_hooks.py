@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.project import Project, finish, proves
+from tests.e2e.tool import until
 from tests.e2e.watched import Watched, save
 
 EVENTS = ("before_run", "after_run", "before_step", "after_step", "succeeded", "failed", "needs_user")
@@ -133,7 +134,7 @@ def test_before_a_step_comes_before_its_checks_and_its_setup(tmp_path: Path) -> 
     hook = './note; if test "$TEAMFLOW_STEP" = slow; then exec sleep 1000; fi'
     p = project(tmp_path, agents, {"before_step": hook, "before_run": "true"})
     process = p.popen("run", "--progress", "plain")
-    wait_for(lambda: "work" in p.lines("told"))
+    until(lambda: "work" in p.lines("told"), "work is told")
     process.send_signal(signal.SIGINT)
     finish(process, 20)
     assert p.lines("told")[:4] == ["before_step|a|1||", "verify", "setup", "work"]
@@ -207,23 +208,23 @@ def test_a_hook_that_hangs_is_killed_with_all_it_started(tmp_path: Path) -> None
     """A signal does not wait for it; the pipe shows that nothing is left of it."""
     p = project(tmp_path, {"a": {"command": "true"}}, {"after_run": "touch hangs; sleep 1000 & echo $! > pid; wait"})
     process = p.popen("run", "--progress", "plain")
-    wait_for(lambda: p.lines("pid") != [])
+    until(lambda: p.lines("pid"), "the hook has begun")
     process.send_signal(signal.SIGINT)
     begun = time.monotonic()
     done = finish(process, 20)
     assert time.monotonic() - begun < 10
     assert done.code == 0
-    wait_for(lambda: not Path(f"/proc/{p.read('pid').strip()}").exists())
+    until(lambda: not Path(f"/proc/{p.read('pid').strip()}").exists(), "nothing is left of it")
 
 
 @pytest.mark.slow
 def test_an_interrupted_beginning(tmp_path: Path) -> None:
     p = project(tmp_path, {"a": {"command": "true"}}, {"before_run": "sleep 1000 & echo $! > pid; wait"})
     process = p.popen("run", "--progress", "plain")
-    wait_for(lambda: p.lines("pid") != [])
+    until(lambda: p.lines("pid"), "the hook has begun")
     process.send_signal(signal.SIGINT)
     assert finish(process, 20).code == 130
-    wait_for(lambda: not Path(f"/proc/{p.read('pid').strip()}").exists())
+    until(lambda: not Path(f"/proc/{p.read('pid').strip()}").exists(), "nothing is left of it")
     assert p.lines("told") == ["after_run|||interrupted|"]
 
 
@@ -309,10 +310,3 @@ def test_a_runner_killed_anywhere_tells_everything_once(tmp_path: Path) -> None:
     assert ended
     assert number > 40
     assert wrong == []
-
-
-def wait_for(condition: Any, seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,9 +62,7 @@ def test_every_key_does_what_it_says(project: Project, terminal: Tmux) -> None:
 
     terminal.press("y")
     terminal.shows("look first, then press again: gate asks: Ship one?")
-    time.sleep(1)
-    terminal.press("y")
-    terminal.shows("gate: approved by")
+    terminal.press_until("y", "gate: approved by")
     screen = terminal.shows("succeeded; watching")
     assert re.search(r"ship +succeeded", screen), screen
 
@@ -78,8 +75,7 @@ def test_every_key_does_what_it_says(project: Project, terminal: Tmux) -> None:
     terminal.press("p")
     terminal.shows("goes on", "Ship two?")
 
-    time.sleep(1)
-    terminal.press("n")
+    terminal.press_until("n", "rejected by")
     terminal.shows("rejected by", "failed (1 failed: gate); watching")
     terminal.press("r")
     terminal.shows("retries gate", "Ship two?")
@@ -133,7 +129,6 @@ agents:
         terminal.start([sys.executable, "-m", "teamflow", "run"])
         terminal.shows("Deploy?", "running")
         until(lambda: project.exists("began"), "work runs")
-        time.sleep(1.1)
         terminal.press("C-c", "y", "p", "d")
         until(lambda: runner(project) is None, "the run is stopped")
     kinds = [event["kind"] for event in project.events()]

@@ -42,6 +42,10 @@ class Tmux:
     def press(self, *keys: str) -> None:
         self.call("send-keys", "-t", ":0", *keys)
 
+    def press_until(self, key: str, text: str) -> None:
+        """A key that may come too early is pressed again until this is shown."""
+        until(lambda: text in self.screen or self.press(key), f"{text} after {key}", step=0.2)  # type: ignore[func-returns-value]
+
     @property
     def screen(self) -> str:
         """What can be seen now."""

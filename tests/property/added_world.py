@@ -37,7 +37,7 @@ from teamflow.core.state import RunState, Status, StepState
 from teamflow.plan.converge import reopen
 from teamflow.plan.diff import compare
 from teamflow.plan.ripple import rippled
-from teamflow.policy.decide import decide
+from teamflow.policy.decide import Decision, decide
 from teamflow.policy.stale import REDEFINED
 from teamflow.run.followers import Followers
 from tests.fakes.teams import plan_of, try_plan
@@ -212,15 +212,19 @@ class World:
             assert sorted(map(repr, decision.events)) == sorted(map(repr, slow)), "the reference disagrees"
             self.probes = list(full.probes)
             self.wake_at = decision.wake_at
-            self.changed.extend(decision.left)
-            if decision.follow is not None:
-                self.followers.expect(decision.follow.ripple, decision.follow.later)
-            if not decision.events:
+            if not self._takes(decision):
                 return
-            for event in decision.events:
-                self._decided(event)
             assert len(self.state.running) <= self.parallel
         raise AssertionError("deciding does not come to rest")
+
+    def _takes(self, decision: Decision) -> bool:
+        """Records what was decided; whether there was anything."""
+        self.changed.extend(decision.left)
+        if decision.follow is not None:
+            self.followers.expect(decision.follow.ripple, decision.follow.later)
+        for event in decision.events:
+            self._decided(event)
+        return bool(decision.events)
 
     def _decided(self, event: Event) -> None:
         if isinstance(event, StepEnded):
@@ -327,14 +331,8 @@ class World:
         """What the log lacks is decided again before anything else."""
         for _ in range(2000):
             changed, self.changed = sorted(set(self.changed)), []
-            decision = decide(self.state, changed, self.now, may_start=False)
-            self.changed.extend(decision.left)
-            if decision.follow is not None:
-                self.followers.expect(decision.follow.ripple, decision.follow.later)
-            if not decision.events:
+            if not self._takes(decide(self.state, changed, self.now, may_start=False)):
                 return
-            for event in decision.events:
-                self._decided(event)
         raise AssertionError("deciding does not come to rest")
 
 
