@@ -85,10 +85,10 @@ class CacheResults:
 
     def drop(self, key: str, step: str) -> None:
         self.cache.drop(key)
-        self.forget_last(step)
+        self.forget_last([step])
 
-    def forget_last(self, step: str) -> None:
-        self.cache.forget_last(self._team_file, step)
+    def forget_last(self, steps: Sequence[str]) -> None:
+        self.cache.forget_last(self._team_file, steps)
 
     def last_parts(self, step: str) -> KeyParts | None:
         found = self.cache.parts(self._team_file, step)

@@ -121,6 +121,9 @@ class _Looking(CacheResults):
                 return f"{artifact.path} differs from what this step made"
         return None
 
+    def forget_last(self, steps: Sequence[str]) -> None:
+        """Nothing is started."""
+
 
 class _Looked(NamedTuple):
     """What a look at the cache gives for every step whose key can be known before anything has run; and which steps

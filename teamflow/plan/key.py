@@ -119,6 +119,9 @@ def outputs_digest(outputs: Mapping[str, Json]) -> str:
     return hashlib.sha256("\0".join(fields).encode("utf-8", "surrogatepass")).hexdigest()
 
 
+NO_DIFFERENCE: Final = "nothing changed"
+
+
 def difference(old: KeyParts, new: KeyParts) -> str:
     """What changed from `old` to `new`, for people; `nothing changed` when the keys are equal."""
     found = [
@@ -126,7 +129,7 @@ def difference(old: KeyParts, new: KeyParts) -> str:
         *_reads_changes(old.reads, new.reads),
         *_upstream_changes(old.upstream, new.upstream),
     ]
-    return "; ".join(found) or "nothing changed"
+    return "; ".join(found) or NO_DIFFERENCE
 
 
 def _definition_changes(old: KeyParts, new: KeyParts) -> list[str]:

@@ -51,8 +51,8 @@ class Results(Protocol):
         """Nothing is kept under the key, and the step's newest success has none."""
         ...
 
-    def forget_last(self, step: str) -> None:
-        """Its newest success has no key."""
+    def forget_last(self, steps: Sequence[str]) -> None:
+        """Their newest success has no key: they have been started since, or it could not be kept."""
         ...
 
     def last_parts(self, step: str) -> KeyParts | None:

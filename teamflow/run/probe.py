@@ -15,7 +15,7 @@ from teamflow.core.globs import PatternError, covers
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Succeeded
 from teamflow.core.plan import APART, Edge, Json, Loop, Step
 from teamflow.core.state import ENDED, RunState, Status, StepState
-from teamflow.plan.key import KeyParts, aspects, difference, value_digest
+from teamflow.plan.key import NO_DIFFERENCE, KeyParts, aspects, difference, value_digest
 from teamflow.policy.context import after_context
 from teamflow.run.brief import BriefError, Rendering
 from teamflow.run.kept import Entry, Handed, Reads, ReadsChanged, Results, Witness
@@ -145,6 +145,9 @@ class Prober:
             else:
                 events.append(self._admitted(one, hit))
         self._follow(seen, hits, handed)
+        # However these end: what lies there is then not what their last success has left.
+        started = [event.step for event in events if isinstance(event, Admitted)]
+        self._results.forget_last([step for step in started if not seen.steps[step].step.any_time])
         return [Cached(hits), *events] if hits else events
 
     def _follow(self, seen: _Seen, hits: dict[str, Hit], handed: dict[str, Handed]) -> None:
@@ -204,7 +207,10 @@ class Prober:
         if not self._may_hit(self._state.steps[step.id]):
             return Admitted(step.id, key, "--force" if self._use_cache else "--no-cache")
         before = self._results.last_parts(step.id)
-        return Admitted(step.id, key, why or ("never ran" if before is None else difference(before, parts)))
+        if why or before is None:
+            return Admitted(step.id, key, why or "never ran")
+        told = difference(before, parts)
+        return Admitted(step.id, key, "its last result was not kept" if told == NO_DIFFERENCE else told)
 
     def _hit(self, step: Step, key: str, entry: Entry | None) -> Hit | str:
         """The hit, or why there is none (empty: the key is not there)."""
@@ -319,7 +325,7 @@ class Prober:
         """Stores the result under its key; (None, why) when what the step reads was changed under it."""
         key, why = self._keep(known, attempt, outcome)
         if key is None:
-            self._results.forget_last(known.step.id)
+            self._results.forget_last([known.step.id])
         return key, why
 
     def _keep(self, known: StepState, attempt: int, outcome: Succeeded) -> tuple[str | None, str]:

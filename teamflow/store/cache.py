@@ -121,11 +121,11 @@ class Cache:
         )
         return {names[str(step)]: str(key) for step, key in rows}
 
-    def forget_last(self, file: str, step: str) -> None:
-        """As if `set_parts` had told nothing of that step."""
-        if self._index.exists():
-            statement = "DELETE FROM parts WHERE file = ? AND step = ?"
-            rows = [(storable(file), storable(step))]
+    def forget_last(self, file: str, steps: Iterable[str]) -> None:
+        """Their newest results have no key any more; what it was made of stays, to say what changed."""
+        rows = [(storable(file), storable(step)) for step in steps]
+        if rows and self._index.exists():
+            statement = "UPDATE parts SET key = '' WHERE file = ? AND step = ?"
             self._index.ask(lambda connection: _write(connection, statement, rows), otherwise=False)
 
     def _row(self, entry: Entry, now: float) -> Sequence[object] | None:

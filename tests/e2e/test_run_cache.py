@@ -357,3 +357,30 @@ def test_after_a_success_that_was_not_kept_nothing_is_as_it_was_left(tmp_path: P
     project.write("cfg", "a")
     project.run().expect(0)
     assert project.read("live") == "a"
+
+
+def test_after_a_failure_nothing_is_as_the_last_success_left_it(tmp_path: Path) -> None:
+    team = "agents: {deploy: {command: cp cfg live; test ! -e spoil, reads: [cfg]}}"
+    project = Project(
+        tmp_path, team.replace("cp cfg live; test ! -e spoil", "'cp cfg live; test ! -e spoil'"), files={"cfg": "a"}
+    )
+    project.run().expect(0)
+    project.write("cfg", "b")
+    project.write("spoil", "")
+    project.run().expect(1)
+    assert project.read("live") == "b"
+    (project.root / "spoil").unlink()
+    project.write("cfg", "a")
+    project.plan("--new")
+    project.run("--new").expect(0)
+    assert project.read("live") == "a"
+    assert "deploy: cached" in project.run().expect(0).said
+
+
+def test_a_look_at_the_plan_forgets_nothing(tmp_path: Path) -> None:
+    project = Project(tmp_path, "agents: {deploy: {command: cp cfg live, reads: [cfg]}}", files={"cfg": "a"})
+    project.run().expect(0)
+    project.write("cfg", "b")
+    project.plan()
+    project.write("cfg", "a")
+    assert "deploy: cached" in project.run().expect(0).said
