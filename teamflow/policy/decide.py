@@ -96,6 +96,9 @@ def decide(
             events.append(event)
         elif _wants_probe(state, known):
             probes.append(step_id)
+    if len(events) > 1 and (reopened := _first_reopening(state, events)) is not None:
+        # It changes more than its own step: what was decided beside it may not hold any more.
+        return Decision((reopened,), (), None, stale.follow if stale is not None else None, tuple(changed))
     left = _later_additions(state, events)
     events = [event for event in events if event not in left]
     if not events and may_start:
@@ -104,6 +107,11 @@ def decide(
     wake = None if events or not may_start else _wake_at(state, now)
     follow = stale.follow if stale is not None else None
     return Decision(tuple(events), tuple(probes), wake, follow, tuple(map(_adds_to, left)))
+
+
+def _first_reopening(state: RunState, events: Iterable[Event]) -> Reopened | None:
+    found = [event for event in events if isinstance(event, Reopened)]
+    return min(found, key=lambda event: min(state.order[step_id] for step_id in event.steps), default=None)
 
 
 def _later_additions(state: RunState, events: Iterable[Event]) -> list[StepsAdded | QuestionAsked]:

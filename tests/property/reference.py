@@ -52,6 +52,11 @@ def slow_decide(state: RunState, now: Now, rounds: Rounds | None = None) -> list
     if any(k.stale for k in steps) and (again := opened_again(state)).opens:
         return list(again.events)
     events = [event for known in steps if (event := _step(state, known, now, rounds or {})) is not None]
+    # A step that opens others again goes alone: the others were looked at as they were before.
+    reopened = [event for event in events if isinstance(event, Reopened)]
+    if reopened:
+        names = list(state.steps)
+        return [min(reopened, key=lambda event: min(names.index(name) for name in event.steps))]
     # One list becomes steps at a time.
     additions = [event for event in events if isinstance(event, (StepsAdded, QuestionAsked))]
     if events:

@@ -158,6 +158,7 @@ class World:
             assert sorted(map(essence, decision.events)) == sorted(map(essence, slow)), "the reference disagrees"
             self.probes.extend(p for p in full.probes if p not in self.probes)
             self.wake_at = decision.wake_at
+            self.changed.extend(decision.left)
             if not decision.events:
                 return
             for event in decision.events:
