@@ -51,10 +51,15 @@ def _told(error: Exception) -> int:
         return ENVIRONMENT
     code = known_trouble(error)
     if code is None:
-        return _crashed(error)
+        return INTERRUPTED if _was_interrupt(error) else _crashed(error)
     remedy = "\n  read this run with the version that wrote it" if type(error).__name__ in _UNREADABLE else ""
     say(f"teamflow: {error}{remedy}")
     return code
+
+
+def _was_interrupt(error: Exception) -> bool:
+    """Ctrl-C while pydantic's core builds a validator becomes a SchemaError of its own: only the name is left."""
+    return type(error).__name__ == "SchemaError" and "KeyboardInterrupt" in str(error)
 
 
 def known_trouble(error: Exception) -> int | None:

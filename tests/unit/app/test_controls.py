@@ -11,7 +11,7 @@ from teamflow.core.events import Now
 from teamflow.core.state import RunState
 from teamflow.run.desk import Desk
 from teamflow.run.executor import Executor
-from tests.unit.policy.test_expand import Story
+from tests.fakes.story import Story
 
 
 class Loop:

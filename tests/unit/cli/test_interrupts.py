@@ -7,6 +7,9 @@ import subprocess
 import sys
 
 import pytest
+from pydantic_core import SchemaValidator, core_schema
+
+from teamflow.cli.errors import guarded
 
 WHERE = {
     "finalizer": """
@@ -55,3 +58,16 @@ Gone()
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True)
     assert "ValueError: told" in done.stderr
+
+
+def test_what_pydantic_turns_into_an_error_of_its_own_is_still_an_interrupt(capfd: pytest.CaptureFixture[str]) -> None:
+    def building() -> int:
+        class Interrupting:
+            def __repr__(self) -> str:
+                raise KeyboardInterrupt
+
+        SchemaValidator(core_schema.literal_schema([Interrupting()]))
+        return 0
+
+    assert guarded(building) == 130
+    assert capfd.readouterr().err == ""

@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 
 from teamflow.core.events import (
-    AttemptEnded,
     AttemptStarted,
     CancelRequested,
-    Event,
     Now,
     QuestionAnswered,
     QuestionAsked,
@@ -17,14 +15,14 @@ from teamflow.core.events import (
     RunEnded,
     RunnerStarted,
     StepEnded,
-    StepsAdded,
 )
-from teamflow.core.fold import apply, initial
-from teamflow.core.outcome import Failed, FailureClass, Succeeded
-from teamflow.core.plan import Json, Plan
-from teamflow.core.state import RunState, Status
+from teamflow.core.fold import apply
+from teamflow.core.outcome import FailureClass
+from teamflow.core.plan import Json
+from teamflow.core.state import Status
 from teamflow.plan.selection import Selection
 from teamflow.policy.decide import decide
+from tests.fakes.story import Story
 from tests.fakes.teams import plan_of
 
 TEAM = """
@@ -35,55 +33,6 @@ agents:
   test: {command: t, matrix: build}
   end: {command: e, depends_on: [test]}
 """
-
-
-class Story:
-    """A run in which a test says what happens, and everything that follows is decided."""
-
-    def __init__(self, team: str | Plan, *, no_input: bool = False, yes: bool = False, parallel: int = 9) -> None:
-        plan = team if isinstance(team, Plan) else plan_of(team)
-        self.state: RunState = initial(plan)
-        self.events: list[Event] = []
-        self.parallel = parallel
-        self.tell(RunnerStarted("boot", 1, parallel, no_input=no_input, yes=yes))
-
-    def tell(self, event: Event) -> list[Event]:
-        """What is decided after an event."""
-        before = len(self.events)
-        changed = self._apply(event)
-        for _ in range(200):
-            decision = decide(self.state, changed, Now("boot", float(self.state.seq), 0.0))
-            if not decision.events:
-                return self.events[before + 1 :]
-            changed = [*decision.left]
-            for decided in decision.events:
-                changed += self._apply(decided)
-        raise AssertionError("it does not come to rest")
-
-    def _apply(self, event: Event) -> list[str]:
-        self.events.append(event)
-        return apply(self.state, Record(self.state.seq + 1, 0.0, float(self.state.seq), event))
-
-    def end(self, step_id: str, outputs: Json = None, *, failure: FailureClass | None = None) -> list[Event]:
-        number = len(self.state.steps[step_id].attempts)
-        if failure is not None:
-            return self.tell(AttemptEnded(step_id, number, Failed(failure, f"{failure.value} here")))
-        handed = None if outputs is None else {"tasks": outputs}
-        return self.tell(AttemptEnded(step_id, number, Succeeded(outputs=handed)))
-
-    def status(self, step_id: str) -> str:
-        return self.state.steps[step_id].status.value
-
-    def reason(self, step_id: str) -> str:
-        return self.state.steps[step_id].reason
-
-    @property
-    def added(self) -> list[str]:
-        return [event.parent for event in self.events if isinstance(event, StepsAdded)]
-
-    @property
-    def asked(self) -> list[str]:
-        return [event.text for event in self.events if isinstance(event, QuestionAsked)]
 
 
 # -- limits.max_steps -----------------------------------------------------------------------------------------------

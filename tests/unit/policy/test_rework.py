@@ -66,6 +66,24 @@ def test_the_first_look_needs_no_more_words() -> None:
     assert verdict(looked(), "review", ok=True) == StepEnded("review", "succeeded", "")
 
 
+def test_a_round_goes_alone_and_what_was_decided_beside_it_is_decided_anew() -> None:
+    """One decision once let `mid` start, whose condition had come true, although the round opened `build` again."""
+    run = run_of(
+        (make_step("build", reworked=True), "succeeded"),
+        (make_step("mid", needs=["build"], condition="agents.build.text == ''"), "pending"),
+        (make_step("review", needs=["build"], loop=LOOP), "running"),
+    )
+    run.record(AttemptEnded("review", 1, Succeeded("said", {"ok": False})))
+    decision = decide(run.state, ["mid", "review"], NOW)
+    assert [type(event) for event in decision.events] == [Reopened]
+    assert decision.left == ("mid", "review")
+    run.record(*decision.events)
+    assert run.state.steps["mid"].status is Status.PENDING
+    (begun,) = decide(run.state, decision.left, NOW).events
+    assert isinstance(begun, AttemptStarted)
+    assert begun.step == "build"
+
+
 def test_a_stopped_run_does_not_take_a_verdict_for_a_success() -> None:
     run = looked()
     run.record(StopRequested("SIGINT", "interrupted by SIGINT"))

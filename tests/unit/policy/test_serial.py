@@ -14,8 +14,8 @@ from teamflow.core.plan import Json
 from teamflow.core.state import RunState
 from teamflow.plan.graph import reachable
 from teamflow.plan.overlap import overlap
+from tests.fakes.story import Story
 from tests.fakes.teams import plan_of
-from tests.unit.policy.test_expand import Story
 
 TEAM = """
 limits: {max_parallel: 9}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from teamflow.core.events import AttemptEnded, RunEnded, RunnerStarted, RunPaused, RunResumed, StopRequested
 from teamflow.core.outcome import FailureClass, Stopped
-from tests.unit.policy.test_expand import Story
+from tests.fakes.story import Story
 
 TEAM = "agents: {a: {command: a}, b: {command: b, depends_on: [a]}}"
 
