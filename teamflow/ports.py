@@ -135,6 +135,11 @@ class Target(Protocol):
 
     def stop(self, step: str, attempt: int, *, grace: float, cause: str) -> None: ...
 
+    def freeze(self, step: str, attempt: int, *, on: bool) -> None:
+        """Halts what runs of an attempt where it is, with its deadlines, or lets it go on. What is being stopped is
+        left alone; a stop lets it go on first."""
+        ...
+
     def send(self, step: str, attempt: int, *, n: int, data: str) -> None: ...
 
     async def close(self) -> None:

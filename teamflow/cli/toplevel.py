@@ -37,7 +37,13 @@ GROUPS: Final[tuple[tuple[str, tuple[Verb, ...]], ...]] = (
     ),
     (
         "Control",
-        (Verb("cancel", "cancel", "Cancel steps or a whole run, from any terminal"),),
+        (
+            Verb("cancel", "cancel", "Cancel steps or a whole run, from any terminal"),
+            Verb("pause", "pause", "Hold back steps or a whole run"),
+            Verb("resume", "resume", "Let what is paused go on"),
+            Verb("retry", "retry", "Try again what failed"),
+            Verb("relaunch", "relaunch", "Start a step anew, perhaps with something changed"),
+        ),
     ),
     (
         "Set-up",

@@ -12,6 +12,16 @@ from typing import Final, NamedTuple, TypeAlias
 
 from teamflow.core.outcome import FailureClass, Outcome
 from teamflow.core.plan import Json
+from teamflow.core.requested import (
+    CancelRequested,
+    PauseRequested,
+    RelaunchRequested,
+    RequestAnswered,
+    ResumeRequested,
+    RunPaused,
+    RunResumed,
+    StopRequested,
+)
 
 
 class Now(NamedTuple):
@@ -237,40 +247,19 @@ class QuestionAnswered(NamedTuple):
     note: str = ""
 
 
-class RunPaused(NamedTuple):
-    """Nothing new starts until `RunResumed`; what runs goes on."""
+class StepFrozen(NamedTuple):
+    """Decision: a running attempt is halted where it is. It keeps its slot."""
 
-    by: str
-
-
-class RunResumed(NamedTuple):
-    by: str
-
-
-class CancelRequested(NamedTuple):
-    """Somebody asked to cancel these steps; None: the whole run."""
-
-    steps: tuple[str, ...] | None
-    by: str
-
-
-class StopRequested(NamedTuple):
-    """The run is to stop. cause: SIGINT | SIGTERM | fail_fast | timeout | before_run. Nothing new starts after it.
-
-    `kill`: without grace. What this leads to for each attempt are records of their own.
-    """
-
-    cause: str
+    step: str
+    attempt: int
     reason: str
-    kill: bool = False
 
 
-class RequestAnswered(NamedTuple):
-    """What became of a request that another process left in the store."""
+class StepThawed(NamedTuple):
+    """Decision: a frozen attempt goes on."""
 
-    request: int
-    ok: bool
-    message: str
+    step: str
+    attempt: int
 
 
 class RunEnded(NamedTuple):
@@ -301,6 +290,11 @@ Event: TypeAlias = (
     | Reopened
     | QuestionAsked
     | QuestionAnswered
+    | PauseRequested
+    | ResumeRequested
+    | StepFrozen
+    | StepThawed
+    | RelaunchRequested
     | RunPaused
     | RunResumed
     | CancelRequested
@@ -328,6 +322,11 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     Reopened,
     QuestionAsked,
     QuestionAnswered,
+    PauseRequested,
+    ResumeRequested,
+    StepFrozen,
+    StepThawed,
+    RelaunchRequested,
     RunPaused,
     RunResumed,
     CancelRequested,

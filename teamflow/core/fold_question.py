@@ -14,7 +14,8 @@ from teamflow.core.fold_step import asking_dependents, check, hold_back
 from teamflow.core.outcome import Failed, Succeeded
 from teamflow.core.questions import close, outcome_of, prune_deadlines
 from teamflow.core.shell import excerpt
-from teamflow.core.state import AttemptState, IllegalTransition, Question, RunState, Status
+from teamflow.core.state import AttemptState, Question, RunState
+from teamflow.core.status import IllegalTransition, Status
 
 _REASON: Final = 200
 """Characters of a question that stand as the reason why its step waits."""

@@ -129,6 +129,8 @@ class EngineDefinition(NamedTuple):
     model: tuple[str, ...] = ()
     """Words that are added where a model is named."""
     env: Mapping[str, str] = {}
+    inherit_env: tuple[str, ...] = ()
+    """Variables that its steps have from this machine."""
 
 
 class Step(NamedTuple):
@@ -277,6 +279,8 @@ class Plan(NamedTuple):
     """Agents whose matrix gave no instances: they have no step and count as succeeded."""
     hooks: tuple[tuple[str, Command], ...] = ()
     """(event, command) of the team's hooks."""
+    engines: Mapping[str, EngineDefinition] = {}
+    """Those that the team file defines."""
 
     def by_id(self) -> dict[str, Step]:
         return {step.id: step for step in self.steps}

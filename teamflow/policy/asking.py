@@ -13,7 +13,8 @@ from teamflow.core.events import Event, Now, QuestionAnswered, QuestionAsked, Re
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.plan import Ask, Deferred, Json
 from teamflow.core.questions import TIMEOUT, answer_words, noted
-from teamflow.core.state import ENDED, Question, RunState, StepState
+from teamflow.core.state import Question, RunState, StepState
+from teamflow.core.status import ENDED
 from teamflow.policy.context import step_context
 
 GO_ON = "go on"
@@ -76,10 +77,13 @@ def still_asks(state: RunState, known: StepState) -> Event | None:
 
 
 def next_answer(state: RunState) -> Event | None:
-    """What an answer leads to; None while there is none. It has to wait while what it is about is looked up again."""
+    """What an answer leads to; None while there is none. It has to wait while what it is about is looked up again, and
+    while its step is paused."""
     for number in sorted(state.answers):
         question = state.questions[number - 1]
         known = state.steps[question.step]
+        if known.pause is not None:
+            continue
         if not question.own:
             return _after_holding(known, question)
         if all(state.steps[edge.on].status in ENDED for edge in known.step.edges):

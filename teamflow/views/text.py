@@ -10,7 +10,8 @@ from datetime import tzinfo
 from typing import Final, NamedTuple
 
 from teamflow.core.events import Now
-from teamflow.core.state import RunState, Status, StepState
+from teamflow.core.state import RunState, StepState
+from teamflow.core.status import Status
 from teamflow.views import words
 from teamflow.views.figures import counts, run_cost, run_seconds, step_cost, step_seconds
 from teamflow.views.header import RunHeader
@@ -113,6 +114,8 @@ def run_status(state: RunState, header: RunHeader) -> str:
         if state.stop is not None:
             return "stopping"
         return f"paused by {state.paused}" if state.paused else "running"
+    if state.paused:
+        return f"paused by {state.paused} (no runner works on it)"
     return "not started" if state.started is None else "interrupted (its runner is gone)"
 
 

@@ -16,7 +16,7 @@ import click
 
 from teamflow.cli.main import teamflow
 from teamflow.cli.toplevel import GROUPS
-from teamflow.core.state import ENDED, TRANSITIONS, Status
+from teamflow.core.status import ENDED, TRANSITIONS, Status
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -20,12 +20,13 @@ from teamflow.core.events import (
     StepEnded,
     StepsAdded,
     StepWaiting,
-    StopRequested,
 )
 from teamflow.core.fold_plan import LEFT_OUT
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
 from teamflow.core.plan import Edge
-from teamflow.core.state import ENDED, Question, RunState, Status, StepState
+from teamflow.core.requested import StopRequested
+from teamflow.core.state import Question, RunState, StepState
+from teamflow.core.status import ENDED, Status
 from teamflow.policy.expand import expanded
 from teamflow.policy.retry import Again, after_failure
 from teamflow.policy.stale import opened_again

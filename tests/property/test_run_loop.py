@@ -13,7 +13,6 @@ from teamflow.core.events import (
     AttemptEnded,
     AttemptStarted,
     Cached,
-    CancelRequested,
     Event,
     Hit,
     Now,
@@ -22,16 +21,18 @@ from teamflow.core.events import (
     RunEnded,
     RunnerStarted,
     StepEnded,
-    StopRequested,
 )
 from teamflow.core.fold import apply, fold, initial
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
 from teamflow.core.plan import Ask, Json, Limits, Plan, Retry
-from teamflow.core.state import ENDED, RunState, Status
+from teamflow.core.requested import CancelRequested, StopRequested
+from teamflow.core.state import RunState
+from teamflow.core.status import ENDED, Status
 from teamflow.plan.converge import reopen
 from teamflow.policy.answering import Given
 from teamflow.policy.decide import decide
-from teamflow.policy.requests import Asker, answer_args, granted
+from teamflow.policy.granting import Asker
+from teamflow.policy.requests import answer_args, granted
 from tests.fakes.plans import make_plan, make_step
 from tests.property.reference import holds, left_behind, slow_decide, span
 

@@ -26,10 +26,10 @@ from teamflow.core.events import (
     RunEnded,
     RunnerStarted,
     StepEnded,
-    StopRequested,
 )
 from teamflow.core.outcome import Failed, FailureClass, Succeeded, Usage
 from teamflow.core.plan import Ask
+from teamflow.core.requested import StopRequested
 from teamflow.core.state import RunState
 from teamflow.views.figures import run_cost
 from teamflow.views.header import RunHeader

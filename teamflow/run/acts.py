@@ -1,0 +1,102 @@
+"""What a decision does to the world: an attempt is begun, stopped, frozen. Knows the target, and decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from teamflow.core.events import (
+    AttemptEnded,
+    AttemptStarted,
+    AttemptStopping,
+    Event,
+    PhaseEnded,
+    StepFrozen,
+    StepThawed,
+)
+from teamflow.core.state import RunState
+from teamflow.ports import Exited, Start, Target
+from teamflow.run.adoption import Adoption
+from teamflow.run.roles import Attempts
+
+
+class Conclude(Protocol):
+    """Takes in ends of one attempt's phases, later."""
+
+    def __call__(self, *exits: Exited) -> None: ...
+
+
+class Acts:
+    """Belongs to the loop's thread. `record`: of what could not even be started."""
+
+    def __init__(
+        self,
+        state: RunState,
+        target: Target,
+        attempts: Attempts,
+        adoption: Adoption,
+        *,
+        record: Callable[[Event], None],
+        conclude: Conclude,
+    ) -> None:
+        self._state = state
+        self._target = target
+        self._attempts = attempts
+        self._adoption = adoption
+        self._record = record
+        self._conclude = conclude
+
+    def act(self, event: Event) -> None:
+        """Does what a decision says, once it is recorded; most say nothing to be done."""
+        match event:
+            case AttemptStarted():
+                self._begin(event)
+            case AttemptStopping(step=step, attempt=attempt, cause=cause):
+                self._stop(step, attempt, cause)
+            case StepFrozen(step=step, attempt=attempt):
+                self._target.freeze(step, attempt, on=True)
+            case StepThawed(step=step, attempt=attempt):
+                self._target.freeze(step, attempt, on=False)
+            case _:
+                pass
+
+    def again(self, event: AttemptStopping | StepFrozen | AttemptStarted | PhaseEnded | AttemptEnded) -> None:
+        """What was decided in an earlier session and may not have been done."""
+        match event:
+            case PhaseEnded():
+                self.start(self._attempts.phase(event))
+            case AttemptEnded():
+                self._record(event)
+            case _:
+                self.act(event)
+
+    def start(self, start: Start | AttemptEnded) -> None:
+        """A phase of an attempt, or the end of one that cannot be."""
+        if isinstance(start, AttemptEnded):
+            self._record(start)
+            return
+        self._target.start(start)
+        live = self._state.steps[start.step].live
+        if live is not None and live.stopping is not None:
+            self._stop(start.step, start.attempt, live.stopping)
+        elif live is not None and live.frozen_at is not None:
+            # The phase before ended just when it was frozen.
+            self._target.freeze(start.step, start.attempt, on=True)
+
+    def kill_all(self) -> None:
+        """After a second Ctrl-C: everything that runs is ended without grace."""
+        for step_id in self._state.running:
+            if (live := self._state.steps[step_id].live) is not None:
+                self._target.stop(step_id, live.number, grace=0.0, cause=live.stopping or "interrupt")
+
+    def _begin(self, event: AttemptStarted) -> None:
+        start = self._attempts.begin(event)
+        self.start(start)
+        ends = self._adoption.ends_of(event.step, event.attempt) if isinstance(start, Start) else ()
+        if ends:
+            self._conclude(*ends)
+
+    def _stop(self, step: str, attempt: int, cause: str) -> None:
+        stop = self._state.stop
+        grace = 0.0 if stop is not None and stop.kill else self._state.steps[step].step.grace
+        self._target.stop(step, attempt, grace=grace, cause=cause)
