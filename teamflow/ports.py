@@ -53,6 +53,10 @@ class Engine(Protocol):
 
     def session(self, brief: Brief) -> Session: ...
 
+    def message(self, brief: Brief, text: str) -> str | None:
+        """What to write to the stdin of a live attempt so that it hears this while it works; None: it cannot."""
+        ...
+
 
 class Start(NamedTuple):
     """One phase of an attempt, for a target to start. Seconds and bytes; paths are absolute on the target.

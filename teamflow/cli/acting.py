@@ -44,7 +44,8 @@ def control(
     """
     with opened(run) as inspected:
         check_names(steps or (), inspected.state)
-        told = args if args is not None else steps_args(steps, **more)
+        # What is left for a runner is recorded, too.
+        told = inspected.redactor.text(args if args is not None else steps_args(steps, **more))
         done, message = ask(inspected, verb, told, by=who(), environ=os.environ)
         return report(inspected.row.number, done=done, message=message, as_json=as_json)
 

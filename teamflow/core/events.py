@@ -14,6 +14,7 @@ from teamflow.core.outcome import FailureClass, Outcome
 from teamflow.core.plan import Json
 from teamflow.core.requested import (
     CancelRequested,
+    MessageSent,
     PauseRequested,
     RelaunchRequested,
     RequestAnswered,
@@ -153,6 +154,14 @@ class AttemptEnded(NamedTuple):
     """Digest of the files that it worked on as it left them, of steps that a loop may open again."""
 
 
+class MessageDelivered(NamedTuple):
+    """A live attempt was told; `heard`: how many of its step's messages it knows with that."""
+
+    step: str
+    attempt: int
+    heard: int
+
+
 class ProgressReported(NamedTuple):
     """The step's own word on how far it is; `percent` is None where it only says something."""
 
@@ -282,6 +291,7 @@ Event: TypeAlias = (
     | PhaseEnded
     | AttemptStopping
     | AttemptEnded
+    | MessageDelivered
     | ProgressReported
     | RetryScheduled
     | BackoffEnded
@@ -290,6 +300,7 @@ Event: TypeAlias = (
     | Reopened
     | QuestionAsked
     | QuestionAnswered
+    | MessageSent
     | PauseRequested
     | ResumeRequested
     | StepFrozen
@@ -314,6 +325,7 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     PhaseEnded,
     AttemptStopping,
     AttemptEnded,
+    MessageDelivered,
     ProgressReported,
     RetryScheduled,
     BackoffEnded,
@@ -322,6 +334,7 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     Reopened,
     QuestionAsked,
     QuestionAnswered,
+    MessageSent,
     PauseRequested,
     ResumeRequested,
     StepFrozen,

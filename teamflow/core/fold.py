@@ -12,6 +12,7 @@ from typing import Final, Never, cast
 from teamflow.core.events import (
     Cached,
     Event,
+    MessageDelivered,
     PlanRevised,
     QuestionAnswered,
     QuestionAsked,
@@ -24,7 +25,15 @@ from teamflow.core.events import (
     StepsAdded,
     StepThawed,
 )
-from teamflow.core.fold_control import clock_work, pause_requested, resume_requested, step_frozen, step_thawed
+from teamflow.core.fold_control import (
+    clock_work,
+    message_delivered,
+    message_sent,
+    pause_requested,
+    resume_requested,
+    step_frozen,
+    step_thawed,
+)
 from teamflow.core.fold_plan import adopt, plan_revised, relaunch_requested, reopened, steps_added
 from teamflow.core.fold_question import question_answered, question_asked
 from teamflow.core.fold_step import STEP_HANDLERS, Handler, cached, check, prune_backoff
@@ -32,6 +41,7 @@ from teamflow.core.plan import Plan
 from teamflow.core.questions import move_deadlines
 from teamflow.core.requested import (
     CancelRequested,
+    MessageSent,
     PauseRequested,
     RelaunchRequested,
     RequestAnswered,
@@ -124,6 +134,9 @@ def _run_resumed(state: RunState, record: Record, event: RunResumed) -> list[str
 
 def _run_ended(state: RunState, record: Record, event: RunEnded) -> list[str]:
     state.ended = event
+    if not state.open:
+        # There is nothing left to be held back, and what is opened again later is not meant.
+        state.paused = None
     return []
 
 
@@ -174,6 +187,8 @@ _RUN_HANDLERS: Final[dict[type[Event], Handler]] = {
     StepsAdded: steps_added,
     QuestionAsked: question_asked,
     QuestionAnswered: question_answered,
+    MessageSent: message_sent,
+    MessageDelivered: message_delivered,
     PauseRequested: pause_requested,
     ResumeRequested: resume_requested,
     StepFrozen: step_frozen,

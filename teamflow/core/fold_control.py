@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from teamflow.core.events import Record, StepFrozen, StepThawed
-from teamflow.core.requested import PauseRequested, RelaunchRequested, ResumeRequested
-from teamflow.core.state import AttemptState, Pause, RunState, StepState
+from teamflow.core.events import MessageDelivered, Record, StepFrozen, StepThawed
+from teamflow.core.requested import MessageSent, PauseRequested, RelaunchRequested, ResumeRequested
+from teamflow.core.state import AttemptState, Message, Pause, RunState, StepState
 from teamflow.core.status import TRANSITIONS, IllegalTransition, Status
 
 
@@ -44,6 +44,28 @@ def relaunch_marked(state: RunState, event: RelaunchRequested) -> None:
     release(state, event.step)
     if event.changes:
         state.changes[event.step] = {**state.changes.get(event.step, {}), **event.changes}
+
+
+def message_sent(state: RunState, record: Record, event: MessageSent) -> list[str]:
+    for step_id in event.steps:
+        state.steps[step_id].messages.append(Message(event.by, event.text, record.at))
+    return list(event.steps)
+
+
+def message_delivered(state: RunState, record: Record, event: MessageDelivered) -> list[str]:
+    known = state.steps[event.step]
+    live = _running(known, event.attempt)
+    if known.status is not Status.RUNNING or live.stopping is not None:
+        raise IllegalTransition(f"{event.step} cannot be told anything now")
+    known.heard = event.heard
+    return []
+
+
+def begin_hearing(known: StepState, attempt: AttemptState) -> None:
+    """A new attempt is told all that the session that it goes on with has not heard; without one, all."""
+    goes_on = attempt.continues is not None
+    attempt.heard_from = known.heard if goes_on else 0
+    attempt.told_from = known.heard = len(known.messages)
 
 
 def step_frozen(state: RunState, record: Record, event: StepFrozen) -> list[str]:

@@ -12,7 +12,7 @@ from teamflow.core.added import effective
 from teamflow.core.changes import changed
 from teamflow.core.events import PlanRevised, Record, Reopened, StepsAdded
 from teamflow.core.fold_control import relaunch_marked, release, still_held
-from teamflow.core.fold_step import asking_dependents, check, recount
+from teamflow.core.fold_step import asking_dependents, check, prune_backoff, recount
 from teamflow.core.outcome import CONTINUES, Failed, Stopped, Succeeded
 from teamflow.core.plan import Edge, Plan, Step
 from teamflow.core.questions import withdraw
@@ -213,6 +213,8 @@ def reopened(state: RunState, record: Record, event: Reopened) -> list[str]:
                 touched[edge.on] = None
     for step_id in touched:
         recount(state, state.steps[step_id])
+    if state.backoff:
+        prune_backoff(state)
     return [*touched, *(name for step_id in event.steps for name in asking_dependents(state, step_id))]
 
 
@@ -245,6 +247,9 @@ def _reset(state: RunState, known: StepState, event: Reopened, told: Feedback | 
     known.relaunch = None
     if event.cause in ("retry", "relaunch"):
         release(state, step_id)
+    if event.cause in ("revision", "relaunch"):
+        # What it was told was about other work.
+        known.messages, known.heard = known.messages[known.heard :], 0
     _reset_attempts(known, event.cause)
     state.open.add(step_id)
     if step_id in state.failures:

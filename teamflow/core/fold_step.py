@@ -24,7 +24,7 @@ from teamflow.core.events import (
     StepEnded,
     StepWaiting,
 )
-from teamflow.core.fold_control import clock_work, release, thaw
+from teamflow.core.fold_control import begin_hearing, clock_work, release, thaw
 from teamflow.core.outcome import Artifact, Failed, Succeeded
 from teamflow.core.plan import APART, ASK, Edge, Step
 from teamflow.core.questions import withdraw
@@ -154,6 +154,7 @@ def _attempt_started(state: RunState, record: Record, event: AttemptStarted) -> 
     )
     state.running.add(event.step)
     clock_work(state, record.mono)
+    begin_hearing(known, known.attempts[-1])
     engine = known.attempts[-1].engine = known.step.engine
     state.running_by_engine[engine] = state.running_by_engine.get(engine, 0) + 1
     return asking_dependents(state, event.step)

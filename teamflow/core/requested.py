@@ -48,6 +48,15 @@ class RelaunchRequested(NamedTuple):
     changes: Mapping[str, Json] = {}
 
 
+class MessageSent(NamedTuple):
+    """Somebody tells these steps something: at once where the engine takes it while it works, else when the next
+    attempt or turn of theirs begins. A step that has been told something does not end before it has heard it."""
+
+    steps: tuple[str, ...]
+    by: str
+    text: str
+
+
 class CancelRequested(NamedTuple):
     """Somebody asked to cancel these steps; None: the whole run."""
 

@@ -83,6 +83,7 @@ class AttemptState:
         "engine",
         "frozen_at",
         "frozen_for",
+        "heard_from",
         "mono",
         "note",
         "number",
@@ -92,6 +93,7 @@ class AttemptState:
         "reason",
         "started",
         "stopping",
+        "told_from",
         "tree",
     )
 
@@ -119,6 +121,10 @@ class AttemptState:
         """Seconds that it was halted before."""
         self.note = ""
         self.tree = ""
+        self.heard_from = 0
+        """Messages of its step before this one were heard in the session that it goes on with."""
+        self.told_from = 0
+        """Messages up to this one stand in what it is told at its beginning."""
 
 
 class Feedback(NamedTuple):
@@ -129,6 +135,14 @@ class Feedback(NamedTuple):
     round: int
 
 
+class Message(NamedTuple):
+    """What somebody told a step; `at` (Unix)."""
+
+    by: str
+    text: str
+    at: float
+
+
 class Pause(NamedTuple):
     """Somebody holds a step back; `freeze`: what runs of it is halted, not ended."""
 
@@ -136,7 +150,23 @@ class Pause(NamedTuple):
     freeze: bool
 
 
-class StepState:
+class OfPeople:
+    """What people have asked of a step, and holds."""
+
+    __slots__ = ("cancelled_by", "heard", "messages", "pause", "relaunch")
+
+    def __init__(self) -> None:
+        self.cancelled_by: str | None = None
+        self.pause: Pause | None = None
+        """Who holds it back, whatever its status."""
+        self.messages: list[Message] = []
+        self.heard = 0
+        """How many of them it has heard, or is told at the beginning of its newest attempt."""
+        self.relaunch: str | None = None
+        """Why it is to be started anew, as soon as what runs of it has ended."""
+
+
+class StepState(OfPeople):
     """One step as the log tells it."""
 
     __slots__ = (
@@ -146,7 +176,6 @@ class StepState:
         "backoff",
         "blockers",
         "broken",
-        "cancelled_by",
         "closed",
         "counted_from",
         "ended_at",
@@ -160,11 +189,9 @@ class StepState:
         "opened",
         "outputs",
         "own_skip",
-        "pause",
         "progress",
         "question",
         "reason",
-        "relaunch",
         "round",
         "stale",
         "status",
@@ -176,6 +203,7 @@ class StepState:
     )
 
     def __init__(self, step: Step) -> None:
+        super().__init__()
         self.step = step
         self.status = Status.PENDING
         self.reason = ""
@@ -197,11 +225,6 @@ class StepState:
         self.outputs: Mapping[str, Json] = {}
         self.artifacts: tuple[Artifact, ...] = ()
         self.own_skip = False
-        self.cancelled_by: str | None = None
-        self.pause: Pause | None = None
-        """Who holds it back, whatever its status."""
-        self.relaunch: str | None = None
-        """Why it is to be started anew, as soon as what runs of it has ended."""
         self.progress: tuple[float | None, str] | None = None
         self.waiting_on: str | None = None
         self.waiting_by: str | None = None

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from teamflow.core.events import BackoffEnded, Event, ProgressReported, Reopened
-from teamflow.core.plan import ASK
+from teamflow.core.plan import ASK, PROMPT
 from teamflow.core.requested import (
     CancelRequested,
+    MessageSent,
     PauseRequested,
     RelaunchRequested,
     ResumeRequested,
@@ -24,7 +26,7 @@ from teamflow.core.state import RunState, StepState
 from teamflow.core.status import ENDED, Status
 from teamflow.plan.ripple import rippled
 from teamflow.policy.granting import Asker, Granted, chosen, meant, named
-from teamflow.policy.holding import skipped_because
+from teamflow.policy.holding import relaunched, skipped_because
 from teamflow.policy.relaunching import checked
 
 
@@ -192,7 +194,10 @@ def relaunch(state: RunState, args: Mapping[str, object], asker: Asker) -> Grant
     stops = f"attempt {known.live.number} is stopped first" if step_id in state.running and known.live else ""
     waits = "it starts when its turn comes" if known.status is Status.PENDING else ""
     also = next((f": {words}" for words in (stops, waits) if words), "")
-    return Granted((RelaunchRequested(step_id, asker.by, changes),), f"relaunching {step_id}{also}")
+    events: list[Event] = [RelaunchRequested(step_id, asker.by, changes)]
+    if step_id not in state.running:
+        events.append(relaunched(state, known, f"relaunched by {asker.by}"))
+    return Granted(tuple(events), f"relaunching {step_id}{also}")
 
 
 def _is(known: StepState) -> str:
@@ -204,6 +209,42 @@ def _is(known: StepState) -> str:
     words = {Status.PENDING: "has not started", Status.QUEUED: "is about to start", Status.RUNNING: "runs"}
     ended = f"has ended ({known.status.value})" if known.status in ENDED else f"waits: {known.reason}"
     return words.get(known.status, ended)
+
+
+# -- tell ----------------------------------------------------------------------------------------------------
+
+LONGEST_MESSAGE: Final = 256 * 1024
+"""Characters."""
+
+
+def tell(state: RunState, args: Mapping[str, object], asker: Asker) -> Granted | str:
+    """`steps` None: every agent that is at work or will be. `text`: what they are told."""
+    text = args.get("text")
+    if not isinstance(text, str) or not text.strip():
+        return "there is nothing to tell"
+    if len(text) > LONGEST_MESSAGE:
+        long = f"the message has {len(text)} characters, more than {LONGEST_MESSAGE}"
+        return f"{long}: put it into a file, and tell its name"
+    if args.get("steps") is None:
+        steps: tuple[str, ...] | str = tuple(step_id for step_id in state.steps if not _deaf(state, step_id))
+        if not steps:
+            return "no agent is at work, or will be"
+    else:
+        steps = chosen(state, args["steps"], _deaf)
+    if isinstance(steps, str):
+        return steps
+    return Granted((MessageSent(steps, asker.by, text),), f"told {named(steps)}")
+
+
+def _deaf(state: RunState, step_id: str) -> str:
+    """Why a step can be told nothing."""
+    known = state.steps[step_id]
+    if known.step.kind != PROMPT or known.step.expansion is not None:
+        what = "a person, see `teamflow inbox`" if known.step.kind == ASK else "a command, which reads no messages"
+        return f"{step_id} is {what}"
+    if step_id not in state.open:
+        return f"{_ended(state, step_id)}: `teamflow relaunch {step_id}` starts it anew"
+    return ""
 
 
 # -- progress ------------------------------------------------------------------------------------------------

@@ -247,12 +247,7 @@ def _after_attempt(state: RunState, known: StepState, now: Now, run: Mapping[str
         return Reopened((step.id,), "relaunch", {step.id: reason}, by=step.id)
     match newest.outcome:
         case Succeeded():
-            if step.loop is not None:
-                # Imported here: most runs have no loop.
-                from teamflow.policy.rework import after_round
-
-                return after_round(state, known, step.loop, run=run)
-            return StepEnded(step.id, "succeeded", VERIFIED if is_check(newest.phase) else "")
+            return _after_success(state, known, now, run)
         case Stopped() if known.pause is not None:
             return held_back(known, known.pause)
         case Stopped(cause=cause):
@@ -272,6 +267,19 @@ def _after_attempt(state: RunState, known: StepState, now: Now, run: Mapping[str
             return StepEnded(step.id, "failed", verdict.reason)
         case None:
             raise AssertionError(f"{step.id}: the attempt has not ended")
+
+
+def _after_success(state: RunState, known: StepState, now: Now, run: Mapping[str, Json]) -> Event:
+    step, newest = known.step, known.attempts[-1]
+    if known.heard < len(known.messages):
+        reason = f"a message from {known.messages[known.heard].by}"
+        return RetryScheduled(step.id, "resume", 0.0, now.boot, now.mono, reason, newest.number)
+    if step.loop is not None:
+        # Imported here: most runs have no loop.
+        from teamflow.policy.rework import after_round
+
+        return after_round(state, known, step.loop, run=run)
+    return StepEnded(step.id, "succeeded", VERIFIED if is_check(newest.phase) else "")
 
 
 def _after_stop(state: RunState, step: Step, cause: str, now: Now, *, attempt: int) -> Event:

@@ -54,4 +54,5 @@ _VERBS: Final[Mapping[str, Granting]] = {
     "retry": control.retry,
     "relaunch": control.relaunch,
     "progress": control.progress,
+    "tell": control.tell,
 }

@@ -10,11 +10,13 @@ from teamflow.core.events import (
     AttemptStarted,
     AttemptStopping,
     Event,
+    MessageDelivered,
     PhaseEnded,
     StepFrozen,
     StepThawed,
 )
-from teamflow.core.state import RunState
+from teamflow.core.requested import MessageSent
+from teamflow.core.state import AttemptState, RunState
 from teamflow.ports import Exited, Start, Target
 from teamflow.run.adoption import Adoption
 from teamflow.run.roles import Attempts
@@ -57,6 +59,10 @@ class Acts:
                 self._target.freeze(step, attempt, on=True)
             case StepThawed(step=step, attempt=attempt):
                 self._target.freeze(step, attempt, on=False)
+                self._tell(step)
+            case MessageSent(steps=steps):
+                for step in steps:
+                    self._tell(step)
             case _:
                 pass
 
@@ -82,12 +88,39 @@ class Acts:
         elif live is not None and live.frozen_at is not None:
             # The phase before ended just when it was frozen.
             self._target.freeze(start.step, start.attempt, on=True)
+        else:
+            self._tell(start.step)
 
     def kill_all(self) -> None:
         """After a second Ctrl-C: everything that runs is ended without grace."""
         for step_id in self._state.running:
             if (live := self._state.steps[step_id].live) is not None:
                 self._target.stop(step_id, live.number, grace=0.0, cause=live.stopping or "interrupt")
+
+    def adopted(self) -> None:
+        """What agents of an earlier session were told, and perhaps have not heard; they ignore what they have."""
+        for step_id in sorted(self._state.running):
+            known = self._state.steps[step_id]
+            if (live := known.live) is not None and known.messages:
+                for number in range(live.told_from, known.heard):
+                    self._send(step_id, live, number)
+                self._tell(step_id)
+
+    def _tell(self, step_id: str) -> None:
+        """Hands a live agent what it has not heard; what cannot be handed over waits for its next turn."""
+        known = self._state.steps[step_id]
+        live = known.live
+        while known.heard < len(known.messages) and live is not None:
+            if known.frozen or live.stopping is not None or self._attempts.message(step_id, known.heard) is None:
+                return
+            number = known.heard
+            self._record(MessageDelivered(step_id, live.number, number + 1))
+            self._send(step_id, live, number)
+
+    def _send(self, step_id: str, live: AttemptState, number: int) -> None:
+        data = self._attempts.message(step_id, number)
+        if data is not None:
+            self._target.send(step_id, live.number, n=number - live.told_from, data=data)
 
     def _begin(self, event: AttemptStarted) -> None:
         start = self._attempts.begin(event)

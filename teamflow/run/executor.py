@@ -109,6 +109,7 @@ class Executor:
         self._log.touch(self.state.running)
         for event in self._adoption.unsettled():
             self._acts.again(event)
+        self._acts.adopted()
         self.wake()
         try:
             ended = await self._done
@@ -143,6 +144,7 @@ class Executor:
         """Records what somebody has asked for."""
         for event in events:
             self.record(event)
+            self._acts.act(event)
             if isinstance(event, Reopened):
                 # The start of a step that it brings about does not prove it.
                 self._log.hold()

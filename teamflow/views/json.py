@@ -68,6 +68,11 @@ def run_object(
     }
 
 
+def _message(known: StepState, number: int) -> dict[str, Json]:
+    message = known.messages[number]
+    return {"by": message.by, "text": message.text, "at": iso(message.at), "heard": number < known.heard}
+
+
 def _counts(state: RunState) -> dict[str, Json]:
     """How many steps there are in each status."""
     found = counts(state)
@@ -102,6 +107,7 @@ def step_object(
         "workspace": _workspace(state, header, step),
         "depends_on": [*shown_dependencies(state, step)],
         "parent": None,
+        "messages": [_message(known, number) for number in range(len(known.messages))],
         "paused": None if known.pause is None else known.pause._asdict(),
         "progress": _progress(known),
         "text": _text(known, text),

@@ -33,6 +33,7 @@ from teamflow.core.plan import ASK
 from teamflow.core.questions import answer_words, asked_by
 from teamflow.core.requested import (
     CancelRequested,
+    MessageSent,
     PauseRequested,
     RelaunchRequested,
     ResumeRequested,
@@ -210,6 +211,8 @@ def _requested(event: object) -> list[str]:
             line = f"{by} {'freezes' if freeze else 'pauses'} {words.names(steps)}"
         case ResumeRequested(steps=steps, by=by):
             line = f"{by} resumes {words.names(steps)}"
+        case MessageSent(steps=steps, by=by, text=text):
+            line = f"{by} tells {words.names(steps)}: {text.strip().partition(chr(10))[0]}"
         case RelaunchRequested(step=step, by=by, changes=changes):
             line = f"{by} relaunches {step}{' with another ' + words.names(list(changes)) if changes else ''}"
         case RunPaused(by=by):

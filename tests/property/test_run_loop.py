@@ -307,14 +307,15 @@ def snapshot(state: RunState) -> object:
         state.failures,
         [
             (s, k.status, k.reason, k.blockers, k.broken, k.admitted, k.next_cause, k.next_continues, k.key)
-            + (k.round, k.made, k.feedback, k.failure, k.counted_from)
-            + tuple((a.number, a.cause, a.outcome, a.stopping) for a in k.attempts)
+            + (k.round, k.made, k.feedback, k.failure, k.counted_from, k.pause, k.relaunch, k.heard)
+            + tuple((a.number, a.cause, a.outcome, a.stopping, a.frozen_at, a.told_from) for a in k.attempts)
             for s, k in state.steps.items()
         ],
         {engine: sorted(s for s in state.steps if s in queue) for engine, queue in state.ready.items() if len(queue)},
         sorted(s for s in state.steps if s in state.asks),
         [(q.number, q.step, q.text, q.mono, q.boot, q.answered, q.answer, q.by, q.withdrawn) for q in state.questions],
         sorted(state.unanswered),
+        (state.paused, sorted(state.held), sorted(state.frozen), state.changes, round(state.active, 6)),
     )
 
 

@@ -38,8 +38,8 @@ def ask(story: Story, verb: str, args: str) -> str:
     found = granted(story.state, verb, args, Asker("ana@box", 7, Now("boot", 1.0, 1.0), ("command", "scripted")))
     if not isinstance(found, Granted):
         return f"no: {found}"
-    for event in found.events:
-        story.tell(event)
+    if found.events:
+        story.tell(*found.events)
     return found.message
 
 
@@ -276,6 +276,16 @@ def test_from_any_state() -> None:
     assert story.status("build") == "failed", "what has ended stays"
     relaunch(story, "build")
     assert [story.status(name) for name in ("build", "test")] == ["pending", "pending"]
+
+
+def test_what_waits_to_be_tried_again_is_forgotten() -> None:
+    story = Story(TEAM)
+    story.end("plan")
+    ended(story, "build", 1, Failed(FailureClass.EXIT, "b exited 1"))
+    relaunch(story, "build")
+    assert story.state.backoff == []
+    newest = story.state.steps["build"].attempts[-1]
+    assert (newest.number, newest.cause, story.status("build")) == (2, "relaunch", "running")
 
 
 def test_a_late_result_does_not_end_it() -> None:

@@ -198,6 +198,7 @@ def test_the_shape_every_reader_relies_on() -> None:
         "number": 2,
         "cause": "retry",
         "continues": 1,
+        "engine": "scripted",
         "outcome": "failed",
         "failure": "verify",
         "reason": "verify: exit status 1",
