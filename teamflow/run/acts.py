@@ -106,6 +106,16 @@ class Acts:
                     self._send(step_id, live, number)
                 self._tell(step_id)
 
+    def heard(self, step_id: str) -> None:
+        """Before an attempt ends: a runner that was killed may have handed over what nobody has recorded."""
+        known = self._state.steps[step_id]
+        live = known.live
+        if live is None or known.heard >= len(known.messages) or live.stopping is not None or known.frozen:
+            return
+        heard = live.told_from + self._attempts.heard(step_id)
+        if heard > known.heard:
+            self._record(MessageDelivered(step_id, live.number, heard))
+
     def _tell(self, step_id: str) -> None:
         """Hands a live agent what it has not heard; what cannot be handed over waits for its next turn."""
         known = self._state.steps[step_id]

@@ -23,7 +23,7 @@ from teamflow.core.state import AttemptState, RunState, StepState
 from teamflow.ports import Clock, Engine, Exited, Session, Start
 from teamflow.run.brief import BriefError, Rendering, make_brief, told
 from teamflow.run.environment import Environments, MissingSecret
-from teamflow.run.logs import OUTPUT_LIMIT, TEXT_LIMIT, cut_text, read_tail, read_text, separate_err
+from teamflow.run.logs import OUTPUT_LIMIT, TEXT_LIMIT, count_inputs, cut_text, read_tail, read_text, separate_err
 from teamflow.run.roles import Engines, Results
 from teamflow.run.tail import Tail
 
@@ -189,6 +189,10 @@ class AttemptRunner:
             return None
         engine = self._engines.engine(known.step.engine, custom=known.step.custom)
         return engine.message(brief, told(known.messages[number]))
+
+    def heard(self, step_id: str) -> int:
+        live = self._state.steps[step_id].live
+        return 0 if live is None else count_inputs(f"{self._place.stem(step_id, live.number)}.in.log")
 
     def _cwd(self, step: Step, live: AttemptState) -> str:
         workdir = self._rendering(step, live).path(step.workdir, key="workdir")

@@ -239,6 +239,7 @@ class Executor:
         self.wake()
 
     def _take_end(self, event: PhaseEnded | AttemptEnded) -> None:
+        self._acts.heard(event.step)
         self.record(event)
         if isinstance(event, PhaseEnded) and not self._adoption.importing:
             self._acts.start(self._attempts.phase(event))

@@ -41,6 +41,10 @@ class Attempts(Protocol):
         it hears nothing while it works, or does not work yet."""
         ...
 
+    def heard(self, step_id: str) -> int:
+        """How many messages the live attempt of a step was handed while it worked, as its keeper has noted."""
+        ...
+
     def adopt(self) -> None:
         """Follows the output of attempts that another runner started."""
         ...
