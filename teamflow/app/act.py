@@ -51,19 +51,24 @@ def act(
             lock = RunLock.acquire(inspected.layout, run, holder)
             if isinstance(lock, RunLock):
                 try:
-                    return alone(lock, request)
+                    return _answered(inspected, request) or alone(lock, request)
                 finally:
                     lock.release()
         elif request is None:
             request = inspected.database.insert_request(run, verb, args, expected_seq=None, at=time.time(), by=by)
             wake(inspected.layout, run, env=environ)
-        inspected.refresh()
-        answer = None if request is None else answer_to(inspected, request)
+        answer = _answered(inspected, request)
         if answer is not None:
             return answer
         if time.monotonic() >= deadline:
             return False, _silent(inspected)
         time.sleep(_TICK)
+
+
+def _answered(inspected: Inspected, request: int | None) -> Told | None:
+    """What the log says to a request; a runner that has gone since may have answered it."""
+    inspected.refresh()
+    return None if request is None else answer_to(inspected, request)
 
 
 def ask(inspected: Inspected, verb: str, args: str, *, by: str, environ: Mapping[str, str]) -> Told:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from teamflow.app.act import OF_PROCESSES, Told
@@ -25,6 +25,7 @@ from teamflow.policy.granting import Asker, Granted
 from teamflow.policy.requests import granted
 from teamflow.store.lock import RunLock
 from teamflow.store.log import rows
+from teamflow.targets import keeper_files
 
 
 class Verb(NamedTuple):
@@ -40,30 +41,63 @@ def do_alone(
 ) -> Told:
     """Does it, or says why not. `request`: the one that was left for a runner that has gone since."""
     # Imported here: a verb that a runner does needs none of it.
-    from teamflow.app.session import read_state
+    from teamflow.app.session import read_records, read_state
 
     database, row = inspected.database, inspected.row
     state, plans = read_state(database, row.number)
-    found = granted(state, verb.name, verb.args, Asker(verb.by, row.number, now(), tuple(ENGINES)))
-    answer: list[Event] = []
-    if request is not None:
-        message = found if isinstance(found, str) else found.message
-        answer = [RequestAnswered(request, ok=isinstance(found, Granted), message=message)]
-    if isinstance(found, str):
-        _append(inspected, state, plans, answer)
-        return False, found
-    if verb.name in OF_PROCESSES and (state.running or (verb.name == "cancel" and state.open)):
-        _drive(inspected, lock, state, plans, [*found.events, *answer], verb, environ)
+    if request in state.answered:
+        return _told_before(read_records(database, row.number), request)
+    asking = _Asking(verb, Asker(verb.by, row.number, now(), tuple(ENGINES)), request)
+    # What runs is known to the keeper, also where its runner was killed before it had recorded it.
+    at_stake = state.running or keeper_files.is_held(database.layout.run(row.number))
+    if verb.name in OF_PROCESSES and (at_stake or (verb.name == "cancel" and state.open)):
+        _drive(inspected, lock, state, plans, asking, environ)
     else:
-        _append(inspected, state, plans, [*found.events, *answer])
+        _append(inspected, state, plans, asking)
+    found = asking.found
+    if isinstance(found, str):
+        return False, found
     if verb.name == "cancel":
         return True, found.message.replace("cancelling", "cancelled", 1)
     return True, f"{found.message}\n  {_goes_on(inspected)}"
 
 
-def _append(inspected: Inspected, state: RunState, plans: Mapping[int, Plan], events: Sequence[Event]) -> None:
+def _told_before(records: Iterable[Record], request: int | None) -> Told:
+    """What a runner that has gone since has answered."""
+    said = (record.event for record in records)
+    return next(
+        (event.ok, event.message) for event in said if isinstance(event, RequestAnswered) and event.request == request
+    )
+
+
+class _Asking:
+    """One request, granted or refused once it is known how the run stands."""
+
+    def __init__(self, verb: Verb, asker: Asker, request: int | None) -> None:
+        self.verb = verb
+        self._asker = asker
+        self._request = request
+        self.found: Granted | str = "nothing was done"
+
+    def opening(self, state: RunState) -> Iterator[Event]:
+        self.found = found = granted(state, self.verb.name, self.verb.args, self._asker)
+        if isinstance(found, Granted):
+            yield from found.events
+        if self._request is not None:
+            message = found if isinstance(found, str) else found.message
+            yield RequestAnswered(self._request, ok=isinstance(found, Granted), message=message)
+
+    def done(self, state: RunState) -> bool:
+        if isinstance(self.found, str):
+            return True
+        steps = json.loads(self.verb.args).get("steps", ())
+        # All of a run that is cancelled: its own end is what is waited for.
+        return not (self.verb.name == "cancel" and steps is None) and _settled(state, self.verb)
+
+
+def _append(inspected: Inspected, state: RunState, plans: Mapping[int, Plan], asking: _Asking) -> None:
     records: list[Record] = []
-    for event in events:
+    for event in asking.opening(state):
         moment = now()
         records.append(Record(state.seq + 1, moment.wall, moment.mono, redacted(event, inspected.redactor)))
         apply(state, records[-1], plans=dict(plans))
@@ -76,8 +110,7 @@ def _drive(
     lock: RunLock,
     state: RunState,
     plans: dict[int, Plan],
-    events: Sequence[Event],
-    verb: Verb,
+    asking: _Asking,
     environ: Mapping[str, str],
 ) -> None:
     """A session in which nothing starts, until what runs is as was asked for."""
@@ -102,17 +135,11 @@ def _drive(
     )
     screen = NoScreen()
     prober = make_prober(state, wired, screen)
-
-    def opening(state: RunState) -> Iterator[Event]:
-        yield from events
-
-    # All of a run that is cancelled: its own end is what is waited for.
-    steps = json.loads(verb.args).get("steps", ())
-    brief = Brief(opening, lambda state: not (verb.name == "cancel" and steps is None) and _settled(state, verb, steps))
+    brief = Brief(asking.opening, asking.done)
     asyncio.run(run_to_end(database, session, wired, screen, prober, parallel=0, brief=brief))
 
 
-def _settled(state: RunState, verb: Verb, steps: Sequence[str] | None) -> bool:
+def _settled(state: RunState, verb: Verb) -> bool:
     """Whether nothing has to be done any more to what runs."""
     if verb.name == "cancel":
         return not any(step_id in state.open and state.steps[step_id].cancelled_by for step_id in state.open)

@@ -19,7 +19,7 @@ FROM_STDIN = "-"
     cls=VerbCommand,
     examples=(
         ("teamflow relaunch build/api", "ends it if it runs, and starts it anew in a clean workspace"),
-        ("teamflow relaunch review --engine codex --timeout 20m", "with another engine, and less time"),
+        ("teamflow relaunch review --engine my-cli --timeout 20m", "with another engine, and less time"),
         ("teamflow relaunch build/api --prompt - < prompt.md", "with another prompt"),
     ),
 )

@@ -158,8 +158,8 @@ def _crash(project: Project, trial: Trial, steering: Steering, *, keeper: bool) 
 ALONE = """
 defaults: {grace: 200ms}
 agents:
-  long: {command: "test -e go || ./work agent 0 60; ./work again 0"}
-  other: {command: "test -e go || ./work agent 0 60; ./work again 0"}
+  long: {command: "test -e go || ./work agent 0 8; ./work again 0"}
+  other: {command: "test -e go || ./work agent 0 8; ./work again 0"}
 """
 VERBS = (["pause", "long"], ["pause", "--freeze", "long"], ["relaunch", "long"], ["cancel", "long"], ["pause"])
 
