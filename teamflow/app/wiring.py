@@ -125,13 +125,13 @@ async def run_to_end(
     loop.screen.control(lambda: _controls(executor, wired.number))
     try:
         with ExitStack() as meanwhile:
-            meanwhile.enter_context(_listening(running, database, wired, executor))
+            listening = meanwhile.enter_context(_listening(running, database, wired, executor))
             if watch is not None:
                 # Imported here: only a watch needs it, and what it brings along is slow to import.
                 from teamflow.app.watched import watched
 
                 meanwhile.enter_context(watched(watch, session, loop, wired, run_dir=database.layout.run(wired.number)))
-            ended = await executor.run(begin, first, until=until)
+            ended = await executor.run(begin, first, until=until, opened=listening)
     finally:
         closed = asyncio.to_thread(loop.writer.close, timeout=1.0 if executor.abandoned else 10.0)
         await asyncio.gather(running.run_in_executor(loop.pool, prober.close), closed)
@@ -199,15 +199,16 @@ def _loop(
 
 
 @contextmanager
-def _listening(loop: asyncio.AbstractEventLoop, database: Database, wired: Wired, executor: Executor) -> Iterator[None]:
-    """Signals of this process and requests of others reach the executor meanwhile."""
+def _listening(
+    loop: asyncio.AbstractEventLoop, database: Database, wired: Wired, executor: Executor
+) -> Iterator[Callable[[], None]]:
+    """Signals of this process reach the executor meanwhile; requests of others do once what comes back is called."""
     requests = Requests(database, wired.number, desk_of(executor, wired.number), answered=executor.state.answered)
     wake = WakeSocket.bind(database.layout, wired.number, env=wired.environ)
     loop.set_exception_handler(lambda loop, context: _broken(loop, context, executor))
     _handle_signals(loop, executor)
-    requests.follow(loop, wake)
     try:
-        yield
+        yield lambda: requests.follow(loop, wake)
     finally:
         requests.stop()
         if wake is not None:

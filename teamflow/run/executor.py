@@ -91,13 +91,19 @@ class Executor:
     # -- the life of a run -----------------------------------------------------------------------------------
 
     async def run(
-        self, session: RunnerStarted, opening: Opening, *, until: Callable[[RunState], bool] | None = None
+        self,
+        session: RunnerStarted,
+        opening: Opening,
+        *,
+        until: Callable[[RunState], bool] | None = None,
+        opened: Callable[[], None] = lambda: None,
     ) -> RunEnded | None:
         """Opens a session of the run, takes in what happened without a runner, and goes on to the end.
 
         `until`: leave as soon as it holds, without ending the run; what runs then stays with its keeper (None comes
         back). `opening` is asked what else has changed meanwhile (a new revision of the plan, cache hits); each event
-        that it yields is recorded before it is asked for the next.
+        that it yields is recorded before it is asked for the next. `opened`: it is known how the run stands, so whoever
+        wants something of it may come.
         """
         self._until = until
         last = self.state.runner
@@ -110,6 +116,7 @@ class Executor:
         for event in self._adoption.unsettled():
             self._acts.again(event)
         self._acts.adopted()
+        opened()
         self.wake()
         try:
             ended = await self._done
