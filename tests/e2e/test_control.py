@@ -101,6 +101,7 @@ def test_pause_ends_what_runs_and_resume_goes_on_with_it(two: Project) -> None:
     assert two.gone(5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", levels())
 def test_freeze_halts_the_tree_and_its_deadlines(level: str) -> None:
     team = """
@@ -128,6 +129,7 @@ agents:
         assert len(project.events(AttemptStarted)) == 1
 
 
+@pytest.mark.slow
 def test_the_whole_run_is_paused_and_stays_so_over_runners(two: Project) -> None:
     detached(two, "long", "other")
     assert "nothing new starts, stopping long, other" in ok(two.call("pause", "--all"))
@@ -144,6 +146,7 @@ def test_the_whole_run_is_paused_and_stays_so_over_runners(two: Project) -> None
     goes_on(two)
 
 
+@pytest.mark.slow
 def test_retry_takes_along_what_was_skipped(two: Project) -> None:
     two.write("team.yaml", TWO + LATE)
     detached(two, "long", "other")
@@ -177,6 +180,7 @@ def test_relaunch_checks_before_it_stops_anything_and_keeps_all_logs(two: Projec
     assert two.gone(5)
 
 
+@pytest.mark.slow
 def test_what_is_illegal_changes_nothing(two: Project) -> None:
     detached(two, "long", "other")
     before = len([r for r in two.records() if not isinstance(r.event, RequestAnswered)])
@@ -254,6 +258,7 @@ def test_each_verb_without_a_runner(two: Project) -> None:
     assert causes == ["first", "relaunch"]
 
 
+@pytest.mark.slow
 def test_a_run_that_has_succeeded_is_gone_on_with_after_a_relaunch(two: Project) -> None:
     two.write("quick", "")
     assert two.run().code == 0
@@ -265,6 +270,7 @@ def test_a_run_that_has_succeeded_is_gone_on_with_after_a_relaunch(two: Project)
     assert [len(step["attempts"]) for step in two.status()["steps"]] == [1, 1, 2]
 
 
+@pytest.mark.slow
 def test_a_frozen_step_survives_its_runner(two: Project) -> None:
     detached(two, "long", "other")
     ok(two.call("pause", "--freeze", "long"))
@@ -297,6 +303,7 @@ SCRIPTS = {
 }
 
 
+@pytest.mark.slow
 def test_a_message_is_heard_at_once_or_at_the_next_turn_and_never_swallowed() -> None:
     with Project(AGENTS, files=SCRIPTS) as project:
         detached(project)
@@ -317,6 +324,7 @@ def test_a_message_is_heard_at_once_or_at_the_next_turn_and_never_swallowed() ->
         )
 
 
+@pytest.mark.slow
 def test_a_message_is_heard_once_over_a_killed_runner() -> None:
     with Project(AGENTS, files=SCRIPTS) as project:
         detached(project)
@@ -330,6 +338,7 @@ def test_a_message_is_heard_once_over_a_killed_runner() -> None:
         assert [text.partition("\n")[2] for text in said] == ["one", "two"]
 
 
+@pytest.mark.slow
 def test_wait() -> None:
     team = """
 agents:
@@ -354,6 +363,7 @@ agents:
         assert ends[0].out == "slow: cancelled\n"
 
 
+@pytest.mark.slow
 def test_progress_from_inside_a_step() -> None:
     team = """
 inherit_env: [PYTHONPATH, TF]
@@ -386,6 +396,7 @@ agents:
 # -- forgetting -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_rm_and_purge() -> None:
     with Project("agents: {a: {command: ./work agent 0}}") as project:
         for _ in range(3):
@@ -403,6 +414,7 @@ def test_rm_and_purge() -> None:
         assert project.run_dir(4).is_dir(), "no number is given twice"
 
 
+@pytest.mark.slow
 def test_a_living_run_is_not_forgotten(two: Project) -> None:
     detached(two, "long")
     assert "is held by" in refused(two.call("rm", "1", "--purge"))
@@ -413,6 +425,7 @@ def test_a_living_run_is_not_forgotten(two: Project) -> None:
     ok(two.call("rm", "1", "--purge"))
 
 
+@pytest.mark.slow
 def test_gc_finishes_what_was_broken_off_and_kills_what_has_no_owner(two: Project) -> None:
     detached(two, "long")
     keeper = two.keeper()
@@ -429,6 +442,7 @@ def test_gc_finishes_what_was_broken_off_and_kills_what_has_no_owner(two: Projec
     assert not two.run_dir(1).exists()
 
 
+@pytest.mark.slow
 def test_runs_of_all_projects() -> None:
     with Project("agents: {a: {command: ./work agent 0}}") as one, Project("agents: {b: {command: 'true'}}") as other:
         state = {"XDG_STATE_HOME": str(one.root / "machine")}
@@ -440,6 +454,7 @@ def test_runs_of_all_projects() -> None:
         assert ok(one.call("runs", "-a", env={"XDG_STATE_HOME": str(one.root / "nowhere")})) == ""
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_the_machine_takes_no_notes() -> None:
     with Project("agents: {a: {command: ./work agent 0}}", files={"file": ""}) as project:
         done = project.run(env={"XDG_STATE_HOME": str(project.root / "file")})
@@ -447,6 +462,7 @@ def test_a_run_goes_on_where_the_machine_takes_no_notes() -> None:
         assert "`runs -a` may not list this project" in done.err
 
 
+@pytest.mark.slow
 def test_an_ended_run_says_so() -> None:
     with Project("agents: {a: {command: ./work agent 0}}") as project:
         assert project.run().code == 0

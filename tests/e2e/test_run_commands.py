@@ -38,7 +38,7 @@ agents:
   bad_setup: {command: touch never, workspace: {setup: "echo no setup; exit 4"}}
   slow: {command: sleep 60, timeout: 300ms, grace: 100ms}
   silent: {command: "echo x; sleep 60", idle_timeout: 400ms, grace: 100ms}
-  busy: {command: "for i in $(seq 20); do date > sub/busy; sleep 0.1; done", idle_timeout: 1500ms}
+  busy: {command: "for i in $(seq 13); do date > sub/busy; sleep 0.1; done", idle_timeout: 1100ms}
   stubborn: {command: "trap '' INT TERM; while :; do sleep 0.05; done", timeout: 200ms, grace: 300ms}
   floods: {command: "yes 0123456789 | head -c 1000000; sleep 60", grace: 100ms}
   tries:

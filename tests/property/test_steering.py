@@ -109,7 +109,7 @@ def go(world: World, data: st.DataObject, *, verbs: int, turns: int = 600) -> No
     raise AssertionError("the run does not end")
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(plan=plans(), parallel=st.integers(1, 4), verbs=st.integers(1, 12), data=st.data())
 def test_random_verbs_crashes_and_outcomes(plan: Plan, parallel: int, verbs: int, data: st.DataObject) -> None:
     world = World(plan, parallel, fail_fast=False)
@@ -126,7 +126,7 @@ def test_random_verbs_crashes_and_outcomes(plan: Plan, parallel: int, verbs: int
             assert known.cancelled_by is not None, "a late result stays on its attempt"
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(plan=looped(), verbs=st.integers(1, 6), data=st.data())
 def test_random_verbs_in_loops(plan: Plan, verbs: int, data: st.DataObject) -> None:
     world = World(plan, 3, fail_fast=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import threading
 from pathlib import Path
@@ -152,7 +153,9 @@ def test_a_directory_swapped_meanwhile_for_a_link_leads_nowhere(root: Path, how:
     swapper.start()
     seen = set()
     try:
-        for n in range(rounds):
+        for n in itertools.count():
+            if n >= rounds and seen & {sha("inside"), "escape"}:
+                break
             try:
                 seen.add(file_facts(str(root), "d/secret").digest)
                 if how == "link":
@@ -163,5 +166,4 @@ def test_a_directory_swapped_meanwhile_for_a_link_leads_nowhere(root: Path, how:
         stop.set()
         swapper.join()
     assert sha("secret") not in seen
-    assert seen & {sha("inside"), "escape"}
     assert os.listdir(outside) == ["secret"]
