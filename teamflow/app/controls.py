@@ -27,11 +27,12 @@ class TerminalControls:
         self._by = f"{getpass.getuser()} at the terminal"
 
     def pause(self) -> str:
-        """Nothing new starts; the second time it does again."""
+        """Nothing new starts; the second time it does again. The heading of the table says so."""
         if self._executor.state.paused:
-            return self._desk.grant("resume", steps_args(None), by=self._by)[1]
-        self._executor.take([RunPaused(self._by)])
-        return "paused: what runs goes on, nothing new starts"
+            self._desk.grant("resume", steps_args(None), by=self._by)
+        else:
+            self._executor.take([RunPaused(self._by)])
+        return ""
 
     def retry(self) -> str:
         """Failed and cancelled steps run again, with what was skipped because of them."""

@@ -108,14 +108,14 @@ def _line(texts: Sequence[str], widths: Sequence[int], *, columns: int | None) -
 
 def run_status(state: RunState, header: RunHeader) -> str:
     """The run's status in words. The log of a run whose runner died still says `running`."""
+    paused = f"paused by {state.paused}: nothing new starts" if state.paused else ""
     if state.ended is not None:
-        return state.ended.status
+        # One that is watched stays when it has ended, and may be paused.
+        return f"{state.ended.status}, {paused}" if paused and state.ended.status != "paused" else state.ended.status
     if not header.gone:
-        if state.stop is not None:
-            return "stopping"
-        return f"paused by {state.paused}" if state.paused else "running"
-    if state.paused:
-        return f"paused by {state.paused} (no runner works on it)"
+        return "stopping" if state.stop is not None else paused or "running"
+    if paused:
+        return f"{paused} (no runner works on it)"
     return "not started" if state.started is None else "interrupted (its runner is gone)"
 
 
