@@ -135,10 +135,12 @@ class Index:
 
 def _is_current(connection: sqlite3.Connection) -> bool:
     """Whether it has this format; False: it is empty. Raises _Unfit."""
+    # In this order: another process may be making it, tables and version at once.
+    tables = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version == FORMAT:
         return True
-    if version or connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None:
+    if version or tables:
         raise _Unfit(version)
     return False
 

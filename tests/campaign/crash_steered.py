@@ -45,7 +45,7 @@ agents:
   hears: {engine: scripted, prompt: Work, permissions: read, workspace: {mode: shared}, script: hears.yaml}
   last: {depends_on: [halt, ice, anew, hears, late], command: ./work agent 0}
 """
-SCRIPT = "- listen: 60s\n"
+SCRIPT = '- attempt: {"1": [{listen: 60s}], "2": [{echo: messages}]}\n'
 EXPECTED = dict.fromkeys(["halt", "ice", "anew", "bad", "late", "hears", "last"], "succeeded")
 
 
