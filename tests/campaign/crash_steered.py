@@ -84,8 +84,9 @@ class Steering(threading.Thread):
         while self.left and not self._over.wait(0.01):
             todo = self.left[0]
             status = self._status(todo.step)
-            if status is Status.SUCCEEDED and todo.words[0] in ("retry", "relaunch", "resume"):
-                self.left.pop(0)  # the next run has tried it again, or a killed one has let it go on
+            if status is Status.SUCCEEDED:
+                # The next run has tried it again, or a killed one has let it go on.
+                self.left.pop(0)
             elif status is todo.ready:
                 self._say(todo)
 
