@@ -227,8 +227,8 @@ class Reopened(NamedTuple):
 
 
 class QuestionAsked(NamedTuple):
-    """A person is asked. about: approval | question | permission | budget | guard. Questions are numbered from 1 in
-    the order of the log. A step that has not started waits for the answer; one that runs goes on.
+    """A person is asked. about: approval | question | permission | budget | guard | failure. Questions are numbered
+    from 1 in the order of the log. A step that has not started, or has just failed, waits for the answer.
 
     `options`: the answers to choose from; an approval has none (approve | reject). The deadline is `mono` (seconds
     since boot `boot`) and `deadline` (Unix, for people and other boots); None: none. Then `default` is the answer.
@@ -242,6 +242,8 @@ class QuestionAsked(NamedTuple):
     boot: str = ""
     mono: float | None = None
     deadline: float | None = None
+    failure: FailureClass | None = None
+    """Of a step that has failed: why."""
 
 
 class QuestionAnswered(NamedTuple):

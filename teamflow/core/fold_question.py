@@ -24,6 +24,8 @@ _REASON: Final = 200
 def question_asked(state: RunState, record: Record, event: QuestionAsked) -> list[str]:
     known = state.steps[event.step]
     check(known, QuestionAsked, Status.WAITING)
+    if known.live is not None:
+        raise IllegalTransition(f"{event.step}: an attempt still runs")
     question = Question(event, number=len(state.questions) + 1, asked=record.at)
     state.questions.append(question)
     state.unanswered[question.number] = question

@@ -210,6 +210,8 @@ class Step(NamedTuple):
     """What `engine` is, where the team file defines it."""
     any_time: bool = False
     """Whether the cache may give it a result of any earlier time (`cache`); else it is as the last one left it."""
+    escalates: bool = False
+    """Whether somebody is asked what is to follow when it has failed for good."""
 
     @property
     def prints_text(self) -> bool:

@@ -35,6 +35,7 @@ class Question:
         "by",
         "deadline",
         "default",
+        "failure",
         "mono",
         "note",
         "number",
@@ -56,6 +57,7 @@ class Question:
         self.mono = event.mono
         """The deadline in seconds since boot `boot`; None: there is none."""
         self.deadline = event.deadline
+        self.failure = event.failure
         self.answered: float | None = None
         self.answer: str | None = None
         self.by = ""

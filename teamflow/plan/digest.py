@@ -15,6 +15,7 @@ from teamflow.core.plan import Plan, Step
 _VERSION: Final = 1
 _ENGINES: Final = Plan._fields.index("engines")
 _CUSTOM: Final = Step._fields.index("custom")
+_ESCALATES: Final = Step._fields.index("escalates")
 
 
 def plan_digest(plan: Plan) -> str:
@@ -44,5 +45,6 @@ def _canonical(step: Step) -> tuple[object, ...]:
         taken=tuple(sorted(step.taken)),
         waits=tuple(sorted(step.waits)),
     )
-    # Left out where there is none, so that plans without engines of their own keep the digests that they have.
-    return row if step.custom is not None else (*row[:_CUSTOM], *row[_CUSTOM + 1 :])
+    # Fields that came later are left out where they say nothing, so that other plans keep the digests that they have.
+    said = row[:_CUSTOM] if step.custom is None else row[: _CUSTOM + 1]
+    return (*said, *row[_CUSTOM + 1 : _ESCALATES], *(("escalates",) if step.escalates else ()))

@@ -104,7 +104,7 @@ _PLAIN: Final[Change] = (_same, _same)
 _EMPTY: Final[Mapping[str, object]] = {
     **dict.fromkeys(Step._fields, None),
     **dict.fromkeys(("instructions", "workdir", "permissions", "key"), ""),
-    **dict.fromkeys(("cache", "continue_on_error", "deferred", "skip_if_verified", "reworked"), False),
+    **dict.fromkeys(("cache", "continue_on_error", "deferred", "skip_if_verified", "reworked", "escalates"), False),
     **dict.fromkeys(("edges", "env", "secrets", "inherit_env", "verify", "writes", "needs_text"), ()),
     **dict.fromkeys(("waits", "refers", "taken"), ()),
     "text_used": False,

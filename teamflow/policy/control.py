@@ -25,6 +25,7 @@ from teamflow.core.requested import (
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import ENDED, Status
 from teamflow.plan.ripple import rippled
+from teamflow.policy.asking import asks_what_follows
 from teamflow.policy.granting import Asker, Granted, chosen, meant, named
 from teamflow.policy.holding import relaunched, skipped_because
 from teamflow.policy.relaunching import checked
@@ -164,6 +165,8 @@ def _not_retried(state: RunState, step_id: str) -> str:
         case Status.FAILED | Status.CANCELLED:
             return ""
         case Status.QUEUED if known.backoff is not None:
+            return ""
+        case Status.WAITING if asks_what_follows(state, known):
             return ""
         case Status.SUCCEEDED | Status.CACHED:
             return f"{step_id} has not failed ({known.status.value}): `teamflow relaunch {step_id}` does it again"

@@ -34,7 +34,7 @@ from teamflow.core.plan import Json, Step
 from teamflow.core.requested import StopRequested
 from teamflow.core.state import AttemptState, RunState, StepState
 from teamflow.core.status import Status
-from teamflow.policy.asking import ask_step, next_answer, still_asks, times_up
+from teamflow.policy.asking import ask_step, escalated, next_answer, still_asks, times_up
 from teamflow.policy.context import step_context
 from teamflow.policy.holding import PAUSE, halted, held_back, let_go, relaunched
 from teamflow.policy.retry import Again, after_failure
@@ -138,7 +138,8 @@ def _next_for(state: RunState, known: StepState, now: Now, run: Mapping[str, Jso
         case Status.RUNNING | Status.WAITING if (live := known.live) is not None and known.step.id in state.running:
             return _next_for_live(state, known, live)
         case Status.RUNNING:
-            return _after_attempt(state, known, now, run)
+            event = _after_attempt(state, known, now, run)
+            return escalated(known, event) if isinstance(event, StepEnded) else event
         case Status.WAITING if known.cancelled_by is not None:
             return _cancelled(known)
         case Status.WAITING:

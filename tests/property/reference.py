@@ -180,6 +180,12 @@ def _after_answer(question: Question) -> Event:
             return StepEnded(step_id, "failed", f"rejected by {question.by}{note}")
         case "go on":
             return Reopened((step_id,), "resume", {step_id: f"{question.by} lets it go on"})
+        case "retry" | "relaunch" as cause:
+            return Reopened((step_id,), cause, {step_id: f"{question.by} lets it be tried again{note}"})
+        case "skip":
+            return StepEnded(step_id, "skipped", f"skipped by {question.by}{note}: {question.text}", own=True)
+        case "fail":
+            return StepEnded(step_id, "failed", question.text, failure=question.failure)
         case "stop":
             return StepEnded(step_id, "failed", f"stopped by {question.by}{note}", failure=FailureClass.REJECTED)
         case "approve":
@@ -210,7 +216,12 @@ def _step(state: RunState, known: StepState, now: Now, rounds: Rounds) -> Event 
     if known.cancelled_by:
         return cancelled
     if known.status is Status.RUNNING:
-        return _after(state, known, now, rounds)
+        event = _after(state, known, now, rounds)
+        if isinstance(event, StepEnded) and event.status == "failed" and step.escalates:
+            outcome = known.attempts[-1].outcome
+            why = event.failure or (outcome.failure if isinstance(outcome, Failed) else None)
+            return QuestionAsked(step.id, "failure", event.reason, ("retry", "relaunch", "skip", "fail"), failure=why)
+        return event
     if known.status is Status.WAITING:
         lets_go = known.waiting_on == "pause" and known.waiting_by == "user" and known.pause is None
         return Reopened((step.id,), "resume", {step.id: "resumed"}) if lets_go else _still_asks(state, known)

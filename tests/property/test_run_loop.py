@@ -69,6 +69,7 @@ def plans(draw: st.DrawFn) -> Plan:
                 cache=ask is None and draw(st.booleans()) and draw(st.booleans()),
                 skip=draw(st.sampled_from([None, None, None, "if: false"])),
                 continue_on_error=draw(st.booleans()) and draw(st.booleans()),
+                escalates=ask is None and draw(st.integers(0, 3)) == 3,
             )
         )
     engines = draw(st.dictionaries(st.sampled_from(ENGINES), st.integers(1, 2), max_size=2))
@@ -176,7 +177,7 @@ class World:
         assert sorted(self.state.unanswered) == [q.number for q in self.state.questions if q.open]
         for number, question in self.state.unanswered.items():
             known = self.state.steps[question.step]
-            assert (known.question, known.status, known.live is not None) == (number, Status.WAITING, True)
+            assert (known.question, known.status, known.live is not None) == (number, Status.WAITING, question.own)
         for number, question in self.state.answers.items():
             known = self.state.steps[question.step]
             assert (known.question, known.status, known.waiting_on) == (number, Status.WAITING, "person")
@@ -249,7 +250,8 @@ def answer_one(world: World, data: st.DataObject) -> None:
     number = data.draw(st.sampled_from(numbers))
     fits = ["answer"] if not nonsense and world.state.questions[number - 1].options else ["approve", "reject"]
     verb = data.draw(st.sampled_from([*fits, "answer"] if nonsense else fits))
-    text = data.draw(st.sampled_from(["a", "b", "c"] if nonsense else ["a", "b"]))
+    options = [] if nonsense else world.state.questions[number - 1].options
+    text = data.draw(st.sampled_from(["a", "b", "c", "fail"] if nonsense else [*options] or ["a"]))
     given = Given(number, verb, text, data.draw(st.sampled_from(["", "why"])))
     was_open = number in world.state.unanswered
     world.nonsense += nonsense
