@@ -53,6 +53,10 @@ class Engine(Protocol):
 
     def session(self, brief: Brief) -> Session: ...
 
+    def message(self, brief: Brief, text: str) -> str | None:
+        """What to write to the stdin of a live attempt so that it hears this while it works; None: it cannot."""
+        ...
+
 
 class Start(NamedTuple):
     """One phase of an attempt, for a target to start. Seconds and bytes; paths are absolute on the target.
@@ -134,6 +138,11 @@ class Target(Protocol):
     def start(self, request: Start) -> None: ...
 
     def stop(self, step: str, attempt: int, *, grace: float, cause: str) -> None: ...
+
+    def freeze(self, step: str, attempt: int, *, on: bool) -> None:
+        """Halts what runs of an attempt where it is, with its deadlines, or lets it go on. What is being stopped is
+        left alone; a stop lets it go on first."""
+        ...
 
     def send(self, step: str, attempt: int, *, n: int, data: str) -> None: ...
 

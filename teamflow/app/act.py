@@ -18,6 +18,9 @@ PATIENCE: Final = 5.0
 
 _TICK: Final = 0.02
 
+OF_PROCESSES: Final = frozenset({"cancel", "pause", "resume", "relaunch"})
+"""Verbs that concern what runs: without a runner they may take as long as a stop does."""
+
 Told: TypeAlias = tuple[bool, str]
 """Whether it was done, and what to say."""
 
@@ -48,19 +51,36 @@ def act(
             lock = RunLock.acquire(inspected.layout, run, holder)
             if isinstance(lock, RunLock):
                 try:
-                    return alone(lock, request)
+                    return _answered(inspected, request) or alone(lock, request)
                 finally:
                     lock.release()
         elif request is None:
             request = inspected.database.insert_request(run, verb, args, expected_seq=None, at=time.time(), by=by)
             wake(inspected.layout, run, env=environ)
-        inspected.refresh()
-        answer = None if request is None else answer_to(inspected, request)
+        answer = _answered(inspected, request)
         if answer is not None:
             return answer
         if time.monotonic() >= deadline:
             return False, _silent(inspected)
         time.sleep(_TICK)
+
+
+def _answered(inspected: Inspected, request: int | None) -> Told | None:
+    """What the log says to a request; a runner that has gone since may have answered it."""
+    inspected.refresh()
+    return None if request is None else answer_to(inspected, request)
+
+
+def ask(inspected: Inspected, verb: str, args: str, *, by: str, environ: Mapping[str, str]) -> Told:
+    """`act` for every verb of `policy/requests.py`."""
+
+    def alone(lock: RunLock, request: int | None) -> Told:
+        # Imported here: a living runner does it itself.
+        from teamflow.app.alone import Verb, do_alone
+
+        return do_alone(inspected, lock, Verb(verb, args, by), request=request, environ=environ)
+
+    return act(inspected, verb, args, by=by, environ=environ, alone=alone, brief=verb not in OF_PROCESSES)
 
 
 def _silent(inspected: Inspected) -> str:

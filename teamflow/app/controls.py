@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator
 from typing import Final
 
-from teamflow.core.events import Event, Reopened, RunPaused, RunResumed
-from teamflow.core.ids import listed
 from teamflow.core.questions import APPROVE, REJECT
-from teamflow.core.state import RunState, Status
-from teamflow.plan.ripple import rippled
+from teamflow.core.requested import RunPaused
 from teamflow.policy.answering import Given
 from teamflow.policy.asking import GO_ON, STOP
+from teamflow.policy.control import steps_args
 from teamflow.policy.requests import answer_args
 from teamflow.run.desk import Desk
 from teamflow.run.executor import Executor
@@ -30,30 +27,16 @@ class TerminalControls:
         self._by = f"{getpass.getuser()} at the terminal"
 
     def pause(self) -> str:
-        """Nothing new starts; the second time it does again."""
-        event: Event = RunResumed(self._by) if self._executor.state.paused else RunPaused(self._by)
-        self._executor.settle(lambda state: iter([event]))
-        return "paused: what runs goes on, nothing new starts" if isinstance(event, RunPaused) else "goes on"
+        """Nothing new starts; the second time it does again. The heading of the table says so."""
+        if self._executor.state.paused:
+            self._desk.grant("resume", steps_args(None), by=self._by)
+        else:
+            self._executor.take([RunPaused(self._by)])
+        return ""
 
     def retry(self) -> str:
         """Failed and cancelled steps run again, with what was skipped because of them."""
-        state = self._executor.state
-        ended = (Status.FAILED, Status.CANCELLED)
-        failed = {name: f"retried by {self._by}" for name, known in state.steps.items() if known.status in ended}
-        if not failed:
-            return "nothing has failed"
-        out = rippled(state, state.plan, redefined={}, touched=failed)
-
-        def events(state: RunState) -> Iterator[Event]:
-            again = {name: reason for name, reason in out.reopen.items() if name in failed}
-            after = {name: reason for name, reason in out.reopen.items() if name not in failed}
-            yield Reopened(tuple(again), "retry", again)
-            if after:
-                yield Reopened(tuple(after), "revision", after)
-            self._executor.followers.expect(out.ripple, out.later)
-
-        self._executor.settle(events)
-        return f"retries {listed(list(failed))}"
+        return self._desk.grant("retry", steps_args(None), by=self._by)[1]
 
     def answer(self, *, yes: bool) -> str:
         """Answers the question that has been open longest, of those that it can: an approval, or one to go on or stop.
@@ -78,8 +61,6 @@ class TerminalControls:
 
     def detach(self) -> str:
         """This terminal lets go of the run; what runs stays with its keeper until the next runner has come."""
-        if self._executor.state.paused:
-            return "it is paused, which ends with this terminal: press p first"
         self._executor.leave()
         return "the run goes on without this terminal"
 

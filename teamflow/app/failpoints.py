@@ -157,6 +157,11 @@ class CrashingTarget:
         self._target.stop(step, attempt, grace=grace, cause=cause)
         self._boundary()
 
+    def freeze(self, step: str, attempt: int, *, on: bool) -> None:
+        self._boundary()
+        self._target.freeze(step, attempt, on=on)
+        self._boundary()
+
     def send(self, step: str, attempt: int, *, n: int, data: str) -> None:
         self._boundary()
         self._target.send(step, attempt, n=n, data=data)

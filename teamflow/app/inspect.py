@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 
 from teamflow.app.project import Project
 from teamflow.app.secrets import read_secrets, secrets_stamp
-from teamflow.core.events import Now, PlanRevised, Record, RequestAnswered
+from teamflow.core.events import Now, PlanRevised, Record
 from teamflow.core.fold import apply, initial
 from teamflow.core.plan import Plan
 from teamflow.core.redact import Redactor
+from teamflow.core.requested import RequestAnswered
 from teamflow.core.state import RunState
 from teamflow.plan.stored import plan_from_json
 from teamflow.run.clock import SystemClock

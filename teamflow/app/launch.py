@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
@@ -286,8 +287,10 @@ def _loop(
     # A new run has no keeper yet: its start goes on while this process imports what the loop needs.
     keeper = None if session.resumed else _start_keeper(database.layout.run(wired.number), session, wired)
     asyncio = _asyncio_without_tls()
+    from teamflow.app.everywhere import note_project
     from teamflow.app.wiring import run_to_end
 
+    note_project(wired.root, wired.environ, now=time.time(), warn=front.complain)
     ended = asyncio.run(
         run_to_end(
             database,

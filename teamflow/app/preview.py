@@ -19,7 +19,8 @@ from teamflow.core.events import Admitted, Cached, Event, PlanRevised, Record, S
 from teamflow.core.fold import apply, initial
 from teamflow.core.outcome import Artifact
 from teamflow.core.plan import Plan
-from teamflow.core.state import RunState, Status
+from teamflow.core.state import RunState
+from teamflow.core.status import Status
 from teamflow.plan.converge import Converged, reopen
 from teamflow.plan.diff import compare
 from teamflow.plan.explain import Preview, Probe, preview

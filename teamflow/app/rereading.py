@@ -19,7 +19,8 @@ from teamflow.app.suspects import Suspects
 from teamflow.core.events import AttemptEnded, AttemptStarted, Event, Record, StepEnded
 from teamflow.core.globs import PathSet, PatternError
 from teamflow.core.plan import COMMAND, PROMPT, Step, Text
-from teamflow.core.state import ENDED, RunState, Status
+from teamflow.core.state import RunState
+from teamflow.core.status import ENDED, Status
 from teamflow.plan.ripple import rippled
 from teamflow.policy.asking import may_go_on
 from teamflow.run.executor import Executor

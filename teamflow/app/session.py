@@ -16,7 +16,8 @@ from teamflow.core.added import effective
 from teamflow.core.events import AttemptStopping, Event, PlanRevised, Record, ResultsTaken
 from teamflow.core.fold import fold, initial
 from teamflow.core.plan import Json, Plan
-from teamflow.core.state import RunState, Status
+from teamflow.core.state import RunState
+from teamflow.core.status import Status
 from teamflow.plan.stored import plan_from_json, plan_to_json
 from teamflow.policy.hooks import BEFORE_RUN, OF_A_WHOLE_RUN
 from teamflow.policy.stale import REDEFINED

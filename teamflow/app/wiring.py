@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -19,13 +19,15 @@ from teamflow.app.failpoints import CrashingStore, failpoint, guarded
 from teamflow.app.hangup import Sheltered, detach, let_go
 from teamflow.app.parts import Controls, Screen, Wired
 from teamflow.app.session import Session, opening, read_records
-from teamflow.core.events import Cached, CancelRequested, Event, RunEnded, RunnerStarted, StopRequested
-from teamflow.core.invocation import Brief, Exit
+from teamflow.core.events import Cached, Event, RunEnded, RunnerStarted
+from teamflow.core.invocation import Brief as AttemptBrief
+from teamflow.core.invocation import Exit
 from teamflow.core.outcome import Failed, Outcome
 from teamflow.core.plan import EngineDefinition, Json
+from teamflow.core.requested import StopRequested
 from teamflow.core.state import RunState
 from teamflow.engines.exits import outcome_of
-from teamflow.engines.registry import custom_engine, engine
+from teamflow.engines.registry import ENGINES, custom_engine, engine
 from teamflow.policy.hooks import BEFORE_RUN
 from teamflow.ports import Engine
 from teamflow.run.attempt import AttemptRunner, Place
@@ -54,7 +56,7 @@ class EngineTable:
     def engine(self, name: str, *, custom: EngineDefinition | None = None) -> Engine:
         return engine(name) if custom is None else custom_engine(name, custom)
 
-    def outcome_of(self, end: Exit, brief: Brief) -> Outcome:
+    def outcome_of(self, end: Exit, brief: AttemptBrief) -> Outcome:
         return outcome_of(end, brief)
 
     def outputs(self, text: str, schemas: Mapping[str, Json]) -> Mapping[str, Json] | Failed:
@@ -93,12 +95,12 @@ async def run_to_end(
     fail_fast: bool = False,
     no_input: bool = False,
     yes: bool = False,
-    cancel: Cancel | None = None,
+    brief: Brief | None = None,
     watch: Watch | None = None,
 ) -> RunEnded | None:
     """Drives the run until it ends; every adapter is closed on the way out.
 
-    `keeper`: started already, for a new run. `cached`: what a sweep before it has found. `cancel`: only do that, and
+    `keeper`: started already, for a new run. `cached`: what a sweep before it has found. `brief`: only do that, and
     leave (None) when it is done; `parallel` is then 0, so nothing starts. `watch`: stay, and follow the files.
     """
     running = asyncio.get_running_loop()
@@ -109,7 +111,7 @@ async def run_to_end(
         Sheltered(screen),
         prober,
         keeper=keeper,
-        cancels=cancel is not None,
+        briefly=brief is not None,
         stays=watch is not None,
     )
     executor, state = loop.executor, session.state
@@ -117,19 +119,19 @@ async def run_to_end(
     begin = RunnerStarted(boot, os.getpid(), parallel, fail_fast, session.resumed, no_input=no_input, yes=yes)
     first = _opening(session, loop, prober, cached, wired.force)
     until = None
-    if cancel is not None:
-        first, until = cancel.opening, cancel.done
+    if brief is not None:
+        first, until = brief.opening, brief.done
     loop.screen.begin(state)
     loop.screen.control(lambda: _controls(executor, wired.number))
     try:
         with ExitStack() as meanwhile:
-            meanwhile.enter_context(_listening(running, database, wired, executor))
+            listening = meanwhile.enter_context(_listening(running, database, wired, executor))
             if watch is not None:
                 # Imported here: only a watch needs it, and what it brings along is slow to import.
                 from teamflow.app.watched import watched
 
                 meanwhile.enter_context(watched(watch, session, loop, wired, run_dir=database.layout.run(wired.number)))
-            ended = await executor.run(begin, first, until=until)
+            ended = await executor.run(begin, first, until=until, opened=listening)
     finally:
         closed = asyncio.to_thread(loop.writer.close, timeout=1.0 if executor.abandoned else 10.0)
         await asyncio.gather(running.run_in_executor(loop.pool, prober.close), closed)
@@ -150,7 +152,7 @@ def _loop(
     prober: Prober,
     *,
     keeper: Child | None,
-    cancels: bool,
+    briefly: bool,
     stays: bool,
 ) -> Loop:
     running = asyncio.get_running_loop()
@@ -172,11 +174,11 @@ def _loop(
         aimed,
         calling_of(state, wired, place, environments),
         warn=screen.trouble,
-        first=None if cancels else session.plan.hook(BEFORE_RUN),
+        first=None if briefly else session.plan.hook(BEFORE_RUN),
         past=partial(read_records, database, wired.number) if session.resumed else None,
         plans=session.plans,
         given_up=bridge.abandoned,
-        stays_for=cancels,
+        stays_for=briefly,
     )
     executor = Executor(
         state,
@@ -197,15 +199,16 @@ def _loop(
 
 
 @contextmanager
-def _listening(loop: asyncio.AbstractEventLoop, database: Database, wired: Wired, executor: Executor) -> Iterator[None]:
-    """Signals of this process and requests of others reach the executor meanwhile."""
-    requests = Requests(database, wired.number, Desk(executor, wired.number), answered=executor.state.answered)
+def _listening(
+    loop: asyncio.AbstractEventLoop, database: Database, wired: Wired, executor: Executor
+) -> Iterator[Callable[[], None]]:
+    """Signals of this process reach the executor meanwhile; requests of others do once what comes back is called."""
+    requests = Requests(database, wired.number, desk_of(executor, wired.number), answered=executor.state.answered)
     wake = WakeSocket.bind(database.layout, wired.number, env=wired.environ)
     loop.set_exception_handler(lambda loop, context: _broken(loop, context, executor))
     _handle_signals(loop, executor)
-    requests.follow(loop, wake)
     try:
-        yield
+        yield lambda: requests.follow(loop, wake)
     finally:
         requests.stop()
         if wake is not None:
@@ -214,24 +217,22 @@ def _listening(loop: asyncio.AbstractEventLoop, database: Database, wired: Wired
             loop.remove_signal_handler(number)
 
 
+def desk_of(executor: Executor, run: int) -> Desk:
+    return Desk(executor, run, engines=tuple(ENGINES))
+
+
 def _controls(executor: Executor, run: int) -> Controls:
     from teamflow.app.controls import TerminalControls
 
-    return TerminalControls(executor, Desk(executor, run))
+    return TerminalControls(executor, desk_of(executor, run))
 
 
-class Cancel(NamedTuple):
-    """Cancels steps (None: the run) in a session of its own, when no runner is there to be asked."""
+class Brief(NamedTuple):
+    """A session of its own for a verb, when no runner is there to be asked: `opening` is recorded, nothing starts, and
+    it is left when `done`."""
 
-    steps: tuple[str, ...] | None
-    by: str
-
-    def opening(self, state: RunState) -> Iterator[Event]:
-        yield CancelRequested(self.steps, self.by)
-
-    def done(self, state: RunState) -> bool:
-        # The whole run: its own end is what is waited for.
-        return self.steps is not None and not any(step in state.open for step in self.steps)
+    opening: Opening
+    done: Callable[[RunState], bool]
 
 
 def _attempts(

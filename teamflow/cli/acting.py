@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import getpass
 import os
+from collections.abc import Sequence
 
+from teamflow.app.act import ask
+from teamflow.cli.opened import opened
 from teamflow.cli.output import out, say
+from teamflow.cli.verb import check_step
+from teamflow.core.state import RunState
+from teamflow.policy.control import steps_args
 from teamflow.views.json import json_text
 
 
@@ -27,3 +33,26 @@ def report(run: int, *, done: bool, message: str, as_json: bool, **more: str) ->
     else:
         say(f"teamflow: {message}")
     return 0 if done else 1
+
+
+def control(
+    verb: str, steps: Sequence[str] | None, *, run: int | None, as_json: bool, args: str | None = None, **more: object
+) -> int:
+    """Asks a run for a verb about steps (None: the whole run); the exit code. Raises NoRun, StoreError.
+
+    `args`: the arguments, where they are no list of steps; `more` goes along with that.
+    """
+    with opened(run) as inspected:
+        check_names(steps or (), inspected.state)
+        # What is left for a runner is recorded, too.
+        told = inspected.redactor.text(args if args is not None else steps_args(steps, **more))
+        done, message = ask(inspected, verb, told, by=who(), environ=os.environ)
+        return report(inspected.row.number, done=done, message=message, as_json=as_json)
+
+
+def check_names(names: Sequence[str], state: RunState) -> None:
+    """Raises UsageError for what is neither a step of the run nor an agent of one."""
+    agents = {known.step.agent for known in state.steps.values()}
+    for name in names:
+        if name not in agents:
+            check_step(name, state.steps)

@@ -28,7 +28,8 @@ from teamflow.core.events import AttemptStarted, Now, QuestionAnswered, Question
 from teamflow.core.outcome import Succeeded
 from teamflow.core.plan import ASK
 from teamflow.core.questions import answer_words, asked_by, outcome_of
-from teamflow.core.state import RunState, Status
+from teamflow.core.state import RunState
+from teamflow.core.status import Status
 from teamflow.run.clock import SystemClock
 from teamflow.views.header import RunHeader
 from teamflow.views.live import live_table

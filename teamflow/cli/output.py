@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from typing import Final, TextIO
 
-from teamflow.core.state import Status
+from teamflow.core.status import Status
 
 _COLOURS: Final[Mapping[str, str]] = {
     Status.RUNNING.value: "36",

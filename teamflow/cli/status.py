@@ -12,7 +12,7 @@ from teamflow.app.outputs import tail_of, text_of
 from teamflow.cli.opened import opened
 from teamflow.cli.output import columns, live_terminal, out, paint_status, say, use_color
 from teamflow.cli.verb import VerbCommand, json_option, run_option
-from teamflow.core.state import Status
+from teamflow.core.status import Status
 from teamflow.views.json import json_text, run_object
 from teamflow.views.logs import last_line
 from teamflow.views.plain import PlainPrinter

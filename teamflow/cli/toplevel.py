@@ -37,7 +37,18 @@ GROUPS: Final[tuple[tuple[str, tuple[Verb, ...]], ...]] = (
     ),
     (
         "Control",
-        (Verb("cancel", "cancel", "Cancel steps or a whole run, from any terminal"),),
+        (
+            Verb("cancel", "cancel", "Cancel steps or a whole run, from any terminal"),
+            Verb("pause", "pause", "Hold back steps or a whole run"),
+            Verb("resume", "resume", "Let what is paused go on"),
+            Verb("retry", "retry", "Try again what failed"),
+            Verb("relaunch", "relaunch", "Start a step anew, perhaps with something changed"),
+            Verb("tell", "tell", "Tell agents something, also while they work"),
+            Verb("wait", "wait", "Wait until steps or a run have ended"),
+            Verb("progress", "progress", "Report from inside a step how far it is"),
+            Verb("rm", "rm", "Forget runs"),
+            Verb("gc", "gc", "Remove what nothing needs any more"),
+        ),
     ),
     (
         "Set-up",

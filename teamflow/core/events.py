@@ -12,6 +12,17 @@ from typing import Final, NamedTuple, TypeAlias
 
 from teamflow.core.outcome import FailureClass, Outcome
 from teamflow.core.plan import Json
+from teamflow.core.requested import (
+    CancelRequested,
+    MessageSent,
+    PauseRequested,
+    RelaunchRequested,
+    RequestAnswered,
+    ResumeRequested,
+    RunPaused,
+    RunResumed,
+    StopRequested,
+)
 
 
 class Now(NamedTuple):
@@ -143,6 +154,14 @@ class AttemptEnded(NamedTuple):
     """Digest of the files that it worked on as it left them, of steps that a loop may open again."""
 
 
+class MessageDelivered(NamedTuple):
+    """A live attempt was told; `heard`: how many of its step's messages it knows with that."""
+
+    step: str
+    attempt: int
+    heard: int
+
+
 class ProgressReported(NamedTuple):
     """The step's own word on how far it is; `percent` is None where it only says something."""
 
@@ -208,8 +227,8 @@ class Reopened(NamedTuple):
 
 
 class QuestionAsked(NamedTuple):
-    """A person is asked. about: approval | question | permission | budget | guard. Questions are numbered from 1 in
-    the order of the log. A step that has not started waits for the answer; one that runs goes on.
+    """A person is asked. about: approval | question | permission | budget | guard | failure. Questions are numbered
+    from 1 in the order of the log. A step that has not started, or has just failed, waits for the answer.
 
     `options`: the answers to choose from; an approval has none (approve | reject). The deadline is `mono` (seconds
     since boot `boot`) and `deadline` (Unix, for people and other boots); None: none. Then `default` is the answer.
@@ -223,6 +242,8 @@ class QuestionAsked(NamedTuple):
     boot: str = ""
     mono: float | None = None
     deadline: float | None = None
+    failure: FailureClass | None = None
+    """Of a step that has failed: why."""
 
 
 class QuestionAnswered(NamedTuple):
@@ -237,40 +258,19 @@ class QuestionAnswered(NamedTuple):
     note: str = ""
 
 
-class RunPaused(NamedTuple):
-    """Nothing new starts until `RunResumed`; what runs goes on."""
+class StepFrozen(NamedTuple):
+    """Decision: a running attempt is halted where it is. It keeps its slot."""
 
-    by: str
-
-
-class RunResumed(NamedTuple):
-    by: str
-
-
-class CancelRequested(NamedTuple):
-    """Somebody asked to cancel these steps; None: the whole run."""
-
-    steps: tuple[str, ...] | None
-    by: str
-
-
-class StopRequested(NamedTuple):
-    """The run is to stop. cause: SIGINT | SIGTERM | fail_fast | timeout | before_run. Nothing new starts after it.
-
-    `kill`: without grace. What this leads to for each attempt are records of their own.
-    """
-
-    cause: str
+    step: str
+    attempt: int
     reason: str
-    kill: bool = False
 
 
-class RequestAnswered(NamedTuple):
-    """What became of a request that another process left in the store."""
+class StepThawed(NamedTuple):
+    """Decision: a frozen attempt goes on."""
 
-    request: int
-    ok: bool
-    message: str
+    step: str
+    attempt: int
 
 
 class RunEnded(NamedTuple):
@@ -293,6 +293,7 @@ Event: TypeAlias = (
     | PhaseEnded
     | AttemptStopping
     | AttemptEnded
+    | MessageDelivered
     | ProgressReported
     | RetryScheduled
     | BackoffEnded
@@ -301,6 +302,12 @@ Event: TypeAlias = (
     | Reopened
     | QuestionAsked
     | QuestionAnswered
+    | MessageSent
+    | PauseRequested
+    | ResumeRequested
+    | StepFrozen
+    | StepThawed
+    | RelaunchRequested
     | RunPaused
     | RunResumed
     | CancelRequested
@@ -320,6 +327,7 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     PhaseEnded,
     AttemptStopping,
     AttemptEnded,
+    MessageDelivered,
     ProgressReported,
     RetryScheduled,
     BackoffEnded,
@@ -328,6 +336,12 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     Reopened,
     QuestionAsked,
     QuestionAnswered,
+    MessageSent,
+    PauseRequested,
+    ResumeRequested,
+    StepFrozen,
+    StepThawed,
+    RelaunchRequested,
     RunPaused,
     RunResumed,
     CancelRequested,

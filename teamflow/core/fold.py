@@ -11,28 +11,47 @@ from typing import Final, Never, cast
 
 from teamflow.core.events import (
     Cached,
-    CancelRequested,
     Event,
+    MessageDelivered,
     PlanRevised,
     QuestionAnswered,
     QuestionAsked,
     Record,
     Reopened,
-    RequestAnswered,
     ResultsTaken,
     RunEnded,
     RunnerStarted,
-    RunPaused,
-    RunResumed,
+    StepFrozen,
     StepsAdded,
-    StopRequested,
+    StepThawed,
 )
-from teamflow.core.fold_plan import adopt, plan_revised, reopened, steps_added
+from teamflow.core.fold_control import (
+    clock_work,
+    message_delivered,
+    message_sent,
+    pause_requested,
+    resume_requested,
+    step_frozen,
+    step_thawed,
+)
+from teamflow.core.fold_plan import adopt, plan_revised, relaunch_requested, reopened, steps_added
 from teamflow.core.fold_question import question_answered, question_asked
 from teamflow.core.fold_step import STEP_HANDLERS, Handler, cached, check, prune_backoff
 from teamflow.core.plan import Plan
 from teamflow.core.questions import move_deadlines
-from teamflow.core.state import IllegalTransition, RunState, Status
+from teamflow.core.requested import (
+    CancelRequested,
+    MessageSent,
+    PauseRequested,
+    RelaunchRequested,
+    RequestAnswered,
+    ResumeRequested,
+    RunPaused,
+    RunResumed,
+    StopRequested,
+)
+from teamflow.core.state import RunState
+from teamflow.core.status import IllegalTransition, Status
 
 
 def initial(plan: Plan) -> RunState:
@@ -88,6 +107,8 @@ def _cancel_requested(state: RunState, record: Record, event: CancelRequested) -
         ids = [step_id for step_id in event.steps if step_id in state.open]
     for step_id in ids:
         state.steps[step_id].cancelled_by = event.by
+        # Whoever comes last is obeyed.
+        state.steps[step_id].relaunch = None
     return ids
 
 
@@ -113,6 +134,9 @@ def _run_resumed(state: RunState, record: Record, event: RunResumed) -> list[str
 
 def _run_ended(state: RunState, record: Record, event: RunEnded) -> list[str]:
     state.ended = event
+    if not state.open:
+        # There is nothing left to be held back, and what is opened again later is not meant.
+        state.paused = None
     return []
 
 
@@ -120,7 +144,8 @@ def _runner_started(state: RunState, record: Record, event: RunnerStarted) -> li
     if state.active_since is not None:
         # What passed without a runner does not count; that it lived at its last record is all that is known of it.
         state.active += max(0.0, state.mono - state.active_since)
-        state.active_since = record.mono if state.running else None
+        state.active_since = None
+        clock_work(state, record.mono)
     if state.runner is None or state.runner.boot != event.boot:
         _end_backoffs(state, event.boot)
         move_deadlines(state, event.boot, at=record.at, mono=record.mono)
@@ -128,8 +153,6 @@ def _runner_started(state: RunState, record: Record, event: RunnerStarted) -> li
     state.stop = None
     state.ended = None
     state.cancelled_by = None
-    # It was paused at the terminal of a runner that is gone.
-    state.paused = None
     if state.started is None:
         state.started = record.at
     stale = [step_id for step_id, known in state.steps.items() if known.stale is not None]
@@ -164,6 +187,13 @@ _RUN_HANDLERS: Final[dict[type[Event], Handler]] = {
     StepsAdded: steps_added,
     QuestionAsked: question_asked,
     QuestionAnswered: question_answered,
+    MessageSent: message_sent,
+    MessageDelivered: message_delivered,
+    PauseRequested: pause_requested,
+    ResumeRequested: resume_requested,
+    StepFrozen: step_frozen,
+    StepThawed: step_thawed,
+    RelaunchRequested: relaunch_requested,
     RunPaused: _run_paused,
     RunResumed: _run_resumed,
     CancelRequested: _cancel_requested,

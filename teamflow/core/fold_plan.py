@@ -9,23 +9,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from teamflow.core.added import effective
+from teamflow.core.changes import changed
 from teamflow.core.events import PlanRevised, Record, Reopened, StepsAdded
-from teamflow.core.fold_step import asking_dependents, check, recount
-from teamflow.core.outcome import CONTINUES, Failed, Succeeded
+from teamflow.core.fold_control import relaunch_marked, release, still_held
+from teamflow.core.fold_step import asking_dependents, check, prune_backoff, recount
+from teamflow.core.outcome import CONTINUES, Failed, Stopped, Succeeded
 from teamflow.core.plan import Edge, Plan, Step
 from teamflow.core.questions import withdraw
-from teamflow.core.state import (
-    ENDED,
-    AttemptState,
-    Feedback,
-    IllegalTransition,
-    ReadyQueue,
-    RunState,
-    Status,
-    StepState,
-    needs_look,
-    ran_since,
-)
+from teamflow.core.requested import RelaunchRequested
+from teamflow.core.state import AttemptState, Feedback, ReadyQueue, RunState, StepState, needs_look, ran_since
+from teamflow.core.status import ENDED, IllegalTransition, Status
 
 LEFT_OUT: Final = "the plan, which no longer has it"
 """Who cancels a step that runs and is no longer wanted."""
@@ -38,7 +31,7 @@ def adopt(state: RunState, plan: Plan, before: dict[str, StepState]) -> None:
     removed = {step_id: known for step_id, known in state.removed.items() if known.step.expansion is None}
     old = {**removed, **before}
     state.base = plan
-    state.plan = effective(plan, state.added)
+    state.plan = changed(effective(plan, state.added), state.changes)
     if old:
         steps = {step.id: _redefined(old.get(step.id), step) for step in state.plan.steps}
     else:
@@ -52,7 +45,7 @@ def adopt(state: RunState, plan: Plan, before: dict[str, StepState]) -> None:
         if step.max_failures is not None and step.expansion is None:
             state.siblings.setdefault(step.agent, []).append(step.id)
     for step_id, known in old.items():
-        if step_id not in steps and known.live is not None and known.status is Status.RUNNING:
+        if step_id not in steps and step_id in state.running and known.live is not None:
             known.cancelled_by = known.cancelled_by or LEFT_OUT
             known.step = known.step._replace(edges=())
             state.leaving.add(step_id)
@@ -66,6 +59,7 @@ def adopt(state: RunState, plan: Plan, before: dict[str, StepState]) -> None:
     state.asks = ReadyQueue()
     for known in state.removed.values():
         withdraw(state, known, at=state.updated)
+    state.held = still_held(state.steps.values())
     state.open = {step_id for step_id, step in state.steps.items() if step.status not in ENDED}
     state.failures = [s for s, known in state.steps.items() if known.status is Status.FAILED]
     state.backoff = sorted(entry for entry in state.backoff if entry[1] in state.steps)
@@ -94,6 +88,7 @@ def plan_revised(state: RunState, event: PlanRevised, plans: dict[int, Plan]) ->
     state.ended = None
     if event.max_parallel is not None and state.runner is not None:
         state.runner = state.runner._replace(max_parallel=event.max_parallel)
+    _forget_changes(state, plans[event.revision])
     running = {step_id: state.steps[step_id].step for step_id in state.running}
     back = {step_id: known.step for step_id, known in state.removed.items()}
     adopt(state, plans[event.revision], state.steps)
@@ -103,6 +98,22 @@ def plan_revised(state: RunState, event: PlanRevised, plans: dict[int, Plan]) ->
     for step_id, reason in stale.items():
         state.steps[step_id].stale = reason
     return [*state.open, *stale]
+
+
+def _forget_changes(state: RunState, plan: Plan) -> None:
+    """What was changed by a relaunch holds until the step's own definition changes."""
+    if not state.changes:
+        return
+    before = {step.id: step.key for step in effective(state.base, state.added).steps}
+    after = {step.id: step.key for step in effective(plan, state.added).steps}
+    state.changes = {name: made for name, made in state.changes.items() if before.get(name) == after.get(name)}
+
+
+def relaunch_requested(state: RunState, record: Record, event: RelaunchRequested) -> list[str]:
+    relaunch_marked(state, event)
+    if event.changes:
+        adopt(state, state.base, state.steps)
+    return [event.step]
 
 
 def steps_added(state: RunState, record: Record, event: StepsAdded) -> list[str]:
@@ -187,8 +198,10 @@ def reopened(state: RunState, record: Record, event: Reopened) -> list[str]:
     for step_id in event.steps:
         known = state.steps[step_id]
         check(known, Reopened, Status.PENDING)
-        if known.status is Status.RUNNING and (known.live is not None or step_id != event.by):
+        if known.frozen or (known.status is Status.RUNNING and (known.live is not None or step_id != event.by)):
             raise IllegalTransition(f"{step_id}: it runs")
+        if known.status in (Status.PENDING, Status.QUEUED) and event.cause != "relaunch":
+            raise IllegalTransition(f"{step_id}: it is open")
     state.ended = None
     touched = dict.fromkeys(event.steps)
     told = _feedback(state, event)
@@ -200,6 +213,8 @@ def reopened(state: RunState, record: Record, event: Reopened) -> list[str]:
                 touched[edge.on] = None
     for step_id in touched:
         recount(state, state.steps[step_id])
+    if state.backoff:
+        prune_backoff(state)
     return [*touched, *(name for step_id in event.steps for name in asking_dependents(state, step_id))]
 
 
@@ -227,9 +242,14 @@ def _reset(state: RunState, known: StepState, event: Reopened, told: Feedback | 
     known.ended_at = None
     known.key = None
     known.backoff = None
-    known.next_continues = None
     known.failure = None
     known.stale = None
+    known.relaunch = None
+    if event.cause in ("retry", "relaunch"):
+        release(state, step_id)
+    if event.cause in ("revision", "relaunch"):
+        # What it was told was about other work.
+        known.messages, known.heard = known.messages[known.heard :], 0
     _reset_attempts(known, event.cause)
     state.open.add(step_id)
     if step_id in state.failures:
@@ -239,11 +259,14 @@ def _reset(state: RunState, known: StepState, event: Reopened, told: Feedback | 
 def _reset_attempts(known: StepState, cause: str) -> None:
     if not known.attempts and cause != "rework":
         return
-    known.next_cause = cause if cause in ("resume", "rework", "relaunch") else "retry"
     if cause == "resume":
-        known.next_continues = known.attempts[-1].number
-    else:
-        known.counted_from = len(known.attempts)
+        # What was not stopped in the middle goes on as it was about to.
+        if isinstance(known.attempts[-1].outcome, Stopped):
+            known.next_cause, known.next_continues = "resume", known.attempts[-1].number
+        return
+    known.next_cause = cause if cause in ("rework", "relaunch") else "retry"
+    known.next_continues = None
+    known.counted_from = len(known.attempts)
     if cause == "rework":
         whole = [each.number for each in known.attempts if _is_whole(each)]
         known.next_continues = whole[-1] if whole else None

@@ -14,7 +14,8 @@ from teamflow.core.fold_step import asking_dependents, check, hold_back
 from teamflow.core.outcome import Failed, Succeeded
 from teamflow.core.questions import close, outcome_of, prune_deadlines
 from teamflow.core.shell import excerpt
-from teamflow.core.state import AttemptState, IllegalTransition, Question, RunState, Status
+from teamflow.core.state import AttemptState, Question, RunState
+from teamflow.core.status import IllegalTransition, Status
 
 _REASON: Final = 200
 """Characters of a question that stand as the reason why its step waits."""
@@ -23,6 +24,8 @@ _REASON: Final = 200
 def question_asked(state: RunState, record: Record, event: QuestionAsked) -> list[str]:
     known = state.steps[event.step]
     check(known, QuestionAsked, Status.WAITING)
+    if known.live is not None:
+        raise IllegalTransition(f"{event.step}: an attempt still runs")
     question = Question(event, number=len(state.questions) + 1, asked=record.at)
     state.questions.append(question)
     state.unanswered[question.number] = question

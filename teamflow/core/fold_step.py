@@ -24,19 +24,12 @@ from teamflow.core.events import (
     StepEnded,
     StepWaiting,
 )
+from teamflow.core.fold_control import begin_hearing, clock_work, release, thaw
 from teamflow.core.outcome import Artifact, Failed, Succeeded
 from teamflow.core.plan import APART, ASK, Edge, Step
 from teamflow.core.questions import withdraw
-from teamflow.core.state import (
-    ENDED,
-    TRANSITIONS,
-    AttemptState,
-    IllegalTransition,
-    ReadyQueue,
-    RunState,
-    Status,
-    StepState,
-)
+from teamflow.core.state import AttemptState, ReadyQueue, RunState, StepState
+from teamflow.core.status import ENDED, TRANSITIONS, IllegalTransition, Status
 
 Handler: TypeAlias = Callable[[RunState, Record, "Never"], list[str]]
 """One per event class; the dispatch tables pair each with the class it takes."""
@@ -159,17 +152,17 @@ def _attempt_started(state: RunState, record: Record, event: AttemptStarted) -> 
             mono=record.mono,
         )
     )
-    if not state.running:
-        state.active_since = record.mono
     state.running.add(event.step)
-    engine = known.step.engine
+    clock_work(state, record.mono)
+    begin_hearing(known, known.attempts[-1])
+    engine = known.attempts[-1].engine = known.step.engine
     state.running_by_engine[engine] = state.running_by_engine.get(engine, 0) + 1
     return asking_dependents(state, event.step)
 
 
 def _phase_ended(state: RunState, record: Record, event: PhaseEnded) -> list[str]:
     known = state.steps[event.step]
-    check(known, PhaseEnded, Status.RUNNING)
+    check(known, PhaseEnded, known.status)
     live = _live(known, event.attempt)
     live.phase = event.next
     if event.outcome is not None:
@@ -181,7 +174,10 @@ def _phase_ended(state: RunState, record: Record, event: PhaseEnded) -> list[str
 def _attempt_stopping(state: RunState, record: Record, event: AttemptStopping) -> list[str]:
     known = state.steps[event.step]
     check(known, AttemptStopping, Status.RUNNING)
-    _live(known, event.attempt).stopping = event.cause
+    live = _live(known, event.attempt)
+    live.stopping = event.cause
+    # Whoever stops a frozen attempt lets it go on first, so that it can end.
+    thaw(state, known, live, mono=record.mono)
     return []
 
 
@@ -189,6 +185,7 @@ def _attempt_ended(state: RunState, record: Record, event: AttemptEnded) -> list
     known = state.steps[event.step]
     check(known, AttemptEnded, Status.RUNNING)
     live = _live(known, event.attempt)
+    thaw(state, known, live, mono=record.mono)
     live.outcome = event.outcome
     live.ended = record.at
     live.phase = event.phase
@@ -205,16 +202,14 @@ def _attempt_ended(state: RunState, record: Record, event: AttemptEnded) -> list
         # What an earlier success handed over holds no more.
         known.text, known.outputs, known.artifacts = event.outcome.text, {}, ()
     state.running.discard(event.step)
-    state.running_by_engine[known.step.engine] -= 1
-    if not state.running and state.active_since is not None:
-        state.active += max(0.0, record.mono - state.active_since)
-        state.active_since = None
+    state.running_by_engine[live.engine] -= 1
+    clock_work(state, record.mono)
     return [event.step]
 
 
 def _progress(state: RunState, record: Record, event: ProgressReported) -> list[str]:
     known = state.steps[event.step]
-    check(known, ProgressReported, Status.RUNNING)
+    check(known, ProgressReported, known.status)
     known.progress = (event.percent, event.text)
     return []
 
@@ -289,7 +284,7 @@ def _step_ended(state: RunState, record: Record, event: StepEnded) -> list[str]:
     known = state.steps[event.step]
     after = _STEP_ENDS[event.status]
     check(known, StepEnded, after)
-    if known.live is not None and known.status is not Status.WAITING:
+    if known.live is not None and (known.status is not Status.WAITING or known.frozen):
         raise IllegalTransition(f"{event.step}: an attempt still runs")
     withdraw(state, known, at=record.at, cause="cancel")
     known.own_skip = event.own
@@ -322,6 +317,7 @@ def _close(state: RunState, record: Record, known: StepState, after: Status, rea
     if state.backoff:
         prune_backoff(state)
     state.open.discard(step_id)
+    release(state, step_id)
     known.stale = None
     changed: list[str] = []
     if after is Status.FAILED:

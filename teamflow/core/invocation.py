@@ -33,6 +33,8 @@ class Brief(NamedTuple):
     script: Json = None
     notice: str = ""
     session: str | None = None
+    messages: tuple[str, ...] = ()
+    """What people have told it since, and it has not heard yet."""
     schemas: Mapping[str, Json] = {}
     timeout: float | None = None
     idle_timeout: float | None = None
@@ -53,6 +55,8 @@ class Invocation(NamedTuple):
     stdin: str | None = None
     protocol: bool = False
     files: tuple[tuple[str, str], ...] = ()
+    listens: bool = False
+    """Whether stdin stays open behind `stdin`: the process can be told more while it works."""
 
 
 class Exit(NamedTuple):

@@ -129,6 +129,8 @@ class EngineDefinition(NamedTuple):
     model: tuple[str, ...] = ()
     """Words that are added where a model is named."""
     env: Mapping[str, str] = {}
+    inherit_env: tuple[str, ...] = ()
+    """Variables that its steps have from this machine."""
 
 
 class Step(NamedTuple):
@@ -208,6 +210,8 @@ class Step(NamedTuple):
     """What `engine` is, where the team file defines it."""
     any_time: bool = False
     """Whether the cache may give it a result of any earlier time (`cache`); else it is as the last one left it."""
+    escalates: bool = False
+    """Whether somebody is asked what is to follow when it has failed for good."""
 
     @property
     def prints_text(self) -> bool:
@@ -277,6 +281,8 @@ class Plan(NamedTuple):
     """Agents whose matrix gave no instances: they have no step and count as succeeded."""
     hooks: tuple[tuple[str, Command], ...] = ()
     """(event, command) of the team's hooks."""
+    engines: Mapping[str, EngineDefinition] = {}
+    """Those that the team file defines."""
 
     def by_id(self) -> dict[str, Step]:
         return {step.id: step for step in self.steps}

@@ -7,7 +7,8 @@ from typing import Final
 
 from teamflow.core.events import Now, QuestionAsked, Record
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Stopped, Succeeded
-from teamflow.core.state import Question, RunState, Status, StepState
+from teamflow.core.state import Question, RunState, StepState
+from teamflow.core.status import Status
 
 APPROVE: Final = "approve"
 REJECT: Final = "reject"
@@ -74,7 +75,7 @@ def withdraw(state: RunState, known: StepState, *, at: float, cause: str = "with
         question.withdrawn = True
         close(state, question)
     live = known.live
-    if known.status is Status.WAITING and live is not None:
+    if known.status is Status.WAITING and live is not None and not known.frozen:
         live.ended = at
         live.outcome = Stopped(cause)
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from teamflow.core.events import Event, QuestionAnswered, QuestionAsked
+from teamflow.core.events import Event, ProgressReported, QuestionAnswered, QuestionAsked
 from teamflow.core.plan import Json
+from teamflow.core.requested import MessageSent, RelaunchRequested
 
 if TYPE_CHECKING:
     from teamflow.core.occurrences import Occurrences
@@ -99,13 +100,17 @@ class Redactor:
 
 
 def redacted(event: Event, redactor: Redactor) -> Event:
-    """What people are asked and what they note, without secrets. Options are words of the team file, and answers are
-    options; what engines say is redacted where it comes in."""
+    """What people are asked, what they note and tell, without secrets. Options are words of the team file, and answers
+    are options; what engines say is redacted where it comes in."""
     match event:
         case QuestionAsked(text=text):
             return event._replace(text=redactor.text(text))
         case QuestionAnswered(note=note):
             return event._replace(note=redactor.text(note))
+        case MessageSent(text=text) | ProgressReported(text=text):
+            return event._replace(text=redactor.text(text))
+        case RelaunchRequested(changes=changes) if changes:
+            return event._replace(changes={name: redactor.json(value) for name, value in changes.items()})
         case _:
             return event
 

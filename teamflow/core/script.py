@@ -6,7 +6,7 @@ an action is carried out, and any action that is not in `ACTIONS`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from teamflow.core.diagnostics import did_you_mean
@@ -38,7 +38,7 @@ FAILURES: Final = (
 )
 """What an agent can report of itself; the other classes are seen from outside."""
 
-ECHOES: Final = ("prompt", "instructions", "notice", "session", "model", "permissions")
+ECHOES: Final = ("prompt", "instructions", "notice", "session", "model", "permissions", "messages")
 GARBAGE: Final = ("bytes", "line", "escapes", "nul")
 SPAWNS: Final = ("child", "setsid", "daemon")
 SIGNALS: Final = (
@@ -76,6 +76,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
         "Ends with class `fatal` unless it was told this.",
     ),
     "sleep": Action(DURATION, "Waits."),
+    "listen": Action(DURATION, "Waits until it is told something (`teamflow tell`), at most so long, and says it."),
     "progress": Action(mapping({}, {"percent": number(0, 100, whole=False), "text": TEXT}, one_of=True), "Reports it."),
     "usage": Action(
         mapping(
@@ -129,6 +130,11 @@ def compile_script(data: Json, *, attempt: int) -> list[Json]:
         first = complaints[0]
         raise ValueError(f"script{shown_path(first.path)}: {first.message}")
     return list(_compile(data, attempt))
+
+
+def listens(actions: Sequence[Json]) -> bool:
+    """Whether a compiled script hears what it is told while it is played."""
+    return any(isinstance(action, list) and action[0] == "listen" for action in actions)
 
 
 def shown_path(path: Path) -> str:

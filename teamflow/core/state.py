@@ -8,82 +8,19 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from teamflow.core.events import (
-    Admitted,
-    AttemptEnded,
-    AttemptStarted,
-    AttemptStopping,
-    BackoffEnded,
-    Cached,
-    Event,
     Hit,
-    PhaseEnded,
-    ProgressReported,
-    QuestionAnswered,
     QuestionAsked,
-    Reopened,
-    RetryScheduled,
     RunEnded,
     RunnerStarted,
-    StepEnded,
     StepsAdded,
-    StepWaiting,
-    StopRequested,
 )
 from teamflow.core.outcome import Artifact, FailureClass, Outcome
 from teamflow.core.plan import Edge, Json, Plan, Step
-
-
-class Status(StrEnum):
-    PENDING = "pending"
-    QUEUED = "queued"
-    RUNNING = "running"
-    WAITING = "waiting"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    SKIPPED = "skipped"
-    CACHED = "cached"
-
-
-ENDED: Final = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.SKIPPED, Status.CACHED})
-
-_OPEN = (Status.PENDING, Status.QUEUED, Status.WAITING)
-
-TRANSITIONS: Final[Mapping[tuple[Status, type[Event]], frozenset[Status]]] = {
-    (Status.PENDING, StepEnded): frozenset({Status.SKIPPED, Status.FAILED, Status.CANCELLED}),
-    (Status.PENDING, Cached): frozenset({Status.CACHED}),
-    (Status.PENDING, StepWaiting): frozenset({Status.WAITING}),
-    (Status.PENDING, StepsAdded): frozenset({Status.SUCCEEDED}),
-    (Status.PENDING, QuestionAsked): frozenset({Status.WAITING}),
-    (Status.QUEUED, Admitted): frozenset({Status.QUEUED}),
-    (Status.QUEUED, Cached): frozenset({Status.CACHED}),
-    (Status.QUEUED, AttemptStarted): frozenset({Status.RUNNING}),
-    (Status.QUEUED, BackoffEnded): frozenset({Status.QUEUED}),
-    (Status.QUEUED, StepEnded): frozenset({Status.SKIPPED, Status.FAILED, Status.CANCELLED}),
-    (Status.QUEUED, StepWaiting): frozenset({Status.WAITING}),
-    (Status.QUEUED, StepsAdded): frozenset({Status.SUCCEEDED}),
-    (Status.QUEUED, QuestionAsked): frozenset({Status.WAITING}),
-    (Status.RUNNING, PhaseEnded): frozenset({Status.RUNNING}),
-    (Status.RUNNING, ProgressReported): frozenset({Status.RUNNING}),
-    (Status.RUNNING, AttemptStopping): frozenset({Status.RUNNING}),
-    (Status.RUNNING, AttemptEnded): frozenset({Status.RUNNING}),
-    (Status.RUNNING, RetryScheduled): frozenset({Status.QUEUED}),
-    (Status.RUNNING, StepWaiting): frozenset({Status.WAITING}),
-    (Status.RUNNING, StepEnded): frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED}),
-    (Status.RUNNING, Reopened): frozenset({Status.PENDING}),
-    (Status.WAITING, QuestionAnswered): frozenset({Status.WAITING}),
-    (Status.WAITING, StepEnded): frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED}),
-    (Status.WAITING, Reopened): frozenset({Status.PENDING}),
-    **{(status, Reopened): frozenset({Status.PENDING}) for status in ENDED},
-}
-"""(status, event) → statuses that may follow. Anything else is a bug and changes nothing.
-
-After `Reopened`, and when the last dependency ends, PENDING becomes QUEUED by itself: that is the fold, not an event.
-"""
+from teamflow.core.requested import StopRequested
+from teamflow.core.status import Status
 
 
 class Question:
@@ -98,6 +35,7 @@ class Question:
         "by",
         "deadline",
         "default",
+        "failure",
         "mono",
         "note",
         "number",
@@ -119,6 +57,7 @@ class Question:
         self.mono = event.mono
         """The deadline in seconds since boot `boot`; None: there is none."""
         self.deadline = event.deadline
+        self.failure = event.failure
         self.answered: float | None = None
         self.answer: str | None = None
         self.by = ""
@@ -143,6 +82,10 @@ class AttemptState:
         "cause",
         "continues",
         "ended",
+        "engine",
+        "frozen_at",
+        "frozen_for",
+        "heard_from",
         "mono",
         "note",
         "number",
@@ -152,6 +95,7 @@ class AttemptState:
         "reason",
         "started",
         "stopping",
+        "told_from",
         "tree",
     )
 
@@ -166,13 +110,23 @@ class AttemptState:
         self.started = started
         self.mono = mono
         self.ended: float | None = None
+        self.engine = ""
+        """What its step's engine was when it began."""
         self.outcome: Outcome | None = None
         self.phase = ""
         """The phase that runs now; empty: the first of the row."""
         self.phase_outcome: Outcome | None = None
         self.stopping: str | None = None
+        self.frozen_at: float | None = None
+        """Since when it is halted where it is."""
+        self.frozen_for = 0.0
+        """Seconds that it was halted before."""
         self.note = ""
         self.tree = ""
+        self.heard_from = 0
+        """Messages of its step before this one were heard in the session that it goes on with."""
+        self.told_from = 0
+        """Messages up to this one stand in what it is told at its beginning."""
 
 
 class Feedback(NamedTuple):
@@ -183,7 +137,38 @@ class Feedback(NamedTuple):
     round: int
 
 
-class StepState:
+class Message(NamedTuple):
+    """What somebody told a step; `at` (Unix)."""
+
+    by: str
+    text: str
+    at: float
+
+
+class Pause(NamedTuple):
+    """Somebody holds a step back; `freeze`: what runs of it is halted, not ended."""
+
+    by: str
+    freeze: bool
+
+
+class OfPeople:
+    """What people have asked of a step, and holds."""
+
+    __slots__ = ("cancelled_by", "heard", "messages", "pause", "relaunch")
+
+    def __init__(self) -> None:
+        self.cancelled_by: str | None = None
+        self.pause: Pause | None = None
+        """Who holds it back, whatever its status."""
+        self.messages: list[Message] = []
+        self.heard = 0
+        """How many of them it has heard, or is told at the beginning of its newest attempt."""
+        self.relaunch: str | None = None
+        """Why it is to be started anew, as soon as what runs of it has ended."""
+
+
+class StepState(OfPeople):
     """One step as the log tells it."""
 
     __slots__ = (
@@ -193,7 +178,6 @@ class StepState:
         "backoff",
         "blockers",
         "broken",
-        "cancelled_by",
         "closed",
         "counted_from",
         "ended_at",
@@ -221,6 +205,7 @@ class StepState:
     )
 
     def __init__(self, step: Step) -> None:
+        super().__init__()
         self.step = step
         self.status = Status.PENDING
         self.reason = ""
@@ -242,7 +227,6 @@ class StepState:
         self.outputs: Mapping[str, Json] = {}
         self.artifacts: tuple[Artifact, ...] = ()
         self.own_skip = False
-        self.cancelled_by: str | None = None
         self.progress: tuple[float | None, str] | None = None
         self.waiting_on: str | None = None
         self.waiting_by: str | None = None
@@ -281,6 +265,12 @@ class StepState:
         """The attempt that runs now."""
         newest = self.attempts[-1] if self.attempts else None
         return newest if newest is not None and newest.outcome is None else None
+
+    @property
+    def frozen(self) -> bool:
+        """Whether an attempt of it is there, halted where it is."""
+        live = self.live
+        return live is not None and live.frozen_at is not None
 
 
 def ran_since(state: RunState, known: StepState) -> str:
@@ -341,7 +331,24 @@ class Asked:
         """Heap of (mono, question); the head is an open one."""
 
 
-class RunState(Asked):
+class Steered(Asked):
+    """What people have asked of a run, and holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stop: StopRequested | None = None
+        self.cancelled_by: str | None = None
+        self.paused: str | None = None
+        """Who paused the run."""
+        self.held: set[str] = set()
+        """Steps that somebody holds back."""
+        self.frozen: set[str] = set()
+        """Running ones of these that are halted where they are."""
+        self.changes: dict[str, dict[str, Json]] = {}
+        """What is different of steps that were relaunched, by step."""
+
+
+class RunState(Steered):
     """The fold of a run's records over its plan. `seq` is the last record applied."""
 
     def __init__(self, plan: Plan) -> None:
@@ -356,8 +363,6 @@ class RunState(Asked):
         self.runner: RunnerStarted | None = None
         self.started: float | None = None
         self.updated: float = 0.0
-        self.stop: StopRequested | None = None
-        self.cancelled_by: str | None = None
         self.ended: RunEnded | None = None
         self.journal = 0
         """The keeper's last sequence number that some record rests on."""
@@ -382,15 +387,10 @@ class RunState(Asked):
         self.asks = ReadyQueue()
         self.backoff: list[tuple[float, str]] = []
         self.running: set[str] = set()
+        """Steps with an attempt that is a process, frozen ones among them: each has a slot."""
         self.running_by_engine: dict[str, int] = {}
         self.open: set[str] = set()
         """Steps that have not ended."""
         self.failures: list[str] = []
-        self.paused: str | None = None
-        """Who paused the run."""
         self.siblings: dict[str, list[str]] = {}
         """Agent with `max_failures` → its steps, without the parent of those that a run has added."""
-
-
-class IllegalTransition(Exception):
-    """A record that the table does not allow: a bug, and nothing was changed."""

@@ -1,6 +1,6 @@
 """Plays a script as an agent's process would: a program of its own, standard library only, imports nothing of teamflow.
 
-Reads one JSON object from stdin ({"actions": [[word, argument], ...], "told": {...}, "step", "attempt"}), acts in the
+Reads one line of JSON from stdin ({"actions": [[word, argument], ...], "told": {...}, "step", "attempt"}), acts in the
 current directory and prints JSON lines: `init`, `message`, `tool`, `progress`, `usage`, and last `result`. Started as
 `python3 -I -S _scripted_player.py`; what the words mean is in docs/engines.md.
 """
@@ -11,7 +11,7 @@ import json
 import os
 import select
 import signal
-import sys
+import time
 
 MYPY = False
 if MYPY:  # typing would double the time it takes to start
@@ -41,6 +41,7 @@ class Player:
         self.text = ""
         self.usage: dict[str, float] = {}
         self.line_open = False
+        self.heard = b""
 
     # -- output
 
@@ -153,6 +154,17 @@ class Player:
 
     # -- actions that wait or end
 
+    def listen(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while b"\n" not in self.heard:
+            ready = select.select((0,), (), (), max(0.0, until - time.monotonic()))[0]
+            data = os.read(0, PIECE) if ready else b""
+            if not data:
+                return
+            self.heard += data
+        line, _, self.heard = self.heard.partition(b"\n")
+        self.say(json.loads(line)["text"])
+
     def sleep(self, seconds: float) -> None:
         select.select((), (), (), seconds)
 
@@ -230,6 +242,7 @@ WORDS: dict[str, Callable[[Player, Any], None]] = {
     "echo": Player.echo,
     "expect": Player.expect,
     "sleep": Player.sleep,
+    "listen": Player.listen,
     "progress": Player.progress,
     "usage": Player.use,
     "write": Player.write,
@@ -248,13 +261,24 @@ WORDS: dict[str, Callable[[Player, Any], None]] = {
 }
 
 
+def first_line() -> tuple[bytes, bytes]:
+    """What stdin begins with, and what has come behind it."""
+    data = b""
+    while b"\n" not in data and (piece := os.read(0, PIECE)):
+        data += piece
+    line, _, rest = data.partition(b"\n")
+    return line, rest
+
+
 def main() -> int:
     # As a program that is not Python: SIGINT ends it at once, without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    task = json.loads(sys.stdin.buffer.read())
+    first, rest = first_line()
+    task = json.loads(first)
     told = task["told"]
     session = told.get("session") or "scripted-" + os.urandom(6).hex()
     player = Player(told, session)
+    player.heard = rest
     player.emit("init", session=session, step=task["step"], attempt=task["attempt"], model=told.get("model"))
     end = End(0, {"ok": True})
     try:

@@ -51,3 +51,6 @@ class CommandEngine:
 
     def session(self, brief: Brief) -> CommandSession:
         return CommandSession(brief)
+
+    def message(self, brief: Brief, text: str) -> None:
+        """It reads nothing while it works."""

@@ -66,6 +66,9 @@ class CustomEngine:
     def session(self, brief: Brief) -> Session:
         return JsonSession(self._definition, brief) if self.capabilities.protocol else CommandSession(brief)
 
+    def message(self, brief: Brief, text: str) -> None:
+        """It reads nothing while it works."""
+
     def _way(self, text: str) -> tuple[str, ...] | Failed:
         """The words that carry this prompt; none for stdin."""
         words = self._definition.prompt
@@ -86,7 +89,7 @@ def told(brief: Brief) -> str:
     wanted = request(brief.schemas) if brief.schemas else ""
     # A notice about outputs that did not fit says what is wanted already.
     parts = (brief.instructions.strip(), brief.prompt, wanted if wanted not in brief.notice else "", brief.notice)
-    return "\n\n".join(part for part in parts if part)
+    return "\n\n".join(part for part in (*parts, *brief.messages) if part)
 
 
 def _carried(words: Sequence[str], values: Mapping[str, str], *, last: str) -> Iterator[str]:

@@ -14,12 +14,12 @@ from typing import Final
 from teamflow.core.invocation import Brief, EngineEvent, Exit, Invocation, Progress, Said, SessionOpened, Spent
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Succeeded, Usage
 from teamflow.core.plan import Json
-from teamflow.core.script import compile_script
+from teamflow.core.script import compile_script, listens
 from teamflow.engines.exits import outcome_of, with_cost
 from teamflow.engines.lines import JsonLines
 from teamflow.ports import Capabilities
 
-CAPABILITIES: Final = Capabilities(resume=True, schema=True, cost=True, protocol=True)
+CAPABILITIES: Final = Capabilities(resume=True, schema=True, cost=True, steer="fold", protocol=True)
 PLAYER: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_scripted_player.py")
 
 
@@ -36,10 +36,17 @@ class ScriptedEngine:
             "session": brief.session,
             "model": brief.model,
             "permissions": brief.permissions,
+            "messages": "\n\n".join(brief.messages),
         }
         actions = compile_script(brief.script or (), attempt=brief.attempt)
         task = {"step": brief.step, "attempt": brief.attempt, "told": told, "actions": actions}
-        return Invocation((sys.executable, "-I", "-S", PLAYER), stdin=json.dumps(task), protocol=True)
+        # One line; what it is told later comes behind it.
+        text = json.dumps(task) + "\n"
+        return Invocation((sys.executable, "-I", "-S", PLAYER), stdin=text, protocol=True, listens=listens(actions))
+
+    def message(self, brief: Brief, text: str) -> str | None:
+        actions = compile_script(brief.script or (), attempt=brief.attempt)
+        return json.dumps({"text": text}) + "\n" if listens(actions) else None
 
     def session(self, brief: Brief) -> ScriptedSession:
         return ScriptedSession(brief)

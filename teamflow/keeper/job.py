@@ -102,8 +102,8 @@ def _stdin(value: "Any") -> "tuple[bytes | None, bool]":
     if value == "pipe":
         return b"", False
     if type(value) is dict:
-        return _data(value.get("data"), "stdin"), True
-    raise wire.Malformed("stdin is not null, pipe or {data}")
+        return _data(value.get("data"), "stdin"), value.get("open") is not True
+    raise wire.Malformed("stdin is not null, pipe or {data, open}")
 
 
 def _files(value: "Any") -> "list[tuple[bytes, bytes]]":

@@ -34,6 +34,7 @@ def assemble(loaded: LoadedTeam, *, inputs: Mapping[str, Json], steps: tuple[Ste
         waits=run_waits(loaded),
         critical_path=(),
         hooks=_hooks(team),
+        engines=loaded.engines,
     )
 
 

@@ -28,7 +28,8 @@ from typing import Final, NamedTuple
 from teamflow.core.events import Reopened
 from teamflow.core.plan import Plan, Step
 from teamflow.core.questions import answer_words
-from teamflow.core.state import ENDED, RunState, Status, StepState, ran_since
+from teamflow.core.state import RunState, StepState, ran_since
+from teamflow.core.status import ENDED, Status
 from teamflow.plan.diff import REDEFINED, SAME, Change
 
 _OPEN: Final = (Status.PENDING, Status.QUEUED, Status.RUNNING)

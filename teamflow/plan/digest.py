@@ -1,7 +1,7 @@
 """The digest that names a plan: equal for plans that do the same, whatever the order of the file's keys.
 
 Counts all that is run, shown or waited for. Does not count what follows from the rest (order, levels' ties, the
-critical path) nor the digests of the defining files: a comment in them changes no plan.
+critical path), engines that no step has, nor the digests of the defining files: a comment in them changes no plan.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from typing import Final
 from teamflow.core.plan import Plan, Step
 
 _VERSION: Final = 1
+_ENGINES: Final = Plan._fields.index("engines")
 _CUSTOM: Final = Step._fields.index("custom")
+_ESCALATES: Final = Step._fields.index("escalates")
 
 
 def plan_digest(plan: Plan) -> str:
@@ -27,7 +29,8 @@ def plan_digest(plan: Plan) -> str:
         selected=None if plan.selected is None else tuple(sorted(plan.selected)),
         waits=tuple(sorted(plan.waits)),
     )
-    text = json.dumps([_VERSION, rest, steps], sort_keys=True, separators=(",", ":"))
+    named = (*rest[:_ENGINES], *rest[_ENGINES + 1 :])
+    text = json.dumps([_VERSION, named, steps], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
@@ -42,5 +45,6 @@ def _canonical(step: Step) -> tuple[object, ...]:
         taken=tuple(sorted(step.taken)),
         waits=tuple(sorted(step.waits)),
     )
-    # Left out where there is none, so that plans without engines of their own keep the digests that they have.
-    return row if step.custom is not None else (*row[:_CUSTOM], *row[_CUSTOM + 1 :])
+    # Fields that came later are left out where they say nothing, so that other plans keep the digests that they have.
+    said = row[:_CUSTOM] if step.custom is None else row[: _CUSTOM + 1]
+    return (*said, *row[_CUSTOM + 1 : _ESCALATES], *(("escalates",) if step.escalates else ()))

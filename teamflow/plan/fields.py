@@ -141,6 +141,14 @@ def hooks_in(value: Sequence[tuple[str, PlainCommand]]) -> tuple[tuple[str, Comm
     return tuple((name, _command_in(command)) for name, command in value)
 
 
+def engines_out(value: Mapping[str, EngineDefinition]) -> Mapping[str, object]:
+    return {name: _custom_out(definition) for name, definition in value.items()}
+
+
+def engines_in(value: Mapping[str, Mapping[str, object]]) -> Mapping[str, EngineDefinition | None]:
+    return {name: _custom_in(definition) for name, definition in value.items()}
+
+
 def rows_out(value: Iterable[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
     return tuple(map(tuple, value))
 

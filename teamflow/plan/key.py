@@ -12,10 +12,12 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, TypeGuard
 
-from teamflow.core.plan import Deferred, Json, Step, Text
+from teamflow.core.plan import Deferred, EngineDefinition, Json, Step, Text
 
 KEY_VERSION: Final = 2
 """Part of every key: raised when a release changes what counts, so that old entries are never found."""
+
+_INHERITED: Final = EngineDefinition._fields.index("inherit_env")
 
 _ASPECTS: Final[Mapping[str, Callable[[Step], object]]] = {
     "id": lambda step: step.id,
@@ -24,7 +26,8 @@ _ASPECTS: Final[Mapping[str, Callable[[Step], object]]] = {
     "instructions": lambda step: step.instructions,
     "command": lambda step: step.command,
     "script": lambda step: step.script,
-    "engine": lambda step: step.engine if step.custom is None else [step.engine, step.custom],
+    # What a step inherits stands under `env`, whoever asks for it.
+    "engine": lambda step: step.engine if step.custom is None else [step.engine, step.custom[:_INHERITED]],
     "model": lambda step: step.model,
     "permissions": lambda step: step.permissions,
     "env": lambda step: [sorted(step.env), sorted(step.inherit_env)],

@@ -19,7 +19,8 @@ from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from teamflow.core.plan import Plan, Step
-from teamflow.core.state import ENDED, RunState, Status, StepState
+from teamflow.core.state import RunState, StepState
+from teamflow.core.status import ENDED, Status
 
 
 class Rippled(NamedTuple):

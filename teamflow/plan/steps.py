@@ -165,6 +165,7 @@ def make_step(shared: Common, instance: Instance, step_id: str, place: Place, ti
         expansion=place.expansion,
         max_failures=agent.max_failures,
         skip_if_verified=agent.skip_if_verified,
+        escalates=agent.on_failure == "escalate",
         custom=shared.custom,
         reworked=place.reworked,
         any_time=agent.cache and _can_be_put_back(agent),

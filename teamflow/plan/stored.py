@@ -14,7 +14,7 @@ from itertools import repeat
 from typing import Final, Never, TypeAlias, cast
 
 from teamflow.core.plan import Json, Limits, Plan, SecretSource, Step
-from teamflow.plan.fields import CHANGES, Change, hooks_in, hooks_out, names_in, rows_out
+from teamflow.plan.fields import CHANGES, Change, engines_in, engines_out, hooks_in, hooks_out, names_in, rows_out
 
 FORMAT: Final = 1
 
@@ -36,6 +36,7 @@ def plan_to_plain(plan: Plan) -> Row:
     columns = tuple(_column_out(name, values) for name, values in zip(Step._fields, by_field, strict=False))
     rest = {**plan._asdict(), "steps": (), "limits": tuple(plan.limits), "secrets": rows_out(plan.secrets)}
     rest["hooks"] = hooks_out(plan.hooks)
+    rest["engines"] = engines_out(plan.engines)
     return (FORMAT, len(plan.steps), columns, tuple(rest.values()))
 
 
@@ -54,6 +55,7 @@ def plan_from_plain(plain: object) -> Plan:
             limits=Limits._make(plan.limits),
             secrets=tuple(map(SecretSource._make, plan.secrets)),
             hooks=cast("Never", hooks_in(cast("Never", plan.hooks))),
+            engines=cast("Never", engines_in(cast("Never", plan.engines))),
         )
     except (TypeError, ValueError, IndexError) as error:
         raise PlanFormatError(f"a damaged compiled plan: {error}") from error
@@ -102,7 +104,7 @@ _PLAIN: Final[Change] = (_same, _same)
 _EMPTY: Final[Mapping[str, object]] = {
     **dict.fromkeys(Step._fields, None),
     **dict.fromkeys(("instructions", "workdir", "permissions", "key"), ""),
-    **dict.fromkeys(("cache", "continue_on_error", "deferred", "skip_if_verified", "reworked"), False),
+    **dict.fromkeys(("cache", "continue_on_error", "deferred", "skip_if_verified", "reworked", "escalates"), False),
     **dict.fromkeys(("edges", "env", "secrets", "inherit_env", "verify", "writes", "needs_text"), ()),
     **dict.fromkeys(("waits", "refers", "taken"), ()),
     "text_used": False,
@@ -118,6 +120,7 @@ _PLAN_TUPLES: Final[Mapping[str, Callable[[Never], object]]] = {
     "secrets": lambda value: tuple(map(SecretSource._make, cast("list[list[str]]", value))),
     "limits": lambda value: Limits(**cast("dict[str, Never]", value)),
     "hooks": hooks_in,
+    "engines": engines_in,
     "steps": lambda value: tuple(map(_step_in, cast("list[dict[str, object]]", value))),
 }
 
@@ -140,7 +143,7 @@ def plan_object(plan: Plan) -> dict[str, object]:
     """What `plan_to_json` writes, as plain data for `json`."""
     steps = [_step_out(step) for step in plan.steps]
     whole = {"format": FORMAT, **plan._asdict(), "steps": steps, "limits": plan.limits._asdict()}
-    return {**whole, "hooks": hooks_out(plan.hooks)}
+    return {**whole, "hooks": hooks_out(plan.hooks), "engines": engines_out(plan.engines)}
 
 
 def plan_from_object(raw: object) -> Plan:

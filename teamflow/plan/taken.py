@@ -10,7 +10,8 @@ from collections.abc import Collection, Mapping
 
 from teamflow.core.diagnostics import Diagnostics
 from teamflow.core.plan import Plan
-from teamflow.core.state import Status, StepState
+from teamflow.core.state import StepState
+from teamflow.core.status import Status
 
 _HAS_RESULTS = (Status.SUCCEEDED, Status.CACHED)
 

@@ -13,7 +13,7 @@ from teamflow.core.events import Now, QuestionAnswered
 from teamflow.core.questions import APPROVE, REJECT, TIMEOUT, answer_words, noted, question_id, said_words, time_left
 from teamflow.core.shell import quoted
 from teamflow.core.state import Question, RunState
-from teamflow.policy.asking import GO_ON, STOP, outdated
+from teamflow.policy.asking import FAIL, GO_ON, RETRY, STOP, outdated
 
 ANSWER: Final = "answer"
 VERBS: Final = (APPROVE, REJECT, ANSWER)
@@ -51,7 +51,7 @@ def told(state: RunState, answer: QuestionAnswered) -> str:
 def commands(question: Question, run: int) -> list[str]:
     """What to type for each of the answers that it takes."""
     name = question_id(run, question.number)
-    if question.about == "question":
+    if question.about in ("question", "failure"):
         dashed = ("-- " if option.startswith("-") else "" for option in question.options)
         return [
             f"teamflow answer {name} {dash}{quoted(option)}"
@@ -97,6 +97,8 @@ def _said(question: Question, given: Given) -> str | None:
             return given.verb
         case "approval", _:
             return None
+        case "failure", "approve" | "reject":
+            return RETRY if given.verb == APPROVE else FAIL
         case about, "approve" | "reject" if about != "question":
             return GO_ON if given.verb == APPROVE else STOP
         case _, "answer" if given.text in question.options:

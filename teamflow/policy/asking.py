@@ -8,12 +8,14 @@ what they may say (`policy/answering.py`).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from teamflow.core.events import Event, Now, QuestionAnswered, QuestionAsked, Reopened, StepEnded
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.plan import Ask, Deferred, Json
 from teamflow.core.questions import TIMEOUT, answer_words, noted
-from teamflow.core.state import ENDED, Question, RunState, StepState
+from teamflow.core.state import Question, RunState, StepState
+from teamflow.core.status import ENDED
 from teamflow.policy.context import step_context
 
 GO_ON = "go on"
@@ -52,9 +54,41 @@ def may_go_on(step_id: str, text: str, *, about: str) -> QuestionAsked:
     return QuestionAsked(step_id, about, text, (GO_ON, STOP))
 
 
+RETRY, RELAUNCH, SKIP, FAIL = "retry", "relaunch", "skip", "fail"
+AFTER_FAILURE: Final = (RETRY, RELAUNCH, SKIP, FAIL)
+"""What may follow a failure, for somebody to choose."""
+
+
+def escalated(known: StepState, ended: StepEnded) -> Event:
+    """The end of a step, or the question what is to follow, where it is about to fail and somebody is to be asked."""
+    if ended.status != "failed" or not known.step.escalates:
+        return ended
+    outcome = known.attempts[-1].outcome if known.attempts else None
+    failure = ended.failure or (outcome.failure if isinstance(outcome, Failed) else None)
+    return QuestionAsked(ended.step, "failure", ended.reason, AFTER_FAILURE, failure=failure)
+
+
+def _after_failure(question: Question) -> Event:
+    """What somebody has chosen for a step that has failed."""
+    step_id, by = question.step, question.by
+    match question.answer:
+        case "retry" | "relaunch" as cause:
+            return Reopened((step_id,), cause, {step_id: f"{by} lets it be tried again{noted(question)}"})
+        case "skip":
+            return StepEnded(step_id, "skipped", f"skipped by {by}{noted(question)}: {question.text}", own=True)
+        case _:
+            return StepEnded(step_id, "failed", question.text, failure=question.failure)
+
+
 def newest(state: RunState, known: StepState) -> Question | None:
     """The last question about a step."""
     return None if known.question is None else state.questions[known.question - 1]
+
+
+def asks_what_follows(state: RunState, known: StepState) -> bool:
+    """Whether the step has failed, and somebody is asked what is to follow."""
+    question = newest(state, known)
+    return known.waiting_on == "person" and question is not None and question.about == "failure" and question.open
 
 
 def allowed(state: RunState, known: StepState, *, about: str) -> bool:
@@ -76,10 +110,13 @@ def still_asks(state: RunState, known: StepState) -> Event | None:
 
 
 def next_answer(state: RunState) -> Event | None:
-    """What an answer leads to; None while there is none. It has to wait while what it is about is looked up again."""
+    """What an answer leads to; None while there is none. It has to wait while what it is about is looked up again, and
+    while its step is paused."""
     for number in sorted(state.answers):
         question = state.questions[number - 1]
         known = state.steps[question.step]
+        if known.pause is not None:
+            continue
         if not question.own:
             return _after_holding(known, question)
         if all(state.steps[edge.on].status in ENDED for edge in known.step.edges):
@@ -90,6 +127,8 @@ def next_answer(state: RunState) -> Event | None:
 def _after_holding(known: StepState, question: Question) -> Event:
     """Of a step that was held back."""
     step_id = known.step.id
+    if question.about == "failure":
+        return _after_failure(question)
     if question.answer == GO_ON:
         return Reopened((step_id,), "resume", {step_id: f"{question.by} lets it go on"})
     reason = f"stopped by {question.by}{noted(question)}"

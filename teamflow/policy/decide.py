@@ -26,15 +26,17 @@ from teamflow.core.events import (
     StepEnded,
     StepsAdded,
     StepWaiting,
-    StopRequested,
 )
 from teamflow.core.ids import listed
 from teamflow.core.outcome import Failed, Stopped, Succeeded
 from teamflow.core.phases import VERIFIED, is_check
 from teamflow.core.plan import Json, Step
-from teamflow.core.state import RunState, Status, StepState
-from teamflow.policy.asking import ask_step, next_answer, still_asks, times_up
+from teamflow.core.requested import StopRequested
+from teamflow.core.state import AttemptState, RunState, StepState
+from teamflow.core.status import Status
+from teamflow.policy.asking import ask_step, escalated, next_answer, still_asks, times_up
 from teamflow.policy.context import step_context
+from teamflow.policy.holding import PAUSE, halted, held_back, let_go, relaunched
 from teamflow.policy.retry import Again, after_failure
 from teamflow.policy.stale import REDEFINED, any_stale, opened_again
 from teamflow.policy.verdict import team_outputs, verdict
@@ -42,9 +44,9 @@ from teamflow.policy.verdict import team_outputs, verdict
 if TYPE_CHECKING:
     from teamflow.plan.ripple import Rippled
 
-_RESUMABLE: Final = frozenset({"orphaned", "keeper_stopped", "interrupt"})
-"""Stops that nobody asked this session for: a living runner goes on with such a step at once. An interrupt is one of
-another session, whose runner died before its attempts had ended."""
+_RESUMABLE: Final = frozenset({"orphaned", "keeper_stopped", "interrupt", PAUSE})
+"""Stops that nobody asked this session for, or not any more: a living runner goes on with such a step at once. An
+interrupt is one of another session, whose runner died before its attempts had ended."""
 
 _STOP_CAUSES: Final = {"SIGINT": "interrupt", "SIGTERM": "interrupt", "timeout": "limit"}
 """From why the run stops to what an attempt is told; `timeout` alone means the step's own."""
@@ -128,17 +130,20 @@ def _adds_to(event: StepsAdded | QuestionAsked) -> str:
 
 
 def _next_for(state: RunState, known: StepState, now: Now, run: Mapping[str, Json]) -> Event | None:
+    if known.relaunch is not None and known.step.id not in state.running:
+        return relaunched(state, known, known.relaunch)
     match known.status:
         case Status.PENDING | Status.QUEUED:
             return _next_for_unstarted(state, known, now, run)
-        case Status.RUNNING if known.live is not None:
-            return _stop_live(state, known)
+        case Status.RUNNING | Status.WAITING if (live := known.live) is not None and known.step.id in state.running:
+            return _next_for_live(state, known, live)
         case Status.RUNNING:
-            return _after_attempt(state, known, now, run)
+            event = _after_attempt(state, known, now, run)
+            return escalated(known, event) if isinstance(event, StepEnded) else event
         case Status.WAITING if known.cancelled_by is not None:
             return _cancelled(known)
         case Status.WAITING:
-            return still_asks(state, known) or _no_longer_asked(state, known, run)
+            return still_asks(state, known) or let_go(known) or _no_longer_asked(state, known, run)
         case _:
             return None
 
@@ -153,13 +158,15 @@ def _next_for_unstarted(state: RunState, known: StepState, now: Now, run: Mappin
         return None
     if step.skip is not None:
         return StepEnded(step.id, "skipped", step.skip, own=True)
+    if step.expansion is None and known.status is Status.PENDING and known.blockers == 0:
+        return StepEnded(step.id, "skipped", known.broken or "")
+    if known.pause is not None:
+        return held_back(known, known.pause)
     if step.expansion is not None:
         # Imported here: most runs add no steps.
         from teamflow.policy.expand import expanded
 
         return expanded(state, known, step.expansion, run=run)
-    if known.status is Status.PENDING and known.blockers == 0:
-        return StepEnded(step.id, "skipped", known.broken or "")
     return _settle(state, known, now, run)
 
 
@@ -221,15 +228,14 @@ def _wants_probe(state: RunState, known: StepState) -> bool:
     return known.status is Status.QUEUED and not known.admitted and known.step.cache and state.stop is None
 
 
-def _stop_live(state: RunState, known: StepState) -> Event | None:
-    live = known.live
-    if live is None or live.stopping is not None:
+def _next_for_live(state: RunState, known: StepState, live: AttemptState) -> Event | None:
+    if live.stopping is not None:
         return None
     if known.cancelled_by is not None:
         return AttemptStopping(known.step.id, live.number, "cancel")
     if state.stop is not None:
         return AttemptStopping(known.step.id, live.number, _STOP_CAUSES.get(state.stop.cause, state.stop.cause))
-    return None
+    return halted(known, live)
 
 
 def _after_attempt(state: RunState, known: StepState, now: Now, run: Mapping[str, Json]) -> Event:
@@ -242,12 +248,9 @@ def _after_attempt(state: RunState, known: StepState, now: Now, run: Mapping[str
         return Reopened((step.id,), "relaunch", {step.id: reason}, by=step.id)
     match newest.outcome:
         case Succeeded():
-            if step.loop is not None:
-                # Imported here: most runs have no loop.
-                from teamflow.policy.rework import after_round
-
-                return after_round(state, known, step.loop, run=run)
-            return StepEnded(step.id, "succeeded", VERIFIED if is_check(newest.phase) else "")
+            return _after_success(state, known, now, run)
+        case Stopped() if known.pause is not None:
+            return held_back(known, known.pause)
         case Stopped(cause=cause):
             return _after_stop(state, step, cause, now, attempt=newest.number)
         case Failed() as failed:
@@ -265,6 +268,19 @@ def _after_attempt(state: RunState, known: StepState, now: Now, run: Mapping[str
             return StepEnded(step.id, "failed", verdict.reason)
         case None:
             raise AssertionError(f"{step.id}: the attempt has not ended")
+
+
+def _after_success(state: RunState, known: StepState, now: Now, run: Mapping[str, Json]) -> Event:
+    step, newest = known.step, known.attempts[-1]
+    if known.heard < len(known.messages):
+        reason = f"a message from {known.messages[known.heard].by}"
+        return RetryScheduled(step.id, "resume", 0.0, now.boot, now.mono, reason, newest.number)
+    if step.loop is not None:
+        # Imported here: most runs have no loop.
+        from teamflow.policy.rework import after_round
+
+        return after_round(state, known, step.loop, run=run)
+    return StepEnded(step.id, "succeeded", VERIFIED if is_check(newest.phase) else "")
 
 
 def _after_stop(state: RunState, step: Step, cause: str, now: Now, *, attempt: int) -> Event:
@@ -352,9 +368,10 @@ def _end(state: RunState, runner: RunnerStarted, run: Mapping[str, Json]) -> lis
         return []
     if state.open and state.stop is None:
         # A step whose dependencies are open goes on only after one that waits for somebody.
-        if not all(state.steps[s].status in (Status.WAITING, Status.PENDING) for s in state.open):
+        idle = (Status.WAITING, Status.PENDING, Status.QUEUED if state.paused else Status.PENDING)
+        if not all(state.steps[s].status in idle for s in state.open):
             return []
-        if state.unanswered and not runner.no_input:
+        if not runner.no_input and (state.unanswered or state.held or state.paused):
             return []
     status, exit_reason, reason = verdict(state)
     outputs, trouble = team_outputs(state, run) if status == "succeeded" else ({}, "")

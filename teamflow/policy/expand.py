@@ -15,7 +15,8 @@ from teamflow.core.events import Event, QuestionAsked, Reopened, StepEnded, Step
 from teamflow.core.ids import slug
 from teamflow.core.outcome import FailureClass
 from teamflow.core.plan import Expansion, Json, Plan
-from teamflow.core.state import ENDED, RunState, Status, StepState
+from teamflow.core.state import RunState, StepState
+from teamflow.core.status import ENDED, Status
 from teamflow.policy.asking import GO_ON, may_go_on, newest
 from teamflow.policy.context import step_context
 from teamflow.policy.serial import serial_edges

@@ -9,18 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from teamflow.core.events import (
-    AttemptStarted,
-    CancelRequested,
-    Event,
-    PlanRevised,
-    QuestionAsked,
-    Record,
-    RunEnded,
-    StepEnded,
-    StopRequested,
-)
+from teamflow.core.events import AttemptStarted, Event, PlanRevised, QuestionAsked, Record, RunEnded, StepEnded
 from teamflow.core.plan import Plan
+from teamflow.core.requested import CancelRequested, StopRequested
 from teamflow.core.state import RunState
 
 BEFORE_RUN: Final = "before_run"

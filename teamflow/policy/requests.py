@@ -6,30 +6,13 @@ Pure. A request is a verb with JSON arguments. What is refused changes nothing, 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import Final
 
-from teamflow.core.events import CancelRequested, Event, Now
 from teamflow.core.state import RunState
+from teamflow.policy import control
 from teamflow.policy.answering import VERBS, Given, accepted, told
-
-
-class Granted(NamedTuple):
-    """What is to be recorded, and what to say to whoever asked."""
-
-    events: tuple[Event, ...]
-    message: str
-
-
-class Asker(NamedTuple):
-    """Who asks, of which run, when."""
-
-    by: str
-    run: int
-    now: Now
-
-
-Granting: TypeAlias = Callable[[RunState, Mapping[str, object], Asker], "Granted | str"]
+from teamflow.policy.granting import Asker, Granted, Granting
 
 
 def granted(state: RunState, verb: str, args: str, asker: Asker) -> Granted | str:
@@ -44,31 +27,6 @@ def granted(state: RunState, verb: str, args: str, asker: Asker) -> Granted | st
     if not isinstance(named, dict):
         return "the request is damaged"
     return granting(state, named, asker)
-
-
-# -- cancel --------------------------------------------------------------------------------------------------
-
-
-def cancel_args(steps: Sequence[str] | None) -> str:
-    """The arguments of a `cancel`; None: the whole run."""
-    return json.dumps({"steps": None if steps is None else list(steps)})
-
-
-def _cancel(state: RunState, args: Mapping[str, object], asker: Asker) -> Granted | str:
-    named = args.get("steps")
-    if named is None:
-        if not state.open:
-            return f"the run has ended ({state.ended.status if state.ended else 'all steps are done'})"
-        return Granted((CancelRequested(None, asker.by),), "cancelling the run")
-    if not isinstance(named, list) or not all(isinstance(step, str) for step in named):
-        return "the request is damaged: `steps` is a list of step ids"
-    for step_id in named:
-        known = state.steps.get(step_id)
-        if known is None:
-            return f"there is no step {step_id}"
-        if step_id not in state.open:
-            return f"{step_id} has ended ({known.status.value})"
-    return Granted((CancelRequested(tuple(named), asker.by),), f"cancelling {', '.join(named)}")
 
 
 # -- answers -------------------------------------------------------------------------------------------------
@@ -88,4 +46,13 @@ def _answer(state: RunState, args: Mapping[str, object], asker: Asker) -> Grante
     return answer if isinstance(answer, str) else Granted((answer,), told(state, answer))
 
 
-_VERBS: Final[Mapping[str, Granting]] = {"cancel": _cancel, "answer": _answer}
+_VERBS: Final[Mapping[str, Granting]] = {
+    "answer": _answer,
+    "cancel": control.cancel,
+    "pause": control.pause,
+    "resume": control.resume,
+    "retry": control.retry,
+    "relaunch": control.relaunch,
+    "progress": control.progress,
+    "tell": control.tell,
+}

@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 from teamflow.core.events import Event, Reopened, StepEnded
 from teamflow.core.outcome import FailureClass
 from teamflow.core.plan import Json, Loop
-from teamflow.core.state import ENDED, RunState, Status, StepState
+from teamflow.core.state import RunState, StepState
+from teamflow.core.status import ENDED, Status
 from teamflow.policy.context import after_context
 
 UNCHANGED_ROUNDS: Final = 2

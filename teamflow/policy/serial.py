@@ -14,7 +14,8 @@ from typing import Final, TypeAlias
 from teamflow.core.added import own_name
 from teamflow.core.globs import PatternError
 from teamflow.core.plan import Deferred, Json, Step
-from teamflow.core.state import ENDED, RunState, StepState
+from teamflow.core.state import RunState, StepState
+from teamflow.core.status import ENDED
 from teamflow.plan.overlap import Claim, claims, common_path, meetings
 from teamflow.policy.context import step_context
 

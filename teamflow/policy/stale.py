@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from teamflow.core.events import AttemptStopping, Event, Reopened
-from teamflow.core.state import RunState, Status, StepState
+from teamflow.core.state import RunState, StepState
+from teamflow.core.status import Status
 
 if TYPE_CHECKING:
     from teamflow.plan.ripple import Rippled

@@ -10,24 +10,23 @@ from collections.abc import Mapping
 from teamflow.core.fold_plan import LEFT_OUT
 from teamflow.core.ids import listed
 from teamflow.core.plan import Json
-from teamflow.core.state import ENDED, RunState, Status
+from teamflow.core.requested import StopRequested
+from teamflow.core.state import RunState
+from teamflow.core.status import ENDED, Status
 from teamflow.policy.context import team_context
 from teamflow.policy.hooks import BEFORE_RUN
 
 
 def verdict(state: RunState) -> tuple[str, str, str]:
     """(status, exit_reason, reason) of the run, in the precedence of the exit codes."""
-    stop = state.stop
-    if stop is not None and stop.cause == BEFORE_RUN:
-        return "failed", "step_failed", stop.reason
-    if stop is not None and state.open and stop.cause in ("SIGINT", "SIGTERM"):
-        return "interrupted", "interrupted", stop.reason
-    if stop is not None and state.open and stop.cause == "timeout":
-        return "limited", "limit", stop.reason
+    if state.stop is not None and (stopped := _stopped(state, state.stop)) is not None:
+        return stopped
     if state.cancelled_by is not None:
         return "cancelled", "cancelled", f"cancelled by {state.cancelled_by}"
     if state.unanswered:
         return _unanswered(state)
+    if state.open and (state.paused or state.held):
+        return "paused", "needs_person", _paused(state)
     failed = [step_id for step_id in state.failures if not state.steps[step_id].step.continue_on_error]
     if failed:
         return "failed", "step_failed", f"{len(failed)} failed: {listed(failed)}"
@@ -42,6 +41,17 @@ def verdict(state: RunState) -> tuple[str, str, str]:
     return "succeeded", "ok", ""
 
 
+def _stopped(state: RunState, stop: StopRequested) -> tuple[str, str, str] | None:
+    """Of a run that was stopped, where that is what it comes to."""
+    if stop.cause == BEFORE_RUN:
+        return "failed", "step_failed", stop.reason
+    if state.open and stop.cause in ("SIGINT", "SIGTERM"):
+        return "interrupted", "interrupted", stop.reason
+    if state.open and stop.cause == "timeout":
+        return "limited", "limit", stop.reason
+    return None
+
+
 def _unanswered(state: RunState) -> tuple[str, str, str]:
     """Of a run that may ask nobody. A question about a limit means that a limit is reached."""
     asking = [question.step for question in state.unanswered.values()]
@@ -50,6 +60,14 @@ def _unanswered(state: RunState) -> tuple[str, str, str]:
     if any(question.about == "budget" for question in state.unanswered.values()):
         return "limited", "limit", f"a limit is reached, and {reason}"
     return "waiting", "needs_person", reason
+
+
+def _paused(state: RunState) -> str:
+    """Of a run that may not wait until somebody lets it go on."""
+    if state.paused:
+        return f"paused by {state.paused}"
+    held = [step_id for step_id in state.steps if step_id in state.held]
+    return f"{len(held)} paused: {listed(held)}"
 
 
 def _left_out(state: RunState) -> list[str]:

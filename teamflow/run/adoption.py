@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from teamflow.core.events import AttemptEnded, AttemptStarted, AttemptStopping, PhaseEnded
+from teamflow.core.events import AttemptEnded, AttemptStarted, AttemptStopping, PhaseEnded, StepFrozen
 from teamflow.core.outcome import Failed, FailureClass
-from teamflow.core.state import RunState, Status
+from teamflow.core.state import RunState
+from teamflow.core.status import Status
 from teamflow.ports import Exited, Started
 from teamflow.run.unplaced import Unplaced, proven
 
@@ -75,10 +76,10 @@ class Adoption:
         """Attempts of which something runs and which nobody asked for."""
         return self._unplaced.running()
 
-    def unsettled(self) -> Iterator[AttemptStopping | AttemptStarted | PhaseEnded | AttemptEnded]:
+    def unsettled(self) -> Iterator[AttemptStopping | StepFrozen | AttemptStarted | PhaseEnded | AttemptEnded]:
         """What is to be done about attempts that ran before this session. What was decided but is not in the journal is
-        to be asked for (again); if its keeper was killed, nobody knows whether it began, and it is lost. A stop is to
-        be told again."""
+        to be asked for (again); if its keeper was killed, nobody knows whether it began, and it is lost. A stop, or a
+        freeze, is to be told again."""
         for step_id in sorted(self._state.running):
             live = self._state.steps[step_id].live
             if live is None:
@@ -87,6 +88,8 @@ class Adoption:
             if any(key[:2] == mine and live.phase in ("", key[2]) for key in self._started):
                 if live.stopping is not None:
                     yield AttemptStopping(*mine, live.stopping)
+                elif live.frozen_at is not None:
+                    yield StepFrozen(*mine, "")
             elif self._buried or self.rebooted:
                 gone = "the machine went down" if self.rebooted else "its keeper was killed"
                 reason = f"{gone} before it was known whether it began"

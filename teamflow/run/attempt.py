@@ -21,9 +21,9 @@ from teamflow.core.plan import Command, Json, Step
 from teamflow.core.redact import Redactor
 from teamflow.core.state import AttemptState, RunState, StepState
 from teamflow.ports import Clock, Engine, Exited, Session, Start
-from teamflow.run.brief import BriefError, Rendering, make_brief
+from teamflow.run.brief import BriefError, Rendering, make_brief, told
 from teamflow.run.environment import Environments, MissingSecret
-from teamflow.run.logs import OUTPUT_LIMIT, TEXT_LIMIT, cut_text, read_tail, read_text, separate_err
+from teamflow.run.logs import OUTPUT_LIMIT, TEXT_LIMIT, count_inputs, cut_text, read_tail, read_text, separate_err
 from teamflow.run.roles import Engines, Results
 from teamflow.run.tail import Tail
 
@@ -178,7 +178,21 @@ class AttemptRunner:
             cwd=self._cwd(known.step, live),
             log_limit=self._state.plan.limits.log_size,
             stem=self._place.stem(known.step.id, live.number),
+            log=lambda number: self._place.log(known.step.id, number),
         )
+
+    def message(self, step_id: str, number: int) -> str | None:
+        known = self._state.steps[step_id]
+        live = known.live
+        brief = self._briefs.get((step_id, live.number)) if live is not None else None
+        if brief is None:
+            return None
+        engine = self._engines.engine(known.step.engine, custom=known.step.custom)
+        return engine.message(brief, told(known.messages[number]))
+
+    def heard(self, step_id: str) -> int:
+        live = self._state.steps[step_id].live
+        return 0 if live is None else count_inputs(f"{self._place.stem(step_id, live.number)}.in.log")
 
     def _cwd(self, step: Step, live: AttemptState) -> str:
         workdir = self._rendering(step, live).path(step.workdir, key="workdir")
@@ -192,7 +206,7 @@ class AttemptRunner:
         if step.timeout is None:
             return None
         now: Now = self._clock.now()
-        return max(0.05, step.timeout - max(0.0, now.mono - live.mono))
+        return max(0.05, step.timeout - max(0.0, now.mono - live.mono - live.frozen_for))
 
     def _session(self, step: str, attempt: int, engine: Engine, brief: Brief) -> tuple[Session, Tail]:
         session = engine.session(brief)
@@ -220,7 +234,8 @@ class AttemptRunner:
                 continue
             if (live.phase or self._first(known, live)) != AGENT:
                 continue
-            self._open_session(step_id, live.number, engine, self._brief(known, live))
+            brief = self._briefs[step_id, live.number] = self._brief(known, live)
+            self._open_session(step_id, live.number, engine, brief)
 
     def spent(self, step_id: str) -> Usage | None:
         """What the live attempt of a step has told of its cost so far."""

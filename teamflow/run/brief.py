@@ -5,13 +5,13 @@ Decides nothing about retry. Raises `BriefError` for what cannot be rendered; th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from teamflow.core.invocation import Brief
-from teamflow.core.outcome import Failed
+from teamflow.core.outcome import Failed, Stopped
 from teamflow.core.plan import Command, Deferred, Json, Step, Text
-from teamflow.core.state import AttemptState, Feedback, RunState, StepState
+from teamflow.core.state import AttemptState, Feedback, Message, RunState, StepState
 from teamflow.policy.context import feedback, no_feedback, step_context
 from teamflow.run.logs import cut_text
 
@@ -89,8 +89,9 @@ def make_brief(
     cwd: str,
     log_limit: int | None,
     stem: str,
+    log: Callable[[int], str],
 ) -> Brief:
-    """The brief of `attempt`. Raises BriefError."""
+    """The brief of `attempt`. `log`: the path of an attempt's log. Raises BriefError."""
     step = known.step
     rendering = Rendering(state, step, run=run, attempt=attempt.number)
     shell: str | None = None
@@ -110,8 +111,9 @@ def make_brief(
         model=step.model,
         permissions=step.permissions,
         script=step.script,
-        notice=notice(known, attempt),
+        notice=notice(known, attempt, log=log),
         session=_session(known, attempt),
+        messages=tuple(told(message) for message in known.messages[attempt.heard_from : attempt.told_from]),
         schemas=step.outputs.schemas,
         timeout=step.timeout,
         idle_timeout=step.idle_timeout,
@@ -144,11 +146,20 @@ def _names_feedback(source: Text) -> bool:
     return any(reference.path[0] == "feedback" for reference in names(source.template))
 
 
-def notice(known: StepState, attempt: AttemptState) -> str:
-    """One notice of why the attempt before failed; never more than one, so retries do not grow the prompt."""
-    if attempt.number < 2:
+def told(message: Message) -> str:
+    """A message as an agent is told it."""
+    return f"Message from {message.by}:\n{message.text}"
+
+
+def notice(known: StepState, attempt: AttemptState, *, log: Callable[[int], str]) -> str:
+    """One notice of why the attempt before failed, or of where it was stopped; never more than one, so retries do not
+    grow the prompt. One that is started anew knows nothing of it."""
+    if attempt.number < 2 or attempt.cause == "relaunch":
         return ""
     previous = known.attempts[attempt.number - 2].outcome
+    if isinstance(previous, Stopped) and attempt.cause == "resume" and _session(known, attempt) is None:
+        where = log(attempt.number - 1)
+        return f"An earlier attempt was stopped before it was done. What it printed is in {where}: look at that first."
     if not isinstance(previous, Failed):
         return ""
     detail = f"\n{previous.detail}" if previous.detail else ""

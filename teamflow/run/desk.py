@@ -5,23 +5,24 @@ What is granted, and what follows from it, is decided in `policy/requests.py`.
 
 from __future__ import annotations
 
-from teamflow.core.events import RequestAnswered
+from collections.abc import Collection
+
+from teamflow.core.requested import RequestAnswered
 from teamflow.run.executor import Executor
 
 
 class Desk:
     """All methods belong to the loop's thread."""
 
-    def __init__(self, executor: Executor, run: int) -> None:
+    def __init__(self, executor: Executor, run: int, *, engines: Collection[str] = ()) -> None:
+        """`engines`: the built-in ones that can run."""
         self._executor = executor
         self._run = run
+        self._engines = engines
 
     def request(self, request: int, verb: str, args: str, *, by: str) -> None:
         """Does what another process asks for, or refuses it; the answer is a record, too."""
-        # Imported here: most runs are asked nothing.
-        from teamflow.policy.requests import cancel_args
-
-        if (verb, args) == ("cancel", cancel_args(None)) and self._executor.resting:
+        if self._executor.resting and self._ends_all(verb, args):
             # Nothing runs that could be cancelled, but somebody waits for files to change.
             self._executor.record(RequestAnswered(request, ok=True, message="the watch ends"))
             self._executor.leave(self._executor.state.ended)
@@ -29,14 +30,23 @@ class Desk:
         ok, message = self.grant(verb, args, by=by)
         self._executor.record(RequestAnswered(request, ok=ok, message=message))
 
+    @staticmethod
+    def _ends_all(verb: str, args: str) -> bool:
+        # Imported here: most runs are asked nothing.
+        from teamflow.policy.control import steps_args
+
+        return (verb, args) == ("cancel", steps_args(None))
+
     def grant(self, verb: str, args: str, *, by: str) -> tuple[bool, str]:
         """Does what somebody asks for, or refuses it: whether, and what to say."""
-        from teamflow.policy.requests import Asker, granted
+        from teamflow.policy.granting import Asker
+        from teamflow.policy.requests import granted
 
-        found = granted(self._executor.state, verb, args, Asker(by, self._run, self._executor.now()))
+        executor = self._executor
+        found = granted(executor.state, verb, args, Asker(by, self._run, executor.now(), self._engines))
         if isinstance(found, str):
             return False, found
-        for event in found.events:
-            self._executor.record(event)
-        self._executor.wake()
+        executor.take(found.events)
+        if found.follow is not None:
+            executor.followers.expect(found.follow.ripple, found.follow.later)
         return True, found.message

@@ -12,8 +12,6 @@ from typing import Final
 
 from teamflow.core.events import (
     AttemptEnded,
-    AttemptStarted,
-    AttemptStopping,
     Event,
     Now,
     PhaseEnded,
@@ -24,13 +22,14 @@ from teamflow.core.events import (
     RunnerStarted,
     StepEnded,
     StepsAdded,
-    StopRequested,
 )
 from teamflow.core.plan import Json, Plan
 from teamflow.core.redact import Redactor
+from teamflow.core.requested import StopRequested
 from teamflow.core.state import RunState
 from teamflow.policy.decide import decide
-from teamflow.ports import Clock, Exited, Start, Started, Store, Target
+from teamflow.ports import Clock, Exited, Started, Store, Target
+from teamflow.run.acts import Acts
 from teamflow.run.adoption import Adoption
 from teamflow.run.followers import Followers
 from teamflow.run.probes import Probes
@@ -77,6 +76,7 @@ class Executor:
         """Nothing new starts for now: what would may be about to change."""
         self._probes = Probes(state, prober)
         self._adoption = Adoption(state)
+        self._acts = Acts(state, target, attempts, self._adoption, record=self.record, conclude=self._conclude_later)
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._turn_due = False
@@ -91,13 +91,19 @@ class Executor:
     # -- the life of a run -----------------------------------------------------------------------------------
 
     async def run(
-        self, session: RunnerStarted, opening: Opening, *, until: Callable[[RunState], bool] | None = None
+        self,
+        session: RunnerStarted,
+        opening: Opening,
+        *,
+        until: Callable[[RunState], bool] | None = None,
+        opened: Callable[[], None] = lambda: None,
     ) -> RunEnded | None:
         """Opens a session of the run, takes in what happened without a runner, and goes on to the end.
 
         `until`: leave as soon as it holds, without ending the run; what runs then stays with its keeper (None comes
         back). `opening` is asked what else has changed meanwhile (a new revision of the plan, cache hits); each event
-        that it yields is recorded before it is asked for the next.
+        that it yields is recorded before it is asked for the next. `opened`: it is known how the run stands, so whoever
+        wants something of it may come.
         """
         self._until = until
         last = self.state.runner
@@ -106,7 +112,11 @@ class Executor:
         await self._take_in()
         self.settle(opening)
         self._attempts.adopt()
-        self._settle_adopted()
+        self._log.touch(self.state.running)
+        for event in self._adoption.unsettled():
+            self._acts.again(event)
+        self._acts.adopted()
+        opened()
         self.wake()
         try:
             ended = await self._done
@@ -135,6 +145,16 @@ class Executor:
         # What a start in the journal cannot prove (a revision, steps opened again) must be safe before there is one.
         if self.state.seq > before:
             self._log.hold()
+        self.wake()
+
+    def take(self, events: Iterable[Event]) -> None:
+        """Records what somebody has asked for."""
+        for event in events:
+            self.record(event)
+            self._acts.act(event)
+            if isinstance(event, Reopened):
+                # The start of a step that it brings about does not prove it.
+                self._log.hold()
         self.wake()
 
     def leave(self, ended: RunEnded | None = None) -> None:
@@ -166,20 +186,6 @@ class Executor:
         self._adoption.importing = False
         self._log.touch(self._probes.resume())
 
-    def _settle_adopted(self) -> None:
-        """Attempts that ran before this session: what was asked for in vain is asked for again."""
-        self._log.touch(self.state.running)
-        for event in self._adoption.unsettled():
-            match event:
-                case AttemptStopping(step=step, attempt=attempt, cause=cause):
-                    self._stop_attempt(step, attempt, cause)
-                case AttemptStarted():
-                    self._begin(event)
-                case PhaseEnded():
-                    self._start(self._attempts.phase(event))
-                case AttemptEnded():
-                    self.record(event)
-
     @property
     def abandoned(self) -> bool:
         """Whether somebody would not wait until the end was written."""
@@ -196,7 +202,7 @@ class Executor:
             return
         self.record(StopRequested(cause, reason, kill))
         if kill:
-            self._kill_all()
+            self._acts.kill_all()
         self.wake()
 
     @property
@@ -225,9 +231,12 @@ class Executor:
     def _take_exit(self, exited: Exited) -> None:
         event = self._attempts.phase_ended(exited)
         if event is None:
-            self._spawn(self._conclude(exited), name=f"conclude {exited.step}")
+            self._conclude_later(exited)
         else:
             self._take_end(event)
+
+    def _conclude_later(self, *exits: Exited) -> None:
+        self._spawn(self._conclude(*exits), name=f"conclude {exits[0].step}")
 
     async def _conclude(self, *exits: Exited) -> None:
         """Takes in ends of one attempt's phases, one after the other."""
@@ -237,9 +246,10 @@ class Executor:
         self.wake()
 
     def _take_end(self, event: PhaseEnded | AttemptEnded) -> None:
+        self._acts.heard(event.step)
         self.record(event)
         if isinstance(event, PhaseEnded) and not self._adoption.importing:
-            self._start(self._attempts.phase(event))
+            self._acts.start(self._attempts.phase(event))
 
     def keeper_lost(self, reason: str) -> None:
         self._adoption.keeper_lost()
@@ -326,42 +336,10 @@ class Executor:
             self.wake()
 
     def _act(self, event: Event) -> None:
-        match event:
-            case AttemptStarted():
-                self._begin(event)
-            case AttemptStopping(step=step, attempt=attempt, cause=cause):
-                self._stop_attempt(step, attempt, cause)
-            case RunEnded() if not self._stays or self.state.stop is not None or self.state.cancelled_by is not None:
-                self._done.set_result(event)
-            case _:
-                pass
-
-    def _begin(self, event: AttemptStarted) -> None:
-        start = self._attempts.begin(event)
-        self._start(start)
-        ends = self._adoption.ends_of(event.step, event.attempt) if isinstance(start, Start) else ()
-        if ends:
-            self._spawn(self._conclude(*ends), name=f"conclude {event.step}")
-
-    def _start(self, start: Start | AttemptEnded) -> None:
-        if isinstance(start, AttemptEnded):
-            self.record(start)
-            return
-        self._target.start(start)
-        live = self.state.steps[start.step].live
-        if live is not None and live.stopping is not None:
-            self._stop_attempt(start.step, start.attempt, live.stopping)
-
-    def _stop_attempt(self, step: str, attempt: int, cause: str) -> None:
-        stop = self.state.stop
-        grace = 0.0 if stop is not None and stop.kill else self.state.steps[step].step.grace
-        self._target.stop(step, attempt, grace=grace, cause=cause)
-
-    def _kill_all(self) -> None:
-        """After a second Ctrl-C: everything that runs is ended without grace."""
-        for step_id in self.state.running:
-            if (live := self.state.steps[step_id].live) is not None:
-                self._target.stop(step_id, live.number, grace=0.0, cause=live.stopping or "interrupt")
+        if not isinstance(event, RunEnded):
+            self._acts.act(event)
+        elif not self._stays or self.state.stop is not None or self.state.cancelled_by is not None:
+            self._done.set_result(event)
 
     def _probe(self, step_ids: Iterable[str]) -> None:
         wanted = self._probes.take(step_ids)

@@ -13,11 +13,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from teamflow.core.events import Record, StopRequested
+from teamflow.core.events import Record
 from teamflow.core.invocation import Brief
 from teamflow.core.outcome import Failed, Outcome, Stopped, Succeeded
 from teamflow.core.plan import Command, Plan
-from teamflow.core.state import RunState, Status
+from teamflow.core.requested import StopRequested
+from teamflow.core.state import RunState
+from teamflow.core.status import Status
 from teamflow.policy.hooks import BEFORE_RUN, Announcer, Call, declared_calls, stops_all, variables
 from teamflow.ports import Exited, Start, Started, Target, TargetEvents
 from teamflow.run.calling import GRACE, PHASE, Calling, brief_of, step_of
@@ -101,6 +103,9 @@ class Hooks:
 
     def stop(self, step: str, attempt: int, *, grace: float, cause: str) -> None:
         self._target.stop(step, attempt, grace=grace, cause=cause)
+
+    def freeze(self, step: str, attempt: int, *, on: bool) -> None:
+        self._target.freeze(step, attempt, on=on)
 
     def send(self, step: str, attempt: int, *, n: int, data: str) -> None:
         self._target.send(step, attempt, n=n, data=data)

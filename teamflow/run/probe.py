@@ -14,7 +14,8 @@ from teamflow.core.events import Admitted, Cached, Event, Hit
 from teamflow.core.globs import PatternError, covers
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Succeeded
 from teamflow.core.plan import APART, Edge, Json, Loop, Step
-from teamflow.core.state import ENDED, RunState, Status, StepState
+from teamflow.core.state import RunState, StepState
+from teamflow.core.status import ENDED, Status
 from teamflow.plan.key import NO_DIFFERENCE, KeyParts, aspects, difference, value_digest
 from teamflow.policy.context import after_context
 from teamflow.run.brief import BriefError, Rendering

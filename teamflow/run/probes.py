@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from teamflow.core.events import Admitted, Cached, Event, Hit
 from teamflow.core.plan import Step
-from teamflow.core.state import ENDED, RunState, Status
+from teamflow.core.state import RunState
+from teamflow.core.status import ENDED, Status
 from teamflow.run.roles import Prober
 
 

@@ -36,6 +36,15 @@ class Attempts(Protocol):
         """The phase that follows, or why it cannot be started."""
         ...
 
+    def message(self, step_id: str, number: int) -> str | None:
+        """What to write to the stdin of a step's live agent so that it hears this message of its step (from 0); None:
+        it hears nothing while it works, or does not work yet."""
+        ...
+
+    def heard(self, step_id: str) -> int:
+        """How many messages the live attempt of a step was handed while it worked, as its keeper has noted."""
+        ...
+
     def adopt(self) -> None:
         """Follows the output of attempts that another runner started."""
         ...

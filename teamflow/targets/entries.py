@@ -64,7 +64,7 @@ def start_line(request: Start) -> bytes:
     if invocation.env or request.env:
         message["env_add"] = {**invocation.env, **request.env}
     if invocation.stdin is not None:
-        message["stdin"] = {"data": invocation.stdin}
+        message["stdin"] = {"data": invocation.stdin, "open": invocation.listens}
     if invocation.files:
         message["files"] = dict(invocation.files)
     if request.idle_paths:

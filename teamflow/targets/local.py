@@ -128,6 +128,9 @@ class LocalTarget:
         timer = self._loop.call_at(due, self._backstop_due, step, attempt, cause)
         self._stops[step, attempt] = _Stop(message, timer)
 
+    def freeze(self, step: str, attempt: int, *, on: bool) -> None:
+        self._tell(line("freeze" if on else "thaw", {"step": step, "attempt": attempt}))
+
     def send(self, step: str, attempt: int, *, n: int, data: str) -> None:
         # The port counts from 0, the keeper from 1.
         self._tell(line("input", {"step": step, "attempt": attempt, "n": n + 1, "data": data}))

@@ -19,7 +19,6 @@ SSH = "SSH targets"
 PULL_REQUESTS = "pull requests"
 WORKTREES = "worktrees"
 SUB_AGENTS = "sub-agents"
-PEOPLE = "people"
 AGENTS = "real agents"
 BUDGETS = "budgets"
 QUOTA = "usage limits"
@@ -67,7 +66,7 @@ AGENT: Final[Mapping[str, str]] = {
     "permissions.ask": AGENTS,
     "subagents": SUB_AGENTS,
     **dict.fromkeys(("ask", "options", "default"), WORKS),
-    "on_failure": PEOPLE,
+    "on_failure": WORKS,
     **dict.fromkeys(("budget", "budget.usd", "budget.tokens"), BUDGETS),
     "pr": PULL_REQUESTS,
     **{
@@ -171,7 +170,7 @@ def _layer(layer: Agent, prefix: tuple[str, ...], name: str, agent: ResolvedAgen
 
 def _is_off(key: str, value: object) -> bool:
     """A value that asks for what happens anyway."""
-    return value is False or (key == "on_failure" and value == "stop") or value in ((), {})
+    return value is False or value in ((), {})
 
 
 def _special(loaded: LoadedTeam, name: str, agent: ResolvedAgent, *, git: bool) -> Iterator[Waiting]:

@@ -49,4 +49,5 @@ def _definition(given: model.EngineDefinition) -> EngineDefinition:
         resume=given.resume or (),
         model=given.model or (),
         env={name: str(value) for name, value in (given.env or {}).items()},
+        inherit_env=given.inherit_env or (),
     )

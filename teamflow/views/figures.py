@@ -8,7 +8,8 @@ from typing import NamedTuple
 from teamflow.core.events import Now
 from teamflow.core.outcome import Usage
 from teamflow.core.plan import PROMPT
-from teamflow.core.state import AttemptState, RunState, Status, StepState
+from teamflow.core.state import AttemptState, RunState, StepState
+from teamflow.core.status import Status
 from teamflow.views.shown import shown_steps
 
 

@@ -16,9 +16,10 @@ from teamflow.core.events import Now, Record
 from teamflow.core.outcome import Artifact, Failed, Stopped, Succeeded, Usage
 from teamflow.core.plan import ASK, Deferred, Json, Step
 from teamflow.core.questions import question_id
-from teamflow.core.state import AttemptState, RunState, Status, StepState
+from teamflow.core.state import AttemptState, RunState, StepState
+from teamflow.core.status import Status
 from teamflow.policy.context import step_context
-from teamflow.views.figures import run_cost, total, usage_of
+from teamflow.views.figures import counts, run_cost, total, usage_of
 from teamflow.views.header import RunHeader
 from teamflow.views.questions import question_object
 from teamflow.views.shown import shown_dependencies, shown_steps
@@ -61,9 +62,21 @@ def run_object(
         "usage": usage_object(run_cost(state).usage),
         "inputs": state.plan.inputs,
         "outputs": ended.outputs if ended else {},
+        "counts": _counts(state),
         "questions": [question_object(question, header.number) for question in state.questions],
         "steps": [step_object(state, known, header, now, text=text) for known in shown_steps(state)],
     }
+
+
+def _message(known: StepState, number: int) -> dict[str, Json]:
+    message = known.messages[number]
+    return {"by": message.by, "text": message.text, "at": iso(message.at), "heard": number < known.heard}
+
+
+def _counts(state: RunState) -> dict[str, Json]:
+    """How many steps there are in each status."""
+    found = counts(state)
+    return {status.value: found.get(status, 0) for status in Status}
 
 
 def runner_object(header: RunHeader) -> Json:
@@ -94,6 +107,8 @@ def step_object(
         "workspace": _workspace(state, header, step),
         "depends_on": [*shown_dependencies(state, step)],
         "parent": None,
+        "messages": [_message(known, number) for number in range(len(known.messages))],
+        "paused": None if known.pause is None else known.pause._asdict(),
         "progress": _progress(known),
         "text": _text(known, text),
         "outputs": known.outputs,
@@ -115,6 +130,7 @@ def _attempt(step: Step, attempt: AttemptState, header: RunHeader) -> dict[str, 
         "number": attempt.number,
         "cause": attempt.cause,
         "continues": attempt.continues,
+        "engine": attempt.engine or None,
         "outcome": word,
         "failure": failure,
         "reason": reason,

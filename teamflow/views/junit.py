@@ -7,7 +7,8 @@ from collections.abc import Callable
 from xml.sax.saxutils import escape, quoteattr
 
 from teamflow.core.events import Now
-from teamflow.core.state import RunState, Status, StepState
+from teamflow.core.state import RunState, StepState
+from teamflow.core.status import Status
 from teamflow.views.figures import attempt_seconds, step_seconds
 from teamflow.views.header import RunHeader
 from teamflow.views.json import attempt_words, failure_of

@@ -10,7 +10,8 @@ from datetime import tzinfo
 from typing import Final, NamedTuple
 
 from teamflow.core.events import Now
-from teamflow.core.state import RunState, Status, StepState
+from teamflow.core.state import RunState, StepState
+from teamflow.core.status import Status
 from teamflow.views.header import RunHeader
 from teamflow.views.questions import open_lines
 from teamflow.views.shown import shown_steps

@@ -15,7 +15,6 @@ from teamflow.core.events import (
     AttemptStarted,
     AttemptStopping,
     Cached,
-    CancelRequested,
     PhaseEnded,
     PlanRevised,
     QuestionAnswered,
@@ -24,15 +23,24 @@ from teamflow.core.events import (
     Reopened,
     RetryScheduled,
     RunnerStarted,
-    RunPaused,
-    RunResumed,
     StepEnded,
+    StepFrozen,
     StepsAdded,
+    StepThawed,
     StepWaiting,
-    StopRequested,
 )
 from teamflow.core.plan import ASK
 from teamflow.core.questions import answer_words, asked_by
+from teamflow.core.requested import (
+    CancelRequested,
+    MessageSent,
+    PauseRequested,
+    RelaunchRequested,
+    ResumeRequested,
+    RunPaused,
+    RunResumed,
+    StopRequested,
+)
 from teamflow.core.state import AttemptState, Question, RunState
 from teamflow.views import words
 from teamflow.views.header import RunHeader
@@ -40,6 +48,7 @@ from teamflow.views.logs import Interleaved, numbered, tail_lines
 from teamflow.views.questions import asked_lines
 from teamflow.views.sanitize import cell
 from teamflow.views.shown import shown_steps
+from teamflow.views.waiting import paused_hints
 
 TailReader = Callable[[str, int], str]
 """(step, attempt) → the end of its output, redacted, at least its last twenty lines where there are so many."""
@@ -105,9 +114,10 @@ class PlainPrinter:
         return f"{name} {verb}: {steps}, at most {event.max_parallel} at once"
 
     def _still_asked(self, record: Record, state: RunState) -> list[str]:
-        """What was asked in an earlier session and nobody has answered."""
+        """What was asked in an earlier session and nobody has answered, and what is paused."""
+        held = [cell(f"{hint}") for hint in paused_hints(state)]
         before = [question for question in state.unanswered.values() if question.asked < record.at]
-        return [line for question in before for line in self._asked(question, record)]
+        return [*held, *(line for question in before for line in self._asked(question, record))]
 
     def _asked(self, question: Question, record: Record) -> list[str]:
         return asked_lines(question, self._header.number, now=record.at, zone=self._zone)
@@ -162,6 +172,10 @@ def _rare(event: object) -> list[str]:
             line = f"{step}: goes on with {following}"
         case AttemptStopping(step=step, cause=cause):
             line = f"{step}: is being stopped ({cause})"
+        case StepFrozen(step=step, reason=reason):
+            line = f"{step}: waiting (pause): {reason}"
+        case StepThawed(step=step):
+            line = f"{step}: goes on"
         case StepWaiting(step=step, on=on, reason=reason):
             line = f"{step}: waiting ({on}){': ' + reason if reason else ''}"
         case Reopened(cause="rework", by=by, steps=steps, reasons=reasons):
@@ -176,21 +190,35 @@ def _rare(event: object) -> list[str]:
 
 def _rare_of_run(event: object) -> list[str]:
     match event:
-        case CancelRequested(steps=None, by=by):
-            line = f"{by} cancels the run"
-        case CancelRequested(steps=steps, by=by):
-            line = f"{by} cancels {words.names(steps or ())}"
         case StopRequested(reason=reason, kill=kill):
             line = f"{'killing' if kill else 'stopping'}: {reason}"
-        case RunPaused(by=by):
-            line = f"paused by {by}: nothing new starts"
-        case RunResumed(by=by):
-            line = f"goes on, says {by}"
         case StepsAdded(parent=parent, instances=instances):
             told = f"{words.plural(len(instances), 'instance')}: {words.names(list(instances))}"
             line = f"{parent}: {told if instances else 'its matrix is empty, so it has no instances'}"
         case PlanRevised(revision=revision, reason=reason):
             line = f"the plan has changed (revision {revision}): {reason}"
+        case _:
+            return _requested(event)
+    return [cell(line)]
+
+
+def _requested(event: object) -> list[str]:
+    """Who asked for what."""
+    match event:
+        case CancelRequested(steps=steps, by=by):
+            line = f"{by} cancels {'the run' if steps is None else words.names(steps)}"
+        case PauseRequested(steps=steps, by=by, freeze=freeze):
+            line = f"{by} {'freezes' if freeze else 'pauses'} {words.names(steps)}"
+        case ResumeRequested(steps=steps, by=by):
+            line = f"{by} resumes {words.names(steps)}"
+        case MessageSent(steps=steps, by=by, text=text):
+            line = f"{by} tells {words.names(steps)}: {text.strip().partition(chr(10))[0]}"
+        case RelaunchRequested(step=step, by=by, changes=changes):
+            line = f"{by} relaunches {step}{' with another ' + words.names(list(changes)) if changes else ''}"
+        case RunPaused(by=by):
+            line = f"paused by {by}: nothing new starts; `teamflow resume` lets it go on"
+        case RunResumed(by=by):
+            line = f"goes on, says {by}"
         case _:
             return []
     return [cell(line)]

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from teamflow.core.added import visible_edges
 from teamflow.core.plan import Step
-from teamflow.core.state import RunState, Status, StepState
+from teamflow.core.state import RunState, StepState
+from teamflow.core.status import Status
 
 
 def hidden_parents(state: RunState) -> frozenset[str]:

@@ -11,7 +11,8 @@ from typing import Final
 
 from teamflow.core.events import Now
 from teamflow.core.plan import ASK
-from teamflow.core.state import ENDED, RunState, Status, StepState
+from teamflow.core.state import RunState, StepState
+from teamflow.core.status import ENDED, Status
 from teamflow.views import words
 from teamflow.views.figures import counts, run_cost
 from teamflow.views.header import RunHeader
@@ -19,6 +20,7 @@ from teamflow.views.questions import how
 from teamflow.views.sanitize import cell
 from teamflow.views.shown import shown_steps
 from teamflow.views.text import run_status
+from teamflow.views.waiting import paused_hints
 from teamflow.views.why import short_reason
 
 _MOST_FAILED: Final = 3
@@ -142,7 +144,7 @@ def next_commands(state: RunState, header: RunHeader) -> list[str]:
     """One to three commands that make sense now, with what they do."""
     again = "teamflow run" if header.file in ("team.yaml", "team.yml") else f"teamflow run {_quoted(header.file)}"
     failed = [known for known in state.steps.values() if known.status is Status.FAILED]
-    asked = _answering(state, header)
+    asked = [*paused_hints(state), *_answering(state, header)]
     if state.ended is None and not header.gone:
         return [*asked, "`teamflow status -w` and `teamflow logs -f` show it while it runs"]
     printed = [known.step.id for known in failed if known.attempts and known.step.kind != ASK]

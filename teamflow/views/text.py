@@ -10,7 +10,8 @@ from datetime import tzinfo
 from typing import Final, NamedTuple
 
 from teamflow.core.events import Now
-from teamflow.core.state import RunState, Status, StepState
+from teamflow.core.state import RunState, StepState
+from teamflow.core.status import Status
 from teamflow.views import words
 from teamflow.views.figures import counts, run_cost, run_seconds, step_cost, step_seconds
 from teamflow.views.header import RunHeader
@@ -107,12 +108,14 @@ def _line(texts: Sequence[str], widths: Sequence[int], *, columns: int | None) -
 
 def run_status(state: RunState, header: RunHeader) -> str:
     """The run's status in words. The log of a run whose runner died still says `running`."""
+    paused = f"paused by {state.paused}: nothing new starts" if state.paused else ""
     if state.ended is not None:
-        return state.ended.status
+        # One that is watched stays when it has ended, and may be paused.
+        return f"{state.ended.status}, {paused}" if paused and state.ended.status != "paused" else state.ended.status
     if not header.gone:
-        if state.stop is not None:
-            return "stopping"
-        return f"paused by {state.paused}" if state.paused else "running"
+        return "stopping" if state.stop is not None else paused or "running"
+    if paused:
+        return f"{paused} (no runner works on it)"
     return "not started" if state.started is None else "interrupted (its runner is gone)"
 
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from teamflow.core.events import Now
 from teamflow.core.questions import answer_words, question_id, time_left
-from teamflow.core.state import ENDED, RunState, Status, StepState
+from teamflow.core.state import RunState, StepState
+from teamflow.core.status import ENDED, Status
 from teamflow.policy.asking import newest
 from teamflow.views import words
 
@@ -30,13 +31,24 @@ class Wait(NamedTuple):
     question: int | None = None
 
 
+def paused_hints(state: RunState) -> list[str]:
+    """What somebody holds back, and how to let it go on."""
+    hints = [f"the run is paused by {state.paused}: `teamflow resume` lets it go on"] if state.paused else []
+    held = [step_id for step_id in state.steps if step_id in state.held]
+    if held:
+        what = f"`teamflow resume {held[0]}`" if len(held) == 1 else "`teamflow resume STEP`"
+        hints.append(f"paused: {words.names(held)}; {what} lets it go on")
+    return hints
+
+
 def wait_of(state: RunState, known: StepState, now: Now, *, gone: bool = False) -> Wait | None:
     """What the step waits for; None for one that runs or has ended. `gone`: no runner lives."""
     match known.status:
         case Status.WAITING if known.waiting_on == "person":
             return _person(state, known, now, gone=gone)
         case Status.WAITING:
-            return Wait(known.waiting_on or "pause", (), None, known.reason)
+            resumed = f"; `teamflow resume {known.step.id}` lets it go on" if known.pause is not None else ""
+            return Wait(known.waiting_on or "pause", (), None, f"{known.reason}{resumed}")
         case Status.PENDING:
             return _pending(state, known)
         case Status.QUEUED if gone or state.ended is not None:
@@ -53,6 +65,8 @@ def _person(state: RunState, known: StepState, now: Now, *, gone: bool) -> Wait:
         return Wait("runner", detail="it asks again when `teamflow run` goes on with the run")
     if question.answered is not None:
         goes_on = "; no runner works on this run: `teamflow run` goes on with it" if gone else ""
+        if known.pause is not None:
+            return Wait("pause", detail=f"{answer_words(question)}; paused by {known.pause.by}")
         return Wait("runner", detail=f"{answer_words(question)}{goes_on}")
     until = None if question.deadline is None else now.wall + time_left(question, now)
     return Wait("person", (), until, known.reason, question.number)
@@ -72,6 +86,8 @@ def _queued(state: RunState, known: StepState, now: Now) -> Wait:
         return _backoff(known, now)
     if known.step.expansion is not None:
         return Wait("expansion", detail="its instances are found next")
+    if state.paused:
+        return Wait("pause", detail=f"the run is paused by {state.paused}")
     if not known.admitted:
         what = "condition" if known.step.condition and not known.step.cache else "lookup"
         return Wait(what, detail="its `if` is evaluated" if what == "condition" else "its cache key is looked up")

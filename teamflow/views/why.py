@@ -13,7 +13,8 @@ from typing import Final
 from teamflow.core.events import Admitted, AttemptStarted, Cached, Now, Record, Reopened
 from teamflow.core.outcome import Failed, Stopped
 from teamflow.core.plan import ASK
-from teamflow.core.state import AttemptState, RunState, Status, StepState
+from teamflow.core.state import AttemptState, RunState, StepState
+from teamflow.core.status import Status
 from teamflow.views import words
 from teamflow.views.figures import attempt_seconds
 from teamflow.views.questions import how

@@ -105,7 +105,7 @@ def _end(project: Project, trial: Trial, last: Done, expected: Mapping[str, str]
 
 def trace(project: Project) -> str:
     """What is recorded and journalled of its first run."""
-    records = "\n".join(f"    {record.seq} {record.event}"[:220] for record in project.records())
+    records = "\n".join(f"    {record.seq} {record.at:.3f} {record.event}"[:220] for record in project.records())
     journal = "\n".join(f"    {entry}"[:160] for entry in project.journal())
     return f"  records\n{records}\n  journal\n{journal}"
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 from teamflow.core.codec import CodecError
-from teamflow.core.state import IllegalTransition
+from teamflow.core.status import IllegalTransition
 from teamflow.store.errors import StoreError
 from tests.campaign.power_disk import Disk, Odds, lay
 from tests.campaign.power_look import Cut, Looked

@@ -15,8 +15,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from teamflow.core.events import RequestAnswered
 from teamflow.core.fold import apply, initial
+from teamflow.core.requested import RequestAnswered
 from teamflow.store.cache import Cache
 from teamflow.store.log import records as to_records
 from teamflow.views.json import json_text, record_object

@@ -290,6 +290,40 @@ def test_stops(world: World, start: Callable[..., Start], play: Play) -> None:
     run(scenario())
 
 
+def test_frozen_its_deadline_stands_still(world: World, start: Callable[..., Start]) -> None:
+    async def scenario() -> None:
+        target, events = await opened(world)
+        target.start(start("a", FOREVER, timeout=0.4))
+        await events.until(lambda: len(events.pids) == 1)
+        target.freeze("a", 1, on=True)
+        target.freeze("a", 1, on=True)
+        target.freeze("nobody", 1, on=True)
+        target.start(start("b", Play(seconds=0.7)))
+        await events.ended("b")
+        assert "a" not in events.ends
+        target.freeze("a", 1, on=False)
+        await events.ended("a")
+        assert events.ends["a"].cause == "timeout"
+        await target.close()
+
+    run(scenario())
+
+
+def test_what_is_frozen_can_be_stopped(world: World, start: Callable[..., Start]) -> None:
+    async def scenario() -> None:
+        target, events = await opened(world)
+        target.start(start("a", FOREVER))
+        await events.until(lambda: len(events.pids) == 1)
+        target.freeze("a", 1, on=True)
+        target.stop("a", 1, grace=5.0, cause="cancel")
+        await events.ended("a")
+        assert events.ends["a"].cause == "cancel"
+        assert events.ends["a"].signal != 9, "it could end by itself"
+        await target.close()
+
+    run(scenario())
+
+
 def test_a_stop_reaches_a_start_of_the_same_turn(world: World, start: Callable[..., Start]) -> None:
     async def scenario() -> None:
         target, events = await opened(world)

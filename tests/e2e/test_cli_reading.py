@@ -206,6 +206,7 @@ def test_a_runner_that_was_killed(tmp_path: Path) -> None:
     assert call(tmp_path, "logs").out == "slow | one\nslow | two\nafter | three\n"
 
 
+@pytest.mark.slow
 def test_the_live_table_and_hostile_output(tmp_path: Path) -> None:
     hostile = r"printf '\033]0;owned\007\033[2Jpeek\n\033[31mlast words\n'"
     (tmp_path / "team.yaml").write_text(f"agents:\n  bad: {{command: {json.dumps(hostile + '; sleep 0.6; exit 3')}}}\n")

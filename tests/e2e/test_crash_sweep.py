@@ -39,7 +39,12 @@ def test_a_run_without_a_crash_is_what_it_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "number"), [pytest.param("runner", 30, marks=pytest.mark.slow), ("runner", 110), ("both", 60)]
+    ("kind", "number"),
+    [
+        pytest.param("runner", 30, marks=pytest.mark.slow),
+        ("runner", 110),
+        pytest.param("both", 60, marks=pytest.mark.slow),
+    ],
 )
 def test_a_killed_run_is_finished(kind: str, number: int) -> None:
     assert wrong([crash(kind, number)]) == []

@@ -116,7 +116,6 @@ AGENT: Mapping[str, Use] = {
     "permissions.net": _permissions(net="deny"),
     "permissions.ask": _permissions(ask="deny"),
     "subagents": Use("subagents", {**PROMPT, "subagents": ["low"]}, {"agents": {"low": {"start": "never", **COMMAND}}}),
-    "on_failure": _agent("on_failure", on_failure="escalate"),
     "budget": _agent("budget", PROMPT, budget={"usd": 1}),
     "budget.usd": _agent("budget", PROMPT, budget={"usd": 1}),
     "budget.tokens": _agent("budget", PROMPT, budget={"tokens": "1k"}),
@@ -260,19 +259,21 @@ def test_steps_that_are_not_selected_are_not_refused(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_use_in_defaults_or_a_persona_is_refused_too(tmp_path: Path) -> None:
     team = {
-        "defaults": {"on_failure": "escalate"},
+        "defaults": {"workspace": {"keep": "always"}},
         "personas": {"p": {"pr": POLICY}},
         "agents": {"a": {"command": "true"}, "b": {"command": "true", "persona": "p"}},
     }
     refused = Project(tmp_path, team).run().expect(2).err
-    assert "a, b: defaults.on_failure: waits for people" in refused
+    assert "a, b: workspace.keep: waits for worktrees" in refused
     assert "b: pr: waits for pull requests" in refused
 
 
 @pytest.mark.slow
 def test_more_than_three_steps_are_counted(tmp_path: Path) -> None:
-    agents = {f"a{number}": {"command": "true", "on_failure": "escalate"} for number in range(6)}
-    assert "a0, a1, a2 and 3 more: on_failure: waits for people" in Project(tmp_path, {"agents": agents}).run().err
+    agents = {f"a{number}": {"command": "true", "workspace": {"keep": "always"}} for number in range(6)}
+    assert (
+        "a0, a1, a2 and 3 more: workspace.keep: waits for worktrees" in Project(tmp_path, {"agents": agents}).run().err
+    )
 
 
 _EDITS = {key: value for key, value in PROMPT.items() if key != "permissions"}

@@ -10,14 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from teamflow.core.events import (
-    AttemptStarted,
-    QuestionAnswered,
-    QuestionAsked,
-    Record,
-    RequestAnswered,
-    RunEnded,
-)
+from teamflow.core.events import AttemptStarted, QuestionAnswered, QuestionAsked, Record, RunEnded
+from teamflow.core.requested import RequestAnswered
 from tests.e2e.tmux import Tmux
 from tests.e2e.tool import Done, Project, until
 

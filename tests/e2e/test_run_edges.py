@@ -150,6 +150,7 @@ def _most(lines: list[str]) -> int:
     return most
 
 
+@pytest.mark.slow
 @proves(team=["limits.timeout"])
 def test_the_time_of_a_run_is_limited_and_it_goes_on_later(tmp_path: Path) -> None:
     team = """

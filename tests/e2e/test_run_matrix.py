@@ -55,6 +55,7 @@ def migration(place: Path, *, bad: Sequence[str] = (), flaky: Sequence[str] = ()
     return Project(place, MIGRATION, files=files)
 
 
+@pytest.mark.slow
 @proves(team=["limits.max_steps"], agent=["max_failures"])
 def test_a_migration_stops_when_told_and_converges(tmp_path: Path) -> None:
     project = migration(tmp_path, bad=ITEMS[:6], flaky=ITEMS[6:12])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.e2e.project import Project, proves
 
 TEAM = """
@@ -47,3 +49,64 @@ def test_people_are_asked_and_the_run_goes_on_with_what_they_say(tmp_path: Path)
     assert project.status().statuses["undo"] == "skipped"
     assert "approved by" in project.why("gate")
     assert asked(project) == {}
+
+
+ESCALATES = """
+agents:
+  build: {command: 'echo try >> tries; test -e good || exit 3', on_failure: escalate}
+  test: {depends_on: [build], command: echo tested}
+  tidy: {depends_on: {build: passed}, command: echo tidied}
+  late: {depends_on: {build: failed}, command: echo late}
+"""
+
+
+@proves(agent=["on_failure"])
+def test_a_failure_is_put_to_somebody_who_decides_what_follows(tmp_path: Path) -> None:
+    project = Project(tmp_path, ESCALATES)
+    assert "a question is open: build" in project.run().expect(5).err
+    question = asked(project)["build"]
+    assert (question["kind"], question["options"]) == ("failure", ["retry", "relaunch", "skip", "fail"])
+    assert question["text"].endswith("exited 3")
+    assert project.status().statuses["test"] == "pending"
+    project.call("answer", question["id"], "retry").expect(0)
+    assert "a question is open: build" in project.run().expect(5).err
+    assert len(project.lines("tries")) == 2
+    project.call("approve", asked(project)["build"]["id"]).expect(0)
+    project.write("good", "")
+    project.run().expect(0)
+    assert project.status().statuses == {
+        "build": "succeeded",
+        "test": "succeeded",
+        "tidy": "succeeded",
+        "late": "skipped",
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("answer", "code", "statuses"),
+    [
+        ("skip", 0, {"build": "skipped", "test": "skipped", "tidy": "succeeded", "late": "skipped"}),
+        ("fail", 1, {"build": "failed", "test": "skipped", "tidy": "skipped", "late": "succeeded"}),
+    ],
+)
+def test_or_lets_it_be(tmp_path: Path, answer: str, code: int, statuses: dict[str, str]) -> None:
+    project = Project(tmp_path, ESCALATES)
+    project.run().expect(5)
+    project.call("answer", "build", answer).expect(0)
+    project.run().expect(code)
+    assert project.status().statuses == statuses
+    assert len(project.lines("tries")) == 1
+    assert ("skipped by" if answer == "skip" else "exited 3") in project.why("build")
+
+
+@pytest.mark.slow
+def test_what_is_asked_about_may_be_relaunched_otherwise(tmp_path: Path) -> None:
+    project = Project(tmp_path, ESCALATES)
+    project.run().expect(5)
+    project.write("good", "")
+    project.call("relaunch", "build", "--timeout", "30s").expect(0)
+    assert asked(project) == {}
+    project.run().expect(0)
+    causes = [attempt["cause"] for attempt in project.status().step("build")["attempts"]]
+    assert causes == ["first", "relaunch"]

@@ -10,7 +10,8 @@ from functools import partial
 
 import pytest
 
-from teamflow.core.events import AttemptEnded, AttemptStopping, CancelRequested, RequestAnswered, RunEnded
+from teamflow.core.events import AttemptEnded, AttemptStopping, RunEnded
+from teamflow.core.requested import CancelRequested, RequestAnswered
 from tests.campaign.checker import check
 from tests.campaign.kill_trees import MISSED, TREES
 from tests.e2e.keeper_driver import levels

@@ -67,30 +67,32 @@ def test_every_key_does_what_it_says(project: Project, terminal: Tmux) -> None:
     assert re.search(r"ship +succeeded", screen), screen
 
     terminal.press("p")
-    terminal.shows("paused: what runs goes on, nothing new starts")
+    terminal.shows("paused by", "nothing new starts")
     save(project.root / "src/a.txt", "two\n")
     terminal.shows("lint", "src/a.txt changed")
     terminal.shows("paused")
     assert project.status().text("test") == "one", "nothing starts"
     terminal.press("p")
-    terminal.shows("goes on", "Ship two?")
+    terminal.shows("Ship two?", without="nothing new starts")
 
     terminal.press_until("n", "rejected by")
     terminal.shows("rejected by", "failed (1 failed: gate); watching")
     terminal.press("r")
-    terminal.shows("retries gate", "Ship two?")
+    terminal.shows("retrying gate", "Ship two?")
 
     terminal.press("l")
     terminal.shows("test | two")
     terminal.press("l")
     terminal.shows("Ship two?", without="test | two")
 
-    terminal.press("p", "d")
-    terminal.shows("it is paused, which ends with this terminal: press p first")
-    terminal.press("p", "d")
+    terminal.press("p")
+    terminal.shows("nothing new starts")
+    terminal.press("d")
     screen = terminal.shows("the run goes on without this terminal")
     until(lambda: terminal.screen.rstrip().endswith("$") or terminal.screen.rstrip().endswith("#"), "the shell is back")
     assert "Traceback" not in terminal.screen
+    assert project.status().data["status"] == "paused", "whoever drives it"
+    project.call("resume").expect(0)
     project.call("approve", "gate").expect(0)
     until(lambda: ended(project, "ship"), "the run goes on")
 

@@ -261,6 +261,10 @@ class Project:
     def events(self, kind: type[Event], run: int = 1) -> list[Any]:
         return [record.event for record in self.records(run) if isinstance(record.event, kind)]
 
+    def events_at(self, kind: type[Event], run: int = 1) -> list[float]:
+        """When records of a kind were written (Unix)."""
+        return [record.at for record in self.records(run) if isinstance(record.event, kind)]
+
     def state(self, run: int = 1) -> tuple[RunState, dict[int, Plan]]:
         with self._open() as database:
             return read_state(database, run)

@@ -29,10 +29,10 @@ class Story:
         self.parallel = parallel
         self.tell(RunnerStarted("boot", 1, parallel, no_input=no_input, yes=yes))
 
-    def tell(self, event: Event) -> list[Event]:
-        """What is decided after an event."""
-        before = len(self.events)
-        changed = self._apply(event)
+    def tell(self, *events: Event) -> list[Event]:
+        """What is decided after events."""
+        before = len(self.events) + len(events) - 1
+        changed = [step_id for event in events for step_id in self._apply(event)]
         for _ in range(200):
             decision = decide(self.state, changed, Now("boot", float(self.state.seq), 0.0))
             if not decision.events:

@@ -39,6 +39,9 @@ class _Process:
     play: Play
     cause: str | None = None
     kill_at: float | None = None
+    frozen: float | None = None
+    held: list[_Due] = field(default_factory=list)
+    """What fell due while it was frozen."""
 
 
 @dataclass(order=True, slots=True)
@@ -95,7 +98,26 @@ class FakeKeeper:
         for key in [key for key in self.running if key[:2] == (step, attempt)]:
             self._stop(key, grace=grace, cause=cause)
 
+    def freeze(self, step: str, attempt: int, *, on: bool) -> None:
+        for key, process in self.running.items():
+            if key[:2] != (step, attempt) or process.kill_at is not None or process.cause is not None:
+                continue
+            if on and process.frozen is None:
+                process.frozen = self.clock
+            elif not on:
+                self._thaw(key)
+
+    def _thaw(self, key: Key) -> None:
+        process = self.running[key]
+        if process.frozen is None:
+            return
+        away, process.frozen = self.clock - process.frozen, None
+        held, process.held = process.held, []
+        for due in held:
+            self._plan(due.at + away, key, cause=due.cause, end=due.end)
+
     def _stop(self, key: Key, *, grace: float, cause: str) -> None:
+        self._thaw(key)
         process = self.running[key]
         process.cause = process.cause or cause
         if process.play.obeys is not None and process.play.obeys < grace:
@@ -156,6 +178,9 @@ class FakeKeeper:
         process = self.running.get(due.key)
         if process is None:
             return
+        if process.frozen is not None and due.at >= process.frozen:
+            process.held.append(due)
+            return
         self.clock = max(self.clock, due.at)
         if due.end is None:
             self._stop(due.key, grace=process.request.grace, cause=due.cause or "")
@@ -206,6 +231,9 @@ class FakeTarget:
     def stop(self, step: str, attempt: int, *, grace: float, cause: str) -> None:
         self.stops.append((step, attempt, grace, cause))
         self.keeper.stop(step, attempt, grace=grace, cause=cause)
+
+    def freeze(self, step: str, attempt: int, *, on: bool) -> None:
+        self.keeper.freeze(step, attempt, on=on)
 
     def send(self, step: str, attempt: int, *, n: int, data: str) -> None:
         if (step, attempt, n, data) not in self.keeper.inputs:

@@ -33,7 +33,8 @@ from teamflow.core.fold import apply, fold, initial
 from teamflow.core.ids import hashed_instance
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
 from teamflow.core.plan import Json, Plan
-from teamflow.core.state import RunState, Status, StepState
+from teamflow.core.state import RunState, StepState
+from teamflow.core.status import Status
 from teamflow.plan.converge import reopen
 from teamflow.plan.diff import compare
 from teamflow.plan.ripple import rippled

@@ -18,14 +18,17 @@ from teamflow.core.events import (
     RetryScheduled,
     RunEnded,
     StepEnded,
+    StepFrozen,
     StepsAdded,
+    StepThawed,
     StepWaiting,
-    StopRequested,
 )
 from teamflow.core.fold_plan import LEFT_OUT
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
 from teamflow.core.plan import Edge
-from teamflow.core.state import ENDED, Question, RunState, Status, StepState
+from teamflow.core.requested import StopRequested
+from teamflow.core.state import Question, RunState, StepState
+from teamflow.core.status import ENDED, Status
 from teamflow.policy.expand import expanded
 from teamflow.policy.retry import Again, after_failure
 from teamflow.policy.stale import opened_again
@@ -61,7 +64,7 @@ def slow_decide(state: RunState, now: Now, rounds: Rounds | None = None) -> list
     additions = [event for event in events if isinstance(event, (StepsAdded, QuestionAsked))]
     if events:
         return [event for event in events if event not in additions[1:]]
-    running = [known for known in steps if known.live is not None and known.status is Status.RUNNING]
+    running = [known for known in steps if _works(known)]
     assert state.runner is not None
     for question in state.questions:
         known = state.steps.get(question.step)
@@ -70,7 +73,7 @@ def slow_decide(state: RunState, now: Now, rounds: Rounds | None = None) -> list
         mine = max(q.number for q in state.questions if q.step == question.step)
         waits = known.status is Status.WAITING and known.waiting_on == "person" and question.number == mine
         stands = not question.own or all(state.steps[edge.on].status in ENDED for edge in known.step.edges)
-        if waits and stands and question.answered is not None:
+        if waits and stands and question.answered is not None and known.pause is None:
             return [_after_answer(question)]
     if state.stop is None:
         bad = [k for k in steps if k.status is Status.FAILED and not k.step.continue_on_error]
@@ -85,7 +88,11 @@ def slow_decide(state: RunState, now: Now, rounds: Rounds | None = None) -> list
         due = [k for k in steps if k.status is Status.QUEUED and k.backoff and k.backoff[1] <= now.mono]
         if due:
             return [BackoffEnded(min(due, key=lambda k: (k.backoff[1], k.step.id)).step.id)]
-        startable = sorted(_startable(state), key=lambda k: (-k.step.height, list(state.steps).index(k.step.id)))
+        startable = (
+            []
+            if state.paused
+            else sorted(_startable(state), key=lambda k: (-k.step.height, list(state.steps).index(k.step.id)))
+        )
         for known in startable:
             if known.step.kind == "ask":
                 return [_asked(known, now)]
@@ -96,11 +103,19 @@ def slow_decide(state: RunState, now: Now, rounds: Rounds | None = None) -> list
                     reason = known.reason if known.next_cause != "first" else ""
                     number = len(known.attempts) + 1
                     return [AttemptStarted(known.step.id, number, known.next_cause, known.next_continues, reason)]
-    waiting_only = all(k.status in (*ENDED, Status.WAITING, Status.PENDING) for k in steps)
-    asks = bool(_open(state)) and not state.runner.no_input
+    idle = [*ENDED, Status.WAITING, Status.PENDING, *([Status.QUEUED] if state.paused else [])]
+    waiting_only = all(k.status in idle for k in steps)
+    undone = [k for k in steps if k.status not in ENDED]
+    held = undone and (state.paused or any(k.pause for k in steps))
+    asks = bool(_open(state) or held) and not state.runner.no_input
     if not running and (state.stop is not None or (waiting_only and not asks)):
         return [_run_end(state, steps)]
     return []
+
+
+def _works(known: StepState) -> bool:
+    """Whether a process of it is there, frozen or not."""
+    return known.live is not None and (known.status is Status.RUNNING or known.live.frozen_at is not None)
 
 
 def _open(state: RunState) -> list[Question]:
@@ -165,6 +180,12 @@ def _after_answer(question: Question) -> Event:
             return StepEnded(step_id, "failed", f"rejected by {question.by}{note}")
         case "go on":
             return Reopened((step_id,), "resume", {step_id: f"{question.by} lets it go on"})
+        case "retry" | "relaunch" as cause:
+            return Reopened((step_id,), cause, {step_id: f"{question.by} lets it be tried again{note}"})
+        case "skip":
+            return StepEnded(step_id, "skipped", f"skipped by {question.by}{note}: {question.text}", own=True)
+        case "fail":
+            return StepEnded(step_id, "failed", question.text, failure=question.failure)
         case "stop":
             return StepEnded(step_id, "failed", f"stopped by {question.by}{note}", failure=FailureClass.REJECTED)
         case "approve":
@@ -185,27 +206,36 @@ def _startable(state: RunState) -> list[StepState]:
 
 def _step(state: RunState, known: StepState, now: Now, rounds: Rounds) -> Event | None:
     step = known.step
+    if known.relaunch and not _works(known):
+        return _anew(state, known)
     if known.status in ENDED:
         return None
     cancelled = StepEnded(step.id, "cancelled", f"cancelled by {known.cancelled_by}")
-    if known.live is not None and known.status is Status.RUNNING:
-        if known.live.stopping is None and (known.cancelled_by or state.stop or known.stale):
-            cause = "cancel" if known.cancelled_by else "redefined" if known.stale else state.stop.cause
-            return AttemptStopping(step.id, known.live.number, "interrupt" if cause.startswith("SIG") else cause)
-        return None
+    if _works(known):
+        return _of_working(state, known)
     if known.cancelled_by:
         return cancelled
     if known.status is Status.RUNNING:
-        return _after(state, known, now, rounds)
+        event = _after(state, known, now, rounds)
+        if isinstance(event, StepEnded) and event.status == "failed" and step.escalates:
+            outcome = known.attempts[-1].outcome
+            why = event.failure or (outcome.failure if isinstance(outcome, Failed) else None)
+            return QuestionAsked(step.id, "failure", event.reason, ("retry", "relaunch", "skip", "fail"), failure=why)
+        return event
     if known.status is Status.WAITING:
-        return _still_asks(state, known)
+        lets_go = known.waiting_on == "pause" and known.waiting_by == "user" and known.pause is None
+        return Reopened((step.id,), "resume", {step.id: "resumed"}) if lets_go else _still_asks(state, known)
     if state.stop is not None:
         return StepEnded(step.id, "cancelled", state.stop.reason) if state.stop.cause == "fail_fast" else None
     if step.skip:
         return StepEnded(step.id, "skipped", step.skip, own=True)
+    on = [(edge, state.steps[edge.on]) for edge in step.edges]
+    over = known.status is Status.PENDING and all(d.status in ENDED for _, d in on)
+    in_vain = over and step.expansion is None and not all(holds(e, d) for e, d in on)
+    if known.pause and not in_vain:
+        return StepWaiting(step.id, "pause", "user", f"paused by {known.pause.by}")
     if step.expansion is not None:
         return _expanded(state, known)
-    on = [(edge, state.steps[edge.on]) for edge in step.edges]
     # What holds when a step is queued need not hold when it is tried again.
     if known.status is Status.PENDING and all(d.status in ENDED for _, d in on) and not all(holds(e, d) for e, d in on):
         return StepEnded(step.id, "skipped", known.broken or "")
@@ -223,6 +253,37 @@ def _step(state: RunState, known: StepState, now: Now, rounds: Rounds) -> Event 
         again = known.round > 1 or known.feedback
         return None if step.cache else Admitted(step.id, None, known.reason if again else f"if: {step.condition}")
     return None
+
+
+def _anew(state: RunState, known: StepState) -> Reopened:
+    again = {known.step.id: known.relaunch or ""}
+    for step in state.plan.steps:
+        other = state.steps[step.id]
+        if other.status is Status.SKIPPED and not other.own_skip:
+            because = [edge.on for edge in step.edges if edge.on in again]
+            if because:
+                again[step.id] = f"{because[0]} runs again"
+    return Reopened(tuple(again), "relaunch", again, by=known.step.id)
+
+
+def _of_working(state: RunState, known: StepState) -> Event | None:
+    step_id, live = known.step.id, known.live
+    assert live is not None
+    if live.stopping is not None:
+        return None
+    if known.cancelled_by or known.stale or state.stop:
+        cause = "cancel" if known.cancelled_by else "redefined" if known.stale else state.stop.cause
+        return AttemptStopping(step_id, live.number, "interrupt" if cause.startswith("SIG") else cause)
+    if known.relaunch:
+        return AttemptStopping(step_id, live.number, "relaunch")
+    frozen = live.frozen_at is not None
+    match known.pause:
+        case None:
+            return StepThawed(step_id, live.number) if frozen else None
+        case (by, True):
+            return None if frozen else StepFrozen(step_id, live.number, f"frozen by {by}")
+        case _:
+            return AttemptStopping(step_id, live.number, "pause")
 
 
 def _condition(state: RunState, known: StepState) -> bool:
@@ -252,16 +313,21 @@ def _after(state: RunState, known: StepState, now: Now, rounds: Rounds) -> Event
         reason = known.stale or "its definition changed while it ran"
         return Reopened((known.step.id,), "relaunch", {known.step.id: reason}, by=known.step.id)
     match known.attempts[-1].outcome:
+        case Succeeded() if len(known.messages) > known.heard:
+            number, reason = known.attempts[-1].number, f"a message from {known.messages[known.heard].by}"
+            return RetryScheduled(known.step.id, "resume", 0.0, now.boot, now.mono, reason, number)
         case Succeeded():
             if known.step.loop:
                 return _after_round(state, known, rounds.get(known.step.id, ()))
             return StepEnded(known.step.id, "succeeded", "")
         case Stopped(cause=cause):
             step_id, stop = known.step.id, state.stop
-            if stop is None and cause == "interrupt":
-                # Of a session before this one.
+            if known.pause:
+                return StepWaiting(step_id, "pause", "user", f"paused by {known.pause.by}")
+            if stop is None and cause in ("interrupt", "pause"):
+                # Of a session before this one, or of a pause that is over.
                 number = known.attempts[-1].number
-                return RetryScheduled(step_id, "resume", 0.0, now.boot, now.mono, "goes on after interrupt", number)
+                return RetryScheduled(step_id, "resume", 0.0, now.boot, now.mono, f"goes on after {cause}", number)
             if cause == "fail_fast" or (state.stop is not None and state.stop.cause == "fail_fast"):
                 return StepEnded(step_id, "cancelled", stop.reason if stop else "another step failed")
             return StepWaiting(step_id, "pause", "interrupt", f"interrupted ({stop.cause if stop else cause})")
@@ -294,6 +360,10 @@ def _run_end(state: RunState, steps: list[StepState]) -> RunEnded:
         listed = _some([question.step for question in asking])
         many = f"{len(asking)} questions are" if len(asking) > 1 else "a question is"
         return RunEnded("waiting", "needs_person", {}, f"{many} open: {listed}")
+    held = [k.step.id for k in steps if k.pause]
+    if undone and (held or state.paused):
+        told = f"paused by {state.paused}" if state.paused else f"{len(held)} paused: {_some(held)}"
+        return RunEnded("paused", "needs_person", {}, told)
     if failed:
         return RunEnded("failed", "step_failed", {}, f"{len(failed)} failed: {_some(failed)}")
     if undone:

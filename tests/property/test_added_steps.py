@@ -11,10 +11,11 @@ from random import Random
 import pytest
 
 from teamflow.core.codec import dump_event, event_kind, load_event
-from teamflow.core.events import CancelRequested, QuestionAnswered, RunEnded, StopRequested
+from teamflow.core.events import QuestionAnswered, RunEnded
 from teamflow.core.fold import fold
 from teamflow.core.outcome import FailureClass
-from teamflow.core.state import ENDED, Status
+from teamflow.core.requested import CancelRequested, StopRequested
+from teamflow.core.status import ENDED, Status
 from tests.property.added_world import World, edited, ids_of, instances_of, outdated, snapshot, some_list, some_team
 
 FAILURES = (None, None, None, None, FailureClass.EXIT, FailureClass.FATAL, FailureClass.LOST)

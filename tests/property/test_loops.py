@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from teamflow.core.events import AttemptStarted, Event, Reopened, RunnerStarted, StopRequested
+from teamflow.core.events import AttemptStarted, Event, Reopened, RunnerStarted
 from teamflow.core.fold import fold
 from teamflow.core.outcome import FailureClass
 from teamflow.core.plan import Loop, Plan, Retry, Step
-from teamflow.core.state import ENDED, Status
+from teamflow.core.requested import StopRequested
+from teamflow.core.status import ENDED, Status
 from teamflow.plan.converge import reopen
 from tests.fakes.plans import make_plan, make_step
 from tests.property.reference import span

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from teamflow.core.events import Record
 from teamflow.core.fold import apply
 from teamflow.core.plan import Step
-from teamflow.core.state import ENDED, Status
+from teamflow.core.status import ENDED, Status
 from teamflow.plan.converge import reopen
 from teamflow.plan.diff import Change
 from teamflow.plan.explain import preview

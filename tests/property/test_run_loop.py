@@ -13,7 +13,6 @@ from teamflow.core.events import (
     AttemptEnded,
     AttemptStarted,
     Cached,
-    CancelRequested,
     Event,
     Hit,
     Now,
@@ -22,16 +21,18 @@ from teamflow.core.events import (
     RunEnded,
     RunnerStarted,
     StepEnded,
-    StopRequested,
 )
 from teamflow.core.fold import apply, fold, initial
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
 from teamflow.core.plan import Ask, Json, Limits, Plan, Retry
-from teamflow.core.state import ENDED, RunState, Status
+from teamflow.core.requested import CancelRequested, StopRequested
+from teamflow.core.state import RunState
+from teamflow.core.status import ENDED, Status
 from teamflow.plan.converge import reopen
 from teamflow.policy.answering import Given
 from teamflow.policy.decide import decide
-from teamflow.policy.requests import Asker, answer_args, granted
+from teamflow.policy.granting import Asker
+from teamflow.policy.requests import answer_args, granted
 from tests.fakes.plans import make_plan, make_step
 from tests.property.reference import holds, left_behind, slow_decide, span
 
@@ -68,6 +69,7 @@ def plans(draw: st.DrawFn) -> Plan:
                 cache=ask is None and draw(st.booleans()) and draw(st.booleans()),
                 skip=draw(st.sampled_from([None, None, None, "if: false"])),
                 continue_on_error=draw(st.booleans()) and draw(st.booleans()),
+                escalates=ask is None and draw(st.integers(0, 3)) == 3,
             )
         )
     engines = draw(st.dictionaries(st.sampled_from(ENGINES), st.integers(1, 2), max_size=2))
@@ -175,7 +177,7 @@ class World:
         assert sorted(self.state.unanswered) == [q.number for q in self.state.questions if q.open]
         for number, question in self.state.unanswered.items():
             known = self.state.steps[question.step]
-            assert (known.question, known.status, known.live is not None) == (number, Status.WAITING, True)
+            assert (known.question, known.status, known.live is not None) == (number, Status.WAITING, question.own)
         for number, question in self.state.answers.items():
             known = self.state.steps[question.step]
             assert (known.question, known.status, known.waiting_on) == (number, Status.WAITING, "person")
@@ -248,7 +250,8 @@ def answer_one(world: World, data: st.DataObject) -> None:
     number = data.draw(st.sampled_from(numbers))
     fits = ["answer"] if not nonsense and world.state.questions[number - 1].options else ["approve", "reject"]
     verb = data.draw(st.sampled_from([*fits, "answer"] if nonsense else fits))
-    text = data.draw(st.sampled_from(["a", "b", "c"] if nonsense else ["a", "b"]))
+    options = [] if nonsense else world.state.questions[number - 1].options
+    text = data.draw(st.sampled_from(["a", "b", "c", "fail"] if nonsense else [*options] or ["a"]))
     given = Given(number, verb, text, data.draw(st.sampled_from(["", "why"])))
     was_open = number in world.state.unanswered
     world.nonsense += nonsense
@@ -306,14 +309,15 @@ def snapshot(state: RunState) -> object:
         state.failures,
         [
             (s, k.status, k.reason, k.blockers, k.broken, k.admitted, k.next_cause, k.next_continues, k.key)
-            + (k.round, k.made, k.feedback, k.failure, k.counted_from)
-            + tuple((a.number, a.cause, a.outcome, a.stopping) for a in k.attempts)
+            + (k.round, k.made, k.feedback, k.failure, k.counted_from, k.pause, k.relaunch, k.heard)
+            + tuple((a.number, a.cause, a.outcome, a.stopping, a.frozen_at, a.told_from) for a in k.attempts)
             for s, k in state.steps.items()
         ],
         {engine: sorted(s for s in state.steps if s in queue) for engine, queue in state.ready.items() if len(queue)},
         sorted(s for s in state.steps if s in state.asks),
         [(q.number, q.step, q.text, q.mono, q.boot, q.answered, q.answer, q.by, q.withdrawn) for q in state.questions],
         sorted(state.unanswered),
+        (state.paused, sorted(state.held), sorted(state.frozen), state.changes, round(state.active, 6)),
     )
 
 

@@ -62,10 +62,7 @@ def test_the_first_that_takes_yes_or_no_is_answered(loop: Loop) -> None:
     assert controls(Loop("agents: {a: {command: a}}")).answer(yes=True) == "nobody asks"
 
 
-def test_a_paused_run_is_not_left(loop: Loop) -> None:
+def test_a_paused_run_may_be_left(loop: Loop) -> None:
     loop.state.paused = "you"
-    assert "press p first" in controls(loop).detach()
-    assert not loop.left
-    loop.state.paused = None
     controls(loop).detach()
     assert loop.left

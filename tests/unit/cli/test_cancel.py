@@ -7,7 +7,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from teamflow.core.events import CancelRequested, Event, RequestAnswered, RunnerStarted
+from teamflow.core.events import Event, RunnerStarted
+from teamflow.core.requested import CancelRequested, RequestAnswered
 from teamflow.store.layout import Layout
 from teamflow.store.lock import RunLock, this_process
 from teamflow.store.rows import RequestRow

@@ -7,7 +7,7 @@ from teamflow.core.events import AttemptEnded, Event, Now, Record, Reopened, Run
 from teamflow.core.fold import apply
 from teamflow.core.outcome import Stopped
 from teamflow.core.plan import APART, Edge, Plan, Step
-from teamflow.core.state import Status
+from teamflow.core.status import Status
 from teamflow.policy.decide import decide
 from tests.fakes.runs import Run
 from tests.fakes.teams import plan_of

@@ -18,7 +18,8 @@ from teamflow.core.events import (
 from teamflow.core.fold import apply, initial
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.plan import Plan, Retry
-from teamflow.core.state import RunState, Status
+from teamflow.core.state import RunState
+from teamflow.core.status import Status
 from teamflow.policy.decide import decide
 from tests.fakes.plans import make_plan, make_step
 

@@ -4,7 +4,8 @@ import pytest
 
 from teamflow.core.events import Record
 from teamflow.core.fold import apply
-from teamflow.core.state import RunState, Status
+from teamflow.core.state import RunState
+from teamflow.core.status import Status
 from teamflow.plan.converge import Converged, reopen
 from teamflow.plan.diff import Change
 from tests.fakes.plans import make_plan, make_step

@@ -22,7 +22,9 @@ agents:
 def test_steps_carry_what_their_engine_is() -> None:
     plan = plan_of(TEAM, git=True)
     a, b, c = (step_of(plan, name) for name in "abc")
-    assert (a.engine, a.model, a.custom, a.inherit_env) == ("mine", None, EngineDefinition(("mine",)), ("MINE_*",))
+    mine = EngineDefinition(("mine",), inherit_env=("MINE_*",))
+    assert (a.engine, a.model, a.custom, a.inherit_env) == ("mine", None, mine, ("MINE_*",))
+    assert plan.engines["mine"] == mine
     assert (b.engine, b.model, b.inherit_env) == ("other", "large", ())
     assert b.custom is not None
     assert b.custom.model == ("-m", "{{ model }}")

@@ -8,7 +8,6 @@ from teamflow.core.events import (
     Admitted,
     AttemptEnded,
     Cached,
-    CancelRequested,
     Event,
     Hit,
     Now,
@@ -28,13 +27,17 @@ from teamflow.core.outcome import Failed, FailureClass, Succeeded
 from teamflow.core.plan import Ask, Deferred, Expansion, Limits, Plan, Step
 from teamflow.core.questions import noted, time_left
 from teamflow.core.redact import Redactor, redacted
-from teamflow.core.state import IllegalTransition, Question, Status
+from teamflow.core.requested import CancelRequested
+from teamflow.core.state import Question
+from teamflow.core.status import IllegalTransition, Status
 from teamflow.plan.converge import reopen
 from teamflow.plan.diff import Change
 from teamflow.plan.explain import preview
 from teamflow.policy.answering import Given, accepted, commands
+from teamflow.policy.control import steps_args
 from teamflow.policy.decide import decide
-from teamflow.policy.requests import Asker, Granted, answer_args, cancel_args, granted
+from teamflow.policy.granting import Asker, Granted
+from teamflow.policy.requests import answer_args, granted
 from tests.fakes.plans import make_plan, make_step
 
 
@@ -395,7 +398,7 @@ def test_a_cancel_of_what_has_ended_is_refused() -> None:
     told.settle()
     told.say(1, "approve")
     for steps in (["gate"], None):
-        assert isinstance(granted(told.state, "cancel", cancel_args(steps), Asker("ana", 7, told.now)), str)
+        assert isinstance(granted(told.state, "cancel", steps_args(steps), Asker("ana", 7, told.now)), str)
 
 
 def test_an_answer_twice_is_no_record() -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from teamflow.core.events import (
     AttemptStarted,
-    CancelRequested,
     Now,
     QuestionAnswered,
     QuestionAsked,
@@ -19,7 +18,8 @@ from teamflow.core.events import (
 from teamflow.core.fold import apply
 from teamflow.core.outcome import FailureClass
 from teamflow.core.plan import Json
-from teamflow.core.state import Status
+from teamflow.core.requested import CancelRequested
+from teamflow.core.status import Status
 from teamflow.plan.selection import Selection
 from teamflow.policy.decide import decide
 from tests.fakes.story import Story

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from teamflow.core.events import (
     AttemptStarted,
-    CancelRequested,
     Event,
     PlanRevised,
     QuestionAsked,
@@ -14,10 +13,10 @@ from teamflow.core.events import (
     RunEnded,
     RunnerStarted,
     StepEnded,
-    StopRequested,
 )
 from teamflow.core.fold import apply, initial
 from teamflow.core.plan import Command
+from teamflow.core.requested import CancelRequested, StopRequested
 from teamflow.policy.hooks import TEXT_LIMIT, Announcer, Call, declared_calls, stops_all
 from tests.fakes.plans import make_plan, make_step
 

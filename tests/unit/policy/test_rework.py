@@ -8,17 +8,16 @@ from teamflow.core.events import (
     AttemptEnded,
     AttemptStarted,
     Cached,
-    CancelRequested,
     Hit,
     Now,
     Reopened,
     StepEnded,
     StepsAdded,
-    StopRequested,
 )
 from teamflow.core.outcome import Failed, FailureClass, Succeeded
 from teamflow.core.plan import Edge, Expansion, Loop
-from teamflow.core.state import Status
+from teamflow.core.requested import CancelRequested, StopRequested
+from teamflow.core.status import Status
 from teamflow.policy.decide import decide
 from teamflow.policy.rework import Span, span_of
 from tests.fakes.plans import make_plan, make_step

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from teamflow.core.events import AttemptEnded, RunEnded, RunnerStarted, RunPaused, RunResumed, StopRequested
+from teamflow.core.events import AttemptEnded, RunEnded, RunnerStarted
 from teamflow.core.outcome import FailureClass, Stopped
+from teamflow.core.requested import RunPaused, RunResumed, StopRequested
 from tests.fakes.story import Story
 
 TEAM = "agents: {a: {command: a}, b: {command: b, depends_on: [a]}}"
@@ -18,12 +19,23 @@ def test_nothing_new_starts_while_it_is_paused() -> None:
     assert story.status("b") == "running"
 
 
-def test_the_next_runner_goes_on() -> None:
+def test_it_stays_paused_with_the_next_runner() -> None:
     story = Story(TEAM)
     story.tell(RunPaused("you"))
     story.end("a")
     story.tell(RunnerStarted("boot", 2, 9, resumed=True))
+    assert (story.status("b"), story.state.ended) == ("queued", None)
+    story.tell(RunResumed("you"))
     assert story.status("b") == "running"
+
+
+def test_who_may_not_wait_ends_paused() -> None:
+    story = Story(TEAM, no_input=True)
+    story.tell(RunPaused("you"))
+    story.end("a")
+    ended = story.state.ended
+    assert ended is not None
+    assert (ended.status, ended.exit_reason, ended.reason) == ("paused", "needs_person", "paused by you")
 
 
 def test_pausing_what_has_ended_ends_nothing_anew() -> None:

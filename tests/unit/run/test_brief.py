@@ -50,7 +50,9 @@ def rebuilt(run: Run) -> None:
 
 def brief(run: Run) -> Brief:
     known = run.state.steps["build"]
-    return make_brief(run.state, known, known.attempts[-1], run={}, cwd="/", stem="/log", log_limit=None)
+    return make_brief(
+        run.state, known, known.attempts[-1], run={}, cwd="/", stem="/log", log_limit=None, log="/logs/{}".format
+    )
 
 
 def test_feedback_comes_behind_the_prompt_under_a_heading() -> None:

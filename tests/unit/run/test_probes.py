@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from teamflow.core.events import Admitted, AttemptEnded, AttemptStarted, Cached, Event, Hit, Reopened
 from teamflow.core.outcome import Succeeded
 from teamflow.core.plan import Loop
-from teamflow.core.state import Status
+from teamflow.core.status import Status
 from teamflow.run.probes import Probes
 from tests.fakes.plans import make_step
 from tests.fakes.runs import Run, run_of

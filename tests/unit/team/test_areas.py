@@ -35,7 +35,6 @@ WAITING = {
     "workspace.mode": "agents: {a: {command: x, workspace: {mode: worktree}}}\n",
     "workspace.copy": "agents: {a: {command: x, workspace: {copy: [.env]}}}\n",
     "workspace.keep": "agents: {a: {command: x, workspace: {keep: always}}}\n",
-    "on_failure": "agents: {a: {command: x, on_failure: escalate}}\n",
     "budget": "agents: {a: {command: x, budget: {usd: 1}}}\n",
     "engine": "agents: {a: {prompt: x, workspace: {mode: shared}}}\n",
     "start": "agents: {a: {start: never, command: x}}\n",
@@ -104,7 +103,7 @@ agents:
     workdir: sub
     isolation: pidns
     target: local
-    on_failure: stop
+    on_failure: escalate
     pr: false
     skip_if_verified: false
 outputs: {o: agents.a.text}
@@ -130,17 +129,17 @@ def test_a_prompt_that_may_edit_needs_a_shared_workspace_written_out(team: Team)
 
 def test_keys_of_persona_and_defaults_count_for_those_who_use_them(team: Team) -> None:
     loaded = team(
-        "personas: {p: {budget: {usd: 1}}}\ndefaults: {on_failure: escalate, mcp_servers: {d: {command: x}}}\n"
+        "personas: {p: {budget: {usd: 1}}}\ndefaults: {workspace: {keep: always}, mcp_servers: {d: {command: x}}}\n"
         "agents: {a: {command: x, persona: p}, b: {command: y}}\n"
     )
     assert agent_waits(loaded, loaded.resolved["a"], git=True) == (
         ("budget", areas.BUDGETS),
-        ("defaults.on_failure", areas.PEOPLE),
+        ("workspace.keep", areas.WORKTREES),
     )
-    assert agent_waits(loaded, loaded.resolved["b"], git=True) == (("defaults.on_failure", areas.PEOPLE),)
+    assert agent_waits(loaded, loaded.resolved["b"], git=True) == (("workspace.keep", areas.WORKTREES),)
     assert [item.path for item in waiting(loaded, ["a"], git=True)] == [
         ("personas", "p", "budget"),
-        ("defaults", "on_failure"),
+        ("agents", "a", "workspace", "keep"),
     ]
 
 

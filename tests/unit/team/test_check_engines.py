@@ -181,6 +181,6 @@ agents: {a: {command: x}}
         "file": EngineDefinition(("x",), prompt=("{{ prompt }}",), long_prompt=("{{ prompt_file }}",)),
         "rich": EngineDefinition(
             ("x", "-y"), ("-p", "{{ prompt }}"), None, "json", "m", "e", "s", {"input_tokens": "i", "usd": "u"},
-            ("{{ session }}",), ("{{ model }}",), {"A": "1", "B": "{{ model }}"},
+            ("{{ session }}",), ("{{ model }}",), {"A": "1", "B": "{{ model }}"}, ("X",),
         ),
     }  # fmt: skip

@@ -25,12 +25,12 @@ from teamflow.core.events import (
     RunnerStarted,
     StepEnded,
     StepWaiting,
-    StopRequested,
 )
 from teamflow.core.fold import fold
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Stopped, Succeeded, Usage
 from teamflow.core.phases import VERIFIED
 from teamflow.core.plan import Ask, Command, Limits, Loop, Plan
+from teamflow.core.requested import StopRequested
 from teamflow.core.state import RunState
 from teamflow.views.header import RunHeader, Runner
 from tests.fakes.plans import make_plan, make_step

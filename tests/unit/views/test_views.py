@@ -26,10 +26,10 @@ from teamflow.core.events import (
     RunEnded,
     RunnerStarted,
     StepEnded,
-    StopRequested,
 )
 from teamflow.core.outcome import Failed, FailureClass, Succeeded, Usage
 from teamflow.core.plan import Ask
+from teamflow.core.requested import StopRequested
 from teamflow.core.state import RunState
 from teamflow.views.figures import run_cost
 from teamflow.views.header import RunHeader
@@ -198,6 +198,7 @@ def test_the_shape_every_reader_relies_on() -> None:
         "number": 2,
         "cause": "retry",
         "continues": 1,
+        "engine": "scripted",
         "outcome": "failed",
         "failure": "verify",
         "reason": "verify: exit status 1",

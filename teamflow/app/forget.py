@@ -1,0 +1,128 @@
+"""Forgetting runs: their records, with `purge` also their files. Never one that somebody works on, or that still lives.
+
+Idempotent: what was begun and broken off is finished by the next call, or by `gc`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from typing import Final, NamedTuple
+
+from teamflow.app.act import Told
+from teamflow.app.leftovers import end_leftovers
+from teamflow.store.lock import Holder, RunLock
+from teamflow.store.place import unwritable
+from teamflow.store.sqlite import Database
+from teamflow.targets import keeper_files
+
+PURGED: Final = "purged"
+"""A file in a run's directory: all of it is to go."""
+
+CACHE_LIMIT: Final = 5 * 10**9
+"""Bytes of the cache's contents that `gc` leaves by default."""
+
+
+def forget(database: Database, run: int, *, purge: bool) -> Told:
+    """Whether the run is forgotten, and what to say. StoreError."""
+    layout = database.layout
+    directory = layout.run(run)
+    there = os.path.isdir(directory)
+    if database.run(run) is None and not there:
+        return purge, f"run {run}: there is no such run"
+    if there:
+        end_leftovers(layout, run)
+        lock = RunLock.acquire(layout, run, Holder())
+        if isinstance(lock, Holder):
+            return False, f"run {run} is held by {lock}\n  end it with `teamflow cancel --all -r {run}`"
+        try:
+            if keeper_files.is_held(directory):
+                return False, f"run {run}: its steps still run\n  end them with `teamflow cancel --all -r {run}`"
+            if purge:
+                _mark(directory)
+            database.forget(run)
+            if purge:
+                remove(directory)
+        finally:
+            lock.release()
+    else:
+        database.forget(run)
+    kept = "" if purge or not there else f"; its logs stay in {directory}"
+    return True, f"run {run}: {'purged' if purge else 'forgotten'}{kept}"
+
+
+def _mark(directory: str) -> None:
+    path = f"{directory}/{PURGED}"
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def remove(directory: str) -> None:
+    """All of a run's files; the mark that says so goes last. StoreError."""
+    try:
+        for name in sorted(os.listdir(directory)):
+            path = f"{directory}/{name}"
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            elif name != PURGED:
+                os.unlink(path)
+        os.unlink(f"{directory}/{PURGED}")
+        os.rmdir(directory)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise unwritable(str(error.filename or directory), error) from error
+
+
+class Collected(NamedTuple):
+    """What `gc` has removed: numbers of processes, of purges that had been broken off, of cached results; bytes."""
+
+    processes: int
+    directories: int
+    results: int
+    freed: int
+
+
+def collect(database: Database, *, cache_limit: int) -> Collected:
+    """Removes what nothing needs: processes that lost runner and keeper, broken-off purges, what the cache cannot hold.
+
+    `cache_limit` in bytes. StoreError.
+    """
+    from teamflow.store.cache import Cache
+
+    layout = database.layout
+    processes = directories = 0
+    before = _size(layout.directory)
+    for run in _numbers(layout.runs):
+        processes += len(end_leftovers(layout, run))
+        directory = layout.run(run)
+        if os.path.exists(f"{directory}/{PURGED}"):
+            forget(database, run, purge=True)
+            directories += not os.path.exists(directory)
+    cache = Cache(layout.cache, on_warning=lambda message: None)
+    try:
+        results = cache.collect(limit=cache_limit, now=time.time())
+    finally:
+        cache.close()
+    return Collected(processes, directories, results, max(0, before - _size(layout.directory)))
+
+
+def _numbers(directory: str) -> list[int]:
+    try:
+        return sorted(int(name) for name in os.listdir(directory) if name.isascii() and name.isdigit())
+    except OSError:
+        return []
+
+
+def _size(directory: str) -> int:
+    total = 0
+    for place, _, names in os.walk(directory):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(place, name)).st_size
+            except OSError:
+                continue
+    return total

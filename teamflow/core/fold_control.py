@@ -1,0 +1,126 @@
+"""The fold's rules for what people ask of steps: held back, frozen, let go on, started anew; and the clock of work.
+
+Used by `core/fold.py` only. A request marks steps; the records that follow from it are decided (`policy/holding.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from teamflow.core.events import MessageDelivered, Record, StepFrozen, StepThawed
+from teamflow.core.requested import MessageSent, PauseRequested, RelaunchRequested, ResumeRequested
+from teamflow.core.state import AttemptState, Message, Pause, RunState, StepState
+from teamflow.core.status import TRANSITIONS, IllegalTransition, Status
+
+
+def pause_requested(state: RunState, record: Record, event: PauseRequested) -> list[str]:
+    for step_id in event.steps:
+        if step_id in state.open:
+            state.steps[step_id].pause = Pause(event.by, event.freeze)
+            state.held.add(step_id)
+    return list(event.steps)
+
+
+def resume_requested(state: RunState, record: Record, event: ResumeRequested) -> list[str]:
+    for step_id in event.steps:
+        release(state, step_id)
+    return list(event.steps)
+
+
+def release(state: RunState, step_id: str) -> None:
+    """Nobody holds it back any more."""
+    if step_id in state.held:
+        state.held.discard(step_id)
+        state.steps[step_id].pause = None
+
+
+def relaunch_marked(state: RunState, event: RelaunchRequested) -> None:
+    """It is to be started anew; what was asked of it before holds no more."""
+    known = state.steps[event.step]
+    if known.step.expansion is not None:
+        raise IllegalTransition(f"{event.step} stands for its instances")
+    known.relaunch = f"relaunched by {event.by}"
+    known.cancelled_by = None
+    release(state, event.step)
+    if event.changes:
+        state.changes[event.step] = {**state.changes.get(event.step, {}), **event.changes}
+
+
+def message_sent(state: RunState, record: Record, event: MessageSent) -> list[str]:
+    for step_id in event.steps:
+        state.steps[step_id].messages.append(Message(event.by, event.text, record.at))
+    return list(event.steps)
+
+
+def message_delivered(state: RunState, record: Record, event: MessageDelivered) -> list[str]:
+    known = state.steps[event.step]
+    live = _running(known, event.attempt)
+    if known.status is not Status.RUNNING or live.stopping is not None:
+        raise IllegalTransition(f"{event.step} cannot be told anything now")
+    known.heard = event.heard
+    return []
+
+
+def begin_hearing(known: StepState, attempt: AttemptState) -> None:
+    """A new attempt is told all that the session that it goes on with has not heard; without one, all."""
+    goes_on = attempt.continues is not None
+    attempt.heard_from = known.heard if goes_on else 0
+    attempt.told_from = known.heard = len(known.messages)
+
+
+def step_frozen(state: RunState, record: Record, event: StepFrozen) -> list[str]:
+    known = state.steps[event.step]
+    if Status.WAITING not in TRANSITIONS.get((known.status, StepFrozen), ()):
+        raise IllegalTransition(f"{event.step}: {known.status} cannot be frozen")
+    live = _running(known, event.attempt)
+    live.frozen_at = record.mono
+    known.status = Status.WAITING
+    known.waiting_on, known.waiting_by = "pause", "user"
+    known.reason = event.reason
+    state.frozen.add(event.step)
+    clock_work(state, record.mono)
+    return [event.step]
+
+
+def step_thawed(state: RunState, record: Record, event: StepThawed) -> list[str]:
+    known = state.steps[event.step]
+    if not known.frozen:
+        raise IllegalTransition(f"{event.step} is not frozen")
+    live = _running(known, event.attempt)
+    thaw(state, known, live, mono=record.mono)
+    known.reason = live.reason
+    return [event.step]
+
+
+def thaw(state: RunState, known: StepState, live: AttemptState, *, mono: float) -> None:
+    """The attempt goes on, or is about to be ended."""
+    if live.frozen_at is None:
+        return
+    live.frozen_for += max(0.0, mono - live.frozen_at)
+    live.frozen_at = None
+    known.status = Status.RUNNING
+    known.waiting_on = known.waiting_by = None
+    state.frozen.discard(known.step.id)
+    clock_work(state, mono)
+
+
+def clock_work(state: RunState, mono: float) -> None:
+    """Counts the time during which at least one attempt is at work: frozen ones are not."""
+    at_work = len(state.running) > len(state.frozen)
+    if at_work and state.active_since is None:
+        state.active_since = mono
+    elif not at_work and state.active_since is not None:
+        state.active += max(0.0, mono - state.active_since)
+        state.active_since = None
+
+
+def still_held(steps: Iterable[StepState]) -> set[str]:
+    """The ids of those that somebody holds back."""
+    return {known.step.id for known in steps if known.pause is not None}
+
+
+def _running(known: StepState, number: int) -> AttemptState:
+    live = known.live
+    if live is None or live.number != number:
+        raise IllegalTransition(f"{known.step.id}: attempt {number} does not run")
+    return live

@@ -1,0 +1,63 @@
+"""What a relaunch may change of a step, checked before anything is stopped. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from teamflow.core.changes import ENGINE, MODEL, PROMPT, TIMEOUT
+from teamflow.core.diagnostics import did_you_mean
+from teamflow.core.placeholders import takes_model
+from teamflow.core.plan import ASK, Json, Plan, Step
+from teamflow.core.plan import PROMPT as A_PROMPT
+
+SCRIPTED: Final = "scripted"
+
+
+def checked(step: Step, given: object, plan: Plan, engines: Collection[str]) -> dict[str, Json] | str:
+    """The changes, or what is wrong with them. `engines`: the built-in ones that can run."""
+    if not isinstance(given, Mapping):
+        return "the request is damaged: `changes` is an object"
+    for name, value in given.items():
+        wrong = _wrong(step, str(name), value, plan, engines)
+        if wrong:
+            return wrong
+    changes = {str(name): value for name, value in given.items()}
+    wrong = _wrong_model(step, changes, plan)
+    return wrong or changes
+
+
+def _wrong(step: Step, name: str, value: object, plan: Plan, engines: Collection[str]) -> str:
+    if name == TIMEOUT:
+        good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+        return "" if good else "a timeout is a duration above 0, such as 30m"
+    if name not in (PROMPT, ENGINE, MODEL):
+        return f"there is nothing called {name} to change"
+    if step.kind != A_PROMPT:
+        takes = "a timeout alone" if step.kind != ASK else "a timeout alone (for the answer)"
+        return f"it is no prompt, so it takes {takes}, and no {name}"
+    if not isinstance(value, str) or not value.strip():
+        return f"the {name} is empty"
+    return _wrong_engine(step, value, plan, engines) if name == ENGINE else ""
+
+
+def _wrong_engine(step: Step, engine: str, plan: Plan, engines: Collection[str]) -> str:
+    if engine == SCRIPTED and step.script is None:
+        return "engine scripted plays a script, and this step has none"
+    if engine in engines or engine in plan.engines:
+        return ""
+    known = sorted({*plan.engines, *(name for name in engines if name != SCRIPTED or step.script is not None)})
+    meant = did_you_mean(engine, known)
+    there = meant or (f"there is {', '.join(known)}" if known else "the team file defines none")
+    return f"there is no engine {engine} here; {there}"
+
+
+def _wrong_model(step: Step, changes: Mapping[str, object], plan: Plan) -> str:
+    if MODEL not in changes:
+        return ""
+    engine = str(changes.get(ENGINE, step.engine))
+    custom = plan.engines.get(engine)
+    if engine == SCRIPTED or (custom is not None and not takes_model(custom)):
+        return f"engine {engine} takes no model"
+    return ""

@@ -1,0 +1,145 @@
+"""What a decision does to the world: an attempt is begun, stopped, frozen. Knows the target, and decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from teamflow.core.events import (
+    AttemptEnded,
+    AttemptStarted,
+    AttemptStopping,
+    Event,
+    MessageDelivered,
+    PhaseEnded,
+    StepFrozen,
+    StepThawed,
+)
+from teamflow.core.requested import MessageSent
+from teamflow.core.state import AttemptState, RunState
+from teamflow.ports import Exited, Start, Target
+from teamflow.run.adoption import Adoption
+from teamflow.run.roles import Attempts
+
+
+class Conclude(Protocol):
+    """Takes in ends of one attempt's phases, later."""
+
+    def __call__(self, *exits: Exited) -> None: ...
+
+
+class Acts:
+    """Belongs to the loop's thread. `record`: of what could not even be started."""
+
+    def __init__(
+        self,
+        state: RunState,
+        target: Target,
+        attempts: Attempts,
+        adoption: Adoption,
+        *,
+        record: Callable[[Event], None],
+        conclude: Conclude,
+    ) -> None:
+        self._state = state
+        self._target = target
+        self._attempts = attempts
+        self._adoption = adoption
+        self._record = record
+        self._conclude = conclude
+
+    def act(self, event: Event) -> None:
+        """Does what a decision says, once it is recorded; most say nothing to be done."""
+        match event:
+            case AttemptStarted():
+                self._begin(event)
+            case AttemptStopping(step=step, attempt=attempt, cause=cause):
+                self._stop(step, attempt, cause)
+            case StepFrozen(step=step, attempt=attempt):
+                self._target.freeze(step, attempt, on=True)
+            case StepThawed(step=step, attempt=attempt):
+                self._target.freeze(step, attempt, on=False)
+                self._tell(step)
+            case MessageSent(steps=steps):
+                for step in steps:
+                    self._tell(step)
+            case _:
+                pass
+
+    def again(self, event: AttemptStopping | StepFrozen | AttemptStarted | PhaseEnded | AttemptEnded) -> None:
+        """What was decided in an earlier session and may not have been done."""
+        match event:
+            case PhaseEnded():
+                self.start(self._attempts.phase(event))
+            case AttemptEnded():
+                self._record(event)
+            case _:
+                self.act(event)
+
+    def start(self, start: Start | AttemptEnded) -> None:
+        """A phase of an attempt, or the end of one that cannot be."""
+        if isinstance(start, AttemptEnded):
+            self._record(start)
+            return
+        self._target.start(start)
+        live = self._state.steps[start.step].live
+        if live is not None and live.stopping is not None:
+            self._stop(start.step, start.attempt, live.stopping)
+        elif live is not None and live.frozen_at is not None:
+            # The phase before ended just when it was frozen.
+            self._target.freeze(start.step, start.attempt, on=True)
+        else:
+            self._tell(start.step)
+
+    def kill_all(self) -> None:
+        """After a second Ctrl-C: everything that runs is ended without grace."""
+        for step_id in self._state.running:
+            if (live := self._state.steps[step_id].live) is not None:
+                self._target.stop(step_id, live.number, grace=0.0, cause=live.stopping or "interrupt")
+
+    def adopted(self) -> None:
+        """What agents of an earlier session were told, and perhaps have not heard; they ignore what they have."""
+        for step_id in sorted(self._state.running):
+            known = self._state.steps[step_id]
+            if (live := known.live) is not None and known.messages:
+                for number in range(live.told_from, known.heard):
+                    self._send(step_id, live, number)
+                self._tell(step_id)
+
+    def heard(self, step_id: str) -> None:
+        """Before an attempt ends: a runner that was killed may have handed over what nobody has recorded."""
+        known = self._state.steps[step_id]
+        live = known.live
+        if live is None or known.heard >= len(known.messages) or live.stopping is not None or known.frozen:
+            return
+        heard = live.told_from + self._attempts.heard(step_id)
+        if heard > known.heard:
+            self._record(MessageDelivered(step_id, live.number, heard))
+
+    def _tell(self, step_id: str) -> None:
+        """Hands a live agent what it has not heard; what cannot be handed over waits for its next turn."""
+        known = self._state.steps[step_id]
+        live = known.live
+        while known.heard < len(known.messages) and live is not None:
+            if known.frozen or live.stopping is not None or self._attempts.message(step_id, known.heard) is None:
+                return
+            number = known.heard
+            self._record(MessageDelivered(step_id, live.number, number + 1))
+            self._send(step_id, live, number)
+
+    def _send(self, step_id: str, live: AttemptState, number: int) -> None:
+        data = self._attempts.message(step_id, number)
+        if data is not None:
+            self._target.send(step_id, live.number, n=number - live.told_from, data=data)
+
+    def _begin(self, event: AttemptStarted) -> None:
+        start = self._attempts.begin(event)
+        self.start(start)
+        ends = self._adoption.ends_of(event.step, event.attempt) if isinstance(start, Start) else ()
+        if ends:
+            self._conclude(*ends)
+
+    def _stop(self, step: str, attempt: int, cause: str) -> None:
+        stop = self._state.stop
+        grace = 0.0 if stop is not None and stop.kill else self._state.steps[step].step.grace
+        self._target.stop(step, attempt, grace=grace, cause=cause)

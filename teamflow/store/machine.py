@@ -1,0 +1,96 @@
+"""What this machine's runs share, over all projects: which projects there are. One SQLite file of this user's.
+
+Advice, never truth: it may be deleted at any time, and a run that cannot write it goes on. `$XDG_STATE_HOME/teamflow`,
+else `~/.local/state/teamflow`; on a network file system too, where SQLite's locks are only slower.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Final, Self
+
+from teamflow.store.connect import BUSY_SECONDS, explained
+from teamflow.store.place import unwritable
+from teamflow.store.text import storable
+
+NAME: Final = "machine.db"
+FORMAT: Final = 1
+
+_SCHEMA: Final = """
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS projects (
+  root TEXT PRIMARY KEY,   -- absolute
+  seen REAL NOT NULL       -- Unix: when a run of it last started
+) WITHOUT ROWID;
+PRAGMA user_version = 1;
+COMMIT;
+"""
+
+
+def machine_directory(environ: Mapping[str, str]) -> str | None:
+    """Where it lies; None: this user has no home."""
+    state = environ.get("XDG_STATE_HOME")
+    if state and os.path.isabs(state):
+        return f"{state}/teamflow"
+    home = environ.get("HOME")
+    return f"{home}/.local/state/teamflow" if home and os.path.isabs(home) else None
+
+
+class Machine:
+    """Belongs to the thread that opened it. Every method raises StoreError."""
+
+    def __init__(self, path: str, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._connection = connection
+
+    @staticmethod
+    def open(environ: Mapping[str, str]) -> Machine | None:
+        """Made where it is missing; None: there is no place for it. StoreError."""
+        directory = machine_directory(environ)
+        if directory is None:
+            return None
+        path = f"{directory}/{NAME}"
+        try:
+            os.makedirs(directory, mode=0o700, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise unwritable(path, error) from error
+        with explained(path), ExitStack() as undo:
+            connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            undo.callback(connection.close)
+            # What is lost with the power was advice.
+            connection.execute("PRAGMA synchronous = OFF")
+            if connection.execute("PRAGMA user_version").fetchone()[0] < FORMAT:
+                connection.executescript(_SCHEMA)
+            undo.pop_all()
+        return Machine(path, connection)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def note_project(self, root: str, *, now: float) -> None:
+        """A run of this project starts."""
+        with explained(self._path):
+            self._connection.execute("INSERT OR REPLACE INTO projects VALUES (?, ?)", (storable(root), now))
+
+    def projects(self) -> list[str]:
+        """Roots, the one that was worked in last first."""
+        with explained(self._path):
+            rows = self._connection.execute("SELECT root FROM projects ORDER BY seen DESC, root").fetchall()
+        return [str(root) for (root,) in rows]
+
+    def forget_project(self, root: str) -> None:
+        with explained(self._path):
+            self._connection.execute("DELETE FROM projects WHERE root = ?", (storable(root),))

@@ -1,0 +1,31 @@
+"""Samples of campaigns about steering, with a fresh seed: a storm of verbs on a large run, two runners for one run."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.campaign.race import races
+from tests.campaign.random_kills import percentile
+from tests.campaign.verb_storm import storm
+
+pytestmark = pytest.mark.slow
+
+AT_ONCE = 0.3
+"""Seconds to the answer of a verb."""
+
+
+def test_a_large_run_under_fifty_verbs_a_second() -> None:
+    seed = random.SystemRandom().randrange(1 << 31)
+    print(f"seed {seed}")
+    found = storm(2000, rate=50, seed=seed)
+    assert found.wrong == []
+    assert found.requests > 100
+    assert percentile(found.latencies, 99) < AT_ONCE
+
+
+def test_two_runners_race_for_one_run() -> None:
+    seed = random.SystemRandom().randrange(1 << 31)
+    print(f"seed {seed}")
+    assert races(10, seed) == []
