@@ -116,13 +116,11 @@ class ProjectReads:
             except WorkspaceError as error:
                 raise ReadsChanged(_one_line(error)) from error
 
-    def holds(self, artifact: Artifact) -> bool:
-        """Whether the artifact is there as it was made."""
+    def missing(self, artifacts: Sequence[Artifact]) -> list[Artifact]:
+        """Those that are not there as they were made."""
         with self._lock:
-            try:
-                return self._open().holds(artifact.path, artifact.digest)
-            except WorkspaceError:
-                return False
+            digester = self._open()
+            return [artifact for artifact in artifacts if not _holds(digester, artifact)]
 
     def witness(self) -> tuple[dict[str, Stat | None], dict[str, Stat]] | None:
         """What the last look rests on, as stats; None where they prove nothing (see `app/fresh.py`)."""
@@ -186,6 +184,13 @@ class _StatsPerThread:
 
     def save_stats(self, root: str, blob: bytes) -> None:
         self._results.cache.save_stats(root, blob)
+
+
+def _holds(digester: ReadsDigester, artifact: Artifact) -> bool:
+    try:
+        return digester.holds(artifact.path, artifact.digest)
+    except WorkspaceError:
+        return False
 
 
 def file_artifact(root: str, name: str, path: str) -> Artifact | str:

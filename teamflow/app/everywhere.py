@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from teamflow.app.inspect import list_runs
 from teamflow.store.errors import StoreError
 from teamflow.store.machine import Machine
-from teamflow.store.sqlite import Database
-from teamflow.views.runs import RunLine
+
+if TYPE_CHECKING:
+    from teamflow.views.runs import RunLine
 
 
 class ProjectRuns(NamedTuple):
@@ -32,6 +32,10 @@ def note_project(root: str, environ: Mapping[str, str], *, now: float, warn: Cal
 
 def runs_everywhere(environ: Mapping[str, str], *, warn: Callable[[str], None]) -> list[ProjectRuns]:
     """Of each project that is still there. One that cannot be read is told to `warn`. StoreError: `machine.db`."""
+    # Imported here: every run imports this module, to be noted.
+    from teamflow.app.inspect import list_runs
+    from teamflow.store.sqlite import Database
+
     machine = Machine.open(environ)
     if machine is None:
         return []

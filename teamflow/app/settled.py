@@ -59,7 +59,7 @@ def finish(
             inputs=session.row.inputs,
             rows=rows,
             witness=witness,
-            artifacts=[artifact[1] for hit in cached.hits.values() for artifact in hit.artifacts],
+            artifacts=[artifact.path for hit in cached.hits.values() for artifact in hit.artifacts],
             began=int(session.row.created * 1e9),
         )
     # Not `begin`: a screen that follows a run needs a loop for that, and this run is over.

@@ -60,6 +60,5 @@ def _steps(state: RunState) -> dict[str, StepState]:
 
 
 def _hit(known: StepState, run: int) -> Hit:
-    artifacts = tuple((a.name, a.path, a.digest, a.size, a.mode) for a in known.artifacts)
     attempt = known.attempts[-1].number if known.attempts else 0
-    return Hit(known.key or "", f"from run {run}", known.text, known.outputs or None, artifacts, (run, attempt))
+    return Hit(known.key or "", f"from run {run}", known.text, known.outputs or None, known.artifacts, (run, attempt))

@@ -91,11 +91,11 @@ def _plain_fields(value: object) -> dict[str, Json]:
 
 
 def _plain(item: object) -> Json:
+    if type(item) is Hit:
+        return _plain_hit(item)
     match item:
         case Succeeded() | Failed() | Stopped():
             return outcome_object(item)
-        case Hit():
-            return _plain_hit(item)
         case Usage() | Artifact():
             return _plain_fields(item)
         case tuple() | list():
@@ -152,12 +152,21 @@ def _revive_artifacts(value: Json) -> tuple[object, ...]:
     return tuple(_build(Artifact, _mapping(entry)) for entry in cast("list[Json]", value))
 
 
+def _artifact_rows(value: Json) -> tuple[Artifact, ...]:
+    """Of a hit: without the names of the fields, as there may be thousands in one record."""
+    try:
+        return tuple(Artifact(*row) for row in cast("list[list[str]]", value))  # type: ignore[arg-type]
+    except TypeError as error:
+        raise CodecError(f"damaged Hit record: {error}") from error
+
+
 _SPECIAL: Final[dict[tuple[type[object] | None, str], Callable[[Json], object]]] = {
     (None, "outcome"): lambda value: outcome_from_object(_mapping(value)),
     (None, "usage"): lambda value: _build(Usage, _mapping(value)),
     (None, "failure"): lambda value: FailureClass(str(value)),
     (None, "hits"): lambda value: {key: _build(Hit, _mapping(v)) for key, v in _mapping(value).items()},
     (Succeeded, "artifacts"): _revive_artifacts,
+    (Hit, "artifacts"): _artifact_rows,
 }
 
 _EMPTY: Final[dict[type[object], dict[str, object]]] = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple, TypeAlias
 
-from teamflow.core.outcome import FailureClass, Outcome
+from teamflow.core.outcome import Artifact, FailureClass, Outcome
 from teamflow.core.plan import Json
 from teamflow.core.requested import (
     CancelRequested,
@@ -78,8 +78,7 @@ class Hit(NamedTuple):
     reason: str
     text: str | None = None
     outputs: Mapping[str, Json] | None = None
-    artifacts: tuple[tuple[str, str, str, int, int], ...] = ()
-    """The fields of `Artifact`, in order."""
+    artifacts: tuple[Artifact, ...] = ()
     origin: tuple[int, int] | None = None
     """(run, attempt) that made the result, where it is still known."""
 

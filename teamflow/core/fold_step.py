@@ -25,7 +25,7 @@ from teamflow.core.events import (
     StepWaiting,
 )
 from teamflow.core.fold_control import begin_hearing, clock_work, release, thaw
-from teamflow.core.outcome import Artifact, Failed, Succeeded
+from teamflow.core.outcome import Failed, Succeeded
 from teamflow.core.plan import APART, ASK, Edge, Step
 from teamflow.core.questions import withdraw
 from teamflow.core.state import AttemptState, ReadyQueue, RunState, StepState
@@ -300,7 +300,7 @@ def cached(state: RunState, record: Record, step_id: str, hit: Hit) -> list[str]
     known.key = hit.key
     known.text = hit.text
     known.outputs = hit.outputs or {}
-    known.artifacts = tuple(Artifact(*row) for row in hit.artifacts)
+    known.artifacts = hit.artifacts
     return _close(state, record, known, Status.CACHED, hit.reason)
 
 

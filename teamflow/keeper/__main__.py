@@ -4,6 +4,7 @@ Run with `-I -S`, nothing but this file knows where it lies: it makes a package 
 relative imports hold here and under `teamflow.keeper`.
 """
 
+import posix
 import sys
 
 
@@ -20,4 +21,7 @@ if __name__ == "__main__":
     _package()
     from keeper.program import main  # type: ignore[import-not-found]
 
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    sys.stderr.flush()
+    # All is closed that has to be. Taking the interpreter apart would only keep waiting whoever waits for the end.
+    posix._exit(code)

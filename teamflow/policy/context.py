@@ -116,7 +116,7 @@ def _seen(state: RunState, step_id: str) -> dict[str, Json]:
         "status": "cached" if hit else "pending",
         "text": (hit.text if hit else None) or "",
         "outputs": (hit.outputs if hit else None) or {},
-        "artifacts": {row[0]: row[1] for row in hit.artifacts} if hit else {},
+        "artifacts": {made.name: made.path for made in hit.artifacts} if hit else {},
         "matrix": added.instances.get(step_id, {}) if added is not None else {},
         "diffstat": None,
         "branch": None,

@@ -75,6 +75,6 @@ def _is_another(known: StepState, hit: Hit) -> bool:
     if not known.handed:
         return True
     made = {artifact.name: artifact.digest for artifact in known.artifacts}
-    found = {row[0]: row[2] for row in hit.artifacts}
+    found = {artifact.name: artifact.digest for artifact in hit.artifacts}
     texts = known.step.text_used and known.text != hit.text
     return texts or made != found or dict(known.outputs) != dict(hit.outputs or {})

@@ -82,8 +82,8 @@ class Reads(Protocol):
         """Path → sha256; None: every file that git does not ignore. Raises ReadsChanged."""
         ...
 
-    def holds(self, artifact: Artifact) -> bool:
-        """Whether the artifact is there as it was made."""
+    def missing(self, artifacts: Sequence[Artifact]) -> Sequence[Artifact]:
+        """Those that are not there as they were made."""
         ...
 
     def witness(self) -> Witness | None: ...

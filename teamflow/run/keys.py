@@ -52,7 +52,7 @@ class Keys:
         return {on: Handed(dep.outputs, dep.artifacts, dep.text) for on, dep in known if dep.step.expansion is None}
 
     def parts(self, step: Step, definition: str, upstream: Mapping[str, Handed]) -> KeyParts:
-        patterns = None if step.reads is None else [str(pattern) for pattern in step.reads]
+        patterns = None if step.reads is None else tuple(map(str, step.reads))
         found = self._reads.digests(patterns)
         return KeyParts(
             definition,
@@ -62,7 +62,7 @@ class Keys:
 
     def _digested(self, name: str, handed: Handed, *, text: bool) -> Upstream:
         known = self._handed.get((name, text))
-        if known is not None and all(map(is_, known[0], handed)):
+        if known is not None and (known[0] is handed or all(map(is_, known[0], handed))):
             return known[1]
         made = _upstream_digest(handed, text=text)
         self._handed[name, text] = (handed, made)

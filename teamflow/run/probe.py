@@ -221,14 +221,14 @@ class Prober:
             return "its text was not kept"
         if step.loop is not None and (asks := self._asks_again(step, step.loop, entry)):
             return asks
-        missing = [artifact for artifact in entry.artifacts if not self._reads.holds(artifact)]
+        missing = self._reads.missing(entry.artifacts) if entry.artifacts else ()
         trouble = self._results.restore(missing, self._root) if missing else None
         if trouble is not None:
             return trouble
         where = f" (run {entry.origin[0]})" if entry.origin else ""
-        artifacts = tuple((a.name, a.path, a.digest, a.size, a.mode) for a in entry.artifacts)
         text = entry.text if step.text_used else None
-        return Hit(key, f"unchanged since it succeeded{where}", text, entry.outputs or None, artifacts, entry.origin)
+        why = f"unchanged since it succeeded{where}"
+        return Hit(key, why, text, entry.outputs or None, entry.artifacts, entry.origin)
 
     def _asks_again(self, step: Step, loop: Loop, entry: Entry) -> str:
         """Why a result of a step with a loop is not the last one; empty when its `until` holds."""

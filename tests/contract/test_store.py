@@ -66,7 +66,9 @@ def log(*events: Event, after: int = 0) -> list[Record]:
 
 STORY = log(
     RunnerStarted("boot", 1, 2),
-    Cached({"a": Hit("key", "unchanged", text="é\n\0", outputs={"n": [1, None]}, artifacts=(("f", "p", "d", 3),))}),
+    Cached(
+        {"a": Hit("key", "unchanged", text="é\n\0", outputs={"n": [1, None]}, artifacts=(Artifact("f", "p", "d", 3),))}
+    ),
     AttemptStarted("b", 1, "first"),
     ProgressReported("b", 1, 50.0, "half"),
     AttemptEnded("b", 1, Failed(FailureClass.EXIT, "exited 1", exit_code=1)),
