@@ -116,8 +116,8 @@ class ProjectReads:
             except WorkspaceError as error:
                 raise ReadsChanged(_one_line(error)) from error
 
-    def missing(self, artifacts: Sequence[Artifact]) -> list[Artifact]:
-        """Those that are not there as they were made."""
+    def missing(self, artifacts: Iterable[Artifact]) -> list[Artifact]:
+        """Those that are not there as they were made; thousands at once."""
         with self._lock:
             digester = self._open()
             return [artifact for artifact in artifacts if not _holds(digester, artifact)]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping
 
@@ -20,7 +19,7 @@ INTERNAL = 70
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
-_SECRET_NAME = re.compile(r"TOKEN|SECRET|PASS|KEY|AUTH|CREDENTIAL|COOKIE", re.IGNORECASE)
+_SECRET_NAMES = ("TOKEN", "SECRET", "PASS", "KEY", "AUTH", "CREDENTIAL", "COOKIE")
 _SHORTEST = 6
 _UNREADABLE = ("CodecError", "PlanFormatError")
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
@@ -115,7 +114,8 @@ def crash_report(error: BaseException, words: list[str], environ: Mapping[str, s
         *traceback.format_exception(error),
     ]
     text = "\n".join(line.rstrip("\n") for line in lines) + "\n"
-    hidden = {value for name, value in environ.items() if _SECRET_NAME.search(name) and len(value) >= _SHORTEST}
+    secret = (name for name in environ if any(word in name.upper() for word in _SECRET_NAMES))
+    hidden = {environ[name] for name in secret if len(environ[name]) >= _SHORTEST}
     values = sorted({*hidden, *_project_secrets()}, key=len, reverse=True)
     for value in values:
         text = text.replace(value, "[hidden]")

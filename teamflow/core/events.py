@@ -5,8 +5,7 @@ lead to (`RetryScheduled`, `StepEnded`) are different records, so a crash betwee
 Adding an event here makes the type checker list every `match` that must learn it. Agent output is not an event.
 """
 
-from __future__ import annotations
-
+# Annotations by value: as texts they would be compiled one by one, at every start.
 from collections.abc import Mapping
 from typing import Final, NamedTuple, TypeAlias
 

@@ -3,8 +3,7 @@
 `Brief` is the same for every engine, `Invocation` is the same for every target.
 """
 
-from __future__ import annotations
-
+# Annotations by value: as texts they would be compiled one by one, at every start.
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 

@@ -3,8 +3,7 @@
 Decides nothing: `policy/retry.py` says what follows from an outcome.
 """
 
-from __future__ import annotations
-
+# Annotations by value: as texts they would be compiled one by one, at every start.
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple, TypeAlias

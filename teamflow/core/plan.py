@@ -5,8 +5,7 @@ this is several times faster (docs/decisions/0003). Every value is a scalar, a t
 Decides nothing. Durations are seconds, sizes are bytes.
 """
 
-from __future__ import annotations
-
+# Annotations by value: as texts they would be compiled one by one, at every start.
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
@@ -19,7 +18,7 @@ class Deferred(NamedTuple):
     template: str
 
 
-Text: TypeAlias = "str | Deferred"
+Text: TypeAlias = str | Deferred
 
 COMMAND: Final = "command"
 PROMPT: Final = "prompt"

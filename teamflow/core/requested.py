@@ -4,8 +4,7 @@ A request is a fact, recorded as it was granted (`policy/requests.py`); what it 
 is a record of its own.
 """
 
-from __future__ import annotations
-
+# Annotations by value: as texts they would be compiled one by one, at every start.
 from collections.abc import Mapping
 from typing import NamedTuple
 

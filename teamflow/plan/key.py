@@ -65,13 +65,12 @@ class KeyParts(NamedTuple):
         # Thousands of keys are made before a run with little to do: fields with counts before them, not JSON. No field
         # can hold a NUL, so no two keys are written alike.
         fields = [str(KEY_VERSION), self.definition, str(len(self.reads))]
-        for path in sorted(self.reads):
-            fields += (path, self.reads[path])
-        for name in sorted(self.upstream):
-            outputs, artifacts, text = self.upstream[name]
+        for item in sorted(self.reads.items()):
+            fields += item
+        for name, (outputs, artifacts, text) in sorted(self.upstream.items()):
             fields += (name, outputs, "-" if text is None else text, str(len(artifacts)))
-            for file in sorted(artifacts):
-                fields += (file, artifacts[file])
+            for item in sorted(artifacts.items()):
+                fields += item
         return hashlib.sha256("\0".join(fields).encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -82,8 +82,8 @@ class Reads(Protocol):
         """Path → sha256; None: every file that git does not ignore. Raises ReadsChanged."""
         ...
 
-    def missing(self, artifacts: Sequence[Artifact]) -> Sequence[Artifact]:
-        """Those that are not there as they were made."""
+    def missing(self, artifacts: Iterable[Artifact]) -> Sequence[Artifact]:
+        """Those that are not there as they were made; thousands at once."""
         ...
 
     def witness(self) -> Witness | None: ...

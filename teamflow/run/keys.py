@@ -19,8 +19,8 @@ class Keys:
         self._state = state
         self._reads = reads
         self._run = run
-        self._handed: dict[tuple[str, bool], tuple[Handed, Upstream]] = {}
-        """What was digested last of a dependency: all its dependents want the same."""
+        self._handed: tuple[dict[str, tuple[Handed, Upstream]], dict[str, tuple[Handed, Upstream]]] = ({}, {})
+        """What was digested last of a dependency, without its text and with it: all its dependents want the same."""
 
     def rendered(self, step: Step) -> Step:
         """The step with its deferred parts by value, as they are without feedback."""
@@ -53,19 +53,16 @@ class Keys:
 
     def parts(self, step: Step, definition: str, upstream: Mapping[str, Handed]) -> KeyParts:
         patterns = None if step.reads is None else tuple(map(str, step.reads))
-        found = self._reads.digests(patterns)
-        return KeyParts(
-            definition,
-            found,
-            {name: self._digested(name, value, text=name in step.needs_text) for name, value in upstream.items()},
-        )
+        texts = step.needs_text
+        handed = {name: self._digested(name, value, text=name in texts) for name, value in upstream.items()}
+        return KeyParts(definition, self._reads.digests(patterns), handed)
 
     def _digested(self, name: str, handed: Handed, *, text: bool) -> Upstream:
-        known = self._handed.get((name, text))
+        known = self._handed[text].get(name)
         if known is not None and (known[0] is handed or all(map(is_, known[0], handed))):
             return known[1]
         made = _upstream_digest(handed, text=text)
-        self._handed[name, text] = (handed, made)
+        self._handed[text][name] = (handed, made)
         return made
 
 

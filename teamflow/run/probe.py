@@ -13,14 +13,15 @@ from typing import NamedTuple
 from teamflow.core.events import Admitted, Cached, Event, Hit
 from teamflow.core.globs import PatternError, covers
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Succeeded
-from teamflow.core.plan import APART, Edge, Json, Loop, Step
+from teamflow.core.plan import Json, Loop, Step
 from teamflow.core.state import RunState, StepState
-from teamflow.core.status import ENDED, Status
+from teamflow.core.status import Status
 from teamflow.plan.key import NO_DIFFERENCE, KeyParts, aspects, difference, value_digest
 from teamflow.policy.context import after_context
 from teamflow.run.brief import BriefError, Rendering
 from teamflow.run.kept import Entry, Handed, Reads, ReadsChanged, Results, Witness
 from teamflow.run.keys import Keys
+from teamflow.run.seen import Seen, levels, upstream_of
 
 
 class _Asked(NamedTuple):
@@ -30,13 +31,6 @@ class _Asked(NamedTuple):
     rendered: Step
     parts: KeyParts
     key: str
-
-
-class _Seen(NamedTuple):
-    """The run when a look began: another thread may give the state other indexes meanwhile."""
-
-    steps: Mapping[str, StepState]
-    dependents: Mapping[str, Sequence[Edge]]
 
 
 class Prober:
@@ -79,15 +73,15 @@ class Prober:
         self._reads.look_again()
         handed: dict[str, Handed] = {}
         hits: dict[str, Hit] = {}
-        for level in _levels(self._state):
+        for level in levels(self._state):
             self._hits_among(level, self._seen, hits, handed)
         return Cached(hits) if hits else None
 
     @property
-    def _seen(self) -> _Seen:
-        return _Seen(self._state.steps, self._state.dependents)
+    def _seen(self) -> Seen:
+        return Seen(self._state.steps, self._state.dependents)
 
-    def _sweep_parts(self, step: Step, seen: _Seen, handed: Mapping[str, Handed]) -> KeyParts | None:
+    def _sweep_parts(self, step: Step, seen: Seen, handed: Mapping[str, Handed]) -> KeyParts | None:
         known = seen.steps[step.id]
         if known.status not in (Status.PENDING, Status.QUEUED) or known.admitted or not step.cache:
             return None
@@ -98,7 +92,7 @@ class Prober:
             return None
         if not self._may_hit(known):
             return None
-        upstream = _upstream(step, seen, handed)
+        upstream = upstream_of(step, seen, handed)
         if upstream is None:
             return None
         try:
@@ -124,7 +118,7 @@ class Prober:
         """As `probe`, in this thread."""
         return self._probe(step_ids, self._seen)
 
-    def _probe(self, step_ids: Sequence[str], seen: _Seen) -> list[Event]:
+    def _probe(self, step_ids: Sequence[str], seen: Seen) -> list[Event]:
         """One `Cached` for all hits and the hits that follow from them, then an `Admitted` for each other step."""
         self._reads.look_again()
         asked: list[_Asked] = []
@@ -138,8 +132,9 @@ class Prober:
         found = self._look_up([(one.step, one.key) for one in asked if self._may_hit(self._state.steps[one.step.id])])
         hits: dict[str, Hit] = {}
         handed: dict[str, Handed] = {}
+        missing = self._missing(found)
         for one in asked:
-            hit = self._hit(one.step, one.key, found.get(one.step.id))
+            hit = self._hit(one.step, one.key, found.get(one.step.id), missing)
             if isinstance(hit, Hit):
                 hits[one.step.id] = hit
                 handed[one.step.id] = found[one.step.id].handed
@@ -151,7 +146,7 @@ class Prober:
         self._results.forget_last([step for step in started if not seen.steps[step].step.any_time])
         return [Cached(hits), *events] if hits else events
 
-    def _follow(self, seen: _Seen, hits: dict[str, Hit], handed: dict[str, Handed]) -> None:
+    def _follow(self, seen: Seen, hits: dict[str, Hit], handed: dict[str, Handed]) -> None:
         """Adds the steps after `hits` that are hits for that reason, so that they need no probe of their own."""
         newest = list(hits)
         while newest:
@@ -160,7 +155,7 @@ class Prober:
             newest = self._hits_among(steps, seen, hits, handed)
 
     def _hits_among(
-        self, steps: Iterable[Step], seen: _Seen, hits: dict[str, Hit], handed: dict[str, Handed]
+        self, steps: Iterable[Step], seen: Seen, hits: dict[str, Hit], handed: dict[str, Handed]
     ) -> list[str]:
         """Looks steps up whose dependencies have ended or are in `handed`; the new hits go into both mappings."""
         wanted: list[tuple[Step, str]] = []
@@ -169,9 +164,10 @@ class Prober:
             if parts is not None:
                 wanted.append((step, parts.digest()))
         found = self._look_up(wanted)
+        missing = self._missing(found)
         new: list[str] = []
         for step, key in wanted:
-            hit = self._hit(step, key, found.get(step.id))
+            hit = self._hit(step, key, found.get(step.id), missing)
             if isinstance(hit, Hit):
                 hits[step.id] = hit
                 handed[step.id] = found[step.id].handed
@@ -187,7 +183,10 @@ class Prober:
         found = self._results.look_up([key for _, key in wanted])
         return {step.id: found[key] for step, key in wanted if key in found}
 
-    def _ask(self, step: Step, seen: _Seen) -> _Asked | Admitted:
+    def _missing(self, found: Mapping[str, Entry]) -> Sequence[Artifact]:
+        return self._reads.missing([artifact for entry in found.values() for artifact in entry.artifacts])
+
+    def _ask(self, step: Step, seen: Seen) -> _Asked | Admitted:
         try:
             rendered = self._keys.rendered(step)
             definition = self._keys.definition(step, rendered)
@@ -213,16 +212,16 @@ class Prober:
         told = difference(before, parts)
         return Admitted(step.id, key, "its last result was not kept" if told == NO_DIFFERENCE else told)
 
-    def _hit(self, step: Step, key: str, entry: Entry | None) -> Hit | str:
-        """The hit, or why there is none (empty: the key is not there)."""
+    def _hit(self, step: Step, key: str, entry: Entry | None, missing: Sequence[Artifact]) -> Hit | str:
+        """The hit, or why there is none (empty: the key is not there). `missing`: of all entries found with it."""
         if entry is None:
             return ""
         if step.text_used and entry.text is None:
             return "its text was not kept"
         if step.loop is not None and (asks := self._asks_again(step, step.loop, entry)):
             return asks
-        missing = self._reads.missing(entry.artifacts) if entry.artifacts else ()
-        trouble = self._results.restore(missing, self._root) if missing else None
+        gone = [artifact for artifact in entry.artifacts if artifact in missing] if missing else ()
+        trouble = self._results.restore(gone, self._root) if gone else None
         if trouble is not None:
             return trouble
         where = f" (run {entry.origin[0]})" if entry.origin else ""
@@ -368,33 +367,3 @@ class Prober:
         if isinstance(asked, Admitted) or asked.key != known.key:
             return None
         return asked._replace(parts=asked.parts._replace(aspects=aspects(asked.rendered)))
-
-
-def _levels(state: RunState) -> Iterable[list[Step]]:
-    level: list[Step] = []
-    ordered = sorted(state.plan.steps, key=lambda step: step.level)
-    for step in ordered:
-        if level and step.level != level[0].level:
-            yield level
-            level = []
-        level.append(step)
-    if level:
-        yield level
-
-
-def _upstream(step: Step, seen: _Seen, handed: Mapping[str, Handed]) -> dict[str, Handed] | None:
-    """What a step is handed by those that are done, or are found in this look (`handed`); None while there are others,
-    or where it waits for a failure."""
-    upstream: dict[str, Handed] = {}
-    for edge in step.edges:
-        dependency = seen.steps[edge.on]
-        if edge.when == APART:
-            if edge.on not in handed and dependency.status not in ENDED:
-                return None
-        elif edge.on in handed and edge.when != "failed":
-            upstream[edge.on] = handed[edge.on]
-        elif dependency.status not in (Status.SUCCEEDED, Status.CACHED) or edge.when == "failed":
-            return None
-        elif dependency.step.expansion is None:
-            upstream[edge.on] = Handed(dependency.outputs, dependency.artifacts, dependency.text)
-    return upstream

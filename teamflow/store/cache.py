@@ -75,11 +75,12 @@ class Cache:
         rows = self._index.ask(lambda connection: _select(connection, wanted), otherwise=nothing)
         found: dict[str, Entry] = {}
         stale: list[str] = []
+        yesterday = now - DAY
         for row in rows:
             entry = self._entry(row)
             if entry is not None:
                 found[entry.key] = entry
-                if not isinstance(row[7], float) or row[7] < now - DAY:
+                if not isinstance(row[7], float) or row[7] < yesterday:
                     stale.append(entry.key)
         if stale:
             self._index.ask(lambda connection: _touch(connection, stale, now), otherwise=None)

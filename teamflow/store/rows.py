@@ -1,7 +1,6 @@
 """Rows of state.db as values. What is in a plan, a record's data or a request's arguments is text here."""
 
-from __future__ import annotations
-
+# Annotations by value: as texts they would be compiled one by one, at every start.
 from typing import NamedTuple, TypeAlias
 
 Row: TypeAlias = "tuple[int, float, float, str, str]"

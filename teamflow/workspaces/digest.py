@@ -93,11 +93,9 @@ class ReadsDigester:
             return False
         except OSError as error:
             raise unreadable(path, error) from error
-        if not stat.S_ISREG(found.st_mode):
+        if found.st_mode & _KIND != _REGULAR:
             return False
-        entry = self._known.get(path)
-        now = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
-        same = (entry[4] if entry is not None and entry[:4] == now else self._learn(path, found)) == digest
+        same = self._of_file(path, found) == digest
         if same:
             self._seen[path] = digest
         return same
@@ -183,22 +181,25 @@ class ReadsDigester:
             raise unreadable(path, error) from error
         kind = found.st_mode & _KIND
         if kind == _REGULAR:
-            entry = self._known.get(path)
-            if (
-                entry is not None
-                and entry[0] == found.st_mtime_ns
-                and entry[1] == found.st_ctime_ns
-                and entry[2] == found.st_size
-                and entry[3] == found.st_ino
-            ):
-                return entry[4]
-            return self._learn(path, found)
+            return self._of_file(path, found)
         self._known.pop(path, None)
         if stat.S_ISLNK(kind):
             return self._link(path)
         if stat.S_ISDIR(kind):
             self._add(out, self._tree.below(path))
         return None
+
+    def _of_file(self, path: str, found: os.stat_result) -> str:
+        entry = self._known.get(path)
+        if (
+            entry is not None
+            and entry[0] == found.st_mtime_ns
+            and entry[1] == found.st_ctime_ns
+            and entry[2] == found.st_size
+            and entry[3] == found.st_ino
+        ):
+            return entry[4]
+        return self._learn(path, found)
 
     def _learn(self, path: str, found: os.stat_result) -> str:
         """Hashes a file, as often as it changes meanwhile, and remembers it where its times allow that."""
