@@ -28,7 +28,7 @@ from teamflow.core.events import RunEnded, StepFrozen
 from teamflow.core.status import ENDED, Status
 from tests.campaign.checker import check
 from tests.campaign.crash_sweep import KILLED, Trial, report, trace
-from tests.e2e.tool import Project, until
+from tests.e2e.tool import Done, Project, until
 from tests.fakes.history import wrongs
 
 MOST_SESSIONS = 8
@@ -146,12 +146,23 @@ def _crash(project: Project, trial: Trial, steering: Steering, *, keeper: bool) 
             ended = project.events(RunEnded)[-1]
             if ended.status == "succeeded":
                 break
-        last = project.start("run", "--progress", "plain", attended=True).wait()
+        last = _run_on(project)
         trial.sessions += 1
+        if project.runs() > 1:
+            break
     trial.recovery = last.seconds
     verdict = check(project, expected=EXPECTED, lost_allowed=keeper)
     trial.attempts, trial.lost = verdict.attempts, verdict.lost
     trial.wrong += verdict.wrong
+
+
+def _run_on(project: Project) -> Done:
+    """`run` again. A verb's own session may end run 1 just before: what then begins anew is another run, not judged."""
+    running = project.start("run", "--progress", "plain", attended=True)
+    until(lambda: running.process.poll() is not None or project.runs() > 1, "the run goes on", seconds=60)
+    if project.runs() > 1:
+        running.process.send_signal(signal.SIGINT)
+    return running.wait()
 
 
 # -- verbs that find no runner ------------------------------------------------------------------------------------

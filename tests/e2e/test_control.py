@@ -48,6 +48,8 @@ def detached(project: Project, *steps: str) -> None:
     done = project.call("run", "-d")
     assert done.code == 0, done
     until(lambda: all(project.begun(step) for step in steps), f"{steps} begin")
+    # A step may have begun before its record is on the disk.
+    until(lambda: {event.step for event in project.events(AttemptStarted)} >= {*steps}, f"{steps} are recorded")
 
 
 def ok(done: Done) -> str:
