@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from teamflow.store.errors import StoreError
@@ -24,7 +25,7 @@ def note_project(root: str, environ: Mapping[str, str], *, now: float, warn: Cal
     try:
         machine = Machine.open(environ)
         if machine is not None:
-            with machine:
+            with closing(machine):
                 machine.note_project(root, now=now)
     except StoreError as error:
         warn(f"`runs -a` may not list this project: {error}")
@@ -41,7 +42,7 @@ def runs_everywhere(environ: Mapping[str, str], *, warn: Callable[[str], None]) 
         return []
     allow_network = environ.get("TEAMFLOW_ALLOW_NETWORK_FS") == "1"
     found: list[ProjectRuns] = []
-    with machine:
+    with closing(machine):
         for root in machine.projects():
             try:
                 database = Database.find(root, allow_network=allow_network)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import click
 
 from teamflow.cli.acting import control
+from teamflow.cli.arguments import duration, text_argument
 from teamflow.cli.verb import VerbCommand, json_option, run_option
 from teamflow.core.changes import ENGINE, MODEL, PROMPT, TIMEOUT
-from teamflow.store.text import storable
-
-FROM_STDIN = "-"
 
 
 @click.command(
     cls=VerbCommand,
     examples=(
-        ("teamflow relaunch build/api", "ends it if it runs, and starts it anew in a clean workspace"),
+        ("teamflow relaunch build/api", "ends it if it runs, and starts it anew"),
         ("teamflow relaunch review --engine my-cli --timeout 20m", "with another engine, and less time"),
         ("teamflow relaunch build/api --prompt - < prompt.md", "with another prompt"),
     ),
@@ -27,7 +24,7 @@ FROM_STDIN = "-"
 @click.option("--prompt", metavar="TEXT", help="Another prompt; - reads it from standard input.")
 @click.option("--engine", metavar="NAME", help="Another engine, or engine/model.")
 @click.option("--model", metavar="NAME", help="Another model.")
-@click.option("--timeout", metavar="DURATION", help="Another time limit, such as 45m.")
+@click.option("--timeout", type=duration, metavar="DURATION", help="Another time limit, such as 45m.")
 @run_option
 @json_option
 def relaunch(
@@ -35,7 +32,7 @@ def relaunch(
     prompt: str | None,
     engine: str | None,
     model: str | None,
-    timeout: str | None,
+    timeout: float | None,
     number: int | None,
     as_json: bool,
 ) -> int:
@@ -46,7 +43,7 @@ def relaunch(
     """
     changes: dict[str, object] = {}
     if prompt is not None:
-        changes[PROMPT] = storable(sys.stdin.read() if prompt == FROM_STDIN else prompt)
+        changes[PROMPT] = text_argument(prompt)
     if engine is not None:
         name, _, of_engine = engine.partition("/")
         changes[ENGINE] = name
@@ -54,16 +51,6 @@ def relaunch(
     if model is not None:
         changes[MODEL] = model
     if timeout is not None:
-        changes[TIMEOUT] = _seconds(timeout)
+        changes[TIMEOUT] = timeout
     args = json.dumps({"step": step, "changes": changes})
     return control("relaunch", (step,), run=number, as_json=as_json, args=args)
-
-
-def _seconds(text: str) -> float:
-    """Raises UsageError."""
-    from teamflow.team.scalars import parse_duration
-
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--timeout") from error

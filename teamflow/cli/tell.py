@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from teamflow.cli.acting import control
+from teamflow.cli.arguments import text_argument
 from teamflow.cli.verb import VerbCommand, json_option, run_option
 from teamflow.policy.control import steps_args
-from teamflow.store.text import storable
-
-FROM_STDIN = "-"
 
 
 @click.command(
@@ -36,6 +32,5 @@ def tell(words: tuple[str, ...], every: bool, number: int | None, as_json: bool)
     rest = words if every else words[1:]
     if not rest:
         raise click.UsageError("TEXT is missing")
-    text = " ".join(rest)
-    text = storable(sys.stdin.read() if text == FROM_STDIN else text)
+    text = text_argument(" ".join(rest))
     return control("tell", steps, run=number, as_json=as_json, args=steps_args(steps, text=text))

@@ -9,6 +9,7 @@ import click
 
 from teamflow.app.inspect import Inspected
 from teamflow.cli.acting import check_names
+from teamflow.cli.arguments import duration
 from teamflow.cli.opened import opened
 from teamflow.cli.output import out, say
 from teamflow.cli.status import exit_code_of
@@ -37,16 +38,17 @@ _GOOD = (Status.SUCCEEDED, Status.CACHED)
 )
 @click.argument("steps", nargs=-1, metavar="[STEP]...")
 @click.option("--any", "first", is_flag=True, help="Until the first of them has ended.")
-@click.option("--timeout", metavar="DURATION", help="At most so long, such as 90s; exit 124 then.")
+@click.option(
+    "--timeout", "seconds", type=duration, metavar="DURATION", help="At most so long, such as 90s; exit 124 then."
+)
 @run_option
 @json_option
-def wait(steps: tuple[str, ...], first: bool, timeout: str | None, number: int | None, as_json: bool) -> int:
+def wait(steps: tuple[str, ...], first: bool, seconds: float | None, number: int | None, as_json: bool) -> int:
     """Wait until steps have ended, or the whole run; what has ended already is not waited for.
 
     Exit 0 when all that was waited for succeeded, 1 when something did not, 124 when the time is up, 3 when nobody
     works on the run any more. An agent stands for all its steps.
     """
-    seconds = None if timeout is None else _seconds(timeout)
     if first and not steps:
         raise click.UsageError("--any is about steps: name some")
     with opened(number) as inspected:
@@ -117,13 +119,3 @@ def _given_up(inspected: Inspected, names: Sequence[str]) -> int:
     run = inspected.row.number
     say(f"teamflow: nobody works on run {run}: {_open(inspected, names)}\n  `teamflow run` goes on with it")
     return NOBODY
-
-
-def _seconds(text: str) -> float:
-    """Raises UsageError."""
-    from teamflow.team.scalars import parse_duration
-
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--timeout") from error

@@ -10,8 +10,7 @@ import os
 import sqlite3
 from collections.abc import Mapping
 from contextlib import ExitStack
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from teamflow.store.connect import BUSY_SECONDS, explained
 from teamflow.store.place import unwritable
@@ -71,14 +70,6 @@ class Machine:
 
     def close(self) -> None:
         self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def note_project(self, root: str, *, now: float) -> None:
         """A run of this project starts."""

@@ -49,7 +49,7 @@ SCRIPT = '- attempt: {"1": [{listen: 60s}], "2": [{echo: messages}]}\n'
 EXPECTED = dict.fromkeys(["halt", "ice", "anew", "bad", "late", "hears", "last"], "succeeded")
 
 
-class Todo(NamedTuple):
+class Said(NamedTuple):
     """A verb, and when its time has come; `file` is made beforehand."""
 
     words: tuple[str, ...]
@@ -58,14 +58,14 @@ class Todo(NamedTuple):
     file: str = ""
 
 
-TODO = (
-    Todo(("pause", "halt"), "halt", Status.RUNNING),
-    Todo(("pause", "--freeze", "ice"), "ice", Status.RUNNING),
-    Todo(("retry", "bad"), "bad", Status.FAILED, "good"),
-    Todo(("relaunch", "anew", "--timeout", "50s"), "anew", Status.RUNNING, "go"),
-    Todo(("tell", "hears", "go"), "hears", Status.RUNNING),
-    Todo(("resume", "halt"), "halt", Status.WAITING),
-    Todo(("resume", "ice"), "ice", Status.WAITING, "thaw"),
+IN_TIME = (
+    Said(("pause", "halt"), "halt", Status.RUNNING),
+    Said(("pause", "--freeze", "ice"), "ice", Status.RUNNING),
+    Said(("retry", "bad"), "bad", Status.FAILED, "good"),
+    Said(("relaunch", "anew", "--timeout", "50s"), "anew", Status.RUNNING, "go"),
+    Said(("tell", "hears", "go"), "hears", Status.RUNNING),
+    Said(("resume", "halt"), "halt", Status.WAITING),
+    Said(("resume", "ice"), "ice", Status.WAITING, "thaw"),
 )
 
 
@@ -75,20 +75,20 @@ class Steering(threading.Thread):
     def __init__(self, project: Project, chance: random.Random) -> None:
         super().__init__(daemon=True)
         self.refused: list[tuple[tuple[str, ...], str]] = []
-        self.left = list(TODO)
+        self.left = list(IN_TIME)
         self._project = project
-        self._pauses = {todo: chance.choice([0.0, 0.0, 0.02, 0.1, 0.3]) for todo in TODO}
+        self._pauses = {said: chance.choice([0.0, 0.0, 0.02, 0.1, 0.3]) for said in IN_TIME}
         self._over = threading.Event()
 
     def run(self) -> None:
         while self.left and not self._over.wait(0.01):
-            todo = self.left[0]
-            status = self._status(todo.step)
+            said = self.left[0]
+            status = self._status(said.step)
             if status is Status.SUCCEEDED:
                 # The next run has tried it again, or a killed one has let it go on.
                 self.left.pop(0)
-            elif status is todo.ready:
-                self._say(todo)
+            elif status is said.ready:
+                self._say(said)
 
     def _status(self, step: str) -> Status | None:
         if not Path(self._project.layout.database).exists() or not self._project.runs():
@@ -96,15 +96,15 @@ class Steering(threading.Thread):
         known = self._project.state()[0].steps.get(step)
         return known.status if known is not None else None
 
-    def _say(self, todo: Todo) -> None:
-        self._over.wait(self._pauses[todo])
-        if todo.file:
-            self._project.write(todo.file, "")
-        done = self._project.call(*todo.words)
+    def _say(self, said: Said) -> None:
+        self._over.wait(self._pauses[said])
+        if said.file:
+            self._project.write(said.file, "")
+        done = self._project.call(*said.words)
         if done.code == 0:
             self.left.pop(0)
         else:
-            self.refused.append((todo.words, done.err))
+            self.refused.append((said.words, done.err))
 
     def stop(self) -> None:
         self._over.set()
@@ -124,7 +124,7 @@ def crash_steered(number: int, *, seed: int, keeper: bool = False, level: str = 
         steering.stop()
         trial.wrong += wrongs(project.records())
         if steering.left:
-            trial.wrong.append(f"never granted: {[todo.words for todo in steering.left]}, {steering.refused[-2:]}")
+            trial.wrong.append(f"never granted: {[said.words for said in steering.left]}, {steering.refused[-2:]}")
         if trial.wrong:
             trial.wrong.append(f"refused: {steering.refused}\n{trace(project)}")
     return trial

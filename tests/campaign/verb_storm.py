@@ -26,7 +26,8 @@ from teamflow.store.sqlite import Database
 from teamflow.store.wake import wake
 from tests.campaign.checker import check
 from tests.campaign.random_kills import percentile
-from tests.e2e.tool import Project
+from tests.e2e.keeper_driver import wait_for
+from tests.e2e.tool import Project, until
 from tests.fakes.history import wrongs
 
 VERBS = ("pause", "pause", "freeze", "resume", "resume", "resume", "retry", "relaunch", "cancel")
@@ -118,22 +119,27 @@ def _rain(
 
 def _until_far(project: Project, steps: int) -> None:
     """Until the storm has met most of it."""
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline:
-        if project.runs() and sum(1 for line in project.ledger() if line.exit is not None) >= 0.8 * steps:
-            return
-        time.sleep(0.5)
+    most = 0.8 * steps
+    until(
+        lambda: project.runs() and sum(1 for line in project.ledger() if line.exit is not None) >= most,
+        "most of the run is done",
+        seconds=240,
+        step=0.5,
+    )
 
 
 def _calm(project: Project, process: object, wrong: list[str]) -> None:
     """Whoever is held back is let go, until nobody is."""
     for _ in range(20):
-        state = project.state()[0]
-        if not state.held and not state.paused:
+        if wait_for(lambda: _is_calm(project), 0.5, 0.05):
             return
         project.request("resume", {"steps": None})
-        time.sleep(0.5)
     wrong.append("paused steps are left")
+
+
+def _is_calm(project: Project) -> bool:
+    state = project.state()[0]
+    return not state.held and not state.paused
 
 
 def main() -> int:

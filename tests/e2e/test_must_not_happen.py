@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -121,7 +120,7 @@ def test_a_waiter_is_not_left_when_what_is_pending_is_cancelled() -> None:
         assert project.call("run", "-d").code == 0
         until(lambda: project.begun("a"), "it begins")
         waiting = project.start("wait", "b")
-        time.sleep(0.4)
+        until(lambda: waiting.has_open(project.layout.database), "it waits")
         assert project.call("cancel", "b").code == 0
         done = waiting.wait(5)
         assert (done.code, done.out) == (1, "b: cancelled\n")

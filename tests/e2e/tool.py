@@ -89,6 +89,14 @@ class Running:
     def pid(self) -> int:
         return self.process.pid
 
+    def has_open(self, path: str) -> bool:
+        """Whether it has this file open: a viewer, once it looks."""
+        fds = Path(f"/proc/{self.pid}/fd")
+        try:
+            return any(os.readlink(fd) == path for fd in list(fds.iterdir()))
+        except OSError:
+            return False
+
     @property
     def screen(self) -> Path:
         """Where stdout goes to."""

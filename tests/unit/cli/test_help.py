@@ -18,7 +18,7 @@ NOT_VERBS = {
     "__init__", "main", "errors", "front", "output", "opened", "verb", "toplevel", "live", "screens", "showing",
     "keys", "keymap",
     "recorders",
-    "quick", "acting", "answering", "bell", "interrupts",
+    "quick", "acting", "answering", "arguments", "bell", "interrupts",
 }  # fmt: skip
 
 
