@@ -9,7 +9,7 @@ from typing import Final
 from teamflow.core.changes import ENGINE, MODEL, PROMPT, TIMEOUT
 from teamflow.core.diagnostics import did_you_mean
 from teamflow.core.placeholders import takes_model
-from teamflow.core.plan import ASK, Json, Plan, Step
+from teamflow.core.plan import ASK, COMMAND, Json, Plan, Step
 from teamflow.core.plan import PROMPT as A_PROMPT
 
 SCRIPTED: Final = "scripted"
@@ -45,9 +45,11 @@ def _wrong(step: Step, name: str, value: object, plan: Plan, engines: Collection
 def _wrong_engine(step: Step, engine: str, plan: Plan, engines: Collection[str]) -> str:
     if engine == SCRIPTED and step.script is None:
         return "engine scripted plays a script, and this step has none"
-    if engine in engines or engine in plan.engines:
+    # What runs a command is told no prompt.
+    agents = {name for name in engines if name != COMMAND and (name != SCRIPTED or step.script is not None)}
+    known = sorted({*plan.engines, *agents})
+    if engine in known:
         return ""
-    known = sorted({*plan.engines, *(name for name in engines if name != SCRIPTED or step.script is not None)})
     meant = did_you_mean(engine, known)
     there = meant or (f"there is {', '.join(known)}" if known else "the team file defines none")
     return f"there is no engine {engine} here; {there}"

@@ -333,6 +333,7 @@ def test_what_is_changed_holds_for_all_attempts_of_the_run() -> None:
     ("step", "changes", "why"),
     [
         ("write", {"engine": "min"}, 'write: there is no engine min here; did you mean "mine"?'),
+        ("write", {"engine": "command"}, "write: there is no engine command here; there is mine, plain"),
         ("write", {"engine": "scripted"}, "write: engine scripted plays a script, and this step has none"),
         ("write", {"prompt": " \n"}, "write: the prompt is empty"),
         ("write", {"timeout": 0}, "write: a timeout is a duration above 0, such as 30m"),
