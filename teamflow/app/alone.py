@@ -18,7 +18,7 @@ from teamflow.core.fold import apply
 from teamflow.core.plan import Plan
 from teamflow.core.redact import redacted
 from teamflow.core.requested import RequestAnswered
-from teamflow.core.shell import quoted
+from teamflow.core.shell import run_words
 from teamflow.core.state import RunState
 from teamflow.engines.registry import ENGINES
 from teamflow.policy.granting import Asker, Granted
@@ -159,11 +159,11 @@ def _goes_on(inspected: Inspected) -> str:
     """Which command goes on with a run that nobody works on."""
     database, row = inspected.database, inspected.row
     gone = f"no runner works on run {row.number}"
-    file = "" if row.file in ("team.yaml", "team.yml") else f" {quoted(row.file)}"
+    again = run_words(row.file)
     newest = database.newest_run(file=row.file)
     if newest is not None and newest.number == row.number:
-        return f"{gone}: `teamflow run{file}` goes on with it"
+        return f"{gone}: `{again}` goes on with it"
     same = database.newest_run(file=row.file, inputs_digest=row.inputs_digest)
     if same is None or same.number != row.number:
         return f"{gone}, and nothing will go on with it: a newer run has taken its place"
-    return f"{gone}: `teamflow run{file}` with the inputs that it was given (-i) goes on with it"
+    return f"{gone}: `{again}` with the inputs that it was given (-i) goes on with it"

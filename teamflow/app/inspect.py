@@ -49,6 +49,13 @@ def open_run(database: Database, number: int | None = None) -> Inspected:
     return Inspected(database, row)
 
 
+def _is_kept(run_dir: str) -> bool:
+    # Imported here: it is for runs whose runner is gone.
+    from teamflow.targets import keeper_files
+
+    return keeper_files.is_held(run_dir)
+
+
 class Inspected:
     """One run. `refresh` takes in what was appended since; nothing else changes it."""
 
@@ -89,7 +96,8 @@ class Inspected:
         holder = self.holder
         runner = None if holder is None else Runner(holder.pid, holder.host, holder.since)
         logs = layout.logs(row.number)
-        return RunHeader(row.number, row.id, row.team, row.file, layout.root, logs, row.created, runner)
+        lost = holder is None and bool(self.state.running) and not _is_kept(layout.run(row.number))
+        return RunHeader(row.number, row.id, row.team, row.file, layout.root, logs, row.created, runner, lost)
 
     def refresh(self) -> Sequence[Record]:
         """Looks at the log and at the lock; the records that are new. Cheap where nothing has changed."""

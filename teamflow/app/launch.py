@@ -17,6 +17,7 @@ from teamflow.app.compile import Compiled, Request, compile_team
 from teamflow.app.fresh import certificate_path
 from teamflow.app.project import find_team_file, is_saved_plan, project_of
 from teamflow.core.plan import Json
+from teamflow.core.shell import run_words
 from teamflow.store.lock import this_process
 from teamflow.store.sqlite import Database
 
@@ -217,7 +218,7 @@ def _busy(database: Database, busy: Busy, options: RunOptions, front: Front) -> 
     front.complain(
         f"run {number} is held by {busy.holder}\n"
         f"  watch it with `teamflow status -w -r {number}`, end it with `teamflow cancel --all -r {number}`, "
-        "or start another with `teamflow run --new`"
+        f"or start another with `{run_words(busy.row.file)} --new`"
     )
     return ENVIRONMENT
 

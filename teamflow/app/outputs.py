@@ -108,7 +108,7 @@ class AttemptOutput:
         self._readable = _readable(known, attempt)
         self._look = inspected.look_at_secrets
         self._redacted = inspected.redactor.stream()
-        self._err = LogReader(header.err(step_id, attempt.number)) if not offset and has_err(known) else None
+        self._err = LogReader(header.err(step_id, attempt.number)) if not offset and has_err(known, attempt) else None
         self._err_redacted = inspected.redactor.stream()
         self.behind = False
 
@@ -145,14 +145,14 @@ class AttemptOutput:
         return [TRUNCATED, feed(data)] if truncated else [feed(data)]
 
 
-def has_err(known: StepState) -> bool:
-    """Whether stderr of its attempts is a file of its own; so it may be with an engine that this version lacks."""
-    return separate_err(known.step, protocol=_speaks(known) is not False)
+def has_err(known: StepState, attempt: AttemptState) -> bool:
+    """Whether stderr of an attempt is a file of its own; so it may be with an engine that this version lacks."""
+    return separate_err(known.step, protocol=_speaks(known, attempt) is not False)
 
 
-def _speaks(known: StepState) -> bool | None:
-    """Whether its engine speaks a protocol; None for one that this version lacks."""
-    name = known.step.engine
+def _speaks(known: StepState, attempt: AttemptState) -> bool | None:
+    """Whether the attempt's engine speaks a protocol; None for one that this version lacks."""
+    name = attempt.engine or known.step.engine
     if name == "command":
         return False
     from teamflow.engines.registry import ENGINES, engine
@@ -162,12 +162,12 @@ def _speaks(known: StepState) -> bool | None:
 
 def _readable(known: StepState, attempt: AttemptState) -> Readable | None:
     """A translator for an engine that speaks a protocol; None for commands and for engines this version lacks."""
-    if not _speaks(known):
+    if not _speaks(known, attempt):
         return None
     from teamflow.engines.registry import engine
 
     brief = Brief(step=known.step.id, attempt=attempt.number, cause=attempt.cause, cwd="")
-    return Readable(engine(known.step.engine).session(brief))
+    return Readable(engine(attempt.engine or known.step.engine).session(brief))
 
 
 def tail_of(inspected: Inspected, step_id: str, attempt: int, *, most: int = TAIL) -> str:

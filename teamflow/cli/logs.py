@@ -14,6 +14,7 @@ from teamflow.cli.opened import opened
 from teamflow.cli.output import out, say
 from teamflow.cli.verb import VerbCommand, check_step, run_option
 from teamflow.core.plan import ASK
+from teamflow.core.shell import run_words
 from teamflow.core.state import AttemptState, StepState
 from teamflow.views.json import json_text
 from teamflow.views.logs import OutputLines, prefix
@@ -65,7 +66,7 @@ def logs(
             reading.take_in()
         reading.close()
         if following and inspected.state.ended is None and inspected.gone:
-            say("its runner is gone: `teamflow run` goes on with the run")
+            say(f"its runner is gone: `{run_words(inspected.row.file)}` goes on with the run")
 
 
 def _since(since: str | None, step: str | None) -> tuple[int, float]:

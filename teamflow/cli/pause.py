@@ -27,5 +27,5 @@ def pause(steps: tuple[str, ...], every: bool, freeze: bool, number: int | None,
     An agent stands for all its steps. What is paused stays so when the run goes on with another runner.
     """
     if every and steps:
-        raise click.UsageError("name steps, or --all")
+        raise click.UsageError("steps or --all, not both")
     return control("pause", steps or None, run=number, as_json=as_json, freeze=freeze)

@@ -50,4 +50,7 @@ def progress(percent: str, text: str, as_json: bool) -> int:
         done, message = ask(
             inspected, "progress", inspected.redactor.text(args), by=values["TEAMFLOW_STEP"], environ=os.environ
         )
+        if done and not as_json:
+            # What a step prints may be its result.
+            return 0
         return report(inspected.row.number, done=done, message=message.partition("\n")[0], as_json=as_json)

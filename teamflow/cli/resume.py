@@ -23,5 +23,5 @@ from teamflow.cli.verb import VerbCommand, json_option, run_option
 def resume(steps: tuple[str, ...], every: bool, number: int | None, as_json: bool) -> int:
     """Let paused steps, or a paused run, go on; exit 1 when that is refused."""
     if every and steps:
-        raise click.UsageError("name steps, or --all")
+        raise click.UsageError("steps or --all, not both")
     return control("resume", steps or None, run=number, as_json=as_json)

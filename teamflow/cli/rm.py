@@ -10,7 +10,7 @@ from teamflow.app.forget import forget
 from teamflow.app.inspect import NoRun, open_project
 from teamflow.app.project import project_around
 from teamflow.cli.output import out, say
-from teamflow.cli.verb import VerbCommand, json_option
+from teamflow.cli.verb import RUN_NUMBER, VerbCommand, json_option
 from teamflow.views.json import json_text
 
 
@@ -22,7 +22,7 @@ from teamflow.views.json import json_text
         ("teamflow runs", "which there are"),
     ),
 )
-@click.argument("numbers", nargs=-1, required=True, type=click.IntRange(min=1), metavar="N...")
+@click.argument("numbers", nargs=-1, required=True, type=RUN_NUMBER, metavar="N...")
 @click.option("--purge", is_flag=True, help="Remove the files, too; a run that is gone already is fine.")
 @json_option
 def rm(numbers: tuple[int, ...], purge: bool, as_json: bool) -> int:

@@ -207,7 +207,7 @@ class PlainScreen(QuietScreen):
         from teamflow.app.outputs import has_err
 
         paths = [self._header.log(step, attempt)] if known.step.prints_text else []
-        if has_err(known):
+        if has_err(known, known.attempts[attempt - 1]):
             paths.append(self._header.err(step, attempt))
         self._followed[step] = [_Followed(path, self._redactor.stream()) for path in paths]
 

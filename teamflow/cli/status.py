@@ -12,6 +12,7 @@ from teamflow.app.outputs import tail_of, text_of
 from teamflow.cli.opened import opened
 from teamflow.cli.output import columns, live_terminal, out, paint_status, say, use_color
 from teamflow.cli.verb import VerbCommand, json_option, run_option
+from teamflow.core.shell import run_words
 from teamflow.core.status import Status
 from teamflow.views.json import json_text, run_object
 from teamflow.views.logs import last_line
@@ -115,7 +116,7 @@ def _watch(inspected: Inspected, *, as_json: bool) -> bool:
         say(f"the run goes on: `teamflow status -w -r {inspected.row.number}` shows it again")
         return True
     if inspected.state.ended is None:
-        say("its runner is gone: `teamflow run` goes on with it")
+        say(f"its runner is gone: `{run_words(inspected.row.file)}` goes on with it")
     return False
 
 

@@ -30,7 +30,11 @@ def tell(words: tuple[str, ...], every: bool, number: int | None, as_json: bool)
     """
     steps = None if every else words[:1]
     rest = words if every else words[1:]
-    if not rest:
-        raise click.UsageError("TEXT is missing")
-    text = text_argument(" ".join(rest))
+    if len(rest) != 1:
+        raise click.UsageError("TEXT is missing" if not rest else f"TEXT is one argument: quote it{_or_step(every)}")
+    text = text_argument(rest[0])
     return control("tell", steps, run=number, as_json=as_json, args=steps_args(steps, text=text))
+
+
+def _or_step(every: bool) -> str:
+    return "; with --all there is no STEP" if every else ""

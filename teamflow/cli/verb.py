@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
 from teamflow.cli.toplevel import examples as example_lines
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+RUN_NUMBER: Final = click.IntRange(1, 10**9)
+"""What may be the number of a run."""
 
 
 class VerbCommand(click.Command):
@@ -28,7 +32,7 @@ class VerbCommand(click.Command):
 def run_option(function: F) -> F:
     """`-r N`: which run; the newest of the project without it."""
     option = click.option(
-        "-r", "--run", "number", type=click.IntRange(min=1), metavar="N", help="Run N; the newest one without it."
+        "-r", "--run", "number", type=RUN_NUMBER, metavar="N", help="Run N; the newest one without it."
     )
     return option(function)
 

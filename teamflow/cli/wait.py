@@ -14,6 +14,7 @@ from teamflow.cli.opened import opened
 from teamflow.cli.output import out, say
 from teamflow.cli.status import exit_code_of
 from teamflow.cli.verb import VerbCommand, json_option, run_option
+from teamflow.core.shell import run_words
 from teamflow.core.status import ENDED, Status
 from teamflow.views.json import json_text
 from teamflow.views.sanitize import cell
@@ -117,5 +118,6 @@ def _open(inspected: Inspected, names: Sequence[str]) -> str:
 
 def _given_up(inspected: Inspected, names: Sequence[str]) -> int:
     run = inspected.row.number
-    say(f"teamflow: nobody works on run {run}: {_open(inspected, names)}\n  `teamflow run` goes on with it")
+    again = run_words(inspected.row.file)
+    say(f"teamflow: nobody works on run {run}: {_open(inspected, names)}\n  `{again}` goes on with it")
     return NOBODY

@@ -28,7 +28,8 @@ def why(step: str, number: int | None, as_json: bool) -> None:
     with opened(number) as inspected:
         state = inspected.state
         check_step(step, state.steps)
-        line = why_line(state, step, inspected.records, now(), run=inspected.row.number, gone=inspected.gone)
+        at = inspected.header
+        line = why_line(state, step, inspected.records, now(), run=at.number, gone=at.gone, lost=at.lost)
         if as_json:
             wait = wait_object(state, state.steps[step], inspected.header, now())
             told = why_object(step, state.steps[step].status, line.removeprefix(f"{step}: "), wait)

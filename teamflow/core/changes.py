@@ -19,6 +19,12 @@ TIMEOUT: Final = "timeout"
 """What can be different; its value is a text, of `timeout` seconds."""
 
 
+def merged(before: Mapping[str, Json], made: Mapping[str, Json]) -> dict[str, Json]:
+    """What is different after another relaunch. A model is one of its engine: another engine is asked for its own."""
+    kept = {name: value for name, value in before.items() if name != MODEL or ENGINE not in made}
+    return {**kept, **made}
+
+
 def changed(plan: Plan, changes: Mapping[str, Mapping[str, Json]]) -> Plan:
     """`plan` with the changes, by step; those of steps that it does not have change nothing."""
     if not changes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from teamflow.core.changes import merged
 from teamflow.core.events import MessageDelivered, Record, StepFrozen, StepThawed
 from teamflow.core.requested import MessageSent, PauseRequested, RelaunchRequested, ResumeRequested
 from teamflow.core.state import AttemptState, Message, Pause, RunState, StepState
@@ -43,7 +44,7 @@ def relaunch_marked(state: RunState, event: RelaunchRequested) -> None:
     known.cancelled_by = None
     release(state, event.step)
     if event.changes:
-        state.changes[event.step] = {**state.changes.get(event.step, {}), **event.changes}
+        state.changes[event.step] = merged(state.changes.get(event.step, {}), event.changes)
 
 
 def message_sent(state: RunState, record: Record, event: MessageSent) -> list[str]:

@@ -244,10 +244,13 @@ def _reset(state: RunState, known: StepState, event: Reopened, told: Feedback | 
     known.backoff = None
     known.failure = None
     known.stale = None
-    known.relaunch = None
+    asked_for, known.relaunch = known.relaunch is not None, None
     if event.cause in ("retry", "relaunch"):
         release(state, step_id)
-    if event.cause in ("revision", "relaunch"):
+    if event.cause == "relaunch" and asked_for:
+        # It knows nothing any more, and is told all again.
+        known.heard = 0
+    elif event.cause in ("revision", "relaunch"):
         # What it was told was about other work.
         known.messages, known.heard = known.messages[known.heard :], 0
     _reset_attempts(known, event.cause)

@@ -180,6 +180,11 @@ def quoted(word: str) -> str:
     return "'" + word.replace("'", "'\"'\"'") + "'"
 
 
+def run_words(file: str) -> str:
+    """What starts a team file, or goes on with its run: `teamflow run`, with its name where that is not found alone."""
+    return "teamflow run" if file in ("team.yaml", "team.yml") else f"teamflow run {quoted(file)}"
+
+
 def excerpt(text: str, *, width: int = 60) -> str:
     """The first line of `text`, cut to `width` characters with an ellipsis, control characters made visible."""
     lines = text.strip().splitlines() or [""]

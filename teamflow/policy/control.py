@@ -22,6 +22,7 @@ from teamflow.core.requested import (
     RunPaused,
     RunResumed,
 )
+from teamflow.core.shell import run_words
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import ENDED, Status
 from teamflow.plan.ripple import rippled
@@ -113,7 +114,8 @@ def _not_paused(state: RunState, step_id: str) -> str:
     if known.waiting_on == "person":
         return f"{step_id} is not paused: it waits for an answer, see `teamflow inbox`"
     if known.status is Status.WAITING:
-        return f"{step_id} is not paused by anybody ({known.reason}): `teamflow run` goes on with it"
+        what = "is resumed already" if known.waiting_by == "user" else f"is not paused by anybody ({known.reason})"
+        return f"{step_id} {what}: `{run_words(state.plan.file)}` goes on with it"
     return f"{step_id} is not paused: it {_is(known)}"
 
 
@@ -205,6 +207,8 @@ def relaunch(state: RunState, args: Mapping[str, object], asker: Asker) -> Grant
 
 def _is(known: StepState) -> str:
     """What it does, in a sentence."""
+    if known.waiting_by == "user" and known.pause is None:
+        return "is resumed, and about to go on"
     if known.pause is not None:
         return f"is paused by {known.pause.by}: `teamflow resume {known.step.id}`"
     if known.waiting_on == "person":

@@ -29,6 +29,8 @@ class RunHeader(NamedTuple):
     logs: str
     created: float
     runner: Runner | None = None
+    lost: bool = False
+    """Whether its keeper is gone, too: what the log shows as running runs no more."""
 
     def log(self, step_id: str, attempt: int) -> str:
         """The path of an attempt's output."""

@@ -53,10 +53,7 @@ def live_table(
     """At most `lines` rows; where all steps fit they stand in the order of the plan."""
     asked = tuple(open_lines(state, header.number, now=now.wall, zone=zone))[: max(2, lines // 2)]
     chosen = _chosen(state, max(1, lines - len(asked)))
-    rows = tuple(
-        step_row(state, known, now, run=header.number, gone=header.gone, last_line=last_line, zone=zone)
-        for known in chosen
-    )
+    rows = tuple(step_row(state, known, header, now, last_line=last_line, zone=zone) for known in chosen)
     left_out = len(shown_steps(state)) - len(rows)
     return LiveTable(heading(state, header, now), rows, left_out, counts_words(state), asked)
 

@@ -110,6 +110,8 @@ class PlainPrinter:
         # A new run has added nothing when it starts, though the state may be further on.
         count = len(shown_steps(state)) if event.resumed else len(state.base.steps)
         steps = words.plural(count, "step")
+        if not event.max_parallel:
+            return f"{name}: a verb is done without a runner, so nothing starts"
         verb = "goes on" if event.resumed else "starts"
         return f"{name} {verb}: {steps}, at most {event.max_parallel} at once"
 

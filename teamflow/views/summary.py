@@ -11,6 +11,7 @@ from typing import Final
 
 from teamflow.core.events import Now
 from teamflow.core.plan import ASK
+from teamflow.core.shell import run_words
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import ENDED, Status
 from teamflow.views import words
@@ -107,7 +108,7 @@ def _waiting(state: RunState, header: RunHeader, now: Now, *, zone: tzinfo | Non
         if known.status is Status.WAITING or (moving and known.status is Status.QUEUED and known.backoff is not None)
     ]
     lines = [
-        f"{known.step.id}: {short_reason(state, known, now, run=run, gone=gone, zone=zone)}"
+        f"{known.step.id}: {short_reason(state, known, now, run=run, gone=gone, lost=header.lost, zone=zone)}"
         for known in held[:_MOST_WAITING]
     ]
     if len(held) > _MOST_WAITING:
@@ -142,7 +143,7 @@ def _cost(state: RunState) -> list[str]:
 
 def next_commands(state: RunState, header: RunHeader) -> list[str]:
     """One to three commands that make sense now, with what they do."""
-    again = "teamflow run" if header.file in ("team.yaml", "team.yml") else f"teamflow run {_quoted(header.file)}"
+    again = run_words(header.file)
     failed = [known for known in state.steps.values() if known.status is Status.FAILED]
     asked = [*paused_hints(state), *_answering(state, header)]
     if state.ended is None and not header.gone:
@@ -163,11 +164,6 @@ def _answering(state: RunState, header: RunHeader) -> list[str]:
     if len(state.unanswered) > 1:
         return [f"`teamflow inbox` lists {len(state.unanswered)} questions, and how to answer each"]
     return [how(question, header.number) for question in state.unanswered.values()]
-
-
-def _quoted(word: str) -> str:
-    plain = word and all(character.isalnum() or character in "-_./" for character in word)
-    return word if plain else "'" + word.replace("'", "'\\''") + "'"
 
 
 def _labelled(label: str, lines: list[str]) -> list[str]:

@@ -49,14 +49,14 @@ def no_last_line(step_id: str, attempt: int) -> str:
 def step_row(
     state: RunState,
     known: StepState,
+    header: RunHeader,
     now: Now,
     *,
-    run: int,
-    gone: bool,
     last_line: LastLine = no_last_line,
     zone: tzinfo | None = None,
 ) -> StepRow:
-    step = known.step
+    step, lost = known.step, header.lost
+    told = short_reason(state, known, now, run=header.number, gone=header.gone, lost=lost, zone=zone)
     seconds = step_seconds(state, known, now)
     model = f"{step.engine}/{step.model}" if step.model else step.engine
     return StepRow(
@@ -66,7 +66,7 @@ def step_row(
         cell(step.target),
         "-" if seconds is None else words.duration(seconds),
         _cost(known),
-        cell(_last(known, short_reason(state, known, now, run=run, gone=gone, zone=zone), last_line)),
+        cell(_last(known, told, no_last_line if lost else last_line)),
     )
 
 
@@ -148,10 +148,7 @@ def status_text(
     zone: tzinfo | None = None,
 ) -> str:
     """What `status` prints: heading, table, counts; ends with a newline."""
-    rows = [
-        step_row(state, known, now, run=header.number, gone=header.gone, last_line=last_line, zone=zone)
-        for known in shown_steps(state)
-    ]
+    rows = [step_row(state, known, header, now, last_line=last_line, zone=zone) for known in shown_steps(state)]
     asked = open_lines(state, header.number, now=now.wall, zone=zone)
     lines = [heading(state, header, now), "", *table(rows, columns=columns), "", counts_words(state)]
     lines += ["", *asked] if asked else []

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from teamflow.core.events import Now
 from teamflow.core.questions import answer_words, question_id, time_left
-from teamflow.core.state import RunState, StepState
+from teamflow.core.shell import run_words
+from teamflow.core.state import Pause, RunState, StepState
 from teamflow.core.status import ENDED, Status
 from teamflow.policy.asking import newest
 from teamflow.views import words
@@ -46,25 +47,37 @@ def wait_of(state: RunState, known: StepState, now: Now, *, gone: bool = False) 
     match known.status:
         case Status.WAITING if known.waiting_on == "person":
             return _person(state, known, now, gone=gone)
+        case Status.WAITING if known.pause is None and known.waiting_by == "user":
+            return Wait("runner", detail=f"resumed; {_nobody(state)}" if gone else "resumed")
         case Status.WAITING:
             resumed = f"; `teamflow resume {known.step.id}` lets it go on" if known.pause is not None else ""
             return Wait(known.waiting_on or "pause", (), None, f"{known.reason}{resumed}")
+        case Status.PENDING | Status.QUEUED if known.pause is not None:
+            return _held(known, known.pause)
         case Status.PENDING:
             return _pending(state, known)
         case Status.QUEUED if gone or state.ended is not None:
-            return Wait("runner", detail="no runner works on this run; `teamflow run` goes on with it")
+            return Wait("runner", detail=_nobody(state))
         case Status.QUEUED:
             return _queued(state, known, now)
         case _:
             return None
 
 
+def _nobody(state: RunState) -> str:
+    return f"no runner works on this run: `{run_words(state.plan.file)}` goes on with it"
+
+
+def _held(known: StepState, pause: Pause) -> Wait:
+    return Wait("pause", detail=f"paused by {pause.by}; `teamflow resume {known.step.id}` lets it go on")
+
+
 def _person(state: RunState, known: StepState, now: Now, *, gone: bool) -> Wait:
     question = newest(state, known)
     if question is None or question.withdrawn:
-        return Wait("runner", detail="it asks again when `teamflow run` goes on with the run")
+        return Wait("runner", detail=f"it asks again when `{run_words(state.plan.file)}` goes on with the run")
     if question.answered is not None:
-        goes_on = "; no runner works on this run: `teamflow run` goes on with it" if gone else ""
+        goes_on = f"; {_nobody(state)}" if gone else ""
         if known.pause is not None:
             return Wait("pause", detail=f"{answer_words(question)}; paused by {known.pause.by}")
         return Wait("runner", detail=f"{answer_words(question)}{goes_on}")

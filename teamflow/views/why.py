@@ -13,6 +13,7 @@ from typing import Final
 from teamflow.core.events import Admitted, AttemptStarted, Cached, Now, Record, Reopened
 from teamflow.core.outcome import Failed, Stopped
 from teamflow.core.plan import ASK
+from teamflow.core.shell import run_words
 from teamflow.core.state import AttemptState, RunState, StepState
 from teamflow.core.status import Status
 from teamflow.views import words
@@ -59,10 +60,13 @@ def why(
     *,
     run: int = 0,
     gone: bool = False,
+    lost: bool = False,
     zone: tzinfo | None = None,
 ) -> str:
     """The line, clean for a terminal. KeyError: there is no such step. `run`: its number."""
     known = state.steps[step_id]
+    if lost and known.live is not None:
+        return cell(f"{step_id}: {_lost(state)}")
     line = _line(state, known, past_of(records, step_id), now, run=run, gone=gone, zone=zone)
     return cell(f"{step_id}: {line}")
 
@@ -97,7 +101,7 @@ def _running(state: RunState, known: StepState, past: Past, now: Now, *, gone: b
     if live.stopping is not None:
         line += f", being stopped ({live.stopping})"
     if gone:
-        line += "; its runner is gone: `teamflow run` takes it up again"
+        line += f"; its runner is gone: `{run_words(state.plan.file)}` takes it up again"
     return _join(line, _cause(known, live, past))
 
 
@@ -153,10 +157,24 @@ def _join(line: str, more: str) -> str:
     return f"{line}; {more}" if more else line
 
 
+def _lost(state: RunState) -> str:
+    return f"lost: its process, runner and keeper are gone; `{run_words(state.plan.file)}` takes it up again"
+
+
 def short_reason(
-    state: RunState, known: StepState, now: Now, *, run: int, gone: bool = False, zone: tzinfo | None = None
+    state: RunState,
+    known: StepState,
+    now: Now,
+    *,
+    run: int,
+    gone: bool = False,
+    lost: bool = False,
+    zone: tzinfo | None = None,
 ) -> str:
-    """What the last column of a table says of a step that does not run: why, in a few words."""
+    """What the last column of a table says of a step that does not run: why, in a few words. `lost`: nothing of the run
+    is there any more, whatever its log says."""
+    if lost and known.live is not None:
+        return _lost(state)
     wait = wait_of(state, known, now, gone=gone)
     if wait is not None:
         rounds = f"{words.round_words(known)}, " if known.round > 1 else ""

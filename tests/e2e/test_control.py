@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -322,7 +323,7 @@ def test_a_message_is_heard_at_once_or_at_the_next_turn_and_never_swallowed() ->
         detached(project)
         reaches(project, "hears", "running")
         ok(project.call("tell", "hears", "one"))
-        assert ok(project.call("tell", "--all", "for", "all")).startswith("told hears, later, last")
+        assert ok(project.call("tell", "--all", "for all")).startswith("told hears, later, last")
         assert project.call("wait", "--timeout", "20s").code == 0
         steps = {step["id"]: step for step in project.status()["steps"]}
         assert steps["hears"]["text"].endswith(":\nfor all")
@@ -351,6 +352,66 @@ def test_what_comes_by_a_pipe() -> None:
         messages = project.status()["steps"][0]["messages"]
         assert [one["text"] for one in messages] == ["caf\u00e9 \\udcff", "two"]
         ok(project.call("wait"))
+
+
+def test_a_text_is_one_argument(two: Project) -> None:
+    """Else the name of a step would be told to everybody."""
+    detached(two, "long")
+    assert "with --all there is no STEP" in refused(two.call("tell", "--all", "long", "hello"), 2)
+    assert "TEXT is one argument: quote it" in refused(two.call("tell", "long", "hello", "there"), 2)
+    ok(two.call("cancel", "--all"))
+
+
+@pytest.mark.slow
+def test_progress_leaves_the_result_of_its_step_alone() -> None:
+    """What a step prints may be its result."""
+    team = """
+inherit_env: [PYTHONPATH, TF]
+agents:
+  says: {command: "$TF progress 50 half && echo 5", outputs: {n: integer}}
+"""
+    with Project(team) as project:
+        done = project.run(env={"TF": f"{sys.executable} -m teamflow"})
+        step = project.status()["steps"][0]
+        assert step["outputs"] == {"n": 5}, done
+        assert step["progress"] == {"percent": 50.0, "text": "half"}
+
+
+@pytest.mark.slow
+def test_what_nobody_holds_any_more_is_not_shown_as_running(two: Project) -> None:
+    detached(two, "long", "other")
+    ok(two.call("pause", "--freeze", "other"))
+    until(lambda: two.events(StepFrozen), "it is frozen")
+    two.kill_keeper()
+    alone(two)
+    shown = ok(two.call("status"))
+    assert shown.count("lost: its process, runner and keeper are gone") == 2, shown
+    assert "lost: its process, runner and keeper are gone; `teamflow run` takes it up" in ok(two.call("why", "long"))
+
+
+def test_a_number_that_no_run_can_have(two: Project) -> None:
+    detached(two, "long")
+    for words in (["status", "-r"], ["wait", "-r"], ["rm"]):
+        refused(two.call(*words, "9" * 23), 2)
+    ok(two.call("cancel", "--all"))
+
+
+@pytest.mark.slow
+def test_hints_name_the_file_of_the_run() -> None:
+    """With another team file beside it, `teamflow run` alone would start that."""
+    with Project(TWO, files={"long.yaml": TWO}) as project:
+        assert project.call("run", "long.yaml", "-d").code == 0
+        until(lambda: project.begun("long") and project.begun("other"), "both begin")
+        alone(project)
+        said = [
+            ok(project.call("why", "long")),
+            ok(project.call("pause", "after")),
+            project.call("wait", "--timeout", "1s").err,
+            project.call("logs", "-f", "long").err,
+            ok(project.call("resume", "after")),
+        ]
+        assert all("`teamflow run long.yaml`" in text for text in said), said
+        ok(project.call("cancel", "--all"))
 
 
 @pytest.mark.slow
@@ -401,8 +462,6 @@ agents:
   dead: {depends_on: [build], command: 'true'}
 """
     with Project(team) as project:
-        import sys
-
         done = project.call("run", "-d", env={"TF": f"{sys.executable} -m teamflow"})
         assert done.code == 0, done
         until((project.root / "told").exists, "it has told", seconds=30)

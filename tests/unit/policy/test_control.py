@@ -8,10 +8,12 @@ import pytest
 
 from teamflow.core.events import AttemptEnded, Event, Now, RunnerStarted
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
-from teamflow.core.requested import RunPaused, StopRequested
+from teamflow.core.requested import MessageSent, PauseRequested, RunPaused, StopRequested
+from teamflow.core.state import Pause
 from teamflow.policy.control import progress_args, steps_args
 from teamflow.policy.granting import Asker, Granted
 from teamflow.policy.requests import granted
+from teamflow.views.waiting import wait_of
 from tests.fakes.story import Story
 
 TEAM = """
@@ -389,3 +391,42 @@ def test_nothing_is_paused_after_the_end() -> None:
     assert ask(story, "cancel", steps_args(None)) == "no: the run has ended (succeeded)"
     story.tell(RunPaused("ana"))
     assert story.state.ended is not None
+
+
+def test_another_engine_is_asked_for_its_own_model() -> None:
+    """The one that an earlier relaunch has named is of the engine that it was named for."""
+    story = Story(PROMPTS)
+    relaunch(story, "write", model="large")
+    ended(story, "write", 1, Stopped("relaunch"))
+    relaunch(story, "write", engine="plain")
+    ended(story, "write", 2, Stopped("relaunch"))
+    step = story.state.steps["write"].step
+    assert (step.engine, step.model) == ("plain", None)
+    assert story.status("write") == "running"
+
+
+def test_a_relaunch_tells_all_again() -> None:
+    story = Story(PROMPTS)
+    story.tell(MessageSent(("write",), "ana", "leave the database alone"))
+    for number in (1, 2, 3):
+        relaunch(story, "write")
+        ended(story, "write", number, Stopped("relaunch"))
+        newest = story.state.steps["write"].attempts[-1]
+        assert (newest.number, newest.heard_from, newest.told_from) == (number + 1, 0, 1)
+    assert [message.text for message in story.state.steps["write"].messages] == ["leave the database alone"]
+
+
+def test_what_is_held_back_without_a_runner_is_shown_so() -> None:
+    story = Story(TEAM)
+    story.tell(PauseRequested(("plan",), "ana"))
+    ended(story, "plan", 1, Stopped("pause"))
+    state = story.state
+    now = Now("boot", 1.0, 1.0)
+    state.steps["build"].pause = Pause("ana", freeze=False)
+    held = wait_of(state, state.steps["build"], now, gone=True)
+    assert held is not None
+    assert "paused by ana" in held.detail
+    state.steps["plan"].pause = None
+    resumed = wait_of(state, state.steps["plan"], now, gone=True)
+    assert resumed is not None
+    assert resumed.detail.startswith("resumed; no runner works on this run")

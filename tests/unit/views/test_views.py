@@ -117,7 +117,7 @@ def test_no_line_of_the_table_is_wider_than_the_terminal(columns: int) -> None:
     for line in status_text(state, header, later(log), columns=columns).splitlines()[3:5]:
         assert width(line) <= columns
     state, log = told(busy_plan(), FAILED)
-    rows = [step_row(state, known, later(log), run=HEADER.number, gone=False) for known in state.steps.values()]
+    rows = [step_row(state, known, HEADER, later(log)) for known in state.steps.values()]
     assert all(width(line) <= columns for line in table(rows, columns=columns))
 
 
@@ -230,7 +230,7 @@ def test_what_is_not_known_is_never_zero() -> None:
     state, log = told(plan, events)
     assert run_object(state, HEADER, later(log))["usage"] == {"input_tokens": None, "output_tokens": None, "usd": None}
     assert run_cost(state).partial
-    rows = [step_row(state, known, later(log), run=HEADER.number, gone=False) for known in state.steps.values()]
+    rows = [step_row(state, known, HEADER, later(log)) for known in state.steps.values()]
     assert [row.cost for row in rows] == ["unknown", "-"]
 
 
