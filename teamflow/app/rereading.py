@@ -76,7 +76,7 @@ class Rereading:
         readers, by_step = self._readers(paths)
         states = self._state.steps
         for step_id in readers:
-            if states[step_id].status is Status.RUNNING:
+            if states[step_id].at_work:
                 self._dirty[step_id] = by_step and self._dirty.get(step_id, True)
         ended = [step_id for step_id in readers if states[step_id].status in ENDED]
         if ended:

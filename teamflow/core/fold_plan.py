@@ -16,8 +16,9 @@ from teamflow.core.fold_step import asking_dependents, check, prune_backoff, rec
 from teamflow.core.outcome import CONTINUES, Failed, Stopped, Succeeded
 from teamflow.core.plan import Edge, Plan, Step
 from teamflow.core.questions import withdraw
+from teamflow.core.ready import ReadyQueue
 from teamflow.core.requested import RelaunchRequested
-from teamflow.core.state import AttemptState, Feedback, ReadyQueue, RunState, StepState, needs_look, ran_since
+from teamflow.core.state import AttemptState, Feedback, RunState, StepState, needs_look, ran_since
 from teamflow.core.status import ENDED, IllegalTransition, Status
 
 LEFT_OUT: Final = "the plan, which no longer has it"
@@ -245,7 +246,8 @@ def _reset(state: RunState, known: StepState, event: Reopened, told: Feedback | 
     known.failure = None
     known.stale = None
     asked_for, known.relaunch = known.relaunch is not None, None
-    if event.cause in ("retry", "relaunch"):
+    if event.cause == "retry":
+        # A relaunch lets go when it is asked for: a pause that comes after it holds.
         release(state, step_id)
     if event.cause == "relaunch" and asked_for:
         # It knows nothing any more, and is told all again.

@@ -28,7 +28,8 @@ from teamflow.core.fold_control import begin_hearing, clock_work, release, thaw
 from teamflow.core.outcome import Failed, Succeeded
 from teamflow.core.plan import APART, ASK, Edge, Step
 from teamflow.core.questions import withdraw
-from teamflow.core.state import AttemptState, ReadyQueue, RunState, StepState
+from teamflow.core.ready import ReadyQueue
+from teamflow.core.state import AttemptState, RunState, StepState
 from teamflow.core.status import ENDED, TRANSITIONS, IllegalTransition, Status
 
 Handler: TypeAlias = Callable[[RunState, Record, "Never"], list[str]]

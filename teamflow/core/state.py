@@ -6,7 +6,6 @@ from `TRANSITIONS`. Refuses to know time, processes and files.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ from teamflow.core.events import (
 )
 from teamflow.core.outcome import Artifact, FailureClass, Outcome
 from teamflow.core.plan import Edge, Json, Plan, Step
+from teamflow.core.ready import ReadyQueue
 from teamflow.core.requested import StopRequested
 from teamflow.core.status import Status
 
@@ -267,6 +267,11 @@ class StepState(OfPeople):
         return newest if newest is not None and newest.outcome is None else None
 
     @property
+    def at_work(self) -> bool:
+        """Whether an attempt of it is there, halted or not, or has just ended. A question is none."""
+        return self.status is Status.RUNNING or self.frozen
+
+    @property
     def frozen(self) -> bool:
         """Whether an attempt of it is there, halted where it is."""
         live = self.live
@@ -287,35 +292,6 @@ def ran_since(state: RunState, known: StepState) -> str:
 def needs_look(step: Step) -> bool:
     """Whether its condition or its key is looked at before it may start. A step that is expanded has neither."""
     return step.expansion is None and (step.cache or step.condition is not None)
-
-
-class ReadyQueue:
-    """Steps that may start, longest remaining path first. The head is always valid."""
-
-    __slots__ = ("_heap", "_members")
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[int, int, str]] = []
-        self._members: set[str] = set()
-
-    def add(self, step: Step, *, index: int) -> None:
-        if step.id not in self._members:
-            self._members.add(step.id)
-            heapq.heappush(self._heap, (-step.height, index, step.id))
-
-    def discard(self, step_id: str) -> None:
-        self._members.discard(step_id)
-        while self._heap and self._heap[0][2] not in self._members:
-            heapq.heappop(self._heap)
-
-    def head(self) -> tuple[int, int, str] | None:
-        return self._heap[0] if self._heap else None
-
-    def __len__(self) -> int:
-        return len(self._members)
-
-    def __contains__(self, step_id: str) -> bool:
-        return step_id in self._members
 
 
 class Asked:

@@ -97,7 +97,7 @@ def reopen(
         asks = _asks(state, known) if known.status is Status.WAITING else ""
         case = _Case(step, known, change, keys or {}, fates, asks, _in_round(state, known))
         fates[step.id] = _settle(case, out)
-        if known.status is Status.RUNNING:
+        if known.at_work:
             _settle_running(case, out, ran_since(state, known))
         stay_yet = [edge.on for edge in step.counted_edges if edge.on in out.ripple]
         if stay_yet:
@@ -166,9 +166,8 @@ def _settle(case: _Case, out: _Found) -> _Fate:
     status = known.status
     if case.step.expansion is not None:
         return _settle_expanded(case, out)
-    if status in _OPEN:
-        looked_up = case.step.cache and not known.reworking
-        return _Fate.MAYBE if looked_up and case.change.kind == SAME else _Fate.RUNS
+    if status in _OPEN or known.frozen:
+        return _settle_open(case, out)
     if status is Status.WAITING and known.waiting_by == "user":
         out.paused[step_id] = known.reason
         return _Fate.MAYBE
@@ -192,6 +191,14 @@ def _settle(case: _Case, out: _Found) -> _Fate:
             return _settle_skipped(case, out)
     keyed = case.step.cache and not case.in_round
     return _settle_keyed(case, out) if keyed else _settle_finished(case, out)
+
+
+def _settle_open(case: _Case, out: _Found) -> _Fate:
+    known = case.known
+    if known.frozen:
+        out.paused[case.step.id] = known.reason
+    looked_up = case.step.cache and not known.reworking
+    return _Fate.MAYBE if looked_up and case.change.kind == SAME else _Fate.RUNS
 
 
 def _asks(state: RunState, known: StepState) -> str:

@@ -118,7 +118,7 @@ def _settle(case: _Case, out: Rippled) -> _Fate:
         return _Fate.EXPANDED
     if status in (Status.PENDING, Status.QUEUED):
         return fate
-    if status is Status.RUNNING:
+    if case.known.at_work:
         _settle_running(case, fate, out)
         return fate
     if status is Status.WAITING and case.redefined is None and (case.known.waiting_by == "user" or fate is _Fate.MAYBE):

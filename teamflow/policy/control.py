@@ -147,6 +147,8 @@ def retry(state: RunState, args: Mapping[str, object], asker: Asker) -> Granted 
     waiting = [step_id for step_id in steps if state.steps[step_id].status is Status.QUEUED]
     ended = [step_id for step_id in steps if step_id not in waiting]
     events: list[Event] = [BackoffEnded(step_id) for step_id in waiting]
+    if held := tuple(step_id for step_id in waiting if step_id in state.held):
+        events.append(ResumeRequested(held, asker.by))
     reason = f"retried by {asker.by}"
     if ended:
         events.append(Reopened(tuple(ended), "retry", dict.fromkeys(ended, reason)))

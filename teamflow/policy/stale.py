@@ -38,7 +38,7 @@ def _is_stale(known: StepState) -> bool:
     """What runs without an attempt is about to end; `policy/decide.py` opens it again then."""
     if known.stale is None or known.status in (Status.PENDING, Status.QUEUED):
         return False
-    return known.status is not Status.RUNNING or (known.live is not None and known.live.stopping is None)
+    return not known.at_work or (known.live is not None and known.live.stopping is None)
 
 
 def opened_again(state: RunState) -> Again:

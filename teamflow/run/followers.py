@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from teamflow.core.events import Cached, Event, Hit, Reopened, StepEnded
 from teamflow.core.state import RunState, StepState
-from teamflow.core.status import ENDED, Status
+from teamflow.core.status import ENDED
 
 
 class Followers:
@@ -50,7 +50,7 @@ class Followers:
             reason = f"{dependency} {what}"
             if known.status in ENDED:
                 yield Reopened((step_id,), "revision", {step_id: reason})
-            elif known.status is Status.RUNNING:
+            elif known.at_work:
                 self._later[step_id] = reason
 
     def of_found(self, event: Event) -> Iterator[Reopened]:

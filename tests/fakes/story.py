@@ -22,7 +22,17 @@ from tests.fakes.teams import plan_of
 class Story:
     """A run in which a test says what happens, and everything that follows is decided."""
 
-    def __init__(self, team: str | Plan, *, no_input: bool = False, yes: bool = False, parallel: int = 9) -> None:
+    def __init__(
+        self,
+        team: str | Plan,
+        *,
+        no_input: bool = False,
+        yes: bool = False,
+        parallel: int = 9,
+        plans: dict[int, Plan] | None = None,
+    ) -> None:
+        """`plans`: later revisions by number."""
+        self._plans = plans
         plan = team if isinstance(team, Plan) else plan_of(team)
         self.state: RunState = initial(plan)
         self.events: list[Event] = []
@@ -34,7 +44,7 @@ class Story:
         before = len(self.events) + len(events) - 1
         changed = [step_id for event in events for step_id in self._apply(event)]
         for _ in range(200):
-            decision = decide(self.state, changed, Now("boot", float(self.state.seq), 0.0))
+            decision = decide(self.state, changed, self.now)
             if not decision.events:
                 return self.events[before + 1 :]
             changed = [*decision.left]
@@ -44,7 +54,12 @@ class Story:
 
     def _apply(self, event: Event) -> list[str]:
         self.events.append(event)
-        return apply(self.state, Record(self.state.seq + 1, 0.0, float(self.state.seq), event))
+        record = Record(self.state.seq + 1, 0.0, float(self.state.seq), event)
+        return apply(self.state, record, plans=self._plans)
+
+    @property
+    def now(self) -> Now:
+        return Now("boot", float(self.state.seq), 0.0)
 
     def end(self, step_id: str, outputs: Json = None, *, failure: FailureClass | None = None) -> list[Event]:
         number = len(self.state.steps[step_id].attempts)
