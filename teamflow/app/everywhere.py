@@ -46,12 +46,11 @@ def runs_everywhere(environ: Mapping[str, str], *, warn: Callable[[str], None]) 
         for root in machine.projects():
             try:
                 database = Database.find(root, allow_network=allow_network)
+                if database is None:
+                    machine.forget_project(root)
+                    continue
+                with database:
+                    found.append(ProjectRuns(root, tuple(list_runs(database))))
             except StoreError as error:
                 warn(str(error))
-                continue
-            if database is None:
-                machine.forget_project(root)
-                continue
-            with database:
-                found.append(ProjectRuns(root, tuple(list_runs(database))))
     return found

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from contextlib import ExitStack
 from typing import Final, NamedTuple
 
 from teamflow.app.act import Told
 from teamflow.app.leftovers import end_leftovers
-from teamflow.store.lock import Holder, RunLock
+from teamflow.store.lock import Holder, RunLock, creation_lock
 from teamflow.store.place import unwritable
 from teamflow.store.sqlite import Database
 from teamflow.targets import keeper_files
@@ -26,6 +27,18 @@ CACHE_LIMIT: Final = 5 * 10**9
 
 def forget(database: Database, run: int, *, purge: bool) -> Told:
     """Whether the run is forgotten, and what to say. StoreError."""
+    directory = database.layout.run(run)
+    with ExitStack() as held:
+        # No run is begun, or gone on with, until this one is no longer there to be found.
+        with creation_lock(database.layout):
+            told = _forget(database, run, purge=purge, held=held)
+        if told[0] and purge and os.path.isdir(directory):
+            remove(directory)
+    return told
+
+
+def _forget(database: Database, run: int, *, purge: bool, held: ExitStack) -> Told:
+    """Takes it out of the list; its lock is held until `held` closes."""
     layout = database.layout
     directory = layout.run(run)
     there = os.path.isdir(directory)
@@ -36,18 +49,13 @@ def forget(database: Database, run: int, *, purge: bool) -> Told:
         lock = RunLock.acquire(layout, run, Holder())
         if isinstance(lock, Holder):
             return False, f"run {run} is held by {lock}\n  end it with `teamflow cancel --all -r {run}`"
-        try:
-            if keeper_files.is_held(directory):
-                return False, f"run {run}: its steps still run\n  end them with `teamflow cancel --all -r {run}`"
-            if purge:
-                _mark(directory)
-            database.forget(run)
-            if purge:
-                remove(directory)
-        finally:
-            lock.release()
-    else:
-        database.forget(run)
+        held.callback(lock.release)
+        if keeper_files.is_held(directory):
+            return False, f"run {run}: its steps still run\n  end them with `teamflow cancel --all -r {run}`"
+    database.forget(run)
+    if purge and there:
+        # After it is forgotten: what is listed may be gone on with, and `gc` goes by the mark.
+        _mark(directory)
     kept = "" if purge or not there else f"; its logs stay in {directory}"
     return True, f"run {run}: {'purged' if purge else 'forgotten'}{kept}"
 
@@ -99,7 +107,7 @@ def collect(database: Database, *, cache_limit: int) -> Collected:
     for run in _numbers(layout.runs):
         processes += len(end_leftovers(layout, run))
         directory = layout.run(run)
-        if os.path.exists(f"{directory}/{PURGED}"):
+        if os.path.exists(f"{directory}/{PURGED}") and database.run(run) is None:
             forget(database, run, purge=True)
             directories += not os.path.exists(directory)
     cache = Cache(layout.cache, on_warning=lambda message: None)

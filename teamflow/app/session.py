@@ -21,6 +21,7 @@ from teamflow.core.status import Status
 from teamflow.plan.stored import plan_from_json, plan_to_json
 from teamflow.policy.hooks import BEFORE_RUN, OF_A_WHOLE_RUN
 from teamflow.policy.stale import REDEFINED
+from teamflow.store.errors import StoreError
 from teamflow.store.lock import Holder, RunLock, creation_lock, this_process
 from teamflow.store.log import records as to_records
 from teamflow.store.rows import NewRun, RunRow
@@ -124,7 +125,10 @@ def take(
 
 
 def read_state(database: Database, number: int) -> tuple[RunState, dict[int, Plan]]:
-    """The fold of a run's whole log, and its plans by revision."""
+    """The fold of a run's whole log, and its plans by revision. StoreError: it was removed meanwhile."""
+    if database.run(number) is None:
+        fact, remedy = "it has just been removed", "`teamflow run` starts another"
+        raise StoreError("gone", place=f"run {number}", fact=fact, remedy=remedy)
     last = database.last_revision(number)
     plans = {r: plan_from_json(database.plan(number, r).decode()) for r in range(1, last + 1)}
     return fold(plans[1], read_records(database, number), plans=plans), plans

@@ -192,6 +192,7 @@ def _loop(
         tell=screen.trouble,
         plans=session.plans,
         stays=stays,
+        starts=not briefly,
         redactor=wired.redactor,
     )
     bridge.executor, bridge.hooks = executor, hooks

@@ -13,6 +13,7 @@ from typing import Final, cast
 from teamflow.core.events import EVENTS, Event, Hit
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Outcome, Stopped, Succeeded, Usage
 from teamflow.core.plan import Json
+from teamflow.core.requested import CancelRequested
 
 _OUTCOMES: Final[dict[str, type[Outcome]]] = {
     "succeeded": Succeeded,
@@ -84,7 +85,7 @@ def _plain_fields(value: object) -> dict[str, Json]:
     out: dict[str, Json] = {}
     for name in _FIELDS[type(value)]:
         item = getattr(value, name)
-        if item is None or item == () or item == "" or item is False:
+        if item is None or item == "" or item is False or (item == () and type(value) is not CancelRequested):
             continue
         out[name] = _plain(item)
     return out
@@ -178,6 +179,7 @@ _EMPTY: Final[dict[type[object], dict[str, object]]] = {
             ("key", None),
             ("reason", ""),
             ("message", ""),
+            ("text", ""),
             ("ok", False),
             ("by", ""),
             ("percent", None),
@@ -185,7 +187,7 @@ _EMPTY: Final[dict[type[object], dict[str, object]]] = {
             ("instances", {}),
             ("exit_code", None),
         )
-        if name in names
+        if name in names and name not in cls._field_defaults  # type: ignore[attr-defined]
     }
     for cls, names in _FIELDS.items()
 }

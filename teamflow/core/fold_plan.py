@@ -252,6 +252,7 @@ def _reset(state: RunState, known: StepState, event: Reopened, told: Feedback | 
     if event.cause == "relaunch" and asked_for:
         # It knows nothing any more, and is told all again.
         known.heard = 0
+        known.anew = True
     elif event.cause in ("revision", "relaunch"):
         # What it was told was about other work.
         known.messages, known.heard = known.messages[known.heard :], 0

@@ -137,6 +137,7 @@ def _attempt_started(state: RunState, record: Record, event: AttemptStarted) -> 
         raise IllegalTransition(f"{event.step}: attempt {event.attempt} after {len(known.attempts)}")
     _unready(state, known)
     known.status = Status.RUNNING
+    known.anew = False
     known.reason = event.reason
     known.backoff = None
     if state.backoff:

@@ -9,6 +9,9 @@ Decides nothing. Durations are seconds, sizes are bytes.
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
+LONGEST_DURATION: Final = 3650 * 86_400.0
+"""Seconds: ten years. Moments that lie farther off have no date."""
+
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
 

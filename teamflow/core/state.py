@@ -155,7 +155,7 @@ class Pause(NamedTuple):
 class OfPeople:
     """What people have asked of a step, and holds."""
 
-    __slots__ = ("cancelled_by", "heard", "messages", "pause", "relaunch")
+    __slots__ = ("anew", "cancelled_by", "heard", "messages", "pause", "relaunch")
 
     def __init__(self) -> None:
         self.cancelled_by: str | None = None
@@ -166,6 +166,8 @@ class OfPeople:
         """How many of them it has heard, or is told at the beginning of its newest attempt."""
         self.relaunch: str | None = None
         """Why it is to be started anew, as soon as what runs of it has ended."""
+        self.anew = False
+        """Whether its next attempt was asked for: then it runs, whatever the cache knows."""
 
 
 class StepState(OfPeople):
@@ -254,6 +256,11 @@ class StepState(OfPeople):
     def reworking(self) -> bool:
         """Whether a round of a loop has opened it again: it then runs, whatever the cache knows."""
         return self.feedback is not None or self.round > 1
+
+    @property
+    def has_to_run(self) -> bool:
+        """Whether it runs whatever the cache knows: a person, or a loop, wants it done again."""
+        return self.anew or self.reworking
 
     @property
     def attempt(self) -> AttemptState | None:

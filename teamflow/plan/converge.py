@@ -197,7 +197,7 @@ def _settle_open(case: _Case, out: _Found) -> _Fate:
     known = case.known
     if known.frozen:
         out.paused[case.step.id] = known.reason
-    looked_up = case.step.cache and not known.reworking
+    looked_up = case.step.cache and not known.has_to_run
     return _Fate.MAYBE if looked_up and case.change.kind == SAME else _Fate.RUNS
 
 

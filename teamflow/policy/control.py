@@ -7,7 +7,6 @@ changes nothing. What follows for a step that runs is decided in `policy/holding
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -177,9 +176,13 @@ def _not_retried(state: RunState, step_id: str) -> str:
         case Status.SKIPPED if known.own_skip:
             return f"{step_id} was skipped by its own `if`"
         case Status.SKIPPED:
-            return f"{step_id} was skipped because {known.reason}: retry that, and it comes along"
+            return _skipped(known)
         case _:
             return f"{step_id} has not failed: it {_is(known)}"
+
+
+def _skipped(known: StepState) -> str:
+    return f"{known.step.id} was skipped because {known.reason}: retry that, and it comes along"
 
 
 def relaunch(state: RunState, args: Mapping[str, object], asker: Asker) -> Granted | str:
@@ -195,6 +198,8 @@ def relaunch(state: RunState, args: Mapping[str, object], asker: Asker) -> Grant
         return f"{step_id} is not in the plan any more"
     if known.step.skip is not None:
         return f"{step_id} was skipped by its own `if`"
+    if known.status is Status.SKIPPED and not known.own_skip:
+        return _skipped(known)
     changes = checked(known.step, args.get("changes") or {}, state.plan, asker.engines)
     if isinstance(changes, str):
         return f"{step_id}: {changes}"
@@ -279,5 +284,9 @@ def progress(state: RunState, args: Mapping[str, object], asker: Asker) -> Grant
     return Granted((ProgressReported(known.step.id, live.number, share, text),), "recorded")
 
 
+_FAR: Final = 1e12
+"""No share of anything is so large; a whole number may be larger than any float."""
+
+
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and -_FAR < value < _FAR

@@ -113,7 +113,12 @@ def decide(
 
 def _first_reopening(state: RunState, events: Iterable[Event]) -> Reopened | None:
     found = [event for event in events if isinstance(event, Reopened)]
-    return min(found, key=lambda event: min(state.order[step_id] for step_id in event.steps), default=None)
+    found.sort(key=lambda event: min(state.order[step_id] for step_id in event.steps))
+    if not found or found[0].cause != "resume":
+        return found[0] if found else None
+    # Those that are let go do not change each other.
+    reasons = {step_id: why for event in found if event.cause == "resume" for step_id, why in event.reasons.items()}
+    return found[0]._replace(steps=tuple(reasons), reasons=reasons)
 
 
 def _later_additions(state: RunState, events: Iterable[Event]) -> list[StepsAdded | QuestionAsked]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from typing import Final
 
 from teamflow.core.changes import ENGINE, MODEL, PROMPT, TIMEOUT
 from teamflow.core.diagnostics import did_you_mean
 from teamflow.core.placeholders import takes_model
-from teamflow.core.plan import ASK, COMMAND, Json, Plan, Step
+from teamflow.core.plan import ASK, COMMAND, LONGEST_DURATION, Json, Plan, Step
 from teamflow.core.plan import PROMPT as A_PROMPT
 
 SCRIPTED: Final = "scripted"
@@ -30,8 +29,9 @@ def checked(step: Step, given: object, plan: Plan, engines: Collection[str]) -> 
 
 def _wrong(step: Step, name: str, value: object, plan: Plan, engines: Collection[str]) -> str:
     if name == TIMEOUT:
-        good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
-        return "" if good else "a timeout is a duration above 0, such as 30m"
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= LONGEST_DURATION:
+            return "a timeout is a duration above 0, such as 30m"
+        return ""
     if name not in (PROMPT, ENGINE, MODEL):
         return f"there is nothing called {name} to change"
     if step.kind != A_PROMPT:

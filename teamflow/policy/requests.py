@@ -22,7 +22,7 @@ def granted(state: RunState, verb: str, args: str, asker: Asker) -> Granted | st
         return f"this runner does not know the verb {verb!r}"
     try:
         named = json.loads(args)
-    except ValueError:
+    except (ValueError, RecursionError):
         named = None
     if not isinstance(named, dict):
         return "the request is damaged"

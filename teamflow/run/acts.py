@@ -15,6 +15,8 @@ from teamflow.core.events import (
     StepFrozen,
     StepThawed,
 )
+from teamflow.core.outcome import Stopped
+from teamflow.core.phases import AGENT
 from teamflow.core.requested import MessageSent
 from teamflow.core.state import AttemptState, RunState
 from teamflow.ports import Exited, Start, Target
@@ -40,13 +42,18 @@ class Acts:
         *,
         record: Callable[[Event], None],
         conclude: Conclude,
+        starts: bool = True,
     ) -> None:
+        """`starts` False: nothing is begun, not even what an earlier session has decided."""
         self._state = state
         self._target = target
         self._attempts = attempts
         self._adoption = adoption
         self._record = record
         self._conclude = conclude
+        self._starts = starts
+        self._idle: set[str] = set()
+        """Steps with an attempt of which nothing runs, because it was not begun here."""
 
     def act(self, event: Event) -> None:
         """Does what a decision says, once it is recorded; most say nothing to be done."""
@@ -70,11 +77,18 @@ class Acts:
         """What was decided in an earlier session and may not have been done."""
         match event:
             case PhaseEnded():
-                self.start(self._attempts.phase(event))
+                self.phase(event)
             case AttemptEnded():
                 self._record(event)
             case _:
                 self.act(event)
+
+    def phase(self, ended: PhaseEnded) -> None:
+        """Begins the phase that follows."""
+        if self._starts:
+            self.start(self._attempts.phase(ended))
+        else:
+            self._idle.add(ended.step)
 
     def start(self, start: Start | AttemptEnded) -> None:
         """A phase of an attempt, or the end of one that cannot be."""
@@ -133,6 +147,9 @@ class Acts:
             self._target.send(step_id, live.number, n=number - live.told_from, data=data)
 
     def _begin(self, event: AttemptStarted) -> None:
+        if not self._starts:
+            self._idle.add(event.step)
+            return
         start = self._attempts.begin(event)
         self.start(start)
         ends = self._adoption.ends_of(event.step, event.attempt) if isinstance(start, Start) else ()
@@ -140,6 +157,11 @@ class Acts:
             self._conclude(*ends)
 
     def _stop(self, step: str, attempt: int, cause: str) -> None:
+        if step in self._idle:
+            self._idle.discard(step)
+            live = self._state.steps[step].live
+            self._record(AttemptEnded(step, attempt, Stopped(cause), (live.phase if live is not None else "") or AGENT))
+            return
         stop = self._state.stop
         grace = 0.0 if stop is not None and stop.kill else self._state.steps[step].step.grace
         self._target.stop(step, attempt, grace=grace, cause=cause)

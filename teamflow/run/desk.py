@@ -21,7 +21,12 @@ class Desk:
         self._engines = engines
 
     def request(self, request: int, verb: str, args: str, *, by: str) -> None:
-        """Does what another process asks for, or refuses it; the answer is a record, too."""
+        """Does what another process asks for, or refuses it; the answer is a record, too.
+
+        Once the run is being left nothing is answered: whoever asks does it himself as soon as nobody holds the run.
+        """
+        if self._executor.over:
+            return
         if self._executor.resting and self._ends_all(verb, args):
             # Nothing runs that could be cancelled, but somebody waits for files to change.
             self._executor.record(RequestAnswered(request, ok=True, message="the watch ends"))

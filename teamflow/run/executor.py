@@ -61,9 +61,14 @@ class Executor:
         tell: Callable[[str | None], None],
         plans: dict[int, Plan] | None = None,
         stays: bool = False,
+        starts: bool = True,
         redactor: Redactor | None = None,
     ) -> None:
-        """`stays`: the end of the run is no reason to leave, only a stop is: something may open steps again."""
+        """`stays`: the end of the run is no reason to leave, only a stop is: something may open steps again.
+
+        `starts` False: only what runs is stopped and halted. Nothing is begun, not even the next phase of an attempt or
+        what an earlier session had decided, and nothing is looked up in the cache.
+        """
         self.state = state
         self._log = RunLog(state, store=store, clock=clock, publish=publish, plans=plans, redactor=redactor)
         self._target = target
@@ -76,7 +81,16 @@ class Executor:
         """Nothing new starts for now: what would may be about to change."""
         self._probes = Probes(state, prober)
         self._adoption = Adoption(state)
-        self._acts = Acts(state, target, attempts, self._adoption, record=self.record, conclude=self._conclude_later)
+        self._starts = starts
+        self._acts = Acts(
+            state,
+            target,
+            attempts,
+            self._adoption,
+            record=self.record,
+            conclude=self._conclude_later,
+            starts=starts,
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._turn_due = False
@@ -184,7 +198,8 @@ class Executor:
                 self.record(start)
             self._turn(may_start=False)
         self._adoption.importing = False
-        self._log.touch(self._probes.resume())
+        if self._starts:
+            self._log.touch(self._probes.resume())
 
     @property
     def abandoned(self) -> bool:
@@ -204,6 +219,11 @@ class Executor:
         if kill:
             self._acts.kill_all()
         self.wake()
+
+    @property
+    def over(self) -> bool:
+        """Whether it is being left: what is asked of it now is for whoever comes next."""
+        return self._done.done()
 
     @property
     def resting(self) -> bool:
@@ -249,7 +269,7 @@ class Executor:
         self._acts.heard(event.step)
         self.record(event)
         if isinstance(event, PhaseEnded) and not self._adoption.importing:
-            self._acts.start(self._attempts.phase(event))
+            self._acts.phase(event)
 
     def keeper_lost(self, reason: str) -> None:
         self._adoption.keeper_lost()

@@ -101,8 +101,8 @@ class Prober:
             return None
 
     def _may_hit(self, known: StepState) -> bool:
-        """What a loop has opened again runs: by its key it would be found as it was."""
-        if not self._use_cache or known.reworking:
+        """What a loop or a person has opened again runs: by its key it would be found as it was."""
+        if not self._use_cache or known.has_to_run:
             return False
         return not self._force or (known.step.id not in self._force and known.step.agent not in self._force)
 
@@ -202,7 +202,7 @@ class Prober:
         parts = asked.parts._replace(aspects=aspects(asked.rendered))
         self._started[step.id] = asked._replace(parts=parts)
         known = self._state.steps[step.id]
-        if known.reworking:
+        if known.has_to_run:
             return Admitted(step.id, key, known.reason)
         if not self._may_hit(self._state.steps[step.id]):
             return Admitted(step.id, key, "--force" if self._use_cache else "--no-cache")

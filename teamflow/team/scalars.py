@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from teamflow.core.plan import LONGEST_DURATION
+
 DURATION = r"^([0-9]{1,9}(\.[0-9]{1,9})?(ms|s|m|h|d)){1,5}$"
 SIZE = r"^[0-9]{1,12}(\.[0-9]{1,6})?(B|kB|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"
 COUNT = r"^[0-9]{1,12}(\.[0-9]{1,6})?(k|M)$"
@@ -34,7 +36,10 @@ _BYTES = {
 def parse_duration(value: object) -> float:
     """Seconds of `500ms`, `90s`, `10m`, `2h`, `2d` or several in a row (`1h30m`)."""
     if isinstance(value, str) and _DURATION.match(value):
-        return float(sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(value)))
+        seconds = float(sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(value)))
+        if seconds > LONGEST_DURATION:
+            raise ValueError(f"a duration is at most {LONGEST_DURATION / 86_400:g}d")
+        return seconds
     raise ValueError("a duration is a number with a unit: 500ms, 90s, 10m, 2h, 2d")
 
 

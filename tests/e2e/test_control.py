@@ -64,12 +64,12 @@ def refused(done: Done, code: int = 1) -> str:
     return done.err
 
 
-def alone(project: Project) -> None:
+def alone(project: Project, run: int = 1) -> None:
     """`kill -9` of the runner; its steps live on with their keeper."""
-    holder = project.holder()
+    holder = project.holder(run)
     assert holder is not None
     os.kill(holder.pid, signal.SIGKILL)
-    until(lambda: project.holder() is None, "the runner is gone")
+    until(lambda: project.holder(run) is None, "the runner is gone")
 
 
 def reaches(project: Project, step: str, status: str) -> None:
@@ -302,6 +302,174 @@ def test_a_frozen_step_survives_its_runner(two: Project) -> None:
     goes_on(two)
 
 
+# -- what must hold while others change ---------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_new_definition_reaches_a_frozen_step() -> None:
+    """It is stopped and started again, still held back; the run can be steered as before."""
+    team = "agents: {a: {command: 'sleep 60; echo v1', grace: 200ms}}"
+    with Project(team) as project:
+        detached(project)
+        reaches(project, "a", "running")
+        ok(project.call("pause", "--freeze", "a"))
+        until(lambda: project.events(StepFrozen), "it is frozen")
+        alone(project)
+        project.write("team.yaml", team.replace("sleep 60; echo v1", "echo v2"))
+        held = project.run("--no-input")
+        assert (held.code, project.statuses()["a"]) == (5, "waiting"), held
+        ok(project.call("resume", "a"))
+        done = project.run()
+        assert (done.code, project.statuses()["a"]) == (0, "succeeded"), done
+        assert "a | v2" in done.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("freeze", [False, True])
+def test_who_rests_on_what_runs_again_is_done_again(freeze: bool) -> None:
+    """Also when it stood still meanwhile."""
+    team = """
+agents:
+  x: {command: "echo ran >> xlog; test -e ok"}
+  y: {command: "wc -l < xlog; until test -e seen; do sleep 0.02; done", depends_on: {x: finished}}
+"""
+    with Project(team) as project:
+        running = project.start("run", "--progress", "plain", attended=True)
+        until(lambda: "y | 1" in running.err, "it has read")
+        project.write("ok", "")
+        if freeze:
+            ok(project.call("pause", "--freeze", "y"))
+            until(lambda: project.events(StepFrozen), "it is frozen")
+        ok(project.call("retry", "x", "--with-downstream"))
+        until(lambda: "x: succeeded" in running.err, "it runs again")
+        project.write("seen", "")
+        if freeze:
+            ok(project.call("resume", "y"))
+        done = running.wait(20)
+        assert done.code == 0, done
+        assert "y | 2" in done.err, done.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", [["pause", "y"], ["cancel", "y"], ["relaunch", "y"]])
+def test_a_verb_without_a_runner_begins_nothing(verb: list[str]) -> None:
+    """Another step is between two phases: what it needs for the next one, only a runner has."""
+    team = """
+secrets: {tok: {env: TOK}}
+agents:
+  x: {command: "until test -e go; do sleep 0.02; done", secrets: [tok], verify: 'test -n "$tok"', retry: {attempts: 1}}
+  y: {command: "test -e quick || sleep 60", grace: 100ms}
+"""
+    secret = {"TOK": "abcdefghijkl"}
+    with Project(team) as project:
+        assert project.call("run", "-d", env=secret).code == 0
+        until(lambda: len(project.events(AttemptStarted)) == 2, "both run")
+        alone(project)
+        project.write("go", "")
+        until(lambda: any(entry["e"] == "exit" for entry in project.journal()), "x has worked")
+        ok(project.call(*verb))
+        assert project.statuses()["x"] == "running", "its check is for the next runner"
+        project.write("quick", "")
+        assert project.run(env=secret).code == (5 if verb[0] == "pause" else 0)
+        assert project.statuses()["x"] == "succeeded"
+
+
+@pytest.mark.slow
+def test_what_is_between_two_phases_can_be_stopped_without_a_runner() -> None:
+    team = """
+agents:
+  x: {command: "until test -e go; do sleep 0.02; done", verify: "sleep 60", grace: 100ms}
+"""
+    with Project(team) as project:
+        detached(project)
+        until(lambda: project.events(AttemptStarted), "it runs")
+        alone(project)
+        project.write("go", "")
+        until(lambda: any(entry["e"] == "exit" for entry in project.journal()), "x has worked")
+        ok(project.call("pause", "x"))
+        assert project.statuses()["x"] == "waiting"
+        ok(project.call("cancel", "x"))
+        assert project.statuses()["x"] == "cancelled"
+        assert project.gone(5)
+
+
+@pytest.mark.slow
+def test_a_verb_without_a_runner_leaves_the_cache_alone() -> None:
+    team = """
+agents:
+  w: {command: "test -e first || { sleep 0.3; }"}
+  c: {command: "echo ran >> clog", reads: [team.yaml], depends_on: [w]}
+  a: {command: "test -e first || sleep 60", grace: 100ms}
+"""
+    with Project(team, files={"first": ""}) as project:
+        assert project.run().code == 0
+        (project.root / "first").unlink()
+        assert project.call("run", "--new", "-d").code == 0
+        until(lambda: len(project.events(AttemptStarted, 2)) == 2, "both run")
+        alone(project, 2)
+        until(lambda: any(entry["e"] == "exit" for entry in project.journal(2)), "w is over")
+        ok(project.call("pause", "a"))
+        again = project.run("--no-input")
+        assert "c: cached: unchanged" in again.err, again
+        ok(project.call("cancel", "--all"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("verb", "args"),
+    [
+        ("progress", f'{{"step": "long", "attempt": 1, "percent": 1{"0" * 400}, "text": ""}}'),
+        ("relaunch", f'{{"step": "long", "changes": {{"timeout": 1{"0" * 400}}}}}'),
+        ("cancel", '{"steps":' + "[" * 100_000),
+    ],
+)
+def test_a_damaged_request_is_refused_and_harms_nobody(two: Project, verb: str, args: str) -> None:
+    detached(two, "long", "other")
+    number = two.request_text(verb, args)
+    answers = until(lambda: two.events(RequestAnswered), "it is answered")
+    assert (answers[0].request, answers[0].ok) == (number, False)
+    assert two.holder() is not None
+    ok(two.call("cancel", "--all"))
+
+
+@pytest.mark.slow
+def test_what_comes_after_the_end_is_not_promised() -> None:
+    """While a hook ends the run: done once the runner is gone, with the command that goes on."""
+    team = """
+hooks: {after_run: "touch ending; until test -e over; do sleep 0.02; done"}
+agents: {a: {command: "test -e good"}}
+"""
+    with Project(team) as project:
+        running = project.start("run", "--progress", "plain")
+        until((project.root / "ending").exists, "it ends")
+        asking = project.start("retry", "--failed")
+        until(lambda: asking.has_open(project.layout.database), "it asks")
+        project.write("good", "")
+        project.write("over", "")
+        assert running.wait(10).code == 1
+        assert "`teamflow run` goes on with it" in ok(asking.wait(10))
+        assert project.run().code == 0
+        assert project.runs() == 1
+
+
+@pytest.mark.slow
+def test_a_relaunch_runs_whatever_the_cache_knows() -> None:
+    team = """
+agents:
+  a: {command: "echo ran >> alog", reads: [team.yaml]}
+  b: {command: "until test -e go; do sleep 0.02; done"}
+"""
+    with Project(team, files={"go": ""}) as project:
+        assert project.run().code == 0
+        (project.root / "go").unlink()
+        assert project.call("run", "--new", "-d").code == 0
+        until(lambda: project.runs() == 2 and project.statuses(2).get("a") == "cached", "it is found")
+        ok(project.call("relaunch", "a"))
+        until(lambda: (project.root / "alog").read_text() == "ran\nran\n", "it runs")
+        project.write("go", "")
+        assert project.call("wait", "--timeout", "20s").code == 0
+
+
 # -- wait, tell, progress ---------------------------------------------------------------------------------------
 
 AGENTS = """
@@ -526,6 +694,8 @@ def test_gc_finishes_what_was_broken_off_and_kills_what_has_no_owner(two: Projec
     assert told["processes"] >= 0
     assert two.gone(5)
     (two.run_dir(1) / "purged").touch()
+    assert json.loads(ok(two.call("gc", "--json")))["directories"] == 0, "what is listed may be gone on with"
+    ok(two.call("rm", "1"))
     assert json.loads(ok(two.call("gc", "--json")))["directories"] == 1
     assert not two.run_dir(1).exists()
 

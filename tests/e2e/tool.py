@@ -302,12 +302,14 @@ class Project:
 
     def request(self, verb: str, args: Mapping[str, Any], run: int = 1) -> int:
         """Leaves a request as another terminal would, and wakes the runner."""
+        return self.request_text(verb, json.dumps(args), run)
+
+    def request_text(self, verb: str, args: str, run: int = 1) -> int:
+        """As `request`, whatever stands in it."""
         from teamflow.store.wake import wake
 
         with self._open() as database:
-            made = database.insert_request(
-                run, verb, json.dumps(args), expected_seq=None, at=time.time(), by="test@here"
-            )
+            made = database.insert_request(run, verb, args, expected_seq=None, at=time.time(), by="test@here")
             wake(database.layout, run, env=self.environ)
         return made
 

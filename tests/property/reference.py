@@ -59,7 +59,12 @@ def slow_decide(state: RunState, now: Now, rounds: Rounds | None = None) -> list
     reopened = [event for event in events if isinstance(event, Reopened)]
     if reopened:
         names = list(state.steps)
-        return [min(reopened, key=lambda event: min(names.index(name) for name in event.steps))]
+        first = min(reopened, key=lambda event: min(names.index(name) for name in event.steps))
+        if first.cause != "resume":
+            return [first]
+        # All that are let go at once.
+        let_go = {event.steps[0]: event.reasons[event.steps[0]] for event in reopened if event.cause == "resume"}
+        return [Reopened(tuple(let_go), "resume", let_go)]
     # One list becomes steps at a time.
     additions = [event for event in events if isinstance(event, (StepsAdded, QuestionAsked))]
     if events:
