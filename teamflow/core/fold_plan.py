@@ -266,9 +266,10 @@ def _reset_attempts(known: StepState, cause: str) -> None:
     if not known.attempts and cause != "rework":
         return
     if cause == "resume":
-        # What was not stopped in the middle goes on as it was about to.
-        if isinstance(known.attempts[-1].outcome, Stopped):
-            known.next_cause, known.next_continues = "resume", known.attempts[-1].number
+        newest = known.attempts[-1]
+        # What was not stopped in the middle, or has been opened again since, goes on as it was about to.
+        if isinstance(newest.outcome, Stopped) and known.opened < newest.began:
+            known.next_cause, known.next_continues = "resume", newest.number
         return
     known.next_cause = cause if cause in ("rework", "relaunch") else "retry"
     known.next_continues = None

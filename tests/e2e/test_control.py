@@ -321,6 +321,8 @@ def test_a_new_definition_reaches_a_frozen_step() -> None:
         ok(project.call("resume", "a"))
         done = project.run()
         assert (done.code, project.statuses()["a"]) == (0, "succeeded"), done
+        causes = [one["cause"] for one in project.status()["steps"][0]["attempts"]]
+        assert causes == ["first", "relaunch"], "nothing of the old definition goes on"
         assert "a | v2" in done.err
 
 
@@ -710,6 +712,10 @@ def test_runs_of_all_projects() -> None:
         assert [row["project"] for row in found] == [str(other.root), str(one.root)]
         assert str(other.root) in ok(one.call("runs", "-a", env=state))
         assert ok(one.call("runs", "-a", env={"XDG_STATE_HOME": str(one.root / "nowhere")})) == ""
+        Path(other.layout.database).write_bytes(b"damaged" * 2000)
+        left = one.call("runs", "-a", env=state)
+        assert str(one.root) in ok(left), "one that is damaged hides no other"
+        assert str(other.root) in left.err
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from teamflow.core.events import AttemptEnded, Event, Now, RunnerStarted
+from teamflow.core.events import AttemptEnded, Event, Now, Reopened, RunnerStarted
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
 from teamflow.core.requested import MessageSent, PauseRequested, RunPaused, StopRequested
 from teamflow.core.state import Pause
@@ -430,3 +430,51 @@ def test_what_is_held_back_without_a_runner_is_shown_so() -> None:
     resumed = wait_of(state, state.steps["plan"], now, gone=True)
     assert resumed is not None
     assert resumed.detail.startswith("resumed; no runner works on this run")
+
+
+def test_a_pause_after_a_relaunch_holds() -> None:
+    story = Story(TEAM)
+    relaunch(story, "plan")
+    ask(story, "pause", steps_args(["plan"]))
+    ended(story, "plan", 1, Stopped("relaunch"))
+    assert story.status("plan") == "waiting"
+    assert [one.number for one in story.state.steps["plan"].attempts] == [1]
+    ask(story, "resume", steps_args(["plan"]))
+    assert story.state.steps["plan"].attempts[-1].cause == "relaunch"
+
+
+def test_a_retry_lets_go_of_one_that_was_paused_meanwhile() -> None:
+    """Without a runner a paused step may still be queued for its next attempt."""
+    story = Story(TEAM)
+    story.end("plan")
+    story.end("build", failure=FailureClass.EXIT)
+    known = story.state.steps["build"]
+    known.pause = Pause("ana", freeze=False)
+    story.state.held.add("build")
+    assert ask(story, "retry", steps_args(["build"])) == "retrying build"
+    assert (story.status("build"), known.pause) == ("running", None)
+
+
+def test_what_was_skipped_is_not_relaunched_in_vain() -> None:
+    story = Story(TEAM)
+    story.end("plan", failure=FailureClass.FATAL)
+    assert story.status("build") == "skipped"
+    assert relaunch(story, "build") == "no: build was skipped because plan failed: retry that, and it comes along"
+
+
+@pytest.mark.parametrize("timeout", [1e300, 10**400, float("inf"), 11 * 365 * 86_400])
+def test_a_timeout_has_an_end(timeout: float) -> None:
+    story = Story(TEAM)
+    assert relaunch(story, "gate", timeout=timeout).startswith("no: gate: a timeout is a duration above 0")
+
+
+def test_many_are_resumed_together() -> None:
+    names = [f"s{number}" for number in range(300)]
+    story = Story("agents:\n" + "".join(f"  {name}: {{command: x}}\n" for name in names), parallel=1)
+    ask(story, "pause", steps_args(names))
+    ended(story, "s0", 1, Stopped("pause"))
+    assert {story.status(name) for name in names} == {"waiting"}
+    before = len(story.events)
+    ask(story, "resume", steps_args(names))
+    reopened = [event for event in story.events[before:] if isinstance(event, Reopened)]
+    assert [len(event.steps) for event in reopened] == [300]
