@@ -1,6 +1,6 @@
 """The cache and the files of a workspace as the prober sees them: adapters over `store/cache` and `workspaces/`.
 
-Called from the loop's thread before a run and from the disk thread during it; a cache connection per thread.
+Called from the loop's thread before a run and from the disk thread during it.
 """
 
 from __future__ import annotations
@@ -27,26 +27,19 @@ class CacheResults:
 
     def __init__(self, root: str, *, directory: str, team_file: str, warn: Callable[[str], None]) -> None:
         self._root = root
-        self._directory = directory
         self._team_file = team_file
-        self._warn = warn
-        self._local = threading.local()
-
-    @property
-    def cache(self) -> kept.Cache:
-        """The calling thread's connection."""
-        found: kept.Cache | None = getattr(self._local, "cache", None)
-        if found is None:
-            found = self._local.cache = kept.Cache(self._directory, on_warning=self._warn)
-        return found
+        self._cache = kept.Cache(directory, on_warning=warn)
+        self._lock = threading.RLock()
+        """One connection for all threads: what one has read of the index, the others need not."""
 
     def close(self) -> None:
-        found: kept.Cache | None = getattr(self._local, "cache", None)
-        if found is not None:
-            found.close()
+        with self._lock:
+            self._cache.close()
 
     def look_up(self, keys: Sequence[str]) -> Mapping[str, Entry]:
-        return {key: _entry(found) for key, found in self.cache.get(keys, now=time.time()).items()}
+        with self._lock:
+            found = self._cache.get(keys, now=time.time())
+        return {key: _entry(entry) for key, entry in found.items()}
 
     def restore(self, artifacts: Sequence[Artifact], root: str) -> str | None:
         for artifact in artifacts:
@@ -56,7 +49,7 @@ class CacheResults:
                     artifact.path,
                     digest=artifact.digest,
                     mode=artifact.mode,
-                    contents=self.cache.open_object,
+                    contents=self._cache.open_object,
                 )
             except WorkspaceError as error:
                 return _one_line(error)
@@ -70,29 +63,42 @@ class CacheResults:
         rows = []
         for artifact in entry.artifacts:
             try:
-                facts = file_facts(root, artifact.path, keep=self.cache.add_object)
+                facts = file_facts(root, artifact.path, keep=self._cache.add_object)
             except WorkspaceError:
                 return
             if facts.digest != artifact.digest:
                 return
             rows.append(Artifact(artifact.name, artifact.path, artifact.digest, artifact.size, facts.mode))
         outputs = json.dumps(entry.outputs, ensure_ascii=False) if entry.outputs else None
-        self.cache.put([kept.Entry(key, entry.text, outputs, tuple(rows), entry.origin)], now=time.time())
-        self.cache.set_parts(self._team_file, {step: (key, key_to_json(parts))})
+        with self._lock:
+            self._cache.put([kept.Entry(key, entry.text, outputs, tuple(rows), entry.origin)], now=time.time())
+            self._cache.set_parts(self._team_file, {step: (key, key_to_json(parts))})
 
     def last_keys(self, steps: Sequence[str]) -> Mapping[str, str]:
-        return self.cache.last_keys(self._team_file, steps)
+        with self._lock:
+            return self._cache.last_keys(self._team_file, steps)
 
     def drop(self, key: str, step: str) -> None:
-        self.cache.drop(key)
-        self.forget_last([step])
+        with self._lock:
+            self._cache.drop(key)
+            self._cache.forget_last(self._team_file, [step])
 
     def forget_last(self, steps: Sequence[str]) -> None:
-        self.cache.forget_last(self._team_file, steps)
+        with self._lock:
+            self._cache.forget_last(self._team_file, steps)
 
     def last_parts(self, step: str) -> KeyParts | None:
-        found = self.cache.parts(self._team_file, step)
+        with self._lock:
+            found = self._cache.parts(self._team_file, step)
         return None if found is None else key_from_json(found[1])
+
+    def stats(self, root: str) -> bytes:
+        with self._lock:
+            return self._cache.stats(root)
+
+    def save_stats(self, root: str, blob: bytes) -> None:
+        with self._lock:
+            self._cache.save_stats(root, blob)
 
 
 class ProjectReads:
@@ -169,21 +175,8 @@ class ProjectReads:
 
     def _open(self) -> ReadsDigester:
         if self._digester is None:
-            self._digester = ReadsDigester(self._root, _StatsPerThread(self._results))
+            self._digester = ReadsDigester(self._root, self._results)
         return self._digester
-
-
-class _StatsPerThread:
-    """The cache connection of whichever thread asks."""
-
-    def __init__(self, results: CacheResults) -> None:
-        self._results = results
-
-    def stats(self, root: str) -> bytes:
-        return self._results.cache.stats(root)
-
-    def save_stats(self, root: str, blob: bytes) -> None:
-        self._results.cache.save_stats(root, blob)
 
 
 def _holds(digester: ReadsDigester, artifact: Artifact) -> bool:

@@ -1,16 +1,17 @@
 """Events and outcomes as JSON and back. The stored form: keys are the field names, `kind` is the class name.
 
 Within a store format, fields are only added, with defaults; a reader ignores none (an unknown kind or field is an
-error that names it: a newer teamflow wrote it).
+error that names it: a newer teamflow wrote it). Hits are stored as rows, without names, as there may be thousands in
+one record; those of earlier versions, with names, are read as well.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Final, cast
+from typing import Final, Never, cast
 
-from teamflow.core.events import EVENTS, Event, Hit
+from teamflow.core.events import EVENTS, Cached, Event, Hit
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Outcome, Stopped, Succeeded, Usage
 from teamflow.core.plan import Json
 from teamflow.core.requested import CancelRequested
@@ -39,6 +40,8 @@ def event_kind(event: Event) -> str:
 
 def dump_event(event: Event) -> str:
     """One JSON object without `kind` (which is a column of its own)."""
+    if type(event) is Cached:
+        return _encode({"hits": event.hits})
     return _encode(_plain_fields(event))
 
 
@@ -161,11 +164,22 @@ def _artifact_rows(value: Json) -> tuple[Artifact, ...]:
         raise CodecError(f"damaged Hit record: {error}") from error
 
 
+def _hit(row: Json) -> Hit:
+    if not isinstance(row, list):
+        return cast("Hit", _build(Hit, _mapping(row)))
+    try:
+        hit = Hit(*cast("list[Never]", row))
+        origin = None if hit.origin is None else cast("tuple[int, int]", tuple(hit.origin))
+        return hit._replace(artifacts=tuple([Artifact(*each) for each in hit.artifacts]), origin=origin)
+    except TypeError as error:
+        raise CodecError(f"damaged Hit record: {error}") from error
+
+
 _SPECIAL: Final[dict[tuple[type[object] | None, str], Callable[[Json], object]]] = {
     (None, "outcome"): lambda value: outcome_from_object(_mapping(value)),
     (None, "usage"): lambda value: _build(Usage, _mapping(value)),
     (None, "failure"): lambda value: FailureClass(str(value)),
-    (None, "hits"): lambda value: {key: _build(Hit, _mapping(v)) for key, v in _mapping(value).items()},
+    (None, "hits"): lambda value: {key: _hit(row) for key, row in _mapping(value).items()},
     (Succeeded, "artifacts"): _revive_artifacts,
     (Hit, "artifacts"): _artifact_rows,
 }

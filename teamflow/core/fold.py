@@ -93,10 +93,17 @@ def apply(state: RunState, record: Record, *, plans: dict[int, Plan] | None = No
 
 
 def _cached(state: RunState, record: Record, event: Cached) -> list[str]:
-    for step_id in event.hits:
-        check(state.steps[step_id], Cached, Status.CACHED)
-    changed = [name for step_id, hit in event.hits.items() for name in cached(state, record, step_id, hit)]
-    return [name for name in changed if name not in event.hits]
+    steps = state.steps
+    hits = event.hits
+    for step_id in hits:
+        known = steps[step_id]
+        # Thousands at once: what has not begun may be found, which the table says, too.
+        if known.status is not Status.PENDING:
+            check(known, Cached, Status.CACHED)
+    changed: list[str] = []
+    for step_id, hit in hits.items():
+        changed += cached(state, record, step_id, hit)
+    return [name for name in changed if name not in hits]
 
 
 def _cancel_requested(state: RunState, record: Record, event: CancelRequested) -> list[str]:

@@ -308,7 +308,7 @@ def cached(state: RunState, record: Record, step_id: str, hit: Hit) -> list[str]
 
 def _close(state: RunState, record: Record, known: StepState, after: Status, reason: str) -> list[str]:
     step_id = known.step.id
-    if known.status is not Status.PENDING:
+    if known.admitted and known.status is not Status.PENDING:
         _unready(state, known)
     known.status = after
     known.reason = reason
@@ -319,7 +319,8 @@ def _close(state: RunState, record: Record, known: StepState, after: Status, rea
     if state.backoff:
         prune_backoff(state)
     state.open.discard(step_id)
-    release(state, step_id)
+    if state.held:
+        release(state, step_id)
     known.stale = None
     changed: list[str] = []
     if after is Status.FAILED:
@@ -327,7 +328,10 @@ def _close(state: RunState, record: Record, known: StepState, after: Status, rea
         changed += _held_back(state, known.step)
     if step_id in state.leaving:
         return _leave(state, step_id)
-    return [*changed, *_tell_dependents(state, known), *asking_dependents(state, step_id)]
+    changed += _tell_dependents(state, known)
+    if state.unanswered or state.answers:
+        changed += asking_dependents(state, step_id)
+    return changed
 
 
 def _tell_dependents(state: RunState, known: StepState) -> list[str]:

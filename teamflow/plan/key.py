@@ -17,6 +17,7 @@ from teamflow.core.plan import Deferred, EngineDefinition, Json, Step, Text
 KEY_VERSION: Final = 2
 """Part of every key: raised when a release changes what counts, so that old entries are never found."""
 
+_VERSION: Final = str(KEY_VERSION)
 _INHERITED: Final = EngineDefinition._fields.index("inherit_env")
 
 _ASPECTS: Final[Mapping[str, Callable[[Step], object]]] = {
@@ -64,12 +65,13 @@ class KeyParts(NamedTuple):
         """The cache key: 64 hex digits."""
         # Thousands of keys are made before a run with little to do: fields with counts before them, not JSON. No field
         # can hold a NUL, so no two keys are written alike.
-        fields = [str(KEY_VERSION), self.definition, str(len(self.reads))]
-        for item in sorted(self.reads.items()):
+        _, reads, upstream, _ = self
+        fields = [_VERSION, self.definition, str(len(reads))]
+        for item in sorted(reads.items()) if len(reads) > 1 else reads.items():
             fields += item
-        for name, (outputs, artifacts, text) in sorted(self.upstream.items()):
+        for name, (outputs, artifacts, text) in sorted(upstream.items()) if len(upstream) > 1 else upstream.items():
             fields += (name, outputs, "-" if text is None else text, str(len(artifacts)))
-            for item in sorted(artifacts.items()):
+            for item in sorted(artifacts.items()) if len(artifacts) > 1 else artifacts.items():
                 fields += item
         return hashlib.sha256("\0".join(fields).encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -10,26 +10,14 @@ from teamflow.core.plan import Json
 from teamflow.plan.key import KeyParts
 
 
-class Handed(NamedTuple):
-    """What a dependency hands over, as far as keys see it."""
-
-    outputs: Mapping[str, Json]
-    artifacts: tuple[Artifact, ...]
-    text: str | None
-
-
 class Entry(NamedTuple):
-    """What the cache holds of one success."""
+    """What the cache holds of one success, and what a dependency hands over."""
 
     text: str | None
     outputs: Mapping[str, Json]
     artifacts: tuple[Artifact, ...]
-    origin: tuple[int, int] | None
-    """(run, attempt) that made it."""
-
-    @property
-    def handed(self) -> Handed:
-        return Handed(self.outputs, self.artifacts, self.text)
+    origin: tuple[int, int] | None = None
+    """(run, attempt) that made it, where it was found in the cache."""
 
 
 class Results(Protocol):

@@ -9,7 +9,7 @@ from teamflow.core.plan import Deferred, Json, Step
 from teamflow.core.state import RunState, StepState
 from teamflow.plan.key import KeyParts, Upstream, definition_key, outputs_digest, value_digest
 from teamflow.run.brief import Rendering
-from teamflow.run.kept import Handed, Reads
+from teamflow.run.kept import Entry, Reads
 
 
 class Keys:
@@ -19,7 +19,7 @@ class Keys:
         self._state = state
         self._reads = reads
         self._run = run
-        self._handed: tuple[dict[str, tuple[Handed, Upstream]], dict[str, tuple[Handed, Upstream]]] = ({}, {})
+        self._handed: tuple[dict[str, tuple[Entry, Upstream]], dict[str, tuple[Entry, Upstream]]] = ({}, {})
         """What was digested last of a dependency, without its text and with it: all its dependents want the same."""
 
     def rendered(self, step: Step) -> Step:
@@ -46,18 +46,18 @@ class Keys:
         """Digest of the definition. What a run has added is keyed as if it had been planned."""
         return step.key if rendered is step and step.parent is None else definition_key(rendered)
 
-    def upstream(self, step: Step, steps: Mapping[str, StepState]) -> dict[str, Handed]:
+    def upstream(self, step: Step, steps: Mapping[str, StepState]) -> dict[str, Entry]:
         """What the dependencies hand over; one that was expanded has nothing of its own."""
         known = ((edge.on, steps[edge.on]) for edge in step.counted_edges)
-        return {on: Handed(dep.outputs, dep.artifacts, dep.text) for on, dep in known if dep.step.expansion is None}
+        return {on: Entry(dep.text, dep.outputs, dep.artifacts) for on, dep in known if dep.step.expansion is None}
 
-    def parts(self, step: Step, definition: str, upstream: Mapping[str, Handed]) -> KeyParts:
+    def parts(self, step: Step, definition: str, upstream: Mapping[str, Entry]) -> KeyParts:
         patterns = None if step.reads is None else tuple(map(str, step.reads))
         texts = step.needs_text
         handed = {name: self._digested(name, value, text=name in texts) for name, value in upstream.items()}
         return KeyParts(definition, self._reads.digests(patterns), handed)
 
-    def _digested(self, name: str, handed: Handed, *, text: bool) -> Upstream:
+    def _digested(self, name: str, handed: Entry, *, text: bool) -> Upstream:
         known = self._handed[text].get(name)
         if known is not None and (known[0] is handed or all(map(is_, known[0], handed))):
             return known[1]
@@ -66,7 +66,7 @@ class Keys:
         return made
 
 
-def _upstream_digest(handed: Handed, *, text: bool) -> Upstream:
+def _upstream_digest(handed: Entry, *, text: bool) -> Upstream:
     return Upstream(
         outputs_digest(handed.outputs),
         {artifact.name: artifact.digest for artifact in handed.artifacts},

@@ -19,7 +19,7 @@ from teamflow.core.status import Status
 from teamflow.plan.key import NO_DIFFERENCE, KeyParts, aspects, difference, value_digest
 from teamflow.policy.context import after_context
 from teamflow.run.brief import BriefError, Rendering
-from teamflow.run.kept import Entry, Handed, Reads, ReadsChanged, Results, Witness
+from teamflow.run.kept import Entry, Reads, ReadsChanged, Results, Witness
 from teamflow.run.keys import Keys
 from teamflow.run.seen import Seen, levels, upstream_of
 
@@ -71,7 +71,7 @@ class Prober:
         if not self._use_cache:
             return None
         self._reads.look_again()
-        handed: dict[str, Handed] = {}
+        handed: dict[str, Entry] = {}
         hits: dict[str, Hit] = {}
         for level in levels(self._state):
             self._hits_among(level, self._seen, hits, handed)
@@ -81,7 +81,7 @@ class Prober:
     def _seen(self) -> Seen:
         return Seen(self._state.steps, self._state.dependents)
 
-    def _sweep_parts(self, step: Step, seen: Seen, handed: Mapping[str, Handed]) -> KeyParts | None:
+    def _sweep_parts(self, step: Step, seen: Seen, handed: Mapping[str, Entry]) -> KeyParts | None:
         known = seen.steps[step.id]
         if known.status not in (Status.PENDING, Status.QUEUED) or known.admitted or not step.cache:
             return None
@@ -131,13 +131,13 @@ class Prober:
                 events.append(one)
         found = self._look_up([(one.step, one.key) for one in asked if self._may_hit(self._state.steps[one.step.id])])
         hits: dict[str, Hit] = {}
-        handed: dict[str, Handed] = {}
+        handed: dict[str, Entry] = {}
         missing = self._missing(found)
         for one in asked:
             hit = self._hit(one.step, one.key, found.get(one.step.id), missing)
             if isinstance(hit, Hit):
                 hits[one.step.id] = hit
-                handed[one.step.id] = found[one.step.id].handed
+                handed[one.step.id] = found[one.step.id]
             else:
                 events.append(self._admitted(one, hit))
         self._follow(seen, hits, handed)
@@ -146,7 +146,7 @@ class Prober:
         self._results.forget_last([step for step in started if not seen.steps[step].step.any_time])
         return [Cached(hits), *events] if hits else events
 
-    def _follow(self, seen: Seen, hits: dict[str, Hit], handed: dict[str, Handed]) -> None:
+    def _follow(self, seen: Seen, hits: dict[str, Hit], handed: dict[str, Entry]) -> None:
         """Adds the steps after `hits` that are hits for that reason, so that they need no probe of their own."""
         newest = list(hits)
         while newest:
@@ -155,7 +155,7 @@ class Prober:
             newest = self._hits_among(steps, seen, hits, handed)
 
     def _hits_among(
-        self, steps: Iterable[Step], seen: Seen, hits: dict[str, Hit], handed: dict[str, Handed]
+        self, steps: Iterable[Step], seen: Seen, hits: dict[str, Hit], handed: dict[str, Entry]
     ) -> list[str]:
         """Looks steps up whose dependencies have ended or are in `handed`; the new hits go into both mappings."""
         wanted: list[tuple[Step, str]] = []
@@ -170,7 +170,7 @@ class Prober:
             hit = self._hit(step, key, found.get(step.id), missing)
             if isinstance(hit, Hit):
                 hits[step.id] = hit
-                handed[step.id] = found[step.id].handed
+                handed[step.id] = found[step.id]
                 new.append(step.id)
         return new
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from teamflow.core.plan import APART, Edge, Step
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import ENDED, Status
-from teamflow.run.kept import Handed
+from teamflow.run.kept import Entry
 
 
 class Seen(NamedTuple):
@@ -30,10 +30,10 @@ def levels(state: RunState) -> Iterable[list[Step]]:
         yield level
 
 
-def upstream_of(step: Step, seen: Seen, handed: Mapping[str, Handed]) -> dict[str, Handed] | None:
+def upstream_of(step: Step, seen: Seen, handed: Mapping[str, Entry]) -> dict[str, Entry] | None:
     """What a step is handed by those that are done, or are found in this look (`handed`); None while there are others,
     or where it waits for a failure."""
-    upstream: dict[str, Handed] = {}
+    upstream: dict[str, Entry] = {}
     for edge in step.edges:
         dependency = seen.steps[edge.on]
         if edge.when == APART:
@@ -44,5 +44,5 @@ def upstream_of(step: Step, seen: Seen, handed: Mapping[str, Handed]) -> dict[st
         elif dependency.status not in (Status.SUCCEEDED, Status.CACHED) or edge.when == "failed":
             return None
         elif dependency.step.expansion is None:
-            upstream[edge.on] = Handed(dependency.outputs, dependency.artifacts, dependency.text)
+            upstream[edge.on] = Entry(dependency.text, dependency.outputs, dependency.artifacts)
     return upstream

@@ -43,7 +43,7 @@ class _Unfit(Exception):
 
 
 class Index:
-    """A connection that mends itself. Belongs to one thread."""
+    """A connection that mends itself, for one thread at a time."""
 
     def __init__(self, directory: str, *, on_warning: Callable[[str], None]) -> None:
         self._directory = directory
@@ -97,7 +97,7 @@ class Index:
                 os.makedirs(self._directory, mode=0o700, exist_ok=True)
                 os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._inode = os.stat(self._path).st_ino
-            self._connection = sqlite3.connect(self._path, timeout=5.0, isolation_level=None)
+            self._connection = sqlite3.connect(self._path, timeout=5.0, isolation_level=None, check_same_thread=False)
             self._connection.execute("PRAGMA synchronous = NORMAL")
             if not _is_current(self._connection):
                 with exclusive(f"{self._directory}/lock", patience=10.0):
