@@ -18,6 +18,7 @@ from teamflow.app.bridge import Bridge
 from teamflow.app.failpoints import CrashingStore, failpoint, guarded
 from teamflow.app.hangup import Sheltered, detach, let_go
 from teamflow.app.parts import Controls, Screen, Wired
+from teamflow.app.quotas import MachineLimits
 from teamflow.app.session import Session, opening, read_records
 from teamflow.core.events import Cached, Event, RunEnded, RunnerStarted
 from teamflow.core.invocation import Brief as AttemptBrief
@@ -194,6 +195,7 @@ def _loop(
         stays=stays,
         starts=not briefly,
         redactor=wired.redactor,
+        quotas=MachineLimits(state, wired.environ, clock=clock, warn=screen.trouble),
     )
     bridge.executor, bridge.hooks = executor, hooks
     return Loop(executor, hooks, attempts, environments, prober, store, writer, bridge, screen, pool)

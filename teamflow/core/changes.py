@@ -45,7 +45,7 @@ def _changed(step: Step, made: Mapping[str, Json], engines: Mapping[str, EngineD
             case "engine", str():
                 custom = engines.get(value)
                 inherited = custom.inherit_env if custom is not None else ()
-                step = step._replace(engine=value, model=None, custom=custom, inherit_env=inherited)
+                step = step._replace(engine=value, model=None, custom=custom, inherit_env=inherited, fallbacks=())
             case "timeout", int() | float():
                 step = step._replace(timeout=float(value))
             case _:

@@ -113,6 +113,8 @@ class AttemptStarted(NamedTuple):
     cause: str
     continues: int | None = None
     reason: str = ""
+    fallback: int | None = None
+    """Which of the step's fallbacks does it, from 1; None: its own engine."""
 
 
 class PhaseEnded(NamedTuple):
@@ -187,10 +189,33 @@ class BackoffEnded(NamedTuple):
     step: str
 
 
+class EngineLimited(NamedTuple):
+    """Fact: an engine is out of reach until `mono` (seconds since boot `boot`), which is `until` (Unix) for people and
+    other boots. why: usage (its usage limit) | trouble (a step with fallbacks has given up on it for now).
+    """
+
+    engine: str
+    why: str
+    boot: str
+    mono: float
+    until: float
+    reason: str
+    step: str = ""
+    """Whose attempt has met it; empty: another run on this machine has."""
+    attempt: int | None = None
+
+
+class LimitLifted(NamedTuple):
+    """Somebody says, or another run has seen, that an engine is in reach again."""
+
+    engine: str
+    by: str
+
+
 class StepWaiting(NamedTuple):
     """A step holds no slot until somebody acts. on: pause | limit. (On a person: `QuestionAsked`.)
 
-    `by`: interrupt (the next runner goes on with it) | user (it stays paused).
+    `by`: interrupt (the next runner goes on with it) | user (it stays paused) | engine (until one is in reach).
     """
 
     step: str
@@ -295,6 +320,8 @@ Event: TypeAlias = (
     | ProgressReported
     | RetryScheduled
     | BackoffEnded
+    | EngineLimited
+    | LimitLifted
     | StepWaiting
     | StepEnded
     | Reopened
@@ -329,6 +356,8 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     ProgressReported,
     RetryScheduled,
     BackoffEnded,
+    EngineLimited,
+    LimitLifted,
     StepWaiting,
     StepEnded,
     Reopened,

@@ -11,7 +11,9 @@ from typing import Final, Never, cast
 
 from teamflow.core.events import (
     Cached,
+    EngineLimited,
     Event,
+    LimitLifted,
     MessageDelivered,
     PlanRevised,
     QuestionAnswered,
@@ -34,6 +36,7 @@ from teamflow.core.fold_control import (
     step_frozen,
     step_thawed,
 )
+from teamflow.core.fold_limit import engine_limited, limit_lifted
 from teamflow.core.fold_plan import adopt, plan_revised, relaunch_requested, reopened, steps_added
 from teamflow.core.fold_question import question_answered, question_asked
 from teamflow.core.fold_step import STEP_HANDLERS, Handler, cached, check, prune_backoff
@@ -206,5 +209,7 @@ _RUN_HANDLERS: Final[dict[type[Event], Handler]] = {
     CancelRequested: _cancel_requested,
     StopRequested: _stop_requested,
     RequestAnswered: _request_answered,
+    EngineLimited: engine_limited,
+    LimitLifted: limit_lifted,
     RunEnded: _run_ended,
 }

@@ -12,8 +12,9 @@ from teamflow.core.added import effective
 from teamflow.core.changes import changed
 from teamflow.core.events import PlanRevised, Record, Reopened, StepsAdded
 from teamflow.core.fold_control import relaunch_marked, release, still_held
+from teamflow.core.fold_limit import still_limited
 from teamflow.core.fold_step import asking_dependents, check, prune_backoff, recount
-from teamflow.core.outcome import CONTINUES, Failed, Stopped, Succeeded
+from teamflow.core.outcome import CONTINUES, Failed, FailureClass, Stopped, Succeeded
 from teamflow.core.plan import Edge, Plan, Step
 from teamflow.core.questions import withdraw
 from teamflow.core.ready import ReadyQueue
@@ -61,6 +62,7 @@ def adopt(state: RunState, plan: Plan, before: dict[str, StepState]) -> None:
     for known in state.removed.values():
         withdraw(state, known, at=state.updated)
     state.held = still_held(state.steps.values())
+    state.on_limit = still_limited(state.steps.values()) if old else set()
     state.open = {step_id for step_id, step in state.steps.items() if step.status not in ENDED}
     state.failures = [s for s, known in state.steps.items() if known.status is Status.FAILED]
     state.backoff = sorted(entry for entry in state.backoff if entry[1] in state.steps)
@@ -235,6 +237,7 @@ def _reset(state: RunState, known: StepState, event: Reopened, told: Feedback | 
     withdraw(state, known, at=at)
     _reset_round(known, event, told)
     known.status = Status.PENDING
+    state.on_limit.discard(step_id)
     known.reason = event.reasons.get(step_id, "")
     known.admitted = not needs_look(known.step)
     known.own_skip = False
@@ -268,7 +271,7 @@ def _reset_attempts(known: StepState, cause: str) -> None:
     if cause == "resume":
         newest = known.attempts[-1]
         # What was not stopped in the middle, or has been opened again since, goes on as it was about to.
-        if isinstance(newest.outcome, Stopped) and known.opened < newest.began:
+        if _was_stopped(newest) and known.opened < newest.began:
             known.next_cause, known.next_continues = "resume", newest.number
         return
     known.next_cause = cause if cause in ("rework", "relaunch") else "retry"
@@ -277,6 +280,14 @@ def _reset_attempts(known: StepState, cause: str) -> None:
     if cause == "rework":
         whole = [each.number for each in known.attempts if _is_whole(each)]
         known.next_continues = whole[-1] if whole else None
+
+
+def _was_stopped(attempt: AttemptState) -> bool:
+    """Whether it would have gone on, had it been let."""
+    outcome = attempt.outcome
+    return isinstance(outcome, Stopped) or (
+        isinstance(outcome, Failed) and outcome.failure is FailureClass.USAGE_EXHAUSTED
+    )
 
 
 def _is_whole(attempt: AttemptState) -> bool:

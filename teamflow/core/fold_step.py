@@ -25,6 +25,7 @@ from teamflow.core.events import (
     StepWaiting,
 )
 from teamflow.core.fold_control import begin_hearing, clock_work, release, thaw
+from teamflow.core.fold_limit import ENGINE, answered
 from teamflow.core.outcome import Failed, Succeeded
 from teamflow.core.plan import APART, ASK, Edge, Step
 from teamflow.core.questions import withdraw
@@ -99,14 +100,14 @@ def _ready(state: RunState, step: Step) -> None:
     if step.expansion is not None:
         # It takes no slot: it is settled as soon as it is queued.
         return
-    queue = state.asks if step.kind == ASK else state.ready.get(step.engine)
+    queue = state.asks if step.kind == ASK else state.ready.get(step.engines)
     if queue is None:
-        queue = state.ready[step.engine] = ReadyQueue()
+        queue = state.ready[step.engines] = ReadyQueue()
     queue.add(step, index=state.order[step.id])
 
 
 def _unready(state: RunState, known: StepState) -> None:
-    queue = state.asks if known.step.kind == ASK else state.ready.get(known.step.engine)
+    queue = state.asks if known.step.kind == ASK else state.ready.get(known.step.engines)
     if queue is not None:
         queue.discard(known.step.id)
 
@@ -157,8 +158,10 @@ def _attempt_started(state: RunState, record: Record, event: AttemptStarted) -> 
     state.running.add(event.step)
     clock_work(state, record.mono)
     begin_hearing(known, known.attempts[-1])
-    engine = known.attempts[-1].engine = known.step.engine
-    state.running_by_engine[engine] = state.running_by_engine.get(engine, 0) + 1
+    by = known.step.by(event.fallback)
+    live = known.attempts[-1]
+    live.engine, live.model, live.fallback = by.engine, by.model, event.fallback
+    state.running_by_engine[by.engine] = state.running_by_engine.get(by.engine, 0) + 1
     return asking_dependents(state, event.step)
 
 
@@ -200,6 +203,7 @@ def _attempt_ended(state: RunState, record: Record, event: AttemptEnded) -> list
         known.outputs = event.outcome.outputs or {}
         known.artifacts = event.outcome.artifacts
         known.key = event.key
+        answered(state, live)
     elif isinstance(event.outcome, Failed):
         # What an earlier success handed over holds no more.
         known.text, known.outputs, known.artifacts = event.outcome.text, {}, ()
@@ -280,6 +284,7 @@ def hold_back(state: RunState, known: StepState, *, reason: str, on: str, by: st
     known.reason = reason
     known.waiting_on = on
     known.waiting_by = by
+    (state.on_limit.add if by == ENGINE else state.on_limit.discard)(known.step.id)
 
 
 def _step_ended(state: RunState, record: Record, event: StepEnded) -> list[str]:
@@ -319,6 +324,7 @@ def _close(state: RunState, record: Record, known: StepState, after: Status, rea
     if state.backoff:
         prune_backoff(state)
     state.open.discard(step_id)
+    state.on_limit.discard(step_id)
     if state.held:
         release(state, step_id)
     known.stale = None

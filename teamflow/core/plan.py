@@ -135,6 +135,14 @@ class EngineDefinition(NamedTuple):
     """Variables that its steps have from this machine."""
 
 
+class Fallback(NamedTuple):
+    """An engine that takes over where those before it in a step's chain are out of reach."""
+
+    engine: str
+    model: str | None = None
+    custom: EngineDefinition | None = None
+
+
 class Step(NamedTuple):
     """One planned instance of an agent. Fields that `run` does not act on yet are in `waits`."""
 
@@ -214,6 +222,21 @@ class Step(NamedTuple):
     """Whether the cache may give it a result of any earlier time (`cache`); else it is as the last one left it."""
     escalates: bool = False
     """Whether somebody is asked what is to follow when it has failed for good."""
+    fallbacks: tuple[Fallback, ...] = ()
+    """Engines that may take over, in this order."""
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """Names of its engine and of those that may take over."""
+        return (self.engine, *(other.engine for other in self.fallbacks))
+
+    def by(self, fallback: int | None) -> "Step":
+        """The step as an attempt with that fallback (from 1) does it; None: with its own engine."""
+        if fallback is None or fallback > len(self.fallbacks):
+            return self
+        other = self.fallbacks[fallback - 1]
+        inherited = other.custom.inherit_env if other.custom is not None else ()
+        return self._replace(engine=other.engine, model=other.model, custom=other.custom, inherit_env=inherited)
 
     @property
     def prints_text(self) -> bool:
@@ -243,6 +266,10 @@ class Limits(NamedTuple):
     orphan_after: float | None = 3600.0
     """None: never."""
     log_size: int | None = 2 * 1024**3
+    on_usage_limit: str | None = None
+    """wait | next | stop; None: the next engine where there is one, else wait if somebody is there, else stop."""
+    max_wait: float = 8 * 3600.0
+    """Seconds: a usage limit whose end is farther off is not waited for."""
     max_steps: int | None = None
     """How many steps a run may add to its plan while it runs; None: no limit."""
 

@@ -29,6 +29,9 @@ class ReadyQueue:
     def head(self) -> tuple[int, int, str] | None:
         return self._heap[0] if self._heap else None
 
+    def members(self) -> frozenset[str]:
+        return frozenset(self._members)
+
     def __len__(self) -> int:
         return len(self._members)
 

@@ -16,6 +16,7 @@ from teamflow.core.events import (
     RunnerStarted,
     StepsAdded,
 )
+from teamflow.core.limited import EngineLimit
 from teamflow.core.outcome import Artifact, FailureClass, Outcome
 from teamflow.core.plan import Edge, Json, Plan, Step
 from teamflow.core.ready import ReadyQueue
@@ -36,6 +37,7 @@ class Question:
         "deadline",
         "default",
         "failure",
+        "model",
         "mono",
         "note",
         "number",
@@ -83,9 +85,11 @@ class AttemptState:
         "continues",
         "ended",
         "engine",
+        "fallback",
         "frozen_at",
         "frozen_for",
         "heard_from",
+        "model",
         "mono",
         "note",
         "number",
@@ -111,7 +115,10 @@ class AttemptState:
         self.mono = mono
         self.ended: float | None = None
         self.engine = ""
-        """What its step's engine was when it began."""
+        """The engine that does it; `model`: where one is named."""
+        self.model: str | None = None
+        self.fallback: int | None = None
+        """Which of its step's fallbacks that is, from 1."""
         self.outcome: Outcome | None = None
         self.phase = ""
         """The phase that runs now; empty: the first of the row."""
@@ -365,13 +372,17 @@ class RunState(Steered):
         self.order: dict[str, int] = {}
         self.dependents: dict[str, list[Edge]] = {}
         """Step id → edges out of it, with `on` naming the dependent."""
-        self.ready: dict[str, ReadyQueue] = {}
-        """By engine. A step that asks takes no slot: it is in `asks`."""
+        self.ready: dict[tuple[str, ...], ReadyQueue] = {}
+        """By engine and fallbacks. A step that asks takes no slot: it is in `asks`."""
         self.asks = ReadyQueue()
         self.backoff: list[tuple[float, str]] = []
         self.running: set[str] = set()
         """Steps with an attempt that is a process, frozen ones among them: each has a slot."""
         self.running_by_engine: dict[str, int] = {}
+        self.limited: dict[str, EngineLimit] = {}
+        """Engines that were out of reach when they were last heard of. One that has answered since is not in it."""
+        self.on_limit: set[str] = set()
+        """Steps that wait until an engine is in reach again."""
         self.open: set[str] = set()
         """Steps that have not ended."""
         self.failures: list[str] = []

@@ -65,6 +65,8 @@ def _limits(limits: ResolvedLimits) -> Limits:
         orphan_after=limits.orphan_after,
         log_size=limits.log_size,
         max_steps=limits.max_steps,
+        on_usage_limit=limits.on_usage_limit,
+        max_wait=limits.max_wait,
     )
 
 

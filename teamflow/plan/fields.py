@@ -16,6 +16,7 @@ from teamflow.core.plan import (
     Edge,
     EngineDefinition,
     Expansion,
+    Fallback,
     Json,
     Loop,
     OutputFile,
@@ -102,6 +103,14 @@ def _custom_in(value: Mapping[str, object] | None) -> EngineDefinition | None:
     return EngineDefinition(**cast("dict[str, Never]", items))
 
 
+def _fallbacks_out(value: Sequence[Fallback]) -> tuple[object, ...]:
+    return tuple((engine, model, _custom_out(custom)) for engine, model, custom in value)
+
+
+def _fallbacks_in(value: Sequence[Sequence[Never]]) -> tuple[Fallback, ...]:
+    return tuple(Fallback(engine, model, _custom_in(custom)) for engine, model, custom in value)
+
+
 def _edges_in(value: Sequence[Sequence[str]]) -> tuple[Edge, ...]:
     return tuple(map(Edge._make, value))
 
@@ -180,5 +189,6 @@ CHANGES: Final[Mapping[str, Change]] = {
     "loop": (_optional_out, _loop_in),
     "expansion": (_optional_out, _expansion_in),
     "custom": (_custom_out, _custom_in),
+    "fallbacks": (_fallbacks_out, _fallbacks_in),
 }
 """The fields that are not plain scalars or JSON as they stand: how they are stored, how they are read."""

@@ -20,6 +20,17 @@ KEY_VERSION: Final = 2
 _VERSION: Final = str(KEY_VERSION)
 _INHERITED: Final = EngineDefinition._fields.index("inherit_env")
 
+
+
+def _engine(name: str, custom: EngineDefinition | None) -> object:
+    return name if custom is None else [name, custom[:_INHERITED]]
+
+
+def _engines(step: Step) -> object:
+    """Of a chain: whichever of them does the work, the result is one of this definition."""
+    return [_engine(step.engine, step.custom), [[_engine(each[0], each[2]), each[1]] for each in step.fallbacks]]
+
+
 _ASPECTS: Final[Mapping[str, Callable[[Step], object]]] = {
     "id": lambda step: step.id,
     "kind": lambda step: step.kind,
@@ -28,7 +39,7 @@ _ASPECTS: Final[Mapping[str, Callable[[Step], object]]] = {
     "command": lambda step: step.command,
     "script": lambda step: step.script,
     # What a step inherits stands under `env`, whoever asks for it.
-    "engine": lambda step: step.engine if step.custom is None else [step.engine, step.custom[:_INHERITED]],
+    "engine": lambda step: _engines(step) if step.fallbacks else _engine(step.engine, step.custom),
     "model": lambda step: step.model,
     "permissions": lambda step: step.permissions,
     "env": lambda step: [sorted(step.env), sorted(step.inherit_env)],

@@ -15,6 +15,7 @@ from teamflow.core.plan import (
     Command,
     Edge,
     EngineDefinition,
+    Fallback,
     Expansion,
     Json,
     Loop,
@@ -70,6 +71,7 @@ class Common(NamedTuple):
     script: Json
     permissions: str
     custom: EngineDefinition | None
+    fallbacks: tuple[Fallback, ...]
     inherit_env: tuple[str, ...]
     target: str
     workspace: str
@@ -91,6 +93,7 @@ def common(agent: ResolvedAgent, loaded: LoadedTeam, *, git: bool) -> Common:
         script=work.script.value if isinstance(work, PromptWork) and work.script else None,
         permissions=permissions_in_words(agent, enforced=defined is None),
         custom=loaded.engines[choice.name] if choice and defined else None,
+        fallbacks=_fallbacks(work, loaded) if isinstance(work, PromptWork) else (),
         inherit_env=(defined.inherit_env or ()) if defined else (),
         target=target_in_words(agent.target),
         workspace=_workspace(agent, git=git),
@@ -99,6 +102,14 @@ def common(agent: ResolvedAgent, loaded: LoadedTeam, *, git: bool) -> Common:
         schemas={
             name: dict(output.schema) for name, output in agent.outputs.items() if isinstance(output, SchemaOutput)
         },
+    )
+
+
+def _fallbacks(work: PromptWork, loaded: LoadedTeam) -> tuple[Fallback, ...]:
+    own = loaded.team.engines or {}
+    return tuple(
+        Fallback(other.name, other.model, loaded.engines[other.name] if other.name in own else None)
+        for other in work.engines[1:]
     )
 
 
@@ -167,6 +178,7 @@ def make_step(shared: Common, instance: Instance, step_id: str, place: Place, ti
         skip_if_verified=agent.skip_if_verified,
         escalates=agent.on_failure == "escalate",
         custom=shared.custom,
+        fallbacks=shared.fallbacks,
         reworked=place.reworked,
         any_time=agent.cache and _can_be_put_back(agent),
     )

@@ -106,7 +106,7 @@ _EMPTY: Final[Mapping[str, object]] = {
     **dict.fromkeys(("instructions", "workdir", "permissions", "key"), ""),
     **dict.fromkeys(("cache", "continue_on_error", "deferred", "skip_if_verified", "reworked", "escalates"), False),
     **dict.fromkeys(("edges", "env", "secrets", "inherit_env", "verify", "writes", "needs_text"), ()),
-    **dict.fromkeys(("waits", "refers", "taken"), ()),
+    **dict.fromkeys(("waits", "refers", "taken", "fallbacks"), ()),
     "text_used": False,
     "matrix": {},
     "level": 0,

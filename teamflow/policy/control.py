@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from teamflow.core.events import BackoffEnded, Event, ProgressReported, Reopened
+from teamflow.core.events import BackoffEnded, Event, LimitLifted, ProgressReported, Reopened
 from teamflow.core.plan import ASK, PROMPT
 from teamflow.core.requested import (
     CancelRequested,
@@ -28,6 +28,7 @@ from teamflow.plan.ripple import rippled
 from teamflow.policy.asking import asks_what_follows
 from teamflow.policy.granting import Asker, Granted, chosen, meant, named
 from teamflow.policy.holding import relaunched, skipped_because
+from teamflow.policy.quota import lacks
 from teamflow.policy.relaunching import checked
 
 
@@ -103,12 +104,18 @@ def resume(state: RunState, args: Mapping[str, object], asker: Asker) -> Granted
     if isinstance(steps, str):
         return steps
     also = "; the run is paused, too: `teamflow resume` lets it go on" if state.paused else ""
-    return Granted((ResumeRequested(steps, asker.by),), f"resuming {named(steps)}{also}")
+    lacking = {engine: None for step_id in steps for engine in lacks(state, state.steps[step_id])}
+    lifted = f": {named(lacking)} is asked again, whatever its limit" if lacking else ""
+    held = tuple(step_id for step_id in steps if step_id in state.held)
+    events: list[Event] = [LimitLifted(engine, asker.by) for engine in lacking]
+    if held:
+        events.append(ResumeRequested(held, asker.by))
+    return Granted(tuple(events), f"resuming {named(steps)}{lifted}{also}")
 
 
 def _not_paused(state: RunState, step_id: str) -> str:
     known = state.steps[step_id]
-    if step_id in state.held:
+    if step_id in state.held or lacks(state, known):
         return ""
     if known.waiting_on == "person":
         return f"{step_id} is not paused: it waits for an answer, see `teamflow inbox`"

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from teamflow.core.events import (
     Admitted,
-    AttemptStarted,
     AttemptStopping,
     BackoffEnded,
     Event,
@@ -28,7 +27,7 @@ from teamflow.core.events import (
     StepWaiting,
 )
 from teamflow.core.ids import listed
-from teamflow.core.outcome import Failed, Stopped, Succeeded
+from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
 from teamflow.core.phases import VERIFIED, is_check
 from teamflow.core.plan import Json, Step
 from teamflow.core.requested import StopRequested
@@ -37,8 +36,17 @@ from teamflow.core.status import Status
 from teamflow.policy.asking import ask_step, escalated, next_answer, still_asks, times_up
 from teamflow.policy.context import step_context
 from teamflow.policy.holding import PAUSE, halted, held_back, let_go, relaunched
+from teamflow.policy.quota import (
+    after_exhaustion,
+    after_trouble,
+    blocked,
+    in_reach_again,
+    next_reset,
+    waits_for_engines,
+)
 from teamflow.policy.retry import Again, after_failure
 from teamflow.policy.stale import REDEFINED, any_stale, opened_again
+from teamflow.policy.starting import next_start
 from teamflow.policy.verdict import team_outputs, verdict
 
 if TYPE_CHECKING:
@@ -259,6 +267,8 @@ def _after_attempt(state: RunState, known: StepState, now: Now, run: Mapping[str
         case Stopped(cause=cause):
             return _after_stop(state, step, cause, now, attempt=newest.number)
         case Failed() as failed:
+            if failed.failure is FailureClass.USAGE_EXHAUSTED:
+                return after_exhaustion(state, known, failed, now)
             verdict = after_failure(step, known.attempts[known.counted_from :], failed)
             if isinstance(verdict, Again):
                 return RetryScheduled(
@@ -270,7 +280,7 @@ def _after_attempt(state: RunState, known: StepState, now: Now, run: Mapping[str
                     verdict.reason,
                     verdict.continues,
                 )
-            return StepEnded(step.id, "failed", verdict.reason)
+            return after_trouble(state, known, failed, now) or StepEnded(step.id, "failed", verdict.reason)
         case None:
             raise AssertionError(f"{step.id}: the attempt has not ended")
 
@@ -317,10 +327,12 @@ def _next_for_run(state: RunState, runner: RunnerStarted, now: Now, run: Mapping
             return [answer]
         if state.backoff and _due(state.backoff[0][0], now):
             return [BackoffEnded(state.backoff[0][1])]
-        start = None if state.paused else _next_question(state, now, run) or _next_start(state, runner)
+        if state.on_limit and (again := in_reach_again(state, now)) is not None:
+            return [again]
+        start = None if state.paused else _next_question(state, now, run) or next_start(state, runner, now)
         if start is not None:
             return [start]
-    return _end(state, runner, run)
+    return _end(state, runner, now, run)
 
 
 def _run_level_stop(state: RunState, runner: RunnerStarted, now: Now) -> StopRequested | None:
@@ -350,35 +362,20 @@ def _next_question(state: RunState, now: Now, run: Mapping[str, Json]) -> Event 
     return None if head is None else ask_step(state, state.steps[head[2]], now, run=run)
 
 
-def _next_start(state: RunState, runner: RunnerStarted) -> AttemptStarted | None:
-    if len(state.running) >= runner.max_parallel:
-        return None
-    best: tuple[int, int, str] | None = None
-    for engine, queue in state.ready.items():
-        head = queue.head()
-        if head is None or (best is not None and head >= best):
-            continue
-        limit = state.plan.limits.engines.get(engine)
-        if limit is None or state.running_by_engine.get(engine, 0) < limit:
-            best = head
-    if best is None:
-        return None
-    known = state.steps[best[2]]
-    reason = known.reason if known.next_cause != "first" else ""
-    return AttemptStarted(best[2], len(known.attempts) + 1, known.next_cause, known.next_continues, reason)
-
-
-def _end(state: RunState, runner: RunnerStarted, run: Mapping[str, Json]) -> list[Event]:
+def _end(state: RunState, runner: RunnerStarted, now: Now, run: Mapping[str, Json]) -> list[Event]:
     if state.running:
         return []
+    limited = blocked(state, now) if state.stop is None else {}
     if state.open and state.stop is None:
         # A step whose dependencies are open goes on only after one that waits for somebody.
         idle = (Status.WAITING, Status.PENDING, Status.QUEUED if state.paused else Status.PENDING)
-        if not all(state.steps[s].status in idle for s in state.open):
+        if not all(state.steps[s].status in idle or s in limited for s in state.open):
             return []
         if not runner.no_input and (state.unanswered or state.held or state.paused):
             return []
-    status, exit_reason, reason = verdict(state)
+        if limited and waits_for_engines(state, limited, no_input=runner.no_input):
+            return []
+    status, exit_reason, reason = verdict(state, limited)
     outputs, trouble = team_outputs(state, run) if status == "succeeded" else ({}, "")
     return [RunEnded(status, exit_reason, outputs, reason or trouble)]
 
@@ -387,6 +384,8 @@ def _wake_at(state: RunState, now: Now) -> float | None:
     if state.stop is not None:
         return None
     moments = [heap[0][0] for heap in (state.backoff, state.deadlines) if heap]
+    if (reset := next_reset(state, now)) is not None:
+        moments.append(reset)
     limit = state.plan.limits.timeout
     if limit is not None and state.active_since is not None:
         moments.append(state.active_since + limit - state.active)

@@ -54,7 +54,9 @@ def after_failure(step: Step, attempts: Sequence[AttemptState], failed: Failed) 
     """`attempts` are those since the step was last opened; the last one ended with `failed`."""
     failure = failed.failure
     if failure in OWN_ALLOWANCE:
-        used = sum(1 for attempt in attempts if _failure(attempt) in OWN_ALLOWANCE)
+        # Each engine of a chain has an allowance of its own.
+        engine = attempts[-1].engine
+        used = sum(1 for attempt in attempts if attempt.engine == engine and _failure(attempt) in OWN_ALLOWANCE)
         if used > ALLOWANCE:
             return GiveUp(f"{failed.reason} (allowance of {ALLOWANCE} for {failure.value} used up)")
         return _again(step, attempts, failed, nth=used, of=f"{used}/{ALLOWANCE} for {failure.value}")

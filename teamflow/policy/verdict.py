@@ -15,14 +15,17 @@ from teamflow.core.state import RunState
 from teamflow.core.status import ENDED, Status
 from teamflow.policy.context import team_context
 from teamflow.policy.hooks import BEFORE_RUN
+from teamflow.policy.quota import Reach, limit_words
 
 
-def verdict(state: RunState) -> tuple[str, str, str]:
-    """(status, exit_reason, reason) of the run, in the precedence of the exit codes."""
+def verdict(state: RunState, limited: Mapping[str, Reach]) -> tuple[str, str, str]:
+    """(status, exit_reason, reason) of the run, in the precedence of the exit codes. `limited`: as `quota.blocked`."""
     if state.stop is not None and (stopped := _stopped(state, state.stop)) is not None:
         return stopped
     if state.cancelled_by is not None:
         return "cancelled", "cancelled", f"cancelled by {state.cancelled_by}"
+    if limited:
+        return "limited", "limit", _limited(limited)
     if state.unanswered:
         return _unanswered(state)
     if state.open and (state.paused or state.held):
@@ -60,6 +63,14 @@ def _unanswered(state: RunState) -> tuple[str, str, str]:
     if any(question.about == "budget" for question in state.unanswered.values()):
         return "limited", "limit", f"a limit is reached, and {reason}"
     return "waiting", "needs_person", reason
+
+
+def _limited(limited: Mapping[str, Reach]) -> str:
+    """Of a run that does not wait for engines: which of them is in reach first, and who lacks it."""
+    first = min(limited.values(), key=lambda found: found.seconds)
+    words = limit_words(first.engine, first.limit) if first.limit is not None else first.engine
+    many = "1 step waits" if len(limited) == 1 else f"{len(limited)} steps wait"
+    return f"{words}: {many}"
 
 
 def _paused(state: RunState) -> str:

@@ -9,7 +9,9 @@ from teamflow.core.events import (
     AttemptEnded,
     AttemptStarted,
     AttemptStopping,
+    EngineLimited,
     Event,
+    LimitLifted,
     MessageDelivered,
     PhaseEnded,
     StepFrozen,
@@ -21,7 +23,7 @@ from teamflow.core.requested import MessageSent
 from teamflow.core.state import AttemptState, RunState
 from teamflow.ports import Exited, Start, Target
 from teamflow.run.adoption import Adoption
-from teamflow.run.roles import Attempts
+from teamflow.run.roles import Attempts, Quotas
 
 
 class Conclude(Protocol):
@@ -43,6 +45,7 @@ class Acts:
         record: Callable[[Event], None],
         conclude: Conclude,
         starts: bool = True,
+        quotas: Quotas | None,
     ) -> None:
         """`starts` False: nothing is begun, not even what an earlier session has decided."""
         self._state = state
@@ -54,6 +57,7 @@ class Acts:
         self._starts = starts
         self._idle: set[str] = set()
         """Steps with an attempt of which nothing runs, because it was not begun here."""
+        self._quotas = quotas
 
     def act(self, event: Event) -> None:
         """Does what a decision says, once it is recorded; most say nothing to be done."""
@@ -70,6 +74,8 @@ class Acts:
             case MessageSent(steps=steps):
                 for step in steps:
                     self._tell(step)
+            case EngineLimited() | LimitLifted() if self._quotas is not None:
+                self._quotas.tell(event)
             case _:
                 pass
 

@@ -116,12 +116,12 @@ class AttemptRunner:
     def _start(self, known: StepState, live: AttemptState, phase: str, note: Mapping[str, Json]) -> Start | Failed:
         step = known.step
         mine = self._environments.of_hook if phase == BEFORE else self._environments.of
-        base, env = mine(self._state, step, attempt=live.number)
+        base, env = mine(self._state, step.by(live.fallback), attempt=live.number)
         cwd = self._place.project if phase == BEFORE else self._cwd(step, live)
         invocation = self._invocation(known, live, phase, cwd)
         if isinstance(invocation, Failed):
             return invocation._replace(reason=self._redactor.text(invocation.reason))
-        apart = separate_err(step, protocol=invocation.protocol)
+        apart = separate_err(step.by(live.fallback), protocol=invocation.protocol)
         log_limit = self._state.plan.limits.log_size
         env = {**invocation.env, "PWD": cwd, **env}
         return Start(
@@ -147,7 +147,7 @@ class AttemptRunner:
         step = known.step
         if phase == "agent":
             brief = self._briefs[step.id, live.number] = self._brief(known, live)
-            engine = self._engines.engine(step.engine, custom=step.custom)
+            engine = self._engine(step, live)
             invocation = engine.invoke(brief)
             if isinstance(invocation, Invocation) and invocation.protocol:
                 self._open_session(step.id, live.number, engine, brief)
@@ -185,10 +185,9 @@ class AttemptRunner:
         known = self._state.steps[step_id]
         live = known.live
         brief = self._briefs.get((step_id, live.number)) if live is not None else None
-        if brief is None:
+        if live is None or brief is None:
             return None
-        engine = self._engines.engine(known.step.engine, custom=known.step.custom)
-        return engine.message(brief, told(known.messages[number]))
+        return self._engine(known.step, live).message(brief, told(known.messages[number]))
 
     def heard(self, step_id: str) -> int:
         live = self._state.steps[step_id].live
@@ -207,6 +206,10 @@ class AttemptRunner:
             return None
         now: Now = self._clock.now()
         return max(0.05, step.timeout - max(0.0, now.mono - live.mono - live.frozen_for))
+
+    def _engine(self, step: Step, live: AttemptState) -> Engine:
+        by = step.by(live.fallback)
+        return self._engines.engine(by.engine, custom=by.custom)
 
     def _session(self, step: str, attempt: int, engine: Engine, brief: Brief) -> tuple[Session, Tail]:
         session = engine.session(brief)
@@ -229,8 +232,10 @@ class AttemptRunner:
         for step_id in sorted(self._state.running):
             known = self._state.steps[step_id]
             live = known.live
-            engine = self._engines.engine(known.step.engine, custom=known.step.custom)
-            if live is None or not engine.capabilities.protocol or (step_id, live.number) in self._sessions:
+            if live is None or (step_id, live.number) in self._sessions:
+                continue
+            engine = self._engine(known.step, live)
+            if not engine.capabilities.protocol:
                 continue
             if (live.phase or self._first(known, live)) != AGENT:
                 continue
@@ -328,7 +333,7 @@ class AttemptRunner:
     def _agent_outcome(self, known: StepState, live: AttemptState, end: Exit) -> Outcome:
         step = known.step
         brief = self._briefs.pop((step.id, live.number), None) or self._brief(known, live)
-        engine = self._engines.engine(step.engine, custom=step.custom)
+        engine = self._engine(step, live)
         if engine.capabilities.protocol:
             opened = self._sessions.pop((step.id, live.number), None)
             session, tail = opened or self._session(step.id, live.number, engine, brief)
@@ -348,7 +353,7 @@ class AttemptRunner:
     def _with_outputs(self, step: Step, live: AttemptState, end: Exit, outcome: Succeeded) -> Outcome:
         """The text that dependents see, and the values it declares."""
         text = outcome.text
-        if text is None and (step.text_used or step.outputs.schemas or step.custom is not None):
+        if text is None and (step.text_used or step.outputs.schemas or step.by(live.fallback).custom is not None):
             text = self._text(step, live, end, limit=OUTPUT_LIMIT if step.outputs.schemas else TEXT_LIMIT)
         elif text is not None:
             text = self._redactor.text(text)

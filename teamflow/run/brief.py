@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from teamflow.core.invocation import Brief
-from teamflow.core.outcome import Failed, Stopped
+from teamflow.core.outcome import Failed, FailureClass, Stopped
 from teamflow.core.plan import Command, Deferred, Json, Step, Text
 from teamflow.core.state import AttemptState, Feedback, Message, RunState, StepState
 from teamflow.policy.context import feedback, no_feedback, step_context
@@ -108,7 +108,7 @@ def make_brief(
         argv=argv,
         prompt=None if step.prompt is None else _prompt(state, known, rendering, step.prompt),
         instructions=step.instructions,
-        model=step.model,
+        model=step.by(attempt.fallback).model,
         permissions=step.permissions,
         script=step.script,
         notice=notice(known, attempt, log=log),
@@ -157,7 +157,10 @@ def notice(known: StepState, attempt: AttemptState, *, log: Callable[[int], str]
     if attempt.number < 2 or attempt.cause == "relaunch":
         return ""
     previous = known.attempts[attempt.number - 2].outcome
-    if isinstance(previous, Stopped) and attempt.cause == "resume" and _session(known, attempt) is None:
+    exhausted = isinstance(previous, Failed) and previous.failure is FailureClass.USAGE_EXHAUSTED
+    if exhausted and _session(known, attempt) is not None:
+        return "You were interrupted by a usage limit, which is over: go on where you were."
+    if exhausted or (isinstance(previous, Stopped) and attempt.cause == "resume" and _session(known, attempt) is None):
         where = log(attempt.number - 1)
         return f"An earlier attempt was stopped before it was done. What it printed is in {where}: look at that first."
     if not isinstance(previous, Failed):

@@ -33,7 +33,7 @@ from teamflow.run.acts import Acts
 from teamflow.run.adoption import Adoption
 from teamflow.run.followers import Followers
 from teamflow.run.probes import Probes
-from teamflow.run.roles import Attempts, Opening, Prober
+from teamflow.run.roles import Attempts, Opening, Prober, Quotas
 from teamflow.run.runlog import RunLog
 
 _LONGEST_SLEEP: Final = 60.0
@@ -63,6 +63,7 @@ class Executor:
         stays: bool = False,
         starts: bool = True,
         redactor: Redactor | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         """`stays`: the end of the run is no reason to leave, only a stop is: something may open steps again.
 
@@ -82,6 +83,7 @@ class Executor:
         self._probes = Probes(state, prober)
         self._adoption = Adoption(state)
         self._starts = starts
+        self._quotas = quotas
         self._acts = Acts(
             state,
             target,
@@ -90,6 +92,7 @@ class Executor:
             record=self.record,
             conclude=self._conclude_later,
             starts=starts,
+            quotas=quotas,
         )
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -304,6 +307,8 @@ class Executor:
     def _scheduled_turn(self) -> None:
         self._turn_due = False
         if not self._adoption.importing:
+            for event in self._quotas.news() if self._quotas is not None else ():
+                self.record(event)
             self._turn(may_start=self._may_start)
 
     def _turn(self, *, may_start: bool) -> None:

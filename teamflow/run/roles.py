@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
-from teamflow.core.events import AttemptEnded, AttemptStarted, Event, PhaseEnded
+from teamflow.core.events import AttemptEnded, AttemptStarted, EngineLimited, Event, LimitLifted, PhaseEnded
 from teamflow.core.invocation import Brief, Exit
 from teamflow.core.outcome import Artifact, Failed, Outcome, Succeeded
 from teamflow.core.plan import EngineDefinition, Json, Step
@@ -56,6 +56,16 @@ class Prober(Protocol):
     async def probe(self, step_ids: Sequence[str]) -> list[Event]:
         """Looks the steps' cache keys up: `Cached` or `Admitted` for each."""
         ...
+
+
+class Quotas(Protocol):
+    """What the runs on this machine tell each other of their engines' usage limits."""
+
+    def news(self) -> Sequence[Event]:
+        """What others have met, and this run does not know yet."""
+        ...
+
+    def tell(self, event: EngineLimited | LimitLifted) -> None: ...
 
 
 class Engines(Protocol):

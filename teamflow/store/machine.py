@@ -1,4 +1,5 @@
-"""What this machine's runs share, over all projects: which projects there are. One SQLite file of this user's.
+"""What this machine's runs share, over all projects: which there are, and which engines are out of reach. One SQLite
+file of this user's.
 
 Advice, never truth: it may be deleted at any time, and a run that cannot write it goes on. `$XDG_STATE_HOME/teamflow`,
 else `~/.local/state/teamflow`; on a network file system too, where SQLite's locks are only slower.
@@ -10,14 +11,14 @@ import os
 import sqlite3
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Final
+from typing import Final, NamedTuple
 
 from teamflow.store.connect import BUSY_SECONDS, explained
 from teamflow.store.place import unwritable
 from teamflow.store.text import storable
 
 NAME: Final = "machine.db"
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 _SCHEMA: Final = """
 BEGIN IMMEDIATE;
@@ -25,9 +26,30 @@ CREATE TABLE IF NOT EXISTS projects (
   root TEXT PRIMARY KEY,   -- absolute
   seen REAL NOT NULL       -- Unix: when a run of it last started
 ) WITHOUT ROWID;
-PRAGMA user_version = 1;
+CREATE TABLE IF NOT EXISTS limits (
+  engine TEXT PRIMARY KEY, -- its name; of one that a team file defines with its program: `cli=/usr/bin/cli`
+  boot TEXT NOT NULL,      -- the boot that `mono` counts from
+  mono REAL NOT NULL,      -- seconds since that boot: when the limit is over
+  until REAL NOT NULL,     -- the same as Unix time
+  reason TEXT NOT NULL,
+  seen REAL NOT NULL,      -- Unix: when this was told
+  lifted INTEGER NOT NULL  -- 1: somebody says that it is over
+) WITHOUT ROWID;
+PRAGMA user_version = 2;
 COMMIT;
 """
+
+
+class SharedLimit(NamedTuple):
+    """An engine that is out of reach, or (`lifted`) again in reach; columns of the table `limits`."""
+
+    engine: str
+    boot: str
+    mono: float
+    until: float
+    reason: str
+    seen: float
+    lifted: bool = False
 
 
 def machine_directory(environ: Mapping[str, str]) -> str | None:
@@ -81,6 +103,18 @@ class Machine:
         with explained(self._path):
             rows = self._connection.execute("SELECT root FROM projects ORDER BY seen DESC, root").fetchall()
         return [str(root) for (root,) in rows]
+
+    def note_limit(self, limit: SharedLimit) -> None:
+        """What is known of an engine now; what was known before is forgotten."""
+        row = (limit.engine, limit.boot, limit.mono, limit.until, storable(limit.reason), limit.seen, limit.lifted)
+        with explained(self._path):
+            self._connection.execute("INSERT OR REPLACE INTO limits VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+    def limits(self) -> list[SharedLimit]:
+        """All that were told, also those that are over."""
+        with explained(self._path):
+            rows = self._connection.execute("SELECT * FROM limits ORDER BY engine").fetchall()
+        return [SharedLimit(*row[:-1], lifted=bool(row[-1])) for row in rows]
 
     def forget_project(self, root: str) -> None:
         with explained(self._path):

@@ -21,7 +21,6 @@ WORKTREES = "worktrees"
 SUB_AGENTS = "sub-agents"
 AGENTS = "real agents"
 BUDGETS = "budgets"
-QUOTA = "usage limits"
 
 TEAM: Final[Mapping[str, str]] = {
     **dict.fromkeys(
@@ -31,7 +30,7 @@ TEAM: Final[Mapping[str, str]] = {
     **dict.fromkeys(("limits.max_parallel", "limits.engines", "limits.timeout", "limits.orphan_after"), WORKS),
     **dict.fromkeys(("limits.log_size", "limits.max_steps"), WORKS),
     **dict.fromkeys(("limits.budget", "limits.budget.usd", "limits.budget.tokens"), BUDGETS),
-    **dict.fromkeys(("limits.on_usage_limit", "limits.max_wait"), QUOTA),
+    **dict.fromkeys(("limits.on_usage_limit", "limits.max_wait"), WORKS),
     **dict.fromkeys(("targets", "targets.*.ssh", "targets.*.work_root", "targets.*.capacity"), SSH),
     **dict.fromkeys(("targets.*.labels", "targets.*.bootstrap"), SSH),
     **dict.fromkeys(("pr_policies", "pr_policies.*.extends", "pr_policies.*.base"), PULL_REQUESTS),
@@ -207,12 +206,11 @@ def _workspace(name: str, agent: ResolvedAgent, *, git: bool) -> Iterator[Waitin
 def _prompt(name: str, work: PromptWork, defined: Container[str]) -> Iterator[Waiting]:
     """`defined`: the engines of the team's own."""
     path = ("agents", name)
-    first = work.engines[0]
-    if len(work.engines) > 1 or not (first.name == "scripted" or first.name in defined):
-        engines = ", ".join(choice.name for choice in work.engines)
-        message = f"engine {engines} waits for real agents; only engine: scripted and one of your own work yet"
+    later = [choice.name for choice in work.engines if choice.name != "scripted" and choice.name not in defined]
+    if later:
+        message = f"engine {', '.join(later)} waits for real agents; only engine: scripted and your own work yet"
         yield _waits((*path, "engine"), AGENTS, name, message)
-    elif first.model is not None and first.name == "scripted":
+    elif any(choice.model is not None and choice.name == "scripted" for choice in work.engines):
         yield _waits((*path, "engine"), AGENTS, name, "engine: scripted has no models; models wait for real agents")
     granted = work.permissions
     narrowed = granted.edit is not None or granted.run is not None or granted.net != "allow" or granted.ask != "queue"

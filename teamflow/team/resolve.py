@@ -60,6 +60,7 @@ class BuiltIn:
     grace: float = 10.0
     orphan_after: float = 3600.0
     log_size: int = 2 * 2**30
+    max_wait: float = 8 * 3600.0
 
 
 BUILT_IN = BuiltIn()
@@ -338,7 +339,7 @@ def resolve_limits(team: Team) -> ResolvedLimits:
     """The run's limits with what is built in; None where nothing limits."""
     given = team.limits
     if given is None:
-        return ResolvedLimits(None, {}, BudgetLimit(), None, None, None, None, BUILT_IN.orphan_after, BUILT_IN.log_size)
+        given = Limits.model_construct()
     orphan = given.orphan_after
     return ResolvedLimits(
         max_parallel=given.max_parallel,
@@ -347,7 +348,7 @@ def resolve_limits(team: Team) -> ResolvedLimits:
         timeout=given.timeout,
         max_steps=given.max_steps,
         on_usage_limit=given.on_usage_limit,
-        max_wait=given.max_wait,
+        max_wait=BUILT_IN.max_wait if given.max_wait is None else given.max_wait,
         orphan_after=None if orphan == "never" else BUILT_IN.orphan_after if orphan is None else orphan,
         log_size=given.log_size or BUILT_IN.log_size,
     )

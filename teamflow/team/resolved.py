@@ -220,6 +220,6 @@ class ResolvedLimits:
     timeout: float | None
     max_steps: int | None
     on_usage_limit: Literal["wait", "next", "stop"] | None
-    max_wait: float | None
+    max_wait: float
     orphan_after: float | None
     log_size: int

@@ -59,8 +59,9 @@ def counted(preview: Preview) -> str:
 
 
 def engine_of(step: Step) -> str:
-    """`command`, `claude/opus`."""
-    return f"{step.engine}/{step.model}" if step.model else step.engine
+    """`command`, `claude/opus`, `claude, else codex`."""
+    chain = ((step.engine, step.model), *((other.engine, other.model) for other in step.fallbacks))
+    return ", else ".join(f"{engine}/{model}" if model else engine for engine, model in chain)
 
 
 def plan_text(preview: Preview, *, columns: int, ascii_only: bool = False, graph: bool = True) -> str:

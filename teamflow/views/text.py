@@ -58,7 +58,8 @@ def step_row(
     step, lost = known.step, header.lost
     told = short_reason(state, known, now, run=header.number, gone=header.gone, lost=lost, zone=zone)
     seconds = step_seconds(state, known, now)
-    model = f"{step.engine}/{step.model}" if step.model else step.engine
+    by = step.by(known.attempts[-1].fallback) if known.attempts else step
+    model = f"{by.engine}/{by.model}" if by.model else by.engine
     return StepRow(
         cell(step.id),
         known.status,

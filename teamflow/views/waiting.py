@@ -14,6 +14,7 @@ from teamflow.core.shell import run_words
 from teamflow.core.state import Pause, RunState, StepState
 from teamflow.core.status import ENDED, Status
 from teamflow.policy.asking import newest
+from teamflow.policy.quota import limit_words, reach
 from teamflow.views import words
 
 
@@ -104,7 +105,7 @@ def _queued(state: RunState, known: StepState, now: Now) -> Wait:
     if not known.admitted:
         what = "condition" if known.step.condition and not known.step.cache else "lookup"
         return Wait(what, detail="its `if` is evaluated" if what == "condition" else "its cache key is looked up")
-    return _slot(state, known)
+    return _slot(state, known, now)
 
 
 def _backoff(known: StepState, now: Now) -> Wait:
@@ -114,12 +115,15 @@ def _backoff(known: StepState, now: Now) -> Wait:
     return Wait("backoff", (), until, known.reason)
 
 
-def _slot(state: RunState, known: StepState) -> Wait:
-    engine = known.step.engine
+def _slot(state: RunState, known: StepState, now: Now) -> Wait:
+    found = reach(state, known.step.engines, now)
+    if found.limit is not None:
+        return Wait("limit", (), now.wall + found.seconds, limit_words(found.engine, found.limit))
+    engine = known.step.engines[found.fallback or 0]
     limit = state.plan.limits.engines.get(engine)
     working = state.running_by_engine.get(engine, 0)
     if limit is not None and working >= limit:
-        on = tuple(name for name in _running(state) if state.steps[name].step.engine == engine)
+        on = tuple(name for name in _running(state) if state.steps[name].attempts[-1].engine == engine)
         return Wait("engine", on, None, f"limits.engines.{engine} is {limit}, and {working} run")
     most = state.runner.max_parallel if state.runner is not None else None
     busy = len(state.running)

@@ -37,16 +37,19 @@ class Story:
         self.state: RunState = initial(plan)
         self.events: list[Event] = []
         self.parallel = parallel
+        self.passed = 0.0
+        """Seconds that have passed; besides, each record takes one."""
         self.tell(RunnerStarted("boot", 1, parallel, no_input=no_input, yes=yes))
 
-    def tell(self, *events: Event) -> list[Event]:
-        """What is decided after events."""
-        before = len(self.events) + len(events) - 1
+    def tell(self, *events: Event, later: float = 0.0) -> list[Event]:
+        """What is decided after events, `later` (seconds) than they happened."""
+        before = len(self.events) + len(events)
         changed = [step_id for event in events for step_id in self._apply(event)]
+        self.passed += later
         for _ in range(200):
             decision = decide(self.state, changed, self.now)
             if not decision.events:
-                return self.events[before + 1 :]
+                return self.events[before:]
             changed = [*decision.left]
             for decided in decision.events:
                 changed += self._apply(decided)
@@ -54,17 +57,32 @@ class Story:
 
     def _apply(self, event: Event) -> list[str]:
         self.events.append(event)
-        record = Record(self.state.seq + 1, 0.0, float(self.state.seq), event)
+        now = self.now
+        record = Record(self.state.seq + 1, now.wall, now.mono, event)
         return apply(self.state, record, plans=self._plans)
 
     @property
     def now(self) -> Now:
-        return Now("boot", float(self.state.seq), 0.0)
+        return Now("boot", self.state.seq + self.passed, self.passed)
 
-    def end(self, step_id: str, outputs: Json = None, *, failure: FailureClass | None = None) -> list[Event]:
+    def wait(self, seconds: float) -> list[Event]:
+        """What is decided when nothing happens for so long."""
+        self.passed += seconds
+        return self.tell()
+
+    def end(
+        self,
+        step_id: str,
+        outputs: Json = None,
+        *,
+        failure: FailureClass | None = None,
+        retry_after: float | None = None,
+        session: str | None = None,
+    ) -> list[Event]:
         number = len(self.state.steps[step_id].attempts)
         if failure is not None:
-            return self.tell(AttemptEnded(step_id, number, Failed(failure, f"{failure.value} here")))
+            failed = Failed(failure, f"{failure.value} here", retry_after=retry_after, session=session)
+            return self.tell(AttemptEnded(step_id, number, failed))
         handed = None if outputs is None else {"tasks": outputs}
         return self.tell(AttemptEnded(step_id, number, Succeeded(outputs=handed)))
 

@@ -1,0 +1,109 @@
+"""Usage limits of engines, over all runs on this machine: what one meets, the others know before they start anything.
+
+Over `machine.db`, so it is advice: a run that cannot read or write it goes by what it meets itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+
+from teamflow.core.events import EngineLimited, Event, LimitLifted
+from teamflow.core.limited import USAGE, EngineLimit, left
+from teamflow.core.plan import EngineDefinition
+from teamflow.core.state import RunState
+from teamflow.ports import Clock
+from teamflow.store.errors import StoreError
+from teamflow.store.machine import NAME, Machine, SharedLimit, machine_directory
+
+_OWN_ACCOUNTS = frozenset({"command", "scripted"})
+"""Engines that have no account that runs could share."""
+
+_ANOTHER = "another run"
+
+
+class MachineLimits:
+    """`run/roles.Quotas` for one run."""
+
+    def __init__(
+        self, state: RunState, environ: Mapping[str, str], *, clock: Clock, warn: Callable[[str], None]
+    ) -> None:
+        self._state = state
+        self._environ = environ
+        self._clock = clock
+        self._warn = warn
+        directory = machine_directory(environ)
+        self._path = None if directory is None else f"{directory}/{NAME}"
+        self._seen: tuple[int, int, int] | None = None
+        self._asked: frozenset[str] = frozenset()
+
+    def news(self) -> Sequence[Event]:
+        """What other runs have met of the engines that this one would start now, and it does not know yet."""
+        engines = self._engines()
+        if not engines:
+            return ()
+        stamp = self._stamp()
+        if stamp is None or (stamp == self._seen and engines <= self._asked):
+            return ()
+        self._seen, self._asked = stamp, engines
+        try:
+            machine = Machine.open(self._environ)
+            if machine is None:
+                return ()
+            with closing(machine):
+                told = {limit.engine: limit for limit in machine.limits()}
+        except StoreError as error:
+            self._warn(f"usage limits that other runs have met are not known: {error}")
+            return ()
+        found = ((engine, told.get(self._account(engine))) for engine in sorted(engines))
+        events = (self._event(engine, limit) for engine, limit in found if limit is not None)
+        return [event for event in events if event is not None]
+
+    def tell(self, event: EngineLimited | LimitLifted) -> None:
+        """What this run has met, for the others."""
+        if event.engine in _OWN_ACCOUNTS or (isinstance(event, EngineLimited) and event.why != USAGE):
+            return
+        now = self._clock.now()
+        account = self._account(event.engine)
+        if isinstance(event, EngineLimited):
+            limit = SharedLimit(account, event.boot, event.mono, event.until, event.reason, now.wall)
+        else:
+            limit = SharedLimit(account, now.boot, now.mono, now.wall, f"lifted by {event.by}", now.wall, lifted=True)
+        try:
+            machine = Machine.open(self._environ)
+            if machine is not None:
+                with closing(machine):
+                    machine.note_limit(limit)
+        except StoreError as error:
+            self._warn(f"other runs are not told of the usage limit of {event.engine}: {error}")
+
+    def _engines(self) -> frozenset[str]:
+        """Those that a step would start on now."""
+        waiting = (self._state.steps[step_id].step.engines for step_id in self._state.on_limit)
+        queued = (engines for engines, queue in self._state.ready.items() if queue)
+        return frozenset(name for engines in (*queued, *waiting) for name in engines) - _OWN_ACCOUNTS
+
+    def _account(self, engine: str) -> str:
+        """What a limit of it counts for: an engine of the team file's own is the program that it starts."""
+        definition: EngineDefinition | None = self._state.plan.engines.get(engine)
+        return engine if definition is None else f"{engine}={definition.command[0]}"
+
+    def _event(self, engine: str, told: SharedLimit) -> Event | None:
+        known = self._state.limited.get(engine)
+        if told.lifted:
+            return LimitLifted(engine, _ANOTHER) if known is not None and known.seen < told.seen else None
+        now = self._clock.now()
+        there = left(EngineLimit(USAGE, told.boot, told.mono, told.until, told.reason, 0, told.seen), now)
+        here = left(known, now) if known is not None and known.why == USAGE else 0.0
+        if there <= here + 1.0:
+            return None
+        return EngineLimited(engine, USAGE, told.boot, told.mono, told.until, told.reason)
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        """Changes whenever the file does; None: there is none."""
+        try:
+            found = os.stat(self._path) if self._path is not None else None
+        except OSError:
+            return None
+        return None if found is None else (found.st_ino, found.st_size, found.st_mtime_ns)

@@ -1,0 +1,39 @@
+"""The fold's rules for engines that are out of reach, and for the steps that wait for that to end.
+
+Used by `core/fold.py` only. What follows is decided in `policy/quota.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from teamflow.core.events import EngineLimited, LimitLifted, Record
+from teamflow.core.limited import met_again
+from teamflow.core.state import AttemptState, RunState, StepState
+from teamflow.core.status import Status
+
+ENGINE: Final = "engine"
+"""Who lets a step go on that waits for an engine."""
+
+
+def engine_limited(state: RunState, record: Record, event: EngineLimited) -> list[str]:
+    state.limited[event.engine] = met_again(state.limited.get(event.engine), event, at=record.at)
+    return [event.step] if event.step in state.steps else []
+
+
+def limit_lifted(state: RunState, record: Record, event: LimitLifted) -> list[str]:
+    state.limited.pop(event.engine, None)
+    return sorted(state.on_limit)
+
+
+def answered(state: RunState, attempt: AttemptState) -> None:
+    """An engine has done its work. One that was at it already when its limit was met does not show that it is over."""
+    limit = state.limited.get(attempt.engine) if state.limited else None
+    if limit is not None and attempt.started >= limit.seen:
+        del state.limited[attempt.engine]
+
+
+def still_limited(steps: Iterable[StepState]) -> set[str]:
+    """The ids of those that wait for an engine."""
+    return {known.step.id for known in steps if known.status is Status.WAITING and known.waiting_by == ENGINE}

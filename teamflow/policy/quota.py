@@ -1,0 +1,184 @@
+"""Engines that are out of reach: what their limits mean for steps. Which engine a step starts on is decided here.
+
+Pure. An engine whose usage limit is reached is not asked again before its reset, by any step. A chain of engines is
+gone along to the first that is in reach; one that was left for trouble of its own is passed over for a while, by steps
+that have another. Refuses to know how a reset is told (`engines/`) and which other runs know of it (`app/quotas.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from teamflow.core.events import EngineLimited, Event, Now, Reopened, RetryScheduled, StepWaiting
+from teamflow.core.fold_limit import ENGINE
+from teamflow.core.limited import TROUBLE, USAGE, EngineLimit, left
+from teamflow.core.outcome import Failed, FailureClass
+from teamflow.core.state import AttemptState, RunState, StepState
+from teamflow.core.status import Status
+
+UNKNOWN_RESET: Final = 3600.0
+"""Seconds until an engine is asked again that did not say when its usage limit is reset."""
+
+SOONEST: Final = 1.0
+_AGAIN: Final = 60.0
+"""Seconds: a limit that is met again right after its reset lasts at least so long, then twice as long each time."""
+
+COOLDOWN: Final = 60.0
+"""Seconds for which steps with another engine pass over one that was left for trouble."""
+
+LEAVES: Final = frozenset({FailureClass.AUTH, FailureClass.RATE_LIMIT, FailureClass.TRANSIENT})
+"""What the next engine of a chain may do better, once retry has given up."""
+
+
+class Reach(NamedTuple):
+    """`fallback`: what a step would start with (None: its own engine); `seconds`: how long none is in reach."""
+
+    fallback: int | None
+    seconds: float
+    limit: EngineLimit | None = None
+    engine: str = ""
+
+
+def reach(state: RunState, engines: Sequence[str], now: Now) -> Reach:
+    """The first engine of a chain that is in reach; else which one is soonest, and when."""
+    nearest: Reach | None = None
+    for place, engine in enumerate(engines):
+        limit = state.limited.get(engine) if state.limited else None
+        seconds = 0.0 if limit is None or (limit.why == TROUBLE and len(engines) == 1) else left(limit, now)
+        fallback = place or None
+        if not seconds:
+            return Reach(fallback, 0.0)
+        if nearest is None or seconds < nearest.seconds:
+            nearest = Reach(fallback, seconds, limit, engine)
+        if limit is not None and limit.why == USAGE and state.plan.limits.on_usage_limit in ("wait", "stop"):
+            # Nothing takes over for an engine that is only to be waited for.
+            break
+    assert nearest is not None
+    return nearest
+
+
+def until(limit: EngineLimit) -> str:
+    """When it is over, for people, in the machine's own time."""
+    moment = datetime.fromtimestamp(limit.until).astimezone()
+    day = "" if abs(limit.until - limit.seen) < 20 * 3600 else f"{moment:%a %d %b} "
+    return f"{day}{moment:%H:%M}" if limit.until - limit.seen >= 60 else f"{moment:%H:%M:%S}"
+
+
+def limit_words(engine: str, limit: EngineLimit) -> str:
+    """`claude: usage limit until 14:30`."""
+    what = "usage limit" if limit.why == USAGE else "out of reach"
+    return f"{engine}: {what} until {until(limit)}"
+
+
+# -- what follows from a failed attempt ------------------------------------------------------------------------
+
+
+def after_exhaustion(state: RunState, known: StepState, failed: Failed, now: Now) -> Event:
+    """Of an attempt whose engine says that its usage limit is reached."""
+    attempt = known.attempts[-1]
+    limit = state.limited.get(attempt.engine)
+    seconds = _until_reset(limit, attempt, failed, now)
+    if seconds > 0 and (limit is None or limit.why != USAGE or left(limit, now) < seconds - SOONEST):
+        return _limited(known, USAGE, seconds, failed.reason, now)
+    return _elsewhere(state, known, failed, now)
+
+
+def after_trouble(state: RunState, known: StepState, failed: Failed, now: Now) -> Event | None:
+    """Of an attempt that retry has given up on; None where no other engine may do better."""
+    step, attempt = known.step, known.attempts[-1]
+    if failed.failure not in LEAVES or not step.fallbacks:
+        return None
+    tried = known.attempts[known.counted_from :]
+    limit = state.limited.get(attempt.engine)
+    if limit is None or not left(limit, now):
+        return _limited(known, TROUBLE, COOLDOWN, failed.reason, now)
+    found = reach(state, step.engines, now)
+    if found.seconds:
+        # Another's usage limit ends; what is wrong with all of them does not go away by waiting.
+        usage = found.limit is not None and found.limit.why == USAGE
+        return _elsewhere(state, known, failed, now) if usage else None
+    left_before = {each.engine for each in tried[:-1] if each.engine != attempt.engine}
+    return None if len(left_before) >= len(step.fallbacks) else _elsewhere(state, known, failed, now)
+
+
+def _until_reset(limit: EngineLimit | None, attempt: AttemptState, failed: Failed, now: Now) -> float:
+    """Seconds from now until the engine may be asked again; 0: it may."""
+    stated = max(SOONEST, UNKNOWN_RESET if failed.retry_after is None else failed.retry_after)
+    if limit is not None and limit.why == USAGE and attempt.started >= limit.until:
+        stated = max(stated, min(UNKNOWN_RESET, _AGAIN * 2.0 ** min(limit.hits - 1, 30)))
+    return max(0.0, stated - max(0.0, now.wall - (attempt.ended or now.wall)))
+
+
+def _limited(known: StepState, why: str, seconds: float, reason: str, now: Now) -> EngineLimited:
+    attempt = known.attempts[-1]
+    return EngineLimited(
+        attempt.engine,
+        why,
+        now.boot,
+        now.mono + seconds,
+        now.wall + seconds,
+        reason,
+        known.step.id,
+        attempt.number,
+    )
+
+
+def _elsewhere(state: RunState, known: StepState, failed: Failed, now: Now) -> Event:
+    """The step goes on with the first engine that is in reach, or waits for one."""
+    step, attempt = known.step, known.attempts[-1]
+    found = reach(state, step.engines, now)
+    if found.seconds and found.limit is not None:
+        return StepWaiting(step.id, "limit", ENGINE, limit_words(found.engine, found.limit))
+    if found.fallback == attempt.fallback:
+        # Its limit is over.
+        return RetryScheduled(step.id, "resume", 0.0, now.boot, now.mono, failed.reason, attempt.number)
+    reason = f"goes on with {step.engines[found.fallback or 0]}: {failed.reason}"
+    return RetryScheduled(step.id, "retry", 0.0, now.boot, now.mono, reason)
+
+
+# -- waiting -----------------------------------------------------------------------------------------------------
+
+
+def in_reach_again(state: RunState, now: Now) -> Reopened | None:
+    """Steps that waited for an engine, and need to no longer."""
+    reasons: dict[str, str] = {}
+    for step_id in sorted(state.on_limit, key=lambda name: state.order[name]):
+        known = state.steps[step_id]
+        found = reach(state, known.step.engines, now)
+        if not found.seconds and known.pause is None and known.cancelled_by is None:
+            reasons[step_id] = f"{known.step.engines[found.fallback or 0]} is in reach again"
+    return Reopened(tuple(reasons), "resume", reasons) if reasons else None
+
+
+def blocked(state: RunState, now: Now) -> dict[str, Reach]:
+    """Steps that lack nothing but an engine in reach: those that wait for one, and those whose turn it is."""
+    if not state.limited:
+        return {}
+    found = {step_id: state.steps[step_id].step.engines for step_id in state.on_limit}
+    for engines, queue in state.ready.items():
+        if reach(state, engines, now).seconds:
+            found.update(dict.fromkeys(queue.members(), engines))
+    reached = {step_id: reach(state, engines, now) for step_id, engines in found.items()}
+    return {step_id: each for step_id, each in reached.items() if each.seconds}
+
+
+def waits_for_engines(state: RunState, steps: Mapping[str, Reach], *, no_input: bool) -> bool:
+    """Whether the run stays until what these steps lack is in reach again."""
+    limits = state.plan.limits
+    if limits.on_usage_limit == "stop" or (no_input and limits.on_usage_limit != "wait"):
+        return False
+    return any(found.seconds <= limits.max_wait for found in steps.values())
+
+
+def next_reset(state: RunState, now: Now) -> float | None:
+    """When (seconds since boot) something changes for a step that lacks an engine; None: nothing does."""
+    return min((now.mono + found.seconds for found in blocked(state, now).values()), default=None)
+
+
+def lacks(state: RunState, known: StepState) -> tuple[str, ...]:
+    """The engines out of reach that a step waits for, or may be waiting for; none of a step that has something to do."""
+    if not state.limited or not (known.step.id in state.on_limit or known.status is Status.QUEUED):
+        return ()
+    return tuple(engine for engine in dict.fromkeys(known.step.engines) if engine in state.limited)
