@@ -41,6 +41,8 @@ class Capabilities(NamedTuple):
     steer: str = "none"
     protocol: bool = False
     """Its stdout must be fed to a session; False: the exit code and the log say it all."""
+    tail: bool = False
+    """`Session.close` is to see the last of what a failed agent printed."""
 
 
 class Engine(Protocol):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from teamflow.app.act import OF_PROCESSES, Told
 from teamflow.app.inspect import Inspected, now
-from teamflow.core.events import Event, Record
+from teamflow.core.events import Event, LimitLifted, Record
 from teamflow.core.fold import apply
 from teamflow.core.plan import Plan
 from teamflow.core.redact import redacted
@@ -53,7 +53,7 @@ def do_alone(
     if verb.name in OF_PROCESSES and (at_stake or (verb.name == "cancel" and state.open)):
         _drive(inspected, lock, state, plans, asking, environ)
     else:
-        _append(inspected, state, plans, asking)
+        _append(inspected, state, plans, asking, environ)
     found = asking.found
     if isinstance(found, str):
         return False, found
@@ -95,7 +95,9 @@ class _Asking:
         return not (self.verb.name == "cancel" and steps is None) and _settled(state, self.verb)
 
 
-def _append(inspected: Inspected, state: RunState, plans: Mapping[int, Plan], asking: _Asking) -> None:
+def _append(
+    inspected: Inspected, state: RunState, plans: Mapping[int, Plan], asking: _Asking, environ: Mapping[str, str]
+) -> None:
     records: list[Record] = []
     for event in asking.opening(state):
         moment = now()
@@ -103,6 +105,13 @@ def _append(inspected: Inspected, state: RunState, plans: Mapping[int, Plan], as
         apply(state, records[-1], plans=dict(plans))
     if records:
         inspected.database.append(inspected.row.number, rows(records))
+    lifted = [record.event for record in records if isinstance(record.event, LimitLifted)]
+    if lifted:
+        from teamflow.app.quotas import MachineLimits
+
+        limits = MachineLimits(state, environ, root=inspected.database.layout.root, now=now, warn=lambda words: None)
+        for event in lifted:
+            limits.tell(event)
 
 
 def _drive(

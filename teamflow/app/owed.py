@@ -15,9 +15,9 @@ from teamflow.app.wiring import calling_of, environments_of
 from teamflow.core.plan import Json
 from teamflow.policy.hooks import declared_calls
 from teamflow.ports import Exited, Started
-from teamflow.run.attempt import Place
 from teamflow.run.calling import PHASE
 from teamflow.run.hooks import Hooks
+from teamflow.run.place import Place
 from teamflow.store.lock import Holder, RunLock, this_process
 from teamflow.store.rows import RunRow
 from teamflow.store.sqlite import Database

@@ -9,11 +9,10 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 
-from teamflow.core.events import EngineLimited, Event, LimitLifted
+from teamflow.core.events import EngineLimited, Event, LimitLifted, Now
 from teamflow.core.limited import USAGE, EngineLimit, left
 from teamflow.core.plan import EngineDefinition
 from teamflow.core.state import RunState
-from teamflow.ports import Clock
 from teamflow.store.errors import StoreError
 from teamflow.store.machine import NAME, Machine, SharedLimit, machine_directory
 
@@ -22,16 +21,27 @@ _OWN_ACCOUNTS = frozenset({"command", "scripted"})
 
 _ANOTHER = "another run"
 
+_BUSY = 0.5
+"""Seconds: the loop waits meanwhile, and what is not known is found out by asking the engine."""
+
 
 class MachineLimits:
     """`run/roles.Quotas` for one run."""
 
     def __init__(
-        self, state: RunState, environ: Mapping[str, str], *, clock: Clock, warn: Callable[[str], None]
+        self,
+        state: RunState,
+        environ: Mapping[str, str],
+        *,
+        root: str,
+        now: Callable[[], Now],
+        warn: Callable[[str], None],
     ) -> None:
+        """`root`: the project's directory, absolute."""
+        self._root = root
         self._state = state
         self._environ = environ
-        self._clock = clock
+        self._now = now
         self._warn = warn
         directory = machine_directory(environ)
         self._path = None if directory is None else f"{directory}/{NAME}"
@@ -48,7 +58,7 @@ class MachineLimits:
             return ()
         self._seen, self._asked = stamp, engines
         try:
-            machine = Machine.open(self._environ)
+            machine = Machine.open(self._environ, busy=_BUSY)
             if machine is None:
                 return ()
             with closing(machine):
@@ -64,14 +74,14 @@ class MachineLimits:
         """What this run has met, for the others."""
         if event.engine in _OWN_ACCOUNTS or (isinstance(event, EngineLimited) and event.why != USAGE):
             return
-        now = self._clock.now()
+        now = self._now()
         account = self._account(event.engine)
         if isinstance(event, EngineLimited):
             limit = SharedLimit(account, event.boot, event.mono, event.until, event.reason, now.wall)
         else:
             limit = SharedLimit(account, now.boot, now.mono, now.wall, f"lifted by {event.by}", now.wall, lifted=True)
         try:
-            machine = Machine.open(self._environ)
+            machine = Machine.open(self._environ, busy=_BUSY)
             if machine is not None:
                 with closing(machine):
                     machine.note_limit(limit)
@@ -87,14 +97,19 @@ class MachineLimits:
     def _account(self, engine: str) -> str:
         """What a limit of it counts for: an engine of the team file's own is the program that it starts."""
         definition: EngineDefinition | None = self._state.plan.engines.get(engine)
-        return engine if definition is None else f"{engine}={definition.command[0]}"
+        if definition is None:
+            return engine
+        program = definition.command[0]
+        return f"{engine}={os.path.join(self._root, program) if '/' in program else program}"
 
     def _event(self, engine: str, told: SharedLimit) -> Event | None:
         known = self._state.limited.get(engine)
         if told.lifted:
             return LimitLifted(engine, _ANOTHER) if known is not None and known.seen < told.seen else None
-        now = self._clock.now()
-        there = left(EngineLimit(USAGE, told.boot, told.mono, told.until, told.reason, 0, told.seen), now)
+        if told.seen <= self._state.lifted.get(engine, 0.0):
+            return None
+        now = self._now()
+        there = left(EngineLimit(USAGE, told.boot, told.mono, told.until, told.reason, 0, told.seen, 0), now)
         here = left(known, now) if known is not None and known.why == USAGE else 0.0
         if there <= here + 1.0:
             return None

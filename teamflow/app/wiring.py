@@ -31,13 +31,14 @@ from teamflow.engines.exits import outcome_of
 from teamflow.engines.registry import ENGINES, custom_engine, engine
 from teamflow.policy.hooks import BEFORE_RUN
 from teamflow.ports import Engine
-from teamflow.run.attempt import AttemptRunner, Place
+from teamflow.run.attempt import AttemptRunner
 from teamflow.run.calling import Calling
 from teamflow.run.clock import SystemClock
 from teamflow.run.desk import Desk
 from teamflow.run.environment import Environments
 from teamflow.run.executor import Executor
 from teamflow.run.hooks import Hooks
+from teamflow.run.place import Place
 from teamflow.run.probe import Prober
 from teamflow.run.requests import Requests
 from teamflow.run.roles import Opening, Results
@@ -195,7 +196,7 @@ def _loop(
         stays=stays,
         starts=not briefly,
         redactor=wired.redactor,
-        quotas=MachineLimits(state, wired.environ, clock=clock, warn=screen.trouble),
+        quotas=MachineLimits(state, wired.environ, root=wired.root, now=clock.now, warn=screen.trouble),
     )
     bridge.executor, bridge.hooks = executor, hooks
     return Loop(executor, hooks, attempts, environments, prober, store, writer, bridge, screen, pool)

@@ -201,6 +201,14 @@ TEAM: Final = (
         "engines: {mine: {command: [mine], output: json, message: result.text}}\n" + _RIGHT,
     ),
     Code(
+        "bad-pattern",
+        "this is no regular expression",
+        "What stands under failures of an engine is looked for in what it prints when it fails. Characters like ( [ + "
+        "mean something in a regular expression; a backslash before them takes that away.",
+        "engines: {mine: {command: [mine], failures: {auth: 'log in ('}}}\n" + _RIGHT,
+        "engines: {mine: {command: [mine], failures: {auth: 'log in \\('}}}\n" + _RIGHT,
+    ),
+    Code(
         "engine-model",
         "an engine takes no model",
         "An engine of your own is told the model by words under model, or by a value of env that holds {{ model }}. "

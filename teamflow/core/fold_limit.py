@@ -18,19 +18,23 @@ ENGINE: Final = "engine"
 
 
 def engine_limited(state: RunState, record: Record, event: EngineLimited) -> list[str]:
-    state.limited[event.engine] = met_again(state.limited.get(event.engine), event, at=record.at)
-    return [event.step] if event.step in state.steps else []
+    step = state.steps.get(event.step)
+    began = step.attempts[event.attempt - 1].began if step is not None and event.attempt is not None else 0
+    known = state.limited.get(event.engine)
+    state.limited[event.engine] = met_again(known, event, at=record.at, seq=record.seq, began=began)
+    return [] if step is None else [event.step]
 
 
 def limit_lifted(state: RunState, record: Record, event: LimitLifted) -> list[str]:
     state.limited.pop(event.engine, None)
+    state.lifted[event.engine] = record.at
     return sorted(state.on_limit)
 
 
 def answered(state: RunState, attempt: AttemptState) -> None:
     """An engine has done its work. One that was at it already when its limit was met does not show that it is over."""
     limit = state.limited.get(attempt.engine) if state.limited else None
-    if limit is not None and attempt.started >= limit.seen:
+    if limit is not None and attempt.began > limit.met:
         del state.limited[attempt.engine]
 
 

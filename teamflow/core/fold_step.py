@@ -144,22 +144,20 @@ def _attempt_started(state: RunState, record: Record, event: AttemptStarted) -> 
     if state.backoff:
         prune_backoff(state)
     known.progress = None
-    known.attempts.append(
-        AttemptState(
-            number=event.attempt,
-            began=record.seq,
-            cause=event.cause,
-            continues=event.continues,
-            reason=event.reason,
-            started=record.at,
-            mono=record.mono,
-        )
+    live = AttemptState(
+        number=event.attempt,
+        began=record.seq,
+        cause=event.cause,
+        continues=event.continues,
+        reason=event.reason,
+        started=record.at,
+        mono=record.mono,
     )
+    known.attempts.append(live)
     state.running.add(event.step)
     clock_work(state, record.mono)
-    begin_hearing(known, known.attempts[-1])
+    begin_hearing(known, live)
     by = known.step.by(event.fallback)
-    live = known.attempts[-1]
     live.engine, live.model, live.fallback = by.engine, by.model, event.fallback
     state.running_by_engine[by.engine] = state.running_by_engine.get(by.engine, 0) + 1
     return asking_dependents(state, event.step)

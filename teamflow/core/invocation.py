@@ -71,6 +71,10 @@ class Exit(NamedTuple):
     log_end: int = 0
     """Bytes of the attempt's log that belong to this phase."""
     err_end: int = 0
+    at: float | None = None
+    """When it ended (Unix)."""
+    printed: str = ""
+    """The last of what the agent printed, where it failed and its engine wants to see that (`Capabilities.tail`)."""
 
 
 class Said(NamedTuple):

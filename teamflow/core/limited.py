@@ -11,7 +11,8 @@ TROUBLE: Final = "trouble"
 
 
 class EngineLimit(NamedTuple):
-    """`hits`: how often in a row it was met, with no success of that engine between; times as in `EngineLimited`."""
+    """`hits`: how often in a row it was met by an attempt that began after the one before had been; a success of that
+    engine ends the row. Times as in `EngineLimited`."""
 
     why: str
     boot: str
@@ -21,14 +22,16 @@ class EngineLimit(NamedTuple):
     hits: int
     seen: float
     """Unix: when it was recorded."""
+    met: int
+    """Seq of the record that told of it: what began after that, began with the limit over."""
 
 
-def met_again(known: EngineLimit | None, event: EngineLimited, *, at: float) -> EngineLimit:
-    """What is known after this."""
+def met_again(known: EngineLimit | None, event: EngineLimited, *, at: float, seq: int, began: int) -> EngineLimit:
+    """What is known after this. `began`: seq of the start of the attempt that met it, 0 for one of another run."""
     if known is not None and known.why == USAGE and event.why == TROUBLE and known.until > event.until:
         return known
-    hits = known.hits + 1 if known is not None and known.why == event.why else 1
-    return EngineLimit(event.why, event.boot, event.mono, event.until, event.reason, hits, at)
+    hits = 1 if known is None or known.why != event.why else known.hits + (began > known.met)
+    return EngineLimit(event.why, event.boot, event.mono, event.until, event.reason, hits, at, seq)
 
 
 def left(limit: EngineLimit, now: Now) -> float:

@@ -133,6 +133,8 @@ class EngineDefinition(NamedTuple):
     env: Mapping[str, str] = {}
     inherit_env: tuple[str, ...] = ()
     """Variables that its steps have from this machine."""
+    failures: tuple[tuple[str, str], ...] = ()
+    """(failure class, regular expression): what a failure is that says so; the first that is found counts."""
 
 
 class Fallback(NamedTuple):

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from teamflow.core.invocation import Brief, Invocation
-from teamflow.core.outcome import Failed, FailureClass
+from teamflow.core.invocation import Brief, EngineEvent, Exit, Invocation
+from teamflow.core.outcome import Failed, FailureClass, Outcome
 from teamflow.core.placeholders import MODEL, PROMPT, PROMPT_FILE, SESSION, begins_with, fill, placeholders, takes_model
 from teamflow.core.plan import EngineDefinition
 from teamflow.engines.command import CommandSession
 from teamflow.engines.custom_output import JsonSession
 from teamflow.engines.exits import size
+from teamflow.engines.failures import classified
 from teamflow.engines.results import request
 from teamflow.ports import Capabilities, Session
 
@@ -30,7 +31,10 @@ class CustomEngine:
         self.name = name
         self._definition = definition
         self.capabilities = Capabilities(
-            resume=bool(definition.resume), cost="usd" in definition.usage, protocol=definition.output != "text"
+            resume=bool(definition.resume),
+            cost="usd" in definition.usage,
+            protocol=definition.output != "text",
+            tail=bool(definition.failures),
         )
 
     def invoke(self, brief: Brief) -> Invocation | Failed:
@@ -64,7 +68,9 @@ class CustomEngine:
         )
 
     def session(self, brief: Brief) -> Session:
-        return JsonSession(self._definition, brief) if self.capabilities.protocol else CommandSession(brief)
+        text = CommandSession(brief)
+        inner: Session = JsonSession(self._definition, brief) if self.capabilities.protocol else text
+        return Explained(inner, self._definition.failures) if self._definition.failures else inner
 
     def message(self, brief: Brief, text: str) -> None:
         """It reads nothing while it works."""
@@ -82,6 +88,21 @@ class CustomEngine:
         fault = "holds a NUL" if "\0" in text else f"has {length} bytes, more than {size(LONGEST_ARGUMENT)}"
         remedy = f"give the engine {self.name} long_prompt: stdin (or file), or prompt: stdin"
         return Failed(FailureClass.START, f"the prompt cannot be an argument, it {fault}: {remedy}")
+
+
+class Explained:
+    """A session whose failures are told apart by what is printed about them."""
+
+    def __init__(self, inner: Session, patterns: Sequence[tuple[str, str]]) -> None:
+        self._inner = inner
+        self._patterns = patterns
+
+    def feed(self, data: bytes) -> Sequence[EngineEvent]:
+        return self._inner.feed(data)
+
+    def close(self, end: Exit) -> Outcome:
+        outcome = self._inner.close(end)
+        return classified(outcome, self._patterns, end) if isinstance(outcome, Failed) else outcome
 
 
 def told(brief: Brief) -> str:

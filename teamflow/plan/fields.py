@@ -99,15 +99,19 @@ def _custom_out(value: EngineDefinition | None) -> Mapping[str, object] | None:
 def _custom_in(value: Mapping[str, object] | None) -> EngineDefinition | None:
     if value is None:
         return None
-    items = {name: tuple(item) if isinstance(item, list) else item for name, item in value.items()}
+    items = {name: tuple(map(_pair, item)) if isinstance(item, list) else item for name, item in value.items()}
     return EngineDefinition(**cast("dict[str, Never]", items))
+
+
+def _pair(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _fallbacks_out(value: Sequence[Fallback]) -> tuple[object, ...]:
     return tuple((engine, model, _custom_out(custom)) for engine, model, custom in value)
 
 
-def _fallbacks_in(value: Sequence[Sequence[Never]]) -> tuple[Fallback, ...]:
+def _fallbacks_in(value: Sequence[tuple[str, str | None, Mapping[str, object] | None]]) -> tuple[Fallback, ...]:
     return tuple(Fallback(engine, model, _custom_in(custom)) for engine, model, custom in value)
 
 

@@ -21,7 +21,6 @@ _VERSION: Final = str(KEY_VERSION)
 _INHERITED: Final = EngineDefinition._fields.index("inherit_env")
 
 
-
 def _engine(name: str, custom: EngineDefinition | None) -> object:
     return name if custom is None else [name, custom[:_INHERITED]]
 

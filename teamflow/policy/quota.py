@@ -17,16 +17,19 @@ from teamflow.core.limited import TROUBLE, USAGE, EngineLimit, left
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.state import AttemptState, RunState, StepState
 from teamflow.core.status import Status
+from teamflow.policy.retry import ALLOWANCE, OWN_ALLOWANCE
 
 UNKNOWN_RESET: Final = 3600.0
 """Seconds until an engine is asked again that did not say when its usage limit is reset."""
 
 SOONEST: Final = 1.0
 _AGAIN: Final = 60.0
-"""Seconds: a limit that is met again right after its reset lasts at least so long, then twice as long each time."""
+"""Seconds: a limit that is met again by what began after its reset lasts at least so long, then twice as long each
+time; at most `UNKNOWN_RESET`."""
 
 COOLDOWN: Final = 60.0
-"""Seconds for which steps with another engine pass over one that was left for trouble."""
+"""Seconds for which steps with another engine pass over one that was left for trouble; twice as long each time that it
+shows again afterwards, at most `UNKNOWN_RESET`."""
 
 LEAVES: Final = frozenset({FailureClass.AUTH, FailureClass.RATE_LIMIT, FailureClass.TRANSIENT})
 """What the next engine of a chain may do better, once retry has given up."""
@@ -91,24 +94,33 @@ def after_trouble(state: RunState, known: StepState, failed: Failed, now: Now) -
     if failed.failure not in LEAVES or not step.fallbacks:
         return None
     tried = known.attempts[known.counted_from :]
+    if all(engine == attempt.engine or _gave_up(tried, engine) for engine in step.engines):
+        return None
     limit = state.limited.get(attempt.engine)
     if limit is None or not left(limit, now):
-        return _limited(known, TROUBLE, COOLDOWN, failed.reason, now)
-    found = reach(state, step.engines, now)
-    if found.seconds:
-        # Another's usage limit ends; what is wrong with all of them does not go away by waiting.
-        usage = found.limit is not None and found.limit.why == USAGE
-        return _elsewhere(state, known, failed, now) if usage else None
-    left_before = {each.engine for each in tried[:-1] if each.engine != attempt.engine}
-    return None if len(left_before) >= len(step.fallbacks) else _elsewhere(state, known, failed, now)
+        again = limit is not None and limit.why == TROUBLE and attempt.began > limit.met
+        seconds = _doubled(COOLDOWN, limit.hits if again and limit is not None else 0)
+        return _limited(known, TROUBLE, seconds, failed.reason, now)
+    return _elsewhere(state, known, failed, now)
+
+
+def _gave_up(tried: Sequence[AttemptState], engine: str) -> bool:
+    """Whether retry has given up on an engine for reasons that another one may not have."""
+    classes = [each.outcome.failure for each in tried if each.engine == engine and isinstance(each.outcome, Failed)]
+    return FailureClass.AUTH in classes or sum(1 for each in classes if each in OWN_ALLOWANCE) > ALLOWANCE
+
+
+def _doubled(seconds: float, times: int) -> float:
+    return min(UNKNOWN_RESET, seconds * 2.0 ** min(times, 30))
 
 
 def _until_reset(limit: EngineLimit | None, attempt: AttemptState, failed: Failed, now: Now) -> float:
     """Seconds from now until the engine may be asked again; 0: it may."""
     stated = max(SOONEST, UNKNOWN_RESET if failed.retry_after is None else failed.retry_after)
-    if limit is not None and limit.why == USAGE and attempt.started >= limit.until:
-        stated = max(stated, min(UNKNOWN_RESET, _AGAIN * 2.0 ** min(limit.hits - 1, 30)))
-    return max(0.0, stated - max(0.0, now.wall - (attempt.ended or now.wall)))
+    if limit is not None and limit.why == USAGE and attempt.began > limit.met:
+        stated = max(stated, _doubled(_AGAIN, limit.hits - 1))
+    ended = now.wall if attempt.ended is None else attempt.ended
+    return max(0.0, stated - max(0.0, now.wall - ended))
 
 
 def _limited(known: StepState, why: str, seconds: float, reason: str, now: Now) -> EngineLimited:
@@ -167,9 +179,11 @@ def blocked(state: RunState, now: Now) -> dict[str, Reach]:
 def waits_for_engines(state: RunState, steps: Mapping[str, Reach], *, no_input: bool) -> bool:
     """Whether the run stays until what these steps lack is in reach again."""
     limits = state.plan.limits
-    if limits.on_usage_limit == "stop" or (no_input and limits.on_usage_limit != "wait"):
-        return False
-    return any(found.seconds <= limits.max_wait for found in steps.values())
+    stops = limits.on_usage_limit == "stop" or (no_input and limits.on_usage_limit != "wait")
+    return any(
+        found.seconds <= limits.max_wait and not (stops and found.limit is not None and found.limit.why == USAGE)
+        for found in steps.values()
+    )
 
 
 def next_reset(state: RunState, now: Now) -> float | None:
@@ -178,7 +192,7 @@ def next_reset(state: RunState, now: Now) -> float | None:
 
 
 def lacks(state: RunState, known: StepState) -> tuple[str, ...]:
-    """The engines out of reach that a step waits for, or may be waiting for; none of a step that has something to do."""
+    """The engines out of reach that a step waits for, or may be; none of a step that has something to do."""
     if not state.limited or not (known.step.id in state.on_limit or known.status is Status.QUEUED):
         return ()
     return tuple(engine for engine in dict.fromkeys(known.step.engines) if engine in state.limited)

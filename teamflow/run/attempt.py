@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor as Pool
-from typing import Final, NamedTuple
+from typing import Final
 
 from teamflow.core.events import AttemptEnded, AttemptStarted, Now, PhaseEnded, ProgressReported
-from teamflow.core.ids import slug
 from teamflow.core.invocation import Brief, Exit, Invocation
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Outcome, Stopped, Succeeded, Usage
 from teamflow.core.phases import AGENT, BEFORE, SETUP, VERIFIED, command_of, is_check, phases
@@ -24,29 +23,12 @@ from teamflow.ports import Clock, Engine, Exited, Session, Start
 from teamflow.run.brief import BriefError, Rendering, make_brief, told
 from teamflow.run.environment import Environments, MissingSecret
 from teamflow.run.logs import OUTPUT_LIMIT, TEXT_LIMIT, count_inputs, cut_text, read_tail, read_text, separate_err
+from teamflow.run.place import Place
 from teamflow.run.roles import Engines, Results
 from teamflow.run.tail import Tail
 
 _WORDS: Final = {BEFORE: "hook before_step"}
 """What phases are called in a reason, where that is not their name."""
-
-
-class Place(NamedTuple):
-    """Where a run lives. Absolute paths. `run` is what templates and TEAMFLOW_* variables tell of it."""
-
-    project: str
-    run_dir: str
-    run: Mapping[str, Json]
-
-    def log(self, step_id: str, attempt: int) -> str:
-        return f"{self.run_dir}/logs/{slug(step_id)}.{attempt}.log"
-
-    def err(self, step_id: str, attempt: int) -> str:
-        return f"{self.run_dir}/logs/{slug(step_id)}.{attempt}.err"
-
-    def stem(self, step_id: str, attempt: int) -> str:
-        """What other files of the attempt are called by."""
-        return f"{self.run_dir}/logs/{slug(step_id)}.{attempt}"
 
 
 class AttemptRunner:
@@ -312,7 +294,7 @@ class AttemptRunner:
 
     def _phase_outcome(self, known: StepState, live: AttemptState, exited: Exited) -> Outcome:
         if exited.phase == "agent":
-            return self._agent_outcome(known, live, exited.end)
+            return self._agent_outcome(known, live, exited.end._replace(at=exited.at))
         command = self._command(known, exited.phase)
         brief = Brief(step=known.step.id, attempt=live.number, cause=live.cause, cwd="", shell=command.shell)
         outcome = self._engines.outcome_of(exited.end, brief._replace(argv=tuple(str(word) for word in command.argv)))
@@ -334,6 +316,8 @@ class AttemptRunner:
         step = known.step
         brief = self._briefs.pop((step.id, live.number), None) or self._brief(known, live)
         engine = self._engine(step, live)
+        if engine.capabilities.tail and end.cause is None:
+            end = end._replace(printed=self._last_words(step, live, end))
         if engine.capabilities.protocol:
             opened = self._sessions.pop((step.id, live.number), None)
             session, tail = opened or self._session(step.id, live.number, engine, brief)
@@ -376,6 +360,13 @@ class AttemptRunner:
         """What the agent phase printed, redacted."""
         log = self._place.log(step.id, live.number)
         return read_text(log, redact=self._redactor.text, start=end.log_start, end=end.log_end, limit=limit)
+
+    def _last_words(self, step: Step, live: AttemptState, end: Exit) -> str:
+        """The last of what the agent phase printed, what it printed as errors behind it."""
+        log, err = self._place.log(step.id, live.number), self._place.err(step.id, live.number)
+        redact = self._redactor.text
+        printed = read_tail(log, redact=redact, start=end.log_start, end=end.log_end)
+        return printed if not end.err_end else f"{printed}\n{read_tail(err, redact=redact, end=end.err_end)}"
 
     def _succeeded(self, known: StepState, exited: Exited, outcome: Succeeded) -> AttemptEnded:
         step = known.step

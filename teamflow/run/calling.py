@@ -12,9 +12,9 @@ from teamflow.core.redact import Redactor
 from teamflow.core.state import RunState
 from teamflow.policy.hooks import Call
 from teamflow.ports import Start
-from teamflow.run.attempt import Place
 from teamflow.run.brief import BriefError
 from teamflow.run.environment import Environments
+from teamflow.run.place import Place
 from teamflow.run.roles import Engines
 
 PHASE: Final = "hook"

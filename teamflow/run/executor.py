@@ -7,11 +7,12 @@ journal proves it. What is shown to people waits until it is durable. Retry, lim
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from teamflow.core.events import (
     AttemptEnded,
+    AttemptStarted,
     Event,
     Now,
     PhaseEnded,
@@ -35,6 +36,7 @@ from teamflow.run.followers import Followers
 from teamflow.run.probes import Probes
 from teamflow.run.roles import Attempts, Opening, Prober, Quotas
 from teamflow.run.runlog import RunLog
+from teamflow.run.tasks import Tasks
 
 _LONGEST_SLEEP: Final = 60.0
 """Seconds until the clock is looked at again, however far off the next moment is."""
@@ -72,6 +74,8 @@ class Executor:
         """
         self.state = state
         self._log = RunLog(state, store=store, clock=clock, publish=publish, plans=plans, redactor=redactor)
+        self.record: Final = self._log.record
+        """Appends an event to the log and applies it."""
         self._target = target
         self._tell = tell
         self._attempts = attempts
@@ -94,7 +98,7 @@ class Executor:
             starts=starts,
             quotas=quotas,
         )
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(self.broken)
         self._timer: asyncio.TimerHandle | None = None
         self._turn_due = False
         self._full: set[str] = set()
@@ -140,8 +144,7 @@ class Executor:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
-            for task in self._tasks:
-                task.cancel()
+            self._tasks.cancel()
             self._attempts.close()
             self._log.store_now()
         for step, attempt in self._adoption.unclaimed():
@@ -259,7 +262,7 @@ class Executor:
             self._take_end(event)
 
     def _conclude_later(self, *exits: Exited) -> None:
-        self._spawn(self._conclude(*exits), name=f"conclude {exits[0].step}")
+        self._tasks.spawn(self._conclude(*exits), name=f"conclude {exits[0].step}")
 
     async def _conclude(self, *exits: Exited) -> None:
         """Takes in ends of one attempt's phases, one after the other."""
@@ -307,8 +310,7 @@ class Executor:
     def _scheduled_turn(self) -> None:
         self._turn_due = False
         if not self._adoption.importing:
-            for event in self._quotas.news() if self._quotas is not None else ():
-                self.record(event)
+            self._hear()
             self._turn(may_start=self._may_start)
 
     def _turn(self, *, may_start: bool) -> None:
@@ -328,7 +330,16 @@ class Executor:
                     self._done.set_result(None)
                 return
             for event in decision.events:
-                self._decided(event)
+                # What other runs have met may speak against a start: then it is decided anew.
+                if not (isinstance(event, AttemptStarted) and self._hear()):
+                    self._decided(event)
+
+    def _hear(self) -> bool:
+        """Whether other runs have told something new about the engines that are wanted now."""
+        news = self._quotas.news() if self._quotas is not None else ()
+        for event in news:
+            self.record(event)
+        return bool(news)
 
     def _decided(self, event: Event) -> None:
         if not isinstance(event, StepEnded):
@@ -351,10 +362,6 @@ class Executor:
             self._log.hold()
         self.record(event)
 
-    def record(self, event: Event) -> None:
-        """Appends an event to the log and applies it."""
-        self._log.record(event)
-
     def durable(self, seq: int) -> None:
         """The store has everything up to `seq`: it may be shown now."""
         if self._log.durable(seq):
@@ -369,7 +376,7 @@ class Executor:
     def _probe(self, step_ids: Iterable[str]) -> None:
         wanted = self._probes.take(step_ids)
         if wanted:
-            self._spawn(self._look_up(wanted), name="probe")
+            self._tasks.spawn(self._look_up(wanted), name="probe")
 
     async def _look_up(self, step_ids: list[str]) -> None:
         for event in await self._probes.answers(step_ids):
@@ -385,16 +392,6 @@ class Executor:
             # The loop's clock stands still while the machine sleeps, and a question may wait for days.
             delay = min(max(0.0, wake_at - self._log.now().mono), _LONGEST_SLEEP)
             self._timer = self._loop.call_later(delay, self.wake)
-
-    def _spawn(self, work: Coroutine[None, None, None], *, name: str) -> None:
-        task = self._loop.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._task_ended)
-
-    def _task_ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.broken(error)
 
     def broken(self, error: BaseException) -> None:
         """A bug, wherever on the loop it showed: the run is left as it is, and nothing waits for what will not come."""

@@ -69,8 +69,8 @@ class Machine:
         self._connection = connection
 
     @staticmethod
-    def open(environ: Mapping[str, str]) -> Machine | None:
-        """Made where it is missing; None: there is no place for it. StoreError."""
+    def open(environ: Mapping[str, str], *, busy: float = BUSY_SECONDS) -> Machine | None:
+        """Made where it is missing; None: there is no place for it. `busy`: seconds to wait for others. StoreError."""
         directory = machine_directory(environ)
         if directory is None:
             return None
@@ -81,7 +81,7 @@ class Machine:
         except OSError as error:
             raise unwritable(path, error) from error
         with explained(path), ExitStack() as undo:
-            connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            connection = sqlite3.connect(path, timeout=busy, isolation_level=None)
             undo.callback(connection.close)
             # What is lost with the power was advice.
             connection.execute("PRAGMA synchronous = OFF")
@@ -114,7 +114,7 @@ class Machine:
         """All that were told, also those that are over."""
         with explained(self._path):
             rows = self._connection.execute("SELECT * FROM limits ORDER BY engine").fetchall()
-        return [SharedLimit(*row[:-1], lifted=bool(row[-1])) for row in rows]
+        return [SharedLimit(*row) for row in rows]
 
     def forget_project(self, root: str) -> None:
         with explained(self._path):

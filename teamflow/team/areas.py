@@ -43,6 +43,10 @@ TEAM: Final[Mapping[str, str]] = {
     **dict.fromkeys(("engines.*.usage", "engines.*.usage.input_tokens", "engines.*.usage.output_tokens"), WORKS),
     **dict.fromkeys(("engines.*.usage.usd", "engines.*.resume", "engines.*.model", "engines.*.env"), WORKS),
     "engines.*.inherit_env": WORKS,
+    **dict.fromkeys(("engines.*.failures", "engines.*.failures.usage_exhausted"), WORKS),
+    **dict.fromkeys(("engines.*.failures.rate_limit", "engines.*.failures.auth"), WORKS),
+    **dict.fromkeys(("engines.*.failures.rejected", "engines.*.failures.fatal"), WORKS),
+    "engines.*.failures.transient": WORKS,
     **dict.fromkeys(("hooks", "hooks.before_run", "hooks.after_run", "hooks.before_step", "hooks.after_step"), WORKS),
     **dict.fromkeys(("hooks.succeeded", "hooks.failed", "hooks.needs_user"), WORKS),
 }

@@ -5,6 +5,7 @@ Decides that no text can become code or an option by way of a definition. Refuse
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Final
@@ -42,6 +43,7 @@ def check_engines(scope: Scope) -> None:
             scope.error("built-in-engine", f'the engine "{name}" is built in', path, hint=hint, key=True)
         _check_words(scope, definition, path)
         _check_env(scope, definition, path)
+        _check_failures(scope, definition, path)
         lines = definition.output == "json-lines"
         for where, text in _json_paths(definition, path):
             _check_json_path(scope, text, where, lines=lines)
@@ -81,6 +83,17 @@ def _check_env(scope: Scope, definition: EngineDefinition, path: Path) -> None:
     for name, value in env.items():
         if isinstance(value, str):
             _check_word(scope, value, (*path, "env", name), (MODEL,))
+
+
+def _check_failures(scope: Scope, definition: EngineDefinition, path: Path) -> None:
+    for failure, patterns in definition.failures or ():
+        for index, pattern in enumerate(patterns or ()):
+            try:
+                re.compile(pattern)
+            except (re.error, RecursionError, OverflowError) as error:
+                message = f'"{shown(pattern)}" is no regular expression: {shown(str(error))}'
+                hint = "A character that means itself needs a backslash before it, in single quotes: '\\('."
+                scope.error("bad-pattern", message, (*path, "failures", failure, index), hint=hint)
 
 
 def _json_paths(definition: EngineDefinition, path: Path) -> Iterator[tuple[Path, str]]:

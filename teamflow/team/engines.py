@@ -50,4 +50,5 @@ def _definition(given: model.EngineDefinition) -> EngineDefinition:
         model=given.model or (),
         env={name: str(value) for name, value in (given.env or {}).items()},
         inherit_env=given.inherit_env or (),
+        failures=tuple((failure, pattern) for failure, patterns in given.failures or () for pattern in patterns or ()),
     )

@@ -8,97 +8,27 @@ Resolved settings: an agent's value for a key is its own, else its persona's, el
 built in (`team/resolve.py` has the one table). Maps merge one level; `resolve(team)` gives `ResolvedAgent`s.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import Field, Strict
 
-from teamflow.team.scalars import COUNT, DURATION, SIZE, parse_count, parse_duration, parse_size
-
-
-def _spelled(parse: Callable[[object], float | int], code: str) -> BeforeValidator:
-    """A validator that turns the parser's ValueError into an error with our own code."""
-
-    def convert(value: object) -> float | int:
-        try:
-            return parse(value)
-        except ValueError as error:
-            raise PydanticCustomError(code, "{text}", {"text": str(error)}) from None
-
-    return BeforeValidator(convert)
-
-
-def _listed(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
-def _conditions(value: object) -> object:
-    """`a`, `[a, b]` and `{a: succeeded}` are all a map from agent to condition."""
-    if isinstance(value, str):
-        return {value: "succeeded"}
-    if isinstance(value, list) and all(isinstance(name, str) for name in value):
-        seen = dict.fromkeys(value, "succeeded")
-        if len(seen) < len(value):
-            twice = next(name for name in value if value.count(name) > 1)
-            raise PydanticCustomError("duplicate-entry", '"{name}" is listed twice', {"name": twice})
-        return seen
-    return value
-
-
-Text = Annotated[str, Field(min_length=1)]
-Texts = Annotated[tuple[Text, ...], Strict(strict=False)]
-_ONE_OR_MANY = {
-    "anyOf": [
-        {"type": "string", "minLength": 1},
-        {"type": "array", "items": {"type": "string", "minLength": 1}},
-    ]
-}
-OneOrMany = Annotated[Texts, BeforeValidator(_listed), WithJsonSchema(_ONE_OR_MANY)]
-Argv = Annotated[tuple[str, ...], Strict(strict=False), Field(min_length=1)]
-Duration = Annotated[
-    float, _spelled(parse_duration, "bad-duration"), WithJsonSchema({"type": "string", "pattern": DURATION})
-]
-Size = Annotated[int, _spelled(parse_size, "bad-size"), WithJsonSchema({"type": "string", "pattern": SIZE})]
-Count = Annotated[
-    int,
-    _spelled(parse_count, "bad-count"),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": COUNT}]}),
-]
-JsonLike: TypeAlias = Any
-"""Any JSON value; the tree holds nothing else, so there is nothing to check."""
-EnvValue: TypeAlias = str | int
-Env: TypeAlias = dict[str, EnvValue]
-ConditionWord = Literal["succeeded", "failed", "finished", "passed"]
-_DEPENDS_SCHEMA = {
-    "anyOf": [
-        {"type": "string"},
-        {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
-        {
-            "type": "object",
-            "additionalProperties": {"enum": ["succeeded", "failed", "finished", "passed"]},
-        },
-    ]
-}
-DependsOn = Annotated[dict[str, ConditionWord], BeforeValidator(_conditions), WithJsonSchema(_DEPENDS_SCHEMA)]
-JsonType = Literal["string", "number", "integer", "boolean", "array", "object", "null"]
-Declaration: TypeAlias = JsonType | dict[str, JsonLike]
-Positive = Annotated[int, Field(ge=1)]
-Axis: TypeAlias = Text | list[JsonLike]
-
-
-class Model(BaseModel):
-    """The strictness that every part of the file shares."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        strict=True,
-        extra="forbid",
-        defer_build=True,
-        allow_inf_nan=False,
-        protected_namespaces=(),
-        populate_by_name=False,
-    )
+from teamflow.team.model_types import (
+    Argv,
+    Axis,
+    Count,
+    Declaration,
+    DependsOn,
+    Duration,
+    Env,
+    JsonLike,
+    Model,
+    OneOrMany,
+    Positive,
+    Size,
+    Text,
+    Texts,
+)
 
 
 class FileReference(Model):
@@ -317,6 +247,17 @@ class EngineUsage(Model):
     usd: Text | None = Field(None, description="The path to what it cost, in US dollars.")
 
 
+class EngineFailures(Model):
+    """Regular expressions, any case, for what a failure says; looked for in this order, and the first found counts."""
+
+    usage_exhausted: OneOrMany | None = Field(None, description="Its usage limit is reached; also when it is over.")
+    rate_limit: OneOrMany | None = Field(None, description="Too many requests; also for how long to wait.")
+    auth: OneOrMany | None = Field(None, description="Nobody is logged in, or the key is wrong.")
+    rejected: OneOrMany | None = Field(None, description="The request will never be taken: too long, not allowed.")
+    fatal: OneOrMany | None = Field(None, description="What another try will not mend.")
+    transient: OneOrMany | None = Field(None, description="What may pass by itself: overloaded, no connection.")
+
+
 class EngineDefinition(Model):
     command: Argv = Field(description="The argv that starts the engine; no templates.")
     prompt: Literal["stdin", "argument", "file"] | Argv | None = Field(
@@ -347,6 +288,7 @@ class EngineDefinition(Model):
     inherit_env: OneOrMany | None = Field(
         None, description="Names or globs of your own variables that its steps get: its login, its settings."
     )
+    failures: EngineFailures | None = Field(None, description="What its failures mean, by what it prints about them.")
 
 
 class Hooks(Model):

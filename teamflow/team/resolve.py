@@ -17,7 +17,6 @@ from teamflow.team.declared import ITEM, KINDS, is_file_output, json_schema, lay
 from teamflow.team.model import (
     Agent,
     Budget,
-    Env,
     FileReference,
     Permissions,
     PrPolicy,
@@ -26,6 +25,7 @@ from teamflow.team.model import (
     Team,
     Workspace,
 )
+from teamflow.team.model_types import Env
 from teamflow.team.resolved import (
     AskWork,
     BudgetLimit,
@@ -339,7 +339,9 @@ def resolve_limits(team: Team) -> ResolvedLimits:
     """The run's limits with what is built in; None where nothing limits."""
     given = team.limits
     if given is None:
-        given = Limits.model_construct()
+        return ResolvedLimits(
+            None, {}, BudgetLimit(), None, None, None, BUILT_IN.max_wait, BUILT_IN.orphan_after, BUILT_IN.log_size
+        )
     orphan = given.orphan_after
     return ResolvedLimits(
         max_parallel=given.max_parallel,

@@ -13,6 +13,7 @@ from typing import Final
 
 from teamflow.core.codec import event_object
 from teamflow.core.events import Now, Record
+from teamflow.core.limited import left
 from teamflow.core.outcome import Artifact, Failed, Stopped, Succeeded, Usage
 from teamflow.core.plan import ASK, Deferred, Json, Step
 from teamflow.core.questions import question_id
@@ -21,6 +22,7 @@ from teamflow.core.status import Status
 from teamflow.policy.context import step_context
 from teamflow.views.figures import counts, run_cost, total, usage_of
 from teamflow.views.header import RunHeader
+from teamflow.views.plan import fallbacks_object
 from teamflow.views.questions import question_object
 from teamflow.views.shown import shown_dependencies, shown_steps
 from teamflow.views.waiting import wait_of
@@ -63,6 +65,7 @@ def run_object(
         "inputs": state.plan.inputs,
         "outputs": ended.outputs if ended else {},
         "counts": _counts(state),
+        "limits": _limits(state, now),
         "questions": [question_object(question, header.number) for question in state.questions],
         "steps": [step_object(state, known, header, now, text=text) for known in shown_steps(state)],
     }
@@ -71,6 +74,15 @@ def run_object(
 def _message(known: StepState, number: int) -> dict[str, Json]:
     message = known.messages[number]
     return {"by": message.by, "text": message.text, "at": iso(message.at), "heard": number < known.heard}
+
+
+def _limits(state: RunState, now: Now) -> list[Json]:
+    """Engines that are out of reach now."""
+    return [
+        {"engine": engine, "why": limit.why, "until": iso(now.wall + left(limit, now)), "reason": limit.reason}
+        for engine, limit in state.limited.items()
+        if left(limit, now)
+    ]
 
 
 def _counts(state: RunState) -> dict[str, Json]:
@@ -103,7 +115,7 @@ def step_object(
         "kind": step.kind,
         "engine": step.engine,
         "model": step.model,
-        "fallbacks": [{"engine": other.engine, "model": other.model} for other in step.fallbacks],
+        "fallbacks": fallbacks_object(step),
         "target": step.target,
         "workspace": _workspace(state, header, step),
         "depends_on": [*shown_dependencies(state, step)],

@@ -64,6 +64,10 @@ def engine_of(step: Step) -> str:
     return ", else ".join(f"{engine}/{model}" if model else engine for engine, model in chain)
 
 
+def fallbacks_object(step: Step) -> list[Json]:
+    return [{"engine": other.engine, "model": other.model} for other in step.fallbacks]
+
+
 def plan_text(preview: Preview, *, columns: int, ascii_only: bool = False, graph: bool = True) -> str:
     """Table, tree and summary, each line at most `columns` wide, without a last newline."""
     parts = ["\n".join(_table(preview.lines, columns))] if preview.lines else []
@@ -190,6 +194,7 @@ def _step_object(line: Line) -> dict[str, Json]:
         "level": step.level,
         "engine": step.engine,
         "model": step.model,
+        "fallbacks": fallbacks_object(step),
         "target": step.target,
         "workspace": step.workspace,
         "key": step.key,

@@ -9,6 +9,7 @@ from datetime import tzinfo
 from typing import NamedTuple
 
 from teamflow.core.events import Now
+from teamflow.core.fold_limit import ENGINE
 from teamflow.core.questions import answer_words, question_id, time_left
 from teamflow.core.shell import run_words
 from teamflow.core.state import Pause, RunState, StepState
@@ -50,6 +51,8 @@ def wait_of(state: RunState, known: StepState, now: Now, *, gone: bool = False) 
             return _person(state, known, now, gone=gone)
         case Status.WAITING if known.pause is None and known.waiting_by == "user":
             return Wait("runner", detail=f"resumed; {_nobody(state)}" if gone else "resumed")
+        case Status.WAITING if known.waiting_by == ENGINE and known.pause is None:
+            return _limited(state, known, now, gone=gone or state.ended is not None)
         case Status.WAITING:
             resumed = f"; `teamflow resume {known.step.id}` lets it go on" if known.pause is not None else ""
             return Wait(known.waiting_on or "pause", (), None, f"{known.reason}{resumed}")
@@ -71,6 +74,15 @@ def _nobody(state: RunState) -> str:
 
 def _held(known: StepState, pause: Pause) -> Wait:
     return Wait("pause", detail=f"paused by {pause.by}; `teamflow resume {known.step.id}` lets it go on")
+
+
+def _limited(state: RunState, known: StepState, now: Now, *, gone: bool) -> Wait:
+    found = reach(state, known.step.engines, now)
+    also = f"; {_nobody(state)}" if gone else ""
+    if found.limit is None:
+        return Wait("runner", detail=f"{known.step.engines[found.fallback or 0]} is in reach again{also}")
+    told = f"{limit_words(found.engine, found.limit)}; `teamflow resume {known.step.id}` has it asked again at once"
+    return Wait("limit", (), now.wall + found.seconds, f"{told}{also}")
 
 
 def _person(state: RunState, known: StepState, now: Now, *, gone: bool) -> Wait:

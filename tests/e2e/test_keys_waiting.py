@@ -83,8 +83,6 @@ TEAM: Mapping[str, Use] = {
     "limits.budget": _limit("budget", {"usd": 3}),
     "limits.budget.usd": _limit("budget", {"usd": 3}),
     "limits.budget.tokens": _limit("budget", {"tokens": "4M"}),
-    "limits.on_usage_limit": _limit("on_usage_limit", "stop"),
-    "limits.max_wait": _limit("max_wait", "8h"),
     "targets": _target(),
     "targets.*.ssh": _target(),
     "targets.*.work_root": _target(work_root="~/t"),

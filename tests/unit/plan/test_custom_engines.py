@@ -85,7 +85,8 @@ def test_what_still_waits() -> None:
         team = TEAM.replace("a: {engine: mine, prompt: x, permissions: read}", f"a: {{prompt: x, {agent}}}")
         return [key for key, _ in step_of(plan_of(team, git=git), "a").waits]
 
-    assert waits("engine: [mine, other], permissions: read") == ["engine"]
+    assert waits("engine: [mine, other], permissions: read") == []
+    assert waits("engine: [mine, claude], permissions: read") == ["engine"]
     assert waits("engine: mine, permissions: full") == ["permissions"]
     assert waits("engine: mine, permissions: {edit: [src]}") == ["permissions"]
     assert waits("engine: mine, permissions: read, mcp_servers: {d: {command: x}}") == ["mcp_servers"]

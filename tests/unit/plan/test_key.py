@@ -81,7 +81,11 @@ def test_every_part_of_an_engine_s_definition_counts() -> None:
         one._replace(usage={"usd": "c"}), one._replace(resume=("{{ session }}",)), one._replace(model=("{{ model }}",)),
         one._replace(env={"A": "1"}),
     ]  # fmt: skip
-    assert len(others) == len(EngineDefinition._fields) - 1, "what it inherits is a step's own"
+    without = {"inherit_env", "failures"}
+    assert len(others) == len(EngineDefinition._fields) - len(without), "what it inherits is a step's own"
+    assert definition_key(STEP._replace(custom=one._replace(failures=(("auth", "x"),)))) == definition_key(
+        STEP._replace(custom=one)
+    ), "what a failure is called changes no result"
     keys = {definition_key(STEP._replace(custom=custom)) for custom in (None, one, *others)}
     assert len(keys) == 2 + len(others)
 

@@ -179,14 +179,16 @@ def test_trouble_moves_on_after_retry_and_is_passed_over_for_a_while() -> None:
 
 def test_each_engine_of_a_chain_has_its_own_allowance() -> None:
     told = story(TWO)
-    for _ in range(12):
+    for _ in range(30):
         if told.status("work") == "failed":
             break
         told.end("work", failure=FailureClass.RATE_LIMIT)
         told.wait(400.0) if told.status("work") == "queued" else None
     engines = [engine for _, engine in started(told)]
-    assert engines == ["alpha"] * 6 + ["beta"] * 6
     assert told.status("work") == "failed"
+    assert engines[:7] == ["alpha"] * 6 + ["beta"]
+    assert engines.count("beta") == 6
+    assert engines.count("alpha") <= 6 + 3, "asked again now and then, each time after a longer while"
 
 
 def test_trouble_with_all_engines_fails_the_step() -> None:
@@ -262,14 +264,17 @@ def test_without_anybody_there_the_next_engine_still_takes_over() -> None:
 
 def test_what_is_too_far_off_is_not_waited_for() -> None:
     told = story(ONE, policy="max_wait: 5m")
-    assert kinds(told.end("work", failure=EXHAUSTED, retry_after=301.0))[-1] == "RunEnded"
+    assert kinds(told.end("work", failure=EXHAUSTED, retry_after=310.0))[-1] == "RunEnded"
     told = story(ONE, policy="max_wait: 5m")
     assert kinds(told.end("work", failure=EXHAUSTED, retry_after=290.0))[-1] == "StepWaiting"
 
 
 def test_queued_steps_end_the_run_as_well() -> None:
     """Nothing has an attempt yet: another run has met the limit."""
-    told = story(f"{ENGINES}\nagents:\n  first: {{command: 'true'}}\n  work: {{engine: alpha, prompt: W, depends_on: [first]}}\n", no_input=True)
+    told = story(
+        f"{ENGINES}\nagents:\n  first: {{command: ls}}\n  work: {{engine: alpha, prompt: W, depends_on: [first]}}\n",
+        no_input=True,
+    )
     told.tell(EngineLimited("alpha", "usage", "boot", told.now.mono + 600, told.now.wall + 600, "elsewhere"))
     found = told.end("first")
     assert kinds(found) == ["StepEnded", "RunEnded"]

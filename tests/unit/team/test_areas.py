@@ -28,8 +28,6 @@ def test_every_area_is_named_once() -> None:
 
 WAITING = {
     "limits.budget": "limits: {budget: {usd: 3}}\nagents: {a: {command: x}}\n",
-    "limits.on_usage_limit": "limits: {on_usage_limit: stop}\nagents: {a: {command: x}}\n",
-    "limits.max_wait": "limits: {max_wait: 1h}\nagents: {a: {command: x}}\n",
     "target": "targets: {t: {ssh: h}}\nagents: {a: {command: x, target: t}}\n",
     "pr": "agents: {a: {command: x, pr: {base: main}}}\n",
     "workspace.mode": "agents: {a: {command: x, workspace: {mode: worktree}}}\n",

@@ -199,6 +199,7 @@ def test_the_shape_every_reader_relies_on() -> None:
         "cause": "retry",
         "continues": 1,
         "engine": "scripted",
+        "model": None,
         "outcome": "failed",
         "failure": "verify",
         "reason": "verify: exit status 1",
