@@ -105,7 +105,9 @@ def still_asks(state: RunState, known: StepState) -> Event | None:
     step_id = known.step.id
     if question.open and state.stop is not None and state.stop.cause == "fail_fast":
         return StepEnded(step_id, "cancelled", state.stop.reason)
-    why = known.stale or outdated(state, known)
+    # Of a step that left the plan and came back the question, or what was answered, holds no more.
+    gone = question.number not in state.unanswered and question.number not in state.answers
+    why = known.stale or outdated(state, known) or ("it is in the plan again" if gone else "")
     return Reopened((step_id,), "revision", {step_id: why}) if why else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from teamflow.core.fold_limit import ENGINE
 from teamflow.core.plan import ASK
 from teamflow.core.state import RunState
 from teamflow.core.status import ENDED, Status
@@ -15,6 +16,7 @@ def as_kept(state: RunState) -> dict[str, object]:
     return {
         "held": state.held,
         "frozen": state.frozen,
+        "on limit": state.on_limit,
         "running": state.running,
         "by engine": {engine: count for engine, count in state.running_by_engine.items() if count},
         "open": state.open,
@@ -38,6 +40,7 @@ def as_they_are(state: RunState) -> dict[str, object]:
     return {
         "held": {name for name, known in steps.items() if known.pause is not None},
         "frozen": frozen,
+        "on limit": {n for n, known in steps.items() if known.status is Status.WAITING and known.waiting_by == ENGINE},
         "running": running,
         "by engine": dict(engines),
         "open": {name for name, known in steps.items() if known.status not in ENDED},

@@ -48,6 +48,7 @@ def test_json_has_exactly_the_documented_keys() -> None:
         "level",
         "engine",
         "model",
+        "fallbacks",
         "target",
         "workspace",
         "key",
