@@ -380,9 +380,9 @@ class RunState(Steered):
         """Steps with an attempt that is a process, frozen ones among them: each has a slot."""
         self.running_by_engine: dict[str, int] = {}
         self.limited: dict[str, EngineLimit] = {}
+        """Engines that were out of reach when they were last heard of. One that has answered since is not in it."""
         self.lifted: dict[str, float] = {}
         """When (Unix) somebody has said of an engine that it is in reach: what was told before counts no more."""
-        """Engines that were out of reach when they were last heard of. One that has answered since is not in it."""
         self.on_limit: set[str] = set()
         """Steps that wait until an engine is in reach again."""
         self.open: set[str] = set()
