@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from teamflow.app.act import OF_PROCESSES, Told
 from teamflow.app.inspect import Inspected, now
-from teamflow.core.events import Event, LimitLifted, Record
+from teamflow.core.events import Event, Record
 from teamflow.core.fold import apply
+from teamflow.core.limited import LimitLifted
 from teamflow.core.plan import Plan
 from teamflow.core.redact import redacted
 from teamflow.core.requested import RequestAnswered

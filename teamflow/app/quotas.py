@@ -9,8 +9,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 
-from teamflow.core.events import EngineLimited, Event, LimitLifted, Now
-from teamflow.core.limited import USAGE, EngineLimit, left
+from teamflow.core.events import Event, Now
+from teamflow.core.limited import USAGE, EngineLimit, EngineLimited, LimitLifted, left
 from teamflow.core.plan import EngineDefinition
 from teamflow.core.state import RunState
 from teamflow.store.errors import StoreError

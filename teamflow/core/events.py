@@ -9,6 +9,7 @@ Adding an event here makes the type checker list every `match` that must learn i
 from collections.abc import Mapping
 from typing import Final, NamedTuple, TypeAlias
 
+from teamflow.core.limited import EngineLimited, LimitLifted
 from teamflow.core.outcome import Artifact, FailureClass, Outcome
 from teamflow.core.plan import Json
 from teamflow.core.requested import (
@@ -22,6 +23,7 @@ from teamflow.core.requested import (
     RunResumed,
     StopRequested,
 )
+from teamflow.core.spending import BudgetReached, BudgetSet, DaySpent, SpendingTold
 
 
 class Now(NamedTuple):
@@ -47,6 +49,9 @@ class RunnerStarted(NamedTuple):
     """Nobody may be asked: a run that only waits for people ends (exit 5)."""
     yes: bool = False
     """Going over `limits.max_steps` is confirmed beforehand."""
+    usd: float | None = None
+    """What the run may spend from now on, whatever its file says; `tokens` likewise; None: as before."""
+    tokens: float | None = None
 
 
 class PlanRevised(NamedTuple):
@@ -115,6 +120,9 @@ class AttemptStarted(NamedTuple):
     reason: str = ""
     fallback: int | None = None
     """Which of the step's fallbacks does it, from 1; None: its own engine."""
+    usd: float | None = None
+    """What it may spend, reserved for it; `tokens` likewise; None: no limit."""
+    tokens: float | None = None
 
 
 class PhaseEnded(NamedTuple):
@@ -189,29 +197,6 @@ class BackoffEnded(NamedTuple):
     step: str
 
 
-class EngineLimited(NamedTuple):
-    """Fact: an engine is out of reach until `mono` (seconds since boot `boot`), which is `until` (Unix) for people and
-    other boots. why: usage (its usage limit) | trouble (a step with fallbacks has given up on it for now).
-    """
-
-    engine: str
-    why: str
-    boot: str
-    mono: float
-    until: float
-    reason: str
-    step: str = ""
-    """Whose attempt has met it; empty: another run on this machine has."""
-    attempt: int | None = None
-
-
-class LimitLifted(NamedTuple):
-    """Somebody says, or another run has seen, that an engine is in reach again."""
-
-    engine: str
-    by: str
-
-
 class StepWaiting(NamedTuple):
     """A step holds no slot until somebody acts. on: pause | limit. (On a person: `QuestionAsked`.)
 
@@ -267,6 +252,8 @@ class QuestionAsked(NamedTuple):
     deadline: float | None = None
     failure: FailureClass | None = None
     """Of a step that has failed: why."""
+    scope: str = ""
+    """Whose budget it is about: run | step."""
 
 
 class QuestionAnswered(NamedTuple):
@@ -320,6 +307,10 @@ Event: TypeAlias = (
     | ProgressReported
     | RetryScheduled
     | BackoffEnded
+    | SpendingTold
+    | BudgetReached
+    | BudgetSet
+    | DaySpent
     | EngineLimited
     | LimitLifted
     | StepWaiting
@@ -356,6 +347,10 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     ProgressReported,
     RetryScheduled,
     BackoffEnded,
+    SpendingTold,
+    BudgetReached,
+    BudgetSet,
+    DaySpent,
     EngineLimited,
     LimitLifted,
     StepWaiting,

@@ -11,9 +11,7 @@ from typing import Final, Never, cast
 
 from teamflow.core.events import (
     Cached,
-    EngineLimited,
     Event,
-    LimitLifted,
     MessageDelivered,
     PlanRevised,
     QuestionAnswered,
@@ -27,6 +25,7 @@ from teamflow.core.events import (
     StepsAdded,
     StepThawed,
 )
+from teamflow.core.fold_budget import budget_reached, budget_set, day_spent, set_caps, spending_told
 from teamflow.core.fold_control import (
     clock_work,
     message_delivered,
@@ -40,6 +39,7 @@ from teamflow.core.fold_limit import engine_limited, limit_lifted
 from teamflow.core.fold_plan import adopt, plan_revised, relaunch_requested, reopened, steps_added
 from teamflow.core.fold_question import question_answered, question_asked
 from teamflow.core.fold_step import STEP_HANDLERS, Handler, cached, check, prune_backoff
+from teamflow.core.limited import EngineLimited, LimitLifted
 from teamflow.core.plan import Plan
 from teamflow.core.questions import move_deadlines
 from teamflow.core.requested import (
@@ -53,6 +53,7 @@ from teamflow.core.requested import (
     RunResumed,
     StopRequested,
 )
+from teamflow.core.spending import BudgetReached, BudgetSet, DaySpent, SpendingTold
 from teamflow.core.state import RunState
 from teamflow.core.status import IllegalTransition, Status
 
@@ -163,6 +164,7 @@ def _runner_started(state: RunState, record: Record, event: RunnerStarted) -> li
     state.stop = None
     state.ended = None
     state.cancelled_by = None
+    set_caps(state, event.usd, event.tokens)
     if state.started is None:
         state.started = record.at
     stale = [step_id for step_id, known in state.steps.items() if known.stale is not None]
@@ -209,6 +211,10 @@ _RUN_HANDLERS: Final[dict[type[Event], Handler]] = {
     CancelRequested: _cancel_requested,
     StopRequested: _stop_requested,
     RequestAnswered: _request_answered,
+    SpendingTold: spending_told,
+    BudgetReached: budget_reached,
+    BudgetSet: budget_set,
+    DaySpent: day_spent,
     EngineLimited: engine_limited,
     LimitLifted: limit_lifted,
     RunEnded: _run_ended,

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from teamflow.core.events import EngineLimited, LimitLifted, Record
-from teamflow.core.limited import met_again
+from teamflow.core.events import Record
+from teamflow.core.fold_budget import BUDGET
+from teamflow.core.limited import EngineLimited, LimitLifted, met_again
 from teamflow.core.state import AttemptState, RunState, StepState
 from teamflow.core.status import Status
 
@@ -39,5 +40,6 @@ def answered(state: RunState, attempt: AttemptState) -> None:
 
 
 def still_limited(steps: Iterable[StepState]) -> set[str]:
-    """The ids of those that wait for an engine."""
-    return {known.step.id for known in steps if known.status is Status.WAITING and known.waiting_by == ENGINE}
+    """The ids of those that wait for an engine, or for money."""
+    waiting = (known for known in steps if known.status is Status.WAITING)
+    return {known.step.id for known in waiting if known.waiting_by in (ENGINE, BUDGET)}

@@ -277,6 +277,8 @@ def _reset_attempts(known: StepState, cause: str) -> None:
     known.next_cause = cause if cause in ("rework", "relaunch") else "retry"
     known.next_continues = None
     known.counted_from = len(known.attempts)
+    if cause != "rework":
+        known.paid_from = len(known.attempts)
     if cause == "rework":
         whole = [each.number for each in known.attempts if _is_whole(each)]
         known.next_continues = whole[-1] if whole else None

@@ -10,6 +10,7 @@ import heapq
 from typing import Final
 
 from teamflow.core.events import QuestionAnswered, QuestionAsked, Record
+from teamflow.core.fold_budget import budget_answered
 from teamflow.core.fold_step import asking_dependents, check, hold_back
 from teamflow.core.outcome import Failed, Succeeded
 from teamflow.core.questions import close, outcome_of, prune_deadlines
@@ -61,6 +62,8 @@ def question_answered(state: RunState, record: Record, event: QuestionAnswered) 
     question.note = event.note
     close(state, question)
     state.answers[question.number] = question
+    if question.scope == "run":
+        budget_answered(state, question)
     if question.own and known.live is not None:
         known.live.ended = record.at
         known.live.outcome = outcome = outcome_of(question)

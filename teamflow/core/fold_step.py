@@ -24,10 +24,11 @@ from teamflow.core.events import (
     StepEnded,
     StepWaiting,
 )
+from teamflow.core.fold_budget import BUDGET, paid
 from teamflow.core.fold_control import begin_hearing, clock_work, release, thaw
 from teamflow.core.fold_limit import ENGINE, answered
 from teamflow.core.outcome import Failed, Succeeded
-from teamflow.core.plan import APART, ASK, Edge, Step
+from teamflow.core.plan import APART, ASK, Caps, Edge, Step
 from teamflow.core.questions import withdraw
 from teamflow.core.ready import ReadyQueue
 from teamflow.core.state import AttemptState, RunState, StepState
@@ -159,6 +160,8 @@ def _attempt_started(state: RunState, record: Record, event: AttemptStarted) -> 
     begin_hearing(known, live)
     by = known.step.by(event.fallback)
     live.engine, live.model, live.fallback = by.engine, by.model, event.fallback
+    if event.usd is not None or event.tokens is not None:
+        live.allowance = Caps(event.usd, event.tokens)
     state.running_by_engine[by.engine] = state.running_by_engine.get(by.engine, 0) + 1
     return asking_dependents(state, event.step)
 
@@ -205,6 +208,7 @@ def _attempt_ended(state: RunState, record: Record, event: AttemptEnded) -> list
     elif isinstance(event.outcome, Failed):
         # What an earlier success handed over holds no more.
         known.text, known.outputs, known.artifacts = event.outcome.text, {}, ()
+    paid(state, live, at=record.at)
     state.running.discard(event.step)
     state.running_by_engine[live.engine] -= 1
     clock_work(state, record.mono)
@@ -282,7 +286,7 @@ def hold_back(state: RunState, known: StepState, *, reason: str, on: str, by: st
     known.reason = reason
     known.waiting_on = on
     known.waiting_by = by
-    (state.on_limit.add if by == ENGINE else state.on_limit.discard)(known.step.id)
+    (state.on_limit.add if by in (ENGINE, BUDGET) else state.on_limit.discard)(known.step.id)
 
 
 def _step_ended(state: RunState, record: Record, event: StepEnded) -> list[str]:

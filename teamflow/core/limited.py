@@ -1,13 +1,37 @@
-"""Engines that are out of reach for a time: because of a usage limit, or because of trouble that others do not have."""
+"""Engines that are out of reach for a time, because of a usage limit, or because of trouble that others do not have:
+the events (part of the union in `core/events.py`), and what a run knows of each."""
 
-from __future__ import annotations
+# Annotations by value: as texts they would be compiled one by one, at every start.
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from typing import Final, NamedTuple
-
-from teamflow.core.events import EngineLimited, Now
+if TYPE_CHECKING:
+    from teamflow.core.events import Now
 
 USAGE: Final = "usage"
 TROUBLE: Final = "trouble"
+
+
+class EngineLimited(NamedTuple):
+    """Fact: an engine is out of reach until `mono` (seconds since boot `boot`), which is `until` (Unix) for people and
+    other boots. why: usage (its usage limit) | trouble (a step with fallbacks has given up on it for now).
+    """
+
+    engine: str
+    why: str
+    boot: str
+    mono: float
+    until: float
+    reason: str
+    step: str = ""
+    """Whose attempt has met it; empty: another run on this machine has."""
+    attempt: int | None = None
+
+
+class LimitLifted(NamedTuple):
+    """Somebody says, or another run has seen, that an engine is in reach again."""
+
+    engine: str
+    by: str
 
 
 class EngineLimit(NamedTuple):
@@ -34,6 +58,6 @@ def met_again(known: EngineLimit | None, event: EngineLimited, *, at: float, seq
     return EngineLimit(event.why, event.boot, event.mono, event.until, event.reason, hits, at, seq)
 
 
-def left(limit: EngineLimit, now: Now) -> float:
+def left(limit: EngineLimit, now: "Now") -> float:
     """Seconds until it is over, 0 if it is. Over a jump of the wall clock only another boot goes by that."""
     return max(0.0, limit.mono - now.mono if limit.boot == now.boot else limit.until - now.wall)

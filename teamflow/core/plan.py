@@ -145,6 +145,13 @@ class Fallback(NamedTuple):
     custom: EngineDefinition | None = None
 
 
+class Caps(NamedTuple):
+    """At most so many US dollars and tokens (read and written together); None: no limit."""
+
+    usd: float | None = None
+    tokens: float | None = None
+
+
 class Step(NamedTuple):
     """One planned instance of an agent. Fields that `run` does not act on yet are in `waits`."""
 
@@ -226,6 +233,8 @@ class Step(NamedTuple):
     """Whether somebody is asked what is to follow when it has failed for good."""
     fallbacks: tuple[Fallback, ...] = ()
     """Engines that may take over, in this order."""
+    budget: Caps | None = None
+    """Of all its attempts, until somebody has it done again."""
 
     @property
     def engines(self) -> tuple[str, ...]:
@@ -268,12 +277,16 @@ class Limits(NamedTuple):
     orphan_after: float | None = 3600.0
     """None: never."""
     log_size: int | None = 2 * 1024**3
+    max_steps: int | None = None
+    """How many steps a run may add to its plan while it runs; None: no limit."""
     on_usage_limit: str | None = None
     """wait | next | stop; None: the next engine where there is one, else wait if somebody is there, else stop."""
     max_wait: float = 8 * 3600.0
     """Seconds: a usage limit whose end is farther off is not waited for."""
-    max_steps: int | None = None
-    """How many steps a run may add to its plan while it runs; None: no limit."""
+    budget: Caps = Caps()
+    """Of the run."""
+    day: Caps = Caps()
+    """Of all runs of the project on one day (UTC)."""
 
 
 class SecretSource(NamedTuple):

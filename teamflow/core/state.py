@@ -17,10 +17,11 @@ from teamflow.core.events import (
     StepsAdded,
 )
 from teamflow.core.limited import EngineLimit
-from teamflow.core.outcome import Artifact, FailureClass, Outcome
-from teamflow.core.plan import Edge, Json, Plan, Step
+from teamflow.core.outcome import Artifact, FailureClass, Outcome, Usage
+from teamflow.core.plan import Caps, Edge, Json, Plan, Step
 from teamflow.core.ready import ReadyQueue
 from teamflow.core.requested import StopRequested
+from teamflow.core.spending import Ledger
 from teamflow.core.status import Status
 
 
@@ -42,6 +43,7 @@ class Question:
         "note",
         "number",
         "options",
+        "scope",
         "step",
         "text",
         "withdrawn",
@@ -60,6 +62,7 @@ class Question:
         """The deadline in seconds since boot `boot`; None: there is none."""
         self.deadline = event.deadline
         self.failure = event.failure
+        self.scope = event.scope
         self.answered: float | None = None
         self.answer: str | None = None
         self.by = ""
@@ -80,6 +83,7 @@ class AttemptState:
     """One try of a step. `outcome` None: it runs. Times are Unix; `mono` is seconds since boot; `began`: a record."""
 
     __slots__ = (
+        "allowance",
         "began",
         "cause",
         "continues",
@@ -99,6 +103,7 @@ class AttemptState:
         "reason",
         "started",
         "stopping",
+        "told",
         "told_from",
         "tree",
     )
@@ -119,6 +124,9 @@ class AttemptState:
         self.model: str | None = None
         self.fallback: int | None = None
         """Which of its step's fallbacks that is, from 1."""
+        self.allowance: Caps | None = None
+        """What it may spend, where a budget holds for it; `told`: what it has told of its cost so far."""
+        self.told: Usage | None = None
         self.outcome: Outcome | None = None
         self.phase = ""
         """The phase that runs now; empty: the first of the row."""
@@ -200,6 +208,7 @@ class StepState(OfPeople):
         "opened",
         "outputs",
         "own_skip",
+        "paid_from",
         "progress",
         "question",
         "reason",
@@ -226,6 +235,8 @@ class StepState(OfPeople):
         self.attempts: list[AttemptState] = []
         self.counted_from = 0
         """Attempts before this index do not count against `retry.attempts`: the step was reopened since."""
+        self.paid_from = 0
+        """Attempts before this index do not count against its budget: somebody had it done again since."""
         self.admitted = not needs_look(step)
         self.backoff: tuple[str, float] | None = None
         """(boot, mono) before which no attempt may start."""
@@ -384,7 +395,8 @@ class RunState(Steered):
         self.lifted: dict[str, float] = {}
         """When (Unix) somebody has said of an engine that it is in reach: what was told before counts no more."""
         self.on_limit: set[str] = set()
-        """Steps that wait until an engine is in reach again."""
+        """Steps that wait until an engine is in reach again, or until there is money again."""
+        self.ledger = Ledger()
         self.open: set[str] = set()
         """Steps that have not ended."""
         self.failures: list[str] = []

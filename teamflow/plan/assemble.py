@@ -67,6 +67,8 @@ def _limits(limits: ResolvedLimits) -> Limits:
         max_steps=limits.max_steps,
         on_usage_limit=limits.on_usage_limit,
         max_wait=limits.max_wait,
+        budget=limits.budget,
+        day=limits.day,
     )
 
 

@@ -10,12 +10,14 @@ import hashlib
 import json
 from typing import Final
 
-from teamflow.core.plan import Plan, Step
+from teamflow.core.plan import Limits, Plan, Step
 
 _VERSION: Final = 1
 _ENGINES: Final = Plan._fields.index("engines")
 _CUSTOM: Final = Step._fields.index("custom")
 _ESCALATES: Final = Step._fields.index("escalates")
+_FIRST_LIMITS: Final = Limits._fields.index("max_steps") + 1
+_LIMITS: Final = Plan._fields.index("limits")
 
 
 def plan_digest(plan: Plan) -> str:
@@ -29,7 +31,8 @@ def plan_digest(plan: Plan) -> str:
         selected=None if plan.selected is None else tuple(sorted(plan.selected)),
         waits=tuple(sorted(plan.waits)),
     )
-    named = (*rest[:_ENGINES], *rest[_ENGINES + 1 :])
+    limits = (*rest.limits[:_FIRST_LIMITS], *_later(rest.limits, _FIRST_LIMITS))
+    named = (*rest[:_LIMITS], limits, *rest[_LIMITS + 1 : _ENGINES], *rest[_ENGINES + 1 :])
     text = json.dumps([_VERSION, named, steps], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
@@ -47,4 +50,11 @@ def _canonical(step: Step) -> tuple[object, ...]:
     )
     # Fields that came later are left out where they say nothing, so that other plans keep the digests that they have.
     said = row[:_CUSTOM] if step.custom is None else row[: _CUSTOM + 1]
-    return (*said, *row[_CUSTOM + 1 : _ESCALATES], *(("escalates",) if step.escalates else ()))
+    last = (*(("escalates",) if step.escalates else ()), *_later(row, _ESCALATES + 1))
+    return (*said, *row[_CUSTOM + 1 : _ESCALATES], *last)
+
+
+def _later(row: Step | Limits, first: int) -> tuple[object, ...]:
+    """(name, value) of the fields from `first` on that say something."""
+    fields = zip(row._fields[first:], row[first:], strict=True)
+    return tuple((name, value) for name, value in fields if value != row._field_defaults[name])

@@ -11,6 +11,7 @@ from typing import Final, Never, TypeAlias, cast
 
 from teamflow.core.plan import (
     Ask,
+    Caps,
     Command,
     Deferred,
     Edge,
@@ -18,6 +19,7 @@ from teamflow.core.plan import (
     Expansion,
     Fallback,
     Json,
+    Limits,
     Loop,
     OutputFile,
     Outputs,
@@ -162,6 +164,25 @@ def engines_in(value: Mapping[str, Mapping[str, object]]) -> Mapping[str, Engine
     return {name: _custom_in(definition) for name, definition in value.items()}
 
 
+def limits_out(limits: Limits) -> tuple[object, ...]:
+    return tuple(tuple(value) if isinstance(value, Caps) else value for value in limits)
+
+
+def limits_made(values: Sequence[object]) -> Limits:
+    """The inverse of `limits_out`."""
+    return limits_in(dict(zip(Limits._fields, values, strict=False)))
+
+
+def limits_in(value: Mapping[str, object]) -> Limits:
+    """Of named values, with a list for each caps."""
+    caps = {name: Caps._make(cast("Never", value[name])) for name in ("budget", "day") if name in value}
+    return Limits(**cast("dict[str, Never]", {**value, **caps}))
+
+
+def _caps_in(value: Sequence[float | None] | None) -> Caps | None:
+    return None if value is None else Caps._make(value)
+
+
 def rows_out(value: Iterable[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
     return tuple(map(tuple, value))
 
@@ -194,5 +215,6 @@ CHANGES: Final[Mapping[str, Change]] = {
     "expansion": (_optional_out, _expansion_in),
     "custom": (_custom_out, _custom_in),
     "fallbacks": (_fallbacks_out, _fallbacks_in),
+    "budget": (_optional_out, _caps_in),
 }
 """The fields that are not plain scalars or JSON as they stand: how they are stored, how they are read."""

@@ -12,6 +12,7 @@ from teamflow.core.plan import (
     COMMAND,
     PROMPT,
     Ask,
+    Caps,
     Command,
     Edge,
     EngineDefinition,
@@ -179,6 +180,7 @@ def make_step(shared: Common, instance: Instance, step_id: str, place: Place, ti
         escalates=agent.on_failure == "escalate",
         custom=shared.custom,
         fallbacks=shared.fallbacks,
+        budget=agent.budget if agent.kind == PROMPT and agent.budget != Caps() else None,
         reworked=place.reworked,
         any_time=agent.cache and _can_be_put_back(agent),
     )

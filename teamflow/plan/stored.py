@@ -13,8 +13,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Final, Never, TypeAlias, cast
 
-from teamflow.core.plan import Json, Limits, Plan, SecretSource, Step
-from teamflow.plan.fields import CHANGES, Change, engines_in, engines_out, hooks_in, hooks_out, names_in, rows_out
+from teamflow.core.plan import Json, Plan, SecretSource, Step
+from teamflow.plan.fields import (
+    CHANGES,
+    Change,
+    engines_in,
+    engines_out,
+    hooks_in,
+    hooks_out,
+    limits_in,
+    limits_made,
+    limits_out,
+    names_in,
+    rows_out,
+)
 
 FORMAT: Final = 1
 
@@ -34,7 +46,7 @@ def plan_to_plain(plan: Plan) -> Row:
     """The plan as exact tuples, lists, dicts and scalars: what `marshal` takes."""
     by_field = zip(*plan.steps, strict=True)
     columns = tuple(_column_out(name, values) for name, values in zip(Step._fields, by_field, strict=False))
-    rest = {**plan._asdict(), "steps": (), "limits": tuple(plan.limits), "secrets": rows_out(plan.secrets)}
+    rest = {**plan._asdict(), "steps": (), "limits": limits_out(plan.limits), "secrets": rows_out(plan.secrets)}
     rest["hooks"] = hooks_out(plan.hooks)
     rest["engines"] = engines_out(plan.engines)
     return (FORMAT, len(plan.steps), columns, tuple(rest.values()))
@@ -52,7 +64,7 @@ def plan_from_plain(plain: object) -> Plan:
         plan = Plan._make(rest)
         return plan._replace(
             steps=tuple(map(Step._make, zip(*values, strict=False))),
-            limits=Limits._make(plan.limits),
+            limits=limits_made(plan.limits),
             secrets=tuple(map(SecretSource._make, plan.secrets)),
             hooks=cast("Never", hooks_in(cast("Never", plan.hooks))),
             engines=cast("Never", engines_in(cast("Never", plan.engines))),
@@ -118,7 +130,7 @@ _PLAN_TUPLES: Final[Mapping[str, Callable[[Never], object]]] = {
     **dict.fromkeys(("env_files", "inherit_env", "critical_path", "empty"), names_in),
     "selected": lambda value: value if value is None else names_in(value),
     "secrets": lambda value: tuple(map(SecretSource._make, cast("list[list[str]]", value))),
-    "limits": lambda value: Limits(**cast("dict[str, Never]", value)),
+    "limits": limits_in,
     "hooks": hooks_in,
     "engines": engines_in,
     "steps": lambda value: tuple(map(_step_in, cast("list[dict[str, object]]", value))),

@@ -131,8 +131,10 @@ def _after_holding(known: StepState, question: Question) -> Event:
     step_id = known.step.id
     if question.about == "failure":
         return _after_failure(question)
-    if question.answer == GO_ON:
-        return Reopened((step_id,), "resume", {step_id: f"{question.by} lets it go on"})
+    if question.answer == GO_ON or question.scope == "run":
+        # Who says that a run may spend no more has said nothing against this step.
+        said = "lets it go on" if question.answer == GO_ON else "says that no more is to be spent"
+        return Reopened((step_id,), "resume", {step_id: f"{question.by} {said}"})
     reason = f"stopped by {question.by}{noted(question)}"
     return StepEnded(step_id, "failed", reason, failure=FailureClass.REJECTED)
 

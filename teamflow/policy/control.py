@@ -10,7 +10,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from teamflow.core.events import BackoffEnded, Event, LimitLifted, ProgressReported, Reopened
+from teamflow.core.events import BackoffEnded, Event, ProgressReported, Reopened
+from teamflow.core.limited import LimitLifted
 from teamflow.core.plan import ASK, PROMPT
 from teamflow.core.requested import (
     CancelRequested,

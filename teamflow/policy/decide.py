@@ -14,40 +14,30 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from teamflow.core.events import (
     Admitted,
     AttemptStopping,
-    BackoffEnded,
     Event,
     Now,
     QuestionAsked,
     Reopened,
     RetryScheduled,
-    RunEnded,
-    RunnerStarted,
     StepEnded,
     StepsAdded,
     StepWaiting,
 )
+from teamflow.core.fold_budget import BUDGET
 from teamflow.core.ids import listed
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
 from teamflow.core.phases import VERIFIED, is_check
 from teamflow.core.plan import Json, Step
-from teamflow.core.requested import StopRequested
 from teamflow.core.state import AttemptState, RunState, StepState
 from teamflow.core.status import Status
-from teamflow.policy.asking import ask_step, escalated, next_answer, still_asks, times_up
+from teamflow.policy import budget
+from teamflow.policy.asking import escalated, still_asks
 from teamflow.policy.context import step_context
 from teamflow.policy.holding import PAUSE, halted, held_back, let_go, relaunched
-from teamflow.policy.quota import (
-    after_exhaustion,
-    after_trouble,
-    blocked,
-    in_reach_again,
-    next_reset,
-    waits_for_engines,
-)
+from teamflow.policy.quota import after_exhaustion, after_trouble
 from teamflow.policy.retry import Again, after_failure
+from teamflow.policy.run_level import next_for_run, wake_at
 from teamflow.policy.stale import REDEFINED, any_stale, opened_again
-from teamflow.policy.starting import next_start
-from teamflow.policy.verdict import team_outputs, verdict
 
 if TYPE_CHECKING:
     from teamflow.plan.ripple import Rippled
@@ -112,9 +102,9 @@ def decide(
     left = _later_additions(state, events)
     events = [event for event in events if event not in left]
     if not events and may_start:
-        events.extend(_next_for_run(state, state.runner, now, info))
+        events.extend(next_for_run(state, state.runner, now, info))
     # What may not start now is not waited for, either: who lifts that asks again.
-    wake = None if events or not may_start else _wake_at(state, now)
+    wake = None if events or not may_start else wake_at(state, now)
     follow = stale.follow if stale is not None else None
     return Decision(tuple(events), tuple(probes), wake, follow, tuple(map(_adds_to, left)))
 
@@ -149,7 +139,7 @@ def _next_for(state: RunState, known: StepState, now: Now, run: Mapping[str, Jso
         case Status.PENDING | Status.QUEUED:
             return _next_for_unstarted(state, known, now, run)
         case Status.RUNNING | Status.WAITING if (live := known.live) is not None and known.step.id in state.running:
-            return _next_for_live(state, known, live)
+            return _next_for_live(state, known, live, now)
         case Status.RUNNING:
             event = _after_attempt(state, known, now, run)
             return escalated(known, event) if isinstance(event, StepEnded) else event
@@ -198,6 +188,10 @@ def _settle(state: RunState, known: StepState, now: Now, run: Mapping[str, Json]
         return StepEnded(step.id, "cancelled", enough)
     if known.status is Status.PENDING:
         return None
+    if step.budget is not None and state.runner is not None:
+        event = budget.of_its_own(state, known, no_input=state.runner.no_input)
+        if event is not None:
+            return escalated(known, event) if isinstance(event, StepEnded) else event
     if not known.admitted and step.condition is not None:
         return _settle_condition(state, known, step.condition, run)
     return None
@@ -241,13 +235,15 @@ def _wants_probe(state: RunState, known: StepState) -> bool:
     return known.status is Status.QUEUED and not known.admitted and known.step.cache and state.stop is None
 
 
-def _next_for_live(state: RunState, known: StepState, live: AttemptState) -> Event | None:
+def _next_for_live(state: RunState, known: StepState, live: AttemptState, now: Now) -> Event | None:
     if live.stopping is not None:
         return None
     if known.cancelled_by is not None:
         return AttemptStopping(known.step.id, live.number, "cancel")
     if state.stop is not None:
         return AttemptStopping(known.step.id, live.number, _STOP_CAUSES.get(state.stop.cause, state.stop.cause))
+    if budget.over(state, known, live, now):
+        return AttemptStopping(known.step.id, live.number, BUDGET)
     return halted(known, live)
 
 
@@ -265,24 +261,22 @@ def _after_attempt(state: RunState, known: StepState, now: Now, run: Mapping[str
         case Stopped() if known.pause is not None:
             return held_back(known, known.pause)
         case Stopped(cause=cause):
-            return _after_stop(state, step, cause, now, attempt=newest.number)
+            return budget.after_stop(known) if cause == BUDGET else _after_stop(state, step, cause, now, newest.number)
         case Failed() as failed:
-            if failed.failure is FailureClass.USAGE_EXHAUSTED:
-                return after_exhaustion(state, known, failed, now)
-            verdict = after_failure(step, known.attempts[known.counted_from :], failed)
-            if isinstance(verdict, Again):
-                return RetryScheduled(
-                    step.id,
-                    verdict.cause,
-                    verdict.delay,
-                    now.boot,
-                    now.mono + verdict.delay,
-                    verdict.reason,
-                    verdict.continues,
-                )
-            return after_trouble(state, known, failed, now) or StepEnded(step.id, "failed", verdict.reason)
+            return _after_failure(state, known, failed, now)
         case None:
             raise AssertionError(f"{step.id}: the attempt has not ended")
+
+
+def _after_failure(state: RunState, known: StepState, failed: Failed, now: Now) -> Event:
+    step = known.step
+    if failed.failure is FailureClass.USAGE_EXHAUSTED:
+        return after_exhaustion(state, known, failed, now)
+    verdict = after_failure(step, known.attempts[known.counted_from :], failed)
+    if isinstance(verdict, Again):
+        cause, delay, continues, reason = verdict
+        return RetryScheduled(step.id, cause, delay, now.boot, now.mono + delay, reason, continues)
+    return after_trouble(state, known, failed, now) or StepEnded(step.id, "failed", verdict.reason)
 
 
 def _after_success(state: RunState, known: StepState, now: Now, run: Mapping[str, Json]) -> Event:
@@ -298,7 +292,7 @@ def _after_success(state: RunState, known: StepState, now: Now, run: Mapping[str
     return StepEnded(step.id, "succeeded", VERIFIED if is_check(newest.phase) else "")
 
 
-def _after_stop(state: RunState, step: Step, cause: str, now: Now, *, attempt: int) -> Event:
+def _after_stop(state: RunState, step: Step, cause: str, now: Now, attempt: int) -> Event:
     if state.stop is None and cause in _RESUMABLE:
         return RetryScheduled(step.id, "resume", 0.0, now.boot, now.mono, f"goes on after {cause}", attempt)
     # What an earlier session has interrupted is not gone on with, either.
@@ -311,82 +305,3 @@ def _after_stop(state: RunState, step: Step, cause: str, now: Now, *, attempt: i
 
 def _cancelled(known: StepState) -> StepEnded:
     return StepEnded(known.step.id, "cancelled", f"cancelled by {known.cancelled_by}")
-
-
-# -- the run -------------------------------------------------------------------------------------------------
-
-
-def _next_for_run(state: RunState, runner: RunnerStarted, now: Now, run: Mapping[str, Json]) -> list[Event]:
-    if (answered := next_answer(state)) is not None:
-        return [answered]
-    if state.stop is None:
-        stop = _run_level_stop(state, runner, now)
-        if stop is not None:
-            return [stop]
-        if (answer := times_up(state, now)) is not None:
-            return [answer]
-        if state.backoff and _due(state.backoff[0][0], now):
-            return [BackoffEnded(state.backoff[0][1])]
-        if state.on_limit and (again := in_reach_again(state, now)) is not None:
-            return [again]
-        start = None if state.paused else _next_question(state, now, run) or next_start(state, runner, now)
-        if start is not None:
-            return [start]
-    return _end(state, runner, now, run)
-
-
-def _run_level_stop(state: RunState, runner: RunnerStarted, now: Now) -> StopRequested | None:
-    if runner.fail_fast and state.failures and state.open:
-        for step_id in state.failures:
-            if not state.steps[step_id].step.continue_on_error:
-                return StopRequested("fail_fast", f"{step_id} failed (--fail-fast)")
-    limit = state.plan.limits.timeout
-    if limit is not None and state.open and active_seconds(state, now) >= limit:
-        return StopRequested("timeout", f"limits.timeout of {limit:g} s reached: raise it to go on")
-    return None
-
-
-def active_seconds(state: RunState, now: Now) -> float:
-    """Seconds during which at least one attempt ran: what `limits.timeout` counts."""
-    since = state.active_since
-    return state.active + (max(0.0, now.mono - since) if since is not None else 0.0)
-
-
-def _due(mono: float, now: Now) -> bool:
-    return mono <= now.mono
-
-
-def _next_question(state: RunState, now: Now, run: Mapping[str, Json]) -> Event | None:
-    """That of a step whose turn it is. It takes no slot."""
-    head = state.asks.head()
-    return None if head is None else ask_step(state, state.steps[head[2]], now, run=run)
-
-
-def _end(state: RunState, runner: RunnerStarted, now: Now, run: Mapping[str, Json]) -> list[Event]:
-    if state.running:
-        return []
-    limited = blocked(state, now) if state.stop is None else {}
-    if state.open and state.stop is None:
-        # A step whose dependencies are open goes on only after one that waits for somebody.
-        idle = (Status.WAITING, Status.PENDING, Status.QUEUED if state.paused else Status.PENDING)
-        if not all(state.steps[s].status in idle or s in limited for s in state.open):
-            return []
-        if not runner.no_input and (state.unanswered or state.held or state.paused):
-            return []
-        if limited and waits_for_engines(state, limited, no_input=runner.no_input):
-            return []
-    status, exit_reason, reason = verdict(state, limited)
-    outputs, trouble = team_outputs(state, run) if status == "succeeded" else ({}, "")
-    return [RunEnded(status, exit_reason, outputs, reason or trouble)]
-
-
-def _wake_at(state: RunState, now: Now) -> float | None:
-    if state.stop is not None:
-        return None
-    moments = [heap[0][0] for heap in (state.backoff, state.deadlines) if heap]
-    if (reset := next_reset(state, now)) is not None:
-        moments.append(reset)
-    limit = state.plan.limits.timeout
-    if limit is not None and state.active_since is not None:
-        moments.append(state.active_since + limit - state.active)
-    return min(moments, default=None)

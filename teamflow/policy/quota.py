@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from teamflow.core.events import EngineLimited, Event, Now, Reopened, RetryScheduled, StepWaiting
+from teamflow.core.events import Event, Now, Reopened, RetryScheduled, StepWaiting
 from teamflow.core.fold_limit import ENGINE
-from teamflow.core.limited import TROUBLE, USAGE, EngineLimit, left
+from teamflow.core.limited import TROUBLE, USAGE, EngineLimit, EngineLimited, left
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.state import AttemptState, RunState, StepState
 from teamflow.core.status import Status
@@ -156,7 +156,7 @@ def _elsewhere(state: RunState, known: StepState, failed: Failed, now: Now) -> E
 def in_reach_again(state: RunState, now: Now) -> Reopened | None:
     """Steps that waited for an engine, and need to no longer."""
     reasons: dict[str, str] = {}
-    for step_id in sorted(state.on_limit, key=lambda name: state.order[name]):
+    for step_id in sorted(_waiting(state), key=lambda name: state.order[name]):
         known = state.steps[step_id]
         found = reach(state, known.step.engines, now)
         if not found.seconds and known.pause is None and known.cancelled_by is None:
@@ -164,11 +164,16 @@ def in_reach_again(state: RunState, now: Now) -> Reopened | None:
     return Reopened(tuple(reasons), "resume", reasons) if reasons else None
 
 
+def _waiting(state: RunState) -> list[str]:
+    """Steps that wait for an engine."""
+    return [step_id for step_id in state.on_limit if state.steps[step_id].waiting_by == ENGINE]
+
+
 def blocked(state: RunState, now: Now) -> dict[str, Reach]:
     """Steps that lack nothing but an engine in reach: those that wait for one, and those whose turn it is."""
     if not state.limited:
         return {}
-    found = {step_id: state.steps[step_id].step.engines for step_id in state.on_limit}
+    found = {step_id: state.steps[step_id].step.engines for step_id in _waiting(state)}
     for engines, queue in state.ready.items():
         if reach(state, engines, now).seconds:
             found.update(dict.fromkeys(queue.members(), engines))
@@ -193,6 +198,7 @@ def next_reset(state: RunState, now: Now) -> float | None:
 
 def lacks(state: RunState, known: StepState) -> tuple[str, ...]:
     """The engines out of reach that a step waits for, or may be; none of a step that has something to do."""
-    if not state.limited or not (known.step.id in state.on_limit or known.status is Status.QUEUED):
+    waits = known.status is Status.WAITING and known.waiting_by == ENGINE
+    if not state.limited or not (waits or known.status is Status.QUEUED):
         return ()
     return tuple(engine for engine in dict.fromkeys(known.step.engines) if engine in state.limited)

@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
-from teamflow.core.events import AttemptStarted, Now, RunnerStarted
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from teamflow.core.events import AttemptStarted, Now, QuestionAsked, RunnerStarted
+from teamflow.core.plan import Caps
 from teamflow.core.state import RunState, StepState
+from teamflow.policy import budget
 from teamflow.policy.quota import Reach, reach
 
-_OWN = Reach(None, 0.0)
+_OWN: Final = Reach(None, 0.0)
+_ANY: Final = Caps()
 
 
-def next_start(state: RunState, runner: RunnerStarted, now: Now) -> AttemptStarted | None:
-    """Of the heads of all queues the one with the longest remaining path, if its engine has a slot and is in reach."""
+class _Found(NamedTuple):
+    """The head of a queue that may start."""
+
+    head: tuple[int, int, str]
+    fallback: int | None
+    may_spend: Caps | None
+
+
+def next_start(
+    state: RunState, runner: RunnerStarted, now: Now, caps: Sequence[budget.Line]
+) -> AttemptStarted | QuestionAsked | None:
+    """Of the heads of all queues the one with the longest remaining path, if its engine has a slot and is in reach, and
+    there is money for it. `caps`: what holds for the run; a question, where somebody has to allow that first."""
     if len(state.running) >= runner.max_parallel:
         return None
-    best: tuple[tuple[int, int, str], int | None] | None = None
+    best: _Found | None = None
     for engines, queue in state.ready.items():
         head = queue.head()
-        if head is None or (best is not None and head >= best[0]):
+        if head is None or (best is not None and head >= best.head):
             continue
         found = reach(state, engines, now) if state.limited else _OWN
         engine = engines[found.fallback or 0]
         limit = state.plan.limits.engines.get(engine)
-        if not found.seconds and (limit is None or state.running_by_engine.get(engine, 0) < limit):
-            best = (head, found.fallback)
-    return None if best is None else _start(state.steps[best[0][2]], best[1])
+        if found.seconds or (limit is not None and state.running_by_engine.get(engine, 0) >= limit):
+            continue
+        may_spend = budget.grant(state, runner, state.steps[head[2]], caps)
+        if not isinstance(may_spend, str):
+            best = _Found(head, found.fallback, may_spend)
+    if best is None:
+        return None
+    known = state.steps[best.head[2]]
+    asked = budget.question(state, runner, known, caps) if caps else None
+    return asked or _start(known, best.fallback, best.may_spend or _ANY)
 
 
-def _start(known: StepState, fallback: int | None) -> AttemptStarted:
+def _start(known: StepState, fallback: int | None, may_spend: Caps) -> AttemptStarted:
     continues = known.next_continues
     if continues is not None and known.attempts[continues - 1].engine != known.step.engines[fallback or 0]:
         # Another engine knows nothing of that session.
         continues = None
     reason = known.reason if known.next_cause != "first" else ""
-    return AttemptStarted(known.step.id, len(known.attempts) + 1, known.next_cause, continues, reason, fallback)
+    number = len(known.attempts) + 1
+    return AttemptStarted(known.step.id, number, known.next_cause, continues, reason, fallback, *may_spend)

@@ -18,14 +18,14 @@ from teamflow.policy.hooks import BEFORE_RUN
 from teamflow.policy.quota import Reach, limit_words
 
 
-def verdict(state: RunState, limited: Mapping[str, Reach]) -> tuple[str, str, str]:
-    """(status, exit_reason, reason) of the run, in the precedence of the exit codes. `limited`: as `quota.blocked`."""
+def verdict(state: RunState, lacking: str) -> tuple[str, str, str]:
+    """(status, exit_reason, reason) of the run, in the precedence of the exit codes. `lacking`: as of `limited`."""
     if state.stop is not None and (stopped := _stopped(state, state.stop)) is not None:
         return stopped
     if state.cancelled_by is not None:
         return "cancelled", "cancelled", f"cancelled by {state.cancelled_by}"
-    if limited:
-        return "limited", "limit", _limited(limited)
+    if lacking:
+        return "limited", "limit", lacking
     if state.unanswered:
         return _unanswered(state)
     if state.open and (state.paused or state.held):
@@ -65,12 +65,17 @@ def _unanswered(state: RunState) -> tuple[str, str, str]:
     return "waiting", "needs_person", reason
 
 
-def _limited(limited: Mapping[str, Reach]) -> str:
-    """Of a run that does not wait for engines: which of them is in reach first, and who lacks it."""
-    first = min(limited.values(), key=lambda found: found.seconds)
-    words = limit_words(first.engine, first.limit) if first.limit is not None else first.engine
-    many = "1 step waits" if len(limited) == 1 else f"{len(limited)} steps wait"
-    return f"{words}: {many}"
+def limited(out_of_reach: Mapping[str, Reach], poor: Mapping[str, str]) -> str:
+    """What the run lacks, and how many steps lack it: an engine (`quota.blocked`), money (`budget.blocked`)."""
+    if not out_of_reach and not poor:
+        return ""
+    if out_of_reach:
+        first = min(out_of_reach.values(), key=lambda found: found.seconds)
+        words = limit_words(first.engine, first.limit) if first.limit is not None else first.engine
+    else:
+        words = next(iter(poor.values()))
+    many = len({*out_of_reach, *poor})
+    return f"{words}: {'1 step waits' if many == 1 else f'{many} steps wait'}"
 
 
 def _paused(state: RunState) -> str:

@@ -9,14 +9,13 @@ from teamflow.core.events import (
     AttemptEnded,
     AttemptStarted,
     AttemptStopping,
-    EngineLimited,
     Event,
-    LimitLifted,
     MessageDelivered,
     PhaseEnded,
     StepFrozen,
     StepThawed,
 )
+from teamflow.core.limited import EngineLimited, LimitLifted
 from teamflow.core.outcome import Stopped
 from teamflow.core.phases import AGENT
 from teamflow.core.requested import MessageSent

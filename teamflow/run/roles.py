@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
-from teamflow.core.events import AttemptEnded, AttemptStarted, EngineLimited, Event, LimitLifted, PhaseEnded
+from teamflow.core.events import AttemptEnded, AttemptStarted, Event, PhaseEnded
 from teamflow.core.invocation import Brief, Exit
+from teamflow.core.limited import EngineLimited, LimitLifted
 from teamflow.core.outcome import Artifact, Failed, Outcome, Succeeded
 from teamflow.core.plan import EngineDefinition, Json, Step
 from teamflow.core.state import RunState, StepState

@@ -20,7 +20,6 @@ PULL_REQUESTS = "pull requests"
 WORKTREES = "worktrees"
 SUB_AGENTS = "sub-agents"
 AGENTS = "real agents"
-BUDGETS = "budgets"
 
 TEAM: Final[Mapping[str, str]] = {
     **dict.fromkeys(
@@ -29,7 +28,8 @@ TEAM: Final[Mapping[str, str]] = {
     **dict.fromkeys(("secrets.*.env", "secrets.*.file", "defaults", "personas", "agents", "outputs", "limits"), WORKS),
     **dict.fromkeys(("limits.max_parallel", "limits.engines", "limits.timeout", "limits.orphan_after"), WORKS),
     **dict.fromkeys(("limits.log_size", "limits.max_steps"), WORKS),
-    **dict.fromkeys(("limits.budget", "limits.budget.usd", "limits.budget.tokens"), BUDGETS),
+    **dict.fromkeys(("limits.budget", "limits.budget.usd", "limits.budget.tokens", "limits.budget.day"), WORKS),
+    **dict.fromkeys(("limits.budget.day.usd", "limits.budget.day.tokens"), WORKS),
     **dict.fromkeys(("limits.on_usage_limit", "limits.max_wait"), WORKS),
     **dict.fromkeys(("targets", "targets.*.ssh", "targets.*.work_root", "targets.*.capacity"), SSH),
     **dict.fromkeys(("targets.*.labels", "targets.*.bootstrap"), SSH),
@@ -70,7 +70,7 @@ AGENT: Final[Mapping[str, str]] = {
     "subagents": SUB_AGENTS,
     **dict.fromkeys(("ask", "options", "default"), WORKS),
     "on_failure": WORKS,
-    **dict.fromkeys(("budget", "budget.usd", "budget.tokens"), BUDGETS),
+    **dict.fromkeys(("budget", "budget.usd", "budget.tokens"), WORKS),
     "pr": PULL_REQUESTS,
     **{
         f"pr.{key.removeprefix('pr_policies.*.')}": area

@@ -44,13 +44,17 @@ class SecretSource(Model):
 
 class Budget(Model):
     usd: float | None = Field(None, gt=0, description="At most so many US dollars.")
-    tokens: Count | None = Field(None, description="At most so many tokens.")
+    tokens: Count | None = Field(None, description="At most so many tokens, read and written.")
+
+
+class RunBudget(Budget):
+    day: Budget | None = Field(None, description="What all runs of the project may spend on one day (UTC).")
 
 
 class Limits(Model):
     max_parallel: Positive | None = Field(None, description="At most so many steps at once; default: the cores.")
     engines: dict[str, Positive] | None = Field(None, description="At most so many steps at once per engine.")
-    budget: Budget | None = Field(None, description="What the run may spend.")
+    budget: RunBudget | None = Field(None, description="What the run may spend.")
     timeout: Duration | None = Field(
         None, description="How long the run may take; counts only while steps run and a runner lives."
     )
@@ -211,7 +215,7 @@ class Agent(Model):
         None, description="`escalate` asks the parent or the user instead of failing."
     )
     continue_on_error: bool | None = Field(None, description="Its failure does not make the run fail.")
-    budget: Budget | None = Field(None, description="What one step of it may spend.")
+    budget: Budget | None = Field(None, description="What each step of it may spend, in all its attempts.")
     workspace: Workspace | None = Field(None, description="Where it works, and how that is made ready.")
     workdir: Text | None = Field(None, description="The directory to start in, relative to the workspace root.")
     isolation: Literal["pidns"] | None = Field(

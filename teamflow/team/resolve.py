@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel
 
-from teamflow.core.plan import Json
+from teamflow.core.plan import Caps, Json
 from teamflow.team.declared import ITEM, KINDS, is_file_output, json_schema, layers_of
 from teamflow.team.model import (
     Agent,
@@ -28,7 +28,6 @@ from teamflow.team.model import (
 from teamflow.team.model_types import Env
 from teamflow.team.resolved import (
     AskWork,
-    BudgetLimit,
     CommandWork,
     EngineChoice,
     FileOutput,
@@ -172,7 +171,7 @@ _RETRY_OF_PROMPT, _RETRY_OF_OTHERS = (
     for attempts in (BUILT_IN.attempts_of_prompt, BUILT_IN.attempts_of_others)
 )
 _WORKSPACE = WorkspacePolicy("auto", None, (), "on_failure", None, declared=False, keep_declared=False)
-_NO_BUDGET = BudgetLimit()
+_NO_BUDGET = Caps()
 
 
 def _workspace(layers: _Layers) -> WorkspacePolicy:
@@ -191,8 +190,8 @@ def _workspace(layers: _Layers) -> WorkspacePolicy:
     )
 
 
-def budget_limit(given: Budget | None) -> BudgetLimit:
-    return BudgetLimit(given.usd, given.tokens) if given else _NO_BUDGET
+def caps(given: Budget | None) -> Caps:
+    return Caps(given.usd, given.tokens) if given else _NO_BUDGET
 
 
 def _matrix(value: object, agents: Mapping[str, Agent]) -> Matrix | None:
@@ -312,7 +311,7 @@ def resolve_agent(
         continue_on_error=layers.get("continue_on_error") or False,
         skip_if_verified=bool(layers.get("skip_if_verified") and layers.get("verify")),
         on_failure=layers.get("on_failure") or "stop",
-        budget=budget_limit(layers.part("budget", Budget)),
+        budget=caps(layers.part("budget", Budget)),
         max_failures=layers.get("max_failures"),
         persona=layers.get("persona"),
         startable=layers.get("start") is None,
@@ -339,14 +338,14 @@ def resolve_limits(team: Team) -> ResolvedLimits:
     """The run's limits with what is built in; None where nothing limits."""
     given = team.limits
     if given is None:
-        return ResolvedLimits(
-            None, {}, BudgetLimit(), None, None, None, BUILT_IN.max_wait, BUILT_IN.orphan_after, BUILT_IN.log_size
-        )
+        longest, orphan_after = BUILT_IN.max_wait, BUILT_IN.orphan_after
+        return ResolvedLimits(None, {}, Caps(), Caps(), None, None, None, longest, orphan_after, BUILT_IN.log_size)
     orphan = given.orphan_after
     return ResolvedLimits(
         max_parallel=given.max_parallel,
         engines=given.engines or {},
-        budget=budget_limit(given.budget),
+        budget=caps(given.budget),
+        day=caps(given.budget.day if given.budget is not None else None),
         timeout=given.timeout,
         max_steps=given.max_steps,
         on_usage_limit=given.on_usage_limit,

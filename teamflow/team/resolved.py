@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from teamflow.core.plan import Json
+from teamflow.core.plan import Caps, Json
 
 Kind = Literal["prompt", "command", "ask"]
 Condition = Literal["succeeded", "failed", "finished", "passed"]
@@ -133,12 +133,6 @@ class WorkspacePolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class BudgetLimit:
-    usd: float | None = None
-    tokens: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class LoopPolicy:
     """`until` is an expression; at most `max` rounds; `rework` is the agent whose step is reopened."""
 
@@ -188,7 +182,7 @@ class ResolvedAgent:
     continue_on_error: bool
     skip_if_verified: bool
     on_failure: Literal["stop", "escalate"]
-    budget: BudgetLimit
+    budget: Caps
     max_failures: int | None
     persona: str | None
     startable: bool
@@ -216,7 +210,8 @@ class ResolvedLimits:
 
     max_parallel: int | None
     engines: Mapping[str, int]
-    budget: BudgetLimit
+    budget: Caps
+    day: Caps
     timeout: float | None
     max_steps: int | None
     on_usage_limit: Literal["wait", "next", "stop"] | None

@@ -12,7 +12,7 @@ from teamflow.core.events import (
     StepsAdded,
 )
 from teamflow.core.fold import apply, initial
-from teamflow.core.outcome import Failed, FailureClass, Succeeded
+from teamflow.core.outcome import Failed, FailureClass, Succeeded, Usage
 from teamflow.core.plan import Json, Plan
 from teamflow.core.state import RunState
 from teamflow.policy.decide import decide
@@ -30,8 +30,9 @@ class Story:
         yes: bool = False,
         parallel: int = 9,
         plans: dict[int, Plan] | None = None,
+        usd: float | None = None,
     ) -> None:
-        """`plans`: later revisions by number."""
+        """`plans`: later revisions by number. `usd`: as `run --budget`."""
         self._plans = plans
         plan = team if isinstance(team, Plan) else plan_of(team)
         self.state: RunState = initial(plan)
@@ -39,7 +40,7 @@ class Story:
         self.parallel = parallel
         self.passed = 0.0
         """Seconds that have passed; besides, each record takes one."""
-        self.tell(RunnerStarted("boot", 1, parallel, no_input=no_input, yes=yes))
+        self.tell(RunnerStarted("boot", 1, parallel, no_input=no_input, yes=yes, usd=usd))
 
     def tell(self, *events: Event, later: float = 0.0) -> list[Event]:
         """What is decided after events, `later` (seconds) than they happened."""
@@ -78,13 +79,14 @@ class Story:
         failure: FailureClass | None = None,
         retry_after: float | None = None,
         session: str | None = None,
+        usage: Usage | None = None,
     ) -> list[Event]:
         number = len(self.state.steps[step_id].attempts)
         if failure is not None:
-            failed = Failed(failure, f"{failure.value} here", retry_after=retry_after, session=session)
+            failed = Failed(failure, f"{failure.value} here", retry_after=retry_after, session=session, usage=usage)
             return self.tell(AttemptEnded(step_id, number, failed))
         handed = None if outputs is None else {"tasks": outputs}
-        return self.tell(AttemptEnded(step_id, number, Succeeded(outputs=handed)))
+        return self.tell(AttemptEnded(step_id, number, Succeeded(outputs=handed, usage=usage)))
 
     def status(self, step_id: str) -> str:
         return self.state.steps[step_id].status.value

@@ -9,16 +9,8 @@ import random
 import pytest
 
 from teamflow.core.codec import dump_event, event_kind, load_event
-from teamflow.core.events import (
-    AttemptEnded,
-    AttemptStarted,
-    EngineLimited,
-    Event,
-    LimitLifted,
-    PlanRevised,
-    RunnerStarted,
-)
-from teamflow.core.limited import USAGE, left
+from teamflow.core.events import AttemptEnded, AttemptStarted, Event, PlanRevised, RunnerStarted
+from teamflow.core.limited import USAGE, EngineLimited, LimitLifted, left
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Stopped, Succeeded
 from teamflow.policy.granting import Asker
 from teamflow.policy.requests import granted

@@ -5,15 +5,8 @@ from __future__ import annotations
 import pytest
 
 from teamflow.core.codec import dump_event, load_event
-from teamflow.core.events import (
-    AttemptEnded,
-    AttemptStarted,
-    EngineLimited,
-    Event,
-    LimitLifted,
-    RunEnded,
-    StepEnded,
-)
+from teamflow.core.events import AttemptEnded, AttemptStarted, Event, RunEnded, StepEnded
+from teamflow.core.limited import EngineLimited, LimitLifted
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.requested import PauseRequested, ResumeRequested
 from teamflow.policy.quota import UNKNOWN_RESET

@@ -1,0 +1,77 @@
+"""The fold's rules for what attempts cost. Used by the fold only; what follows is decided in `policy/budget.py`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from teamflow.core.events import Record
+from teamflow.core.outcome import Outcome, Usage
+from teamflow.core.plan import Caps
+from teamflow.core.spending import BudgetReached, BudgetSet, DaySpent, SpendingTold, latest
+from teamflow.core.state import AttemptState, Question, RunState
+from teamflow.core.status import IllegalTransition
+
+BUDGET: Final = "budget"
+"""Who lets a step go on that waits for money; also what questions about it are about."""
+
+STOP: Final = "stop"
+"""The answer that no more is to be spent."""
+
+
+def usage_of(attempt: AttemptState) -> Usage | None:
+    """What an attempt has told of its cost, as far as it has got; None: nothing."""
+    outcome: Outcome | None = attempt.outcome or attempt.phase_outcome
+    return latest(attempt.told, outcome.usage if outcome is not None else None)
+
+
+def spending_told(state: RunState, record: Record, event: SpendingTold) -> list[str]:
+    live = state.steps[event.step].live
+    if live is None or live.number != event.attempt:
+        raise IllegalTransition(f"{event.step}: attempt {event.attempt} does not run")
+    live.told = event.usage
+    return [event.step]
+
+
+def paid(state: RunState, attempt: AttemptState, *, at: float) -> None:
+    """An attempt has ended."""
+    usage = usage_of(attempt)
+    if usage is not None:
+        state.ledger.add(usage, at=at)
+
+
+def budget_reached(state: RunState, record: Record, event: BudgetReached) -> list[str]:
+    state.ledger.reached.add((event.scope, event.metric, event.percent, event.cap))
+    return []
+
+
+def budget_set(state: RunState, record: Record, event: BudgetSet) -> list[str]:
+    set_caps(state, event.usd, event.tokens)
+    return []
+
+
+def set_caps(state: RunState, usd: float | None, tokens: float | None) -> None:
+    caps = state.ledger.caps
+    state.ledger.caps = Caps(caps.usd if usd is None else usd, caps.tokens if tokens is None else tokens)
+    state.ledger.refused = ""
+
+
+def day_spent(state: RunState, record: Record, event: DaySpent) -> list[str]:
+    state.ledger.others = event
+    return []
+
+
+def in_force(state: RunState) -> Caps:
+    """What the run may spend: as somebody has set it, else as the file says."""
+    ours, theirs = state.ledger.caps, state.plan.limits.budget
+    return Caps(theirs.usd if ours.usd is None else ours.usd, theirs.tokens if ours.tokens is None else ours.tokens)
+
+
+def budget_answered(state: RunState, question: Question) -> None:
+    """Somebody has said whether a run may use up its budget."""
+    if question.answer == STOP:
+        state.ledger.refused = question.by
+        return
+    for scope, allowed in (("run", in_force(state)), ("day", state.plan.limits.day)):
+        for metric, cap in zip(Caps._fields, allowed, strict=True):
+            if cap is not None:
+                state.ledger.agreed.add((scope, metric, cap))

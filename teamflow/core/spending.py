@@ -1,0 +1,101 @@
+"""What agents cost and may cost: the events of budgets (part of the union in `core/events.py`), and the sums of a run.
+
+Money is US dollars, tokens are those read and written together. What an engine does not tell is unknown, never zero.
+"""
+
+# Annotations by value: as texts they would be compiled one by one, at every start.
+from typing import Final, NamedTuple
+
+from teamflow.core.outcome import Usage
+from teamflow.core.plan import Caps
+
+DAY: Final = 86400.0
+"""Seconds; days are those of UTC."""
+
+METRICS: Final = ("usd", "tokens")
+
+
+class SpendingTold(NamedTuple):
+    """Fact: what a running attempt has told of its cost so far."""
+
+    step: str
+    attempt: int
+    usage: Usage
+
+
+class BudgetReached(NamedTuple):
+    """Decision, for people: a budget is used up to `percent`. scope: run | day; metric: usd | tokens."""
+
+    scope: str
+    metric: str
+    percent: int
+    spent: float
+    cap: float
+
+
+class BudgetSet(NamedTuple):
+    """Somebody says what the run may spend, whatever its file says; None: as before."""
+
+    by: str
+    usd: float | None = None
+    tokens: float | None = None
+
+
+class DaySpent(NamedTuple):
+    """Fact: what the project's other runs have spent on a day, or may still spend. `day`: days since 1970 (UTC)."""
+
+    day: int
+    usd: float
+    tokens: float
+
+
+class Ledger:
+    """The sums over a run's attempts that have ended, and what people have said about its budget."""
+
+    __slots__ = ("agreed", "caps", "day", "others", "reached", "refused", "spent", "today")
+
+    def __init__(self) -> None:
+        self.spent = {"usd": 0.0, "tokens": 0.0}
+        """What is known."""
+        self.day = 0
+        self.today = {"usd": 0.0, "tokens": 0.0}
+        """The part of it that ended on `day`."""
+        self.others: DaySpent | None = None
+        self.caps = Caps()
+        """Set by hand; in place of what the file says."""
+        self.reached: set[tuple[str, str, int, float]] = set()
+        """(scope, metric, percent, cap) that people were told of."""
+        self.agreed: set[tuple[str, str, float]] = set()
+        """(scope, metric, cap) that somebody has allowed to be used up."""
+        self.refused = ""
+        """Who has said in this session that no more is to be spent."""
+
+    def add(self, usage: Usage, *, at: float) -> None:
+        """Of an attempt that ended at `at` (Unix)."""
+        if (day := int(at // DAY)) != self.day:
+            self.day, self.today = day, {"usd": 0.0, "tokens": 0.0}
+        for metric in METRICS:
+            amount = of(usage, metric) or 0.0
+            self.spent[metric] += amount
+            self.today[metric] += amount
+
+
+def of(usage: Usage | None, metric: str) -> float | None:
+    """One figure of a usage; None: unknown."""
+    if usage is None:
+        return None
+    if metric == "usd":
+        return usage.usd
+    known = [count for count in (usage.input_tokens, usage.output_tokens) if count is not None]
+    return float(sum(known)) if known else None
+
+
+def latest(told: Usage | None, final: Usage | None) -> Usage | None:
+    """What an attempt has used: what it told at its end, and where it did not, what it had told before."""
+    if told is None or final is None:
+        return final or told
+    return Usage(
+        told.input_tokens if final.input_tokens is None else final.input_tokens,
+        told.output_tokens if final.output_tokens is None else final.output_tokens,
+        told.usd if final.usd is None else final.usd,
+    )

@@ -1,0 +1,278 @@
+"""What agents may spend: who may start, with how much; when people are told and asked; what is stopped.
+
+Pure. An attempt reserves what it may spend before it starts, so that those that run together cannot go over what is
+left: its step's own budget, else an equal share of what the run may still spend. It may grow beyond a share into what
+nobody has reserved. What an engine does not tell is not counted, and is no zero (`views` say so). At 70 % people are
+told, at 90 % asked, and with nothing left nothing more starts. Refuses to know prices and engines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Final, NamedTuple
+
+from teamflow.core.events import Event, Now, QuestionAsked, Reopened, RunnerStarted, StepEnded, StepWaiting
+from teamflow.core.fold_budget import BUDGET, in_force, usage_of
+from teamflow.core.outcome import FailureClass, Usage
+from teamflow.core.plan import PROMPT, Caps, Step
+from teamflow.core.spending import DAY, METRICS, BudgetReached, of
+from teamflow.core.state import AttemptState, RunState, StepState
+from teamflow.core.status import Status
+from teamflow.policy.asking import GO_ON, STOP, allowed
+
+RUNGS: Final = (70, 90, 100)
+"""Percent at which people are told."""
+
+ASK_AT: Final = 0.9
+
+LEAST: Final = 0.01
+"""With a smaller share of a budget left nothing starts."""
+
+TELL_EVERY: Final = 0.02
+"""A running attempt's cost is recorded when it has grown by this share of what it may spend."""
+
+RUN, OWN = "run", "step"
+"""What a question is about: the run's (or the day's) budget, or that of one step."""
+
+
+class Line(NamedTuple):
+    """One cap. scope: run | day. `held`: what running attempts may still spend of it."""
+
+    scope: str
+    metric: str
+    cap: float
+    spent: float
+    held: float
+
+    @property
+    def free(self) -> float:
+        return self.cap - self.spent - self.held
+
+    @property
+    def share(self) -> float:
+        return self.spent / self.cap
+
+
+def lines(state: RunState, now: Now) -> list[Line]:
+    """The caps that hold for the run as a whole; none where nothing does."""
+    run, day = in_force(state), state.plan.limits.day
+    if run == day == Caps():
+        return []
+    ledger, today = state.ledger, int(now.wall // DAY)
+    others = ledger.others if ledger.others is not None and ledger.others.day == today else None
+    working = [live for live in (state.steps[step_id].live for step_id in state.running) if live is not None]
+    found = []
+    for metric in METRICS:
+        told = sum(of(usage_of(live), metric) or 0.0 for live in working)
+        held = sum(_unspent(live, metric) for live in working)
+        if (cap := getattr(run, metric)) is not None:
+            found.append(Line("run", metric, cap, ledger.spent[metric] + told, held))
+        if (cap := getattr(day, metric)) is not None:
+            spent = (ledger.today[metric] if ledger.day == today else 0.0) + told
+            found.append(Line("day", metric, cap, spent + (getattr(others, metric) if others else 0.0), held))
+    return found
+
+
+def _unspent(live: AttemptState, metric: str) -> float:
+    may = getattr(live.allowance, metric) if live.allowance is not None else None
+    return 0.0 if may is None else max(0.0, may - (of(usage_of(live), metric) or 0.0))
+
+
+def costs(step: Step) -> bool:
+    """Whether money may be spent on it."""
+    return step.kind == PROMPT and step.expansion is None
+
+
+# -- starting ----------------------------------------------------------------------------------------------------
+
+
+def grant(state: RunState, runner: RunnerStarted, known: StepState, caps: Sequence[Line]) -> Caps | str | None:
+    """What the next attempt of a step may spend, None: as much as it likes; or why it may not start now."""
+    step = known.step
+    if not costs(step) or (not caps and step.budget is None):
+        return None
+    if caps and state.ledger.refused:
+        return f"{state.ledger.refused} says that no more is to be spent"
+    if caps and asks(state):
+        return "somebody is asked whether the run may use up its budget"
+    found: dict[str, float | None] = {}
+    for metric in METRICS:
+        own = left(known, metric)
+        free = min((line for line in caps if line.metric == metric), key=lambda line: line.free, default=None)
+        if free is None:
+            found[metric] = own
+            continue
+        if free.free < LEAST * free.cap:
+            return used_words(free)
+        wanted = own if own is not None else free.free / _wave(state, runner)
+        if wanted > free.free and free.held > 0:
+            unreserved = f"{amount(metric, free.free)} of {_whose(free)} budget are not reserved"
+            return f"{unreserved}, and it wants {amount(metric, wanted)}"
+        found[metric] = min(wanted, free.free)
+    return Caps(found["usd"], found["tokens"])
+
+
+def _wave(state: RunState, runner: RunnerStarted) -> int:
+    """How many attempts may have to share what nobody has reserved: this one, and those that may join it."""
+    most = runner.max_parallel - len(state.running)
+    paid = (1 for step_id in state.open if step_id not in state.running and costs(state.steps[step_id].step))
+    return max(1, sum(islice(paid, max(1, most))))
+
+
+def left(known: StepState, metric: str) -> float | None:
+    """What is left of the step's own budget; None: it has none."""
+    cap = getattr(known.step.budget, metric) if known.step.budget is not None else None
+    return None if cap is None else cap - spent_by(known, metric)
+
+
+def spent_by(known: StepState, metric: str) -> float:
+    """By the step's attempts, since somebody has last asked for it to be done again."""
+    return sum(of(usage_of(attempt), metric) or 0.0 for attempt in known.attempts[known.paid_from :])
+
+
+def asks(state: RunState) -> bool:
+    """Whether somebody is asked about the budget of the run."""
+    return any(question.scope == RUN for question in state.unanswered.values())
+
+
+def question(state: RunState, runner: RunnerStarted, known: StepState, caps: Sequence[Line]) -> QuestionAsked | None:
+    """What has to be asked before a step may spend more of the run's budget."""
+    if runner.no_input or not costs(known.step):
+        return None
+    for line in caps:
+        if line.share >= ASK_AT and (line.scope, line.metric, line.cap) not in state.ledger.agreed:
+            text = f"{used_words(line)}. May {known.step.id}, and what comes after it, use up the rest?"
+            return QuestionAsked(known.step.id, BUDGET, text, (GO_ON, STOP), scope=RUN)
+    return None
+
+
+def of_its_own(state: RunState, known: StepState, *, no_input: bool) -> Event | None:
+    """Of a step whose turn it is: it has used up its own budget, or nearly; None: it may start."""
+    step = known.step
+    if step.budget is None or len(known.attempts) == known.paid_from:
+        return None
+    for metric in METRICS:
+        cap = getattr(step.budget, metric)
+        if cap is None:
+            continue
+        spent = spent_by(known, metric)
+        said = f"{amount(metric, spent)} of its budget of {amount(metric, cap)} are spent"
+        if spent > (1 - LEAST) * cap:
+            return StepEnded(step.id, "failed", said, failure=FailureClass.BUDGET)
+        if spent >= ASK_AT * cap and not no_input and not allowed(state, known, about=BUDGET):
+            return QuestionAsked(step.id, BUDGET, f"{said}. May it try again?", (GO_ON, STOP), scope=OWN)
+    return None
+
+
+# -- while it runs -----------------------------------------------------------------------------------------------
+
+
+def worth_telling(live: AttemptState, usage: Usage) -> bool:
+    """Whether what a running attempt has told of its cost is to be recorded: it has grown enough."""
+    if live.allowance is None:
+        return False
+    for metric, may in zip(METRICS, live.allowance, strict=True):
+        now, before = of(usage, metric), of(live.told, metric) or 0.0
+        if may is not None and now is not None and (now - before >= TELL_EVERY * may or now >= may > before):
+            return True
+    return False
+
+
+def over(state: RunState, known: StepState, live: AttemptState, now: Now) -> bool:
+    """Whether a running attempt has to be stopped: its step's budget is used up, or it has spent what it had reserved
+    and nothing else is left."""
+    if live.told is None or live.allowance is None:
+        return False
+    if any((rest := left(known, metric)) is not None and rest <= 0 for metric in METRICS):
+        return True
+    return any(line.free <= 0 and _unspent(live, line.metric) <= 0 for line in lines(state, now))
+
+
+def after_stop(known: StepState) -> Event:
+    """Of an attempt that was stopped for what it has spent."""
+    step = known.step
+    for metric in METRICS:
+        rest = left(known, metric)
+        if rest is not None and rest <= 0:
+            spent, cap = amount(metric, spent_by(known, metric)), amount(metric, getattr(step.budget, metric))
+            reason = f"{spent} of its budget of {cap} are spent"
+            return StepEnded(step.id, "failed", reason, failure=FailureClass.BUDGET)
+    return StepWaiting(step.id, "limit", BUDGET, "nothing is left of the budget")
+
+
+# -- the run -----------------------------------------------------------------------------------------------------
+
+
+def reached(state: RunState, caps: Sequence[Line]) -> BudgetReached | None:
+    """The highest rung of a budget that people were not told of."""
+    for line in caps:
+        for percent in reversed(RUNGS):
+            if line.share * 100 >= percent:
+                if (line.scope, line.metric, percent, line.cap) not in state.ledger.reached:
+                    return BudgetReached(line.scope, line.metric, percent, line.spent, line.cap)
+                break
+    return None
+
+
+def goes_on(state: RunState, caps: Sequence[Line]) -> Reopened | None:
+    """Steps that were stopped for what they had spent, and may go on: enough is left again."""
+    names = [step_id for step_id in state.on_limit if state.steps[step_id].waiting_by == BUDGET]
+    if not names or state.ledger.refused or any(line.free < LEAST * line.cap for line in caps):
+        return None
+    ready = [name for name in names if state.steps[name].pause is None and state.steps[name].cancelled_by is None]
+    ready.sort(key=lambda name: state.order[name])
+    reasons = dict.fromkeys(ready, "there is budget for it again")
+    return Reopened(tuple(reasons), "resume", reasons) if reasons else None
+
+
+def blocked(state: RunState, runner: RunnerStarted, caps: Sequence[Line]) -> dict[str, str]:
+    """Steps that lack nothing but money, and why."""
+    if not caps:
+        return {}
+    waiting = [step_id for step_id in state.on_limit if state.steps[step_id].waiting_by == BUDGET]
+    found = {step_id: _most_used(caps) for step_id in waiting}
+    for queue in state.ready.values():
+        for step_id in queue.members():
+            refused = grant(state, runner, state.steps[step_id], caps)
+            if isinstance(refused, str):
+                found[step_id] = refused
+    return found
+
+
+def _most_used(caps: Sequence[Line]) -> str:
+    return used_words(max(caps, key=lambda line: line.share))
+
+
+def amount(metric: str, value: float) -> str:
+    """`$1.50`, `$0.0042`, `12,000 tokens`."""
+    if metric == "tokens":
+        return f"{value:,.0f} tokens"
+    return f"${value:.2f}" if value >= 0.1 or value == 0 else f"${value:.4f}"
+
+
+def _whose(line: Line) -> str:
+    return "the run's" if line.scope == "run" else "the day's"
+
+
+def used_words(line: Line) -> str:
+    """`$13.60 of the run's budget of $15.00 are spent`."""
+    spent, cap = amount(line.metric, line.spent), amount(line.metric, line.cap)
+    held = f", {amount(line.metric, line.held)} reserved" if line.held > 0 else ""
+    return f"{spent} of {_whose(line)} budget of {cap} are spent{held}"
+
+
+def budget_object(state: RunState, now: Now) -> Mapping[str, object]:
+    """The caps with what is spent of them, for JSON: scope → metric → {cap, spent, held}."""
+    found: dict[str, dict[str, object]] = {}
+    for line in lines(state, now):
+        found.setdefault(line.scope, {})[line.metric] = {"cap": line.cap, "spent": line.spent, "held": line.held}
+    return found
+
+
+def waits_for_money(state: RunState, known: StepState, now: Now) -> str:
+    """Why a queued step does not start, where money is the reason; empty where it is not."""
+    if known.status is not Status.QUEUED or state.runner is None:
+        return ""
+    found = grant(state, state.runner, known, lines(state, now))
+    return found if isinstance(found, str) else ""
