@@ -13,10 +13,11 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
+from teamflow.app.background import leave_terminal
 from teamflow.app.compile import Compiled, Request, compile_team
 from teamflow.app.fresh import certificate_path
 from teamflow.app.project import find_team_file, is_saved_plan, project_of
-from teamflow.core.plan import Json
+from teamflow.core.plan import NO_CAPS, Caps, Json
 from teamflow.core.shell import run_words
 from teamflow.store.lock import this_process
 from teamflow.store.sqlite import Database
@@ -75,6 +76,8 @@ class RunOptions(NamedTuple):
     no_input: bool = False
     yes: bool = False
     """Going over `limits.max_steps` is confirmed beforehand."""
+    budget: Caps = NO_CAPS
+    """What the run may spend, whatever the file says."""
 
     @property
     def plain(self) -> bool:
@@ -100,6 +103,10 @@ class Front(Protocol):
 
     def watch(self, root: str, number: int) -> int | None:
         """Follows a run that another process drives; None: this terminal does not."""
+        ...
+
+    def set_budget(self, number: int, budget: Caps) -> int:
+        """Tells the runner of a run what it may spend; the exit code."""
         ...
 
     def ended_at_once(self, number: int) -> None:
@@ -210,6 +217,8 @@ def run_plan(
 
 
 def _busy(database: Database, busy: Busy, options: RunOptions, front: Front) -> int:
+    if options.budget != NO_CAPS and options._replace(budget=NO_CAPS).plain:
+        return front.set_budget(busy.row.number, options.budget)
     if options.plain and not options.detach:
         code = front.watch(database.layout.root, busy.row.number)
         if code is not None:
@@ -304,6 +313,7 @@ def _loop(
             cached=cached,
             fail_fast=options.fail_fast,
             yes=options.yes,
+            budget=options.budget,
             watch=_watch(session, wired, options) if options.watch else None,
             # A run in the background is one that people come back to, and one that is watched stays.
             no_input=options.no_input or not (options.detach or options.watch or front.attended),
@@ -357,7 +367,7 @@ def _detached(session: Session, wired: Wired, options: RunOptions, front: Front,
         # Without cleaning up: the lock is the child's now.
         os._exit(0)
     with open_database(wired.root, wired.environ) as database:
-        _let_go(database.layout.run(number))
+        leave_terminal(database.layout.run(number))
         session.lock.rename(this_process(since=session.row.created))
         screen = front.screen(session.row, wired)
         prober = make_prober(session.state, wired, screen)
@@ -383,14 +393,3 @@ def exit_code(ended: RunEnded) -> int:
 def cores() -> int:
     """Cores that this process may use; where the system does not say, those that there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _let_go(run_dir: str) -> None:
-    """The child leaves the terminal: a session of its own, output into the run's directory."""
-    os.setsid()
-    null = os.open(os.devnull, os.O_RDONLY)
-    log = os.open(f"{run_dir}/runner.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for descriptor, source in ((0, null), (1, log), (2, log)):
-        os.dup2(source, descriptor)
-    os.close(null)
-    os.close(log)

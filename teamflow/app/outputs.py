@@ -10,9 +10,10 @@ import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
+from teamflow.core.attempts import AttemptState
 from teamflow.core.invocation import Brief, EngineEvent, Progress, Said
 from teamflow.core.redact import Redactor
-from teamflow.core.state import AttemptState, StepState
+from teamflow.core.state import StepState
 from teamflow.run.logs import TEXT_LIMIT, read_tail, read_text, separate_err
 
 if TYPE_CHECKING:

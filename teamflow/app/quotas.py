@@ -26,7 +26,7 @@ _BUSY = 0.5
 
 
 class MachineLimits:
-    """`run/roles.Quotas` for one run."""
+    """Usage limits, as `run/roles.Others` has them, for one run."""
 
     def __init__(
         self,

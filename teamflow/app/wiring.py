@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from teamflow.app.bridge import Bridge
 from teamflow.app.failpoints import CrashingStore, failpoint, guarded
 from teamflow.app.hangup import Sheltered, detach, let_go
+from teamflow.app.others import OtherRuns
 from teamflow.app.parts import Controls, Screen, Wired
 from teamflow.app.quotas import MachineLimits
 from teamflow.app.session import Session, opening, read_records
@@ -24,7 +25,7 @@ from teamflow.core.events import Cached, Event, RunEnded, RunnerStarted
 from teamflow.core.invocation import Brief as AttemptBrief
 from teamflow.core.invocation import Exit
 from teamflow.core.outcome import Failed, Outcome
-from teamflow.core.plan import EngineDefinition, Json
+from teamflow.core.plan import NO_CAPS, Caps, EngineDefinition, Json
 from teamflow.core.requested import StopRequested
 from teamflow.core.state import RunState
 from teamflow.engines.exits import outcome_of
@@ -42,6 +43,7 @@ from teamflow.run.place import Place
 from teamflow.run.probe import Prober
 from teamflow.run.requests import Requests
 from teamflow.run.roles import Opening, Results
+from teamflow.store.layout import Layout
 from teamflow.store.sqlite import Database
 from teamflow.store.wake import WakeSocket
 from teamflow.store.writer import Writer
@@ -97,6 +99,7 @@ async def run_to_end(
     fail_fast: bool = False,
     no_input: bool = False,
     yes: bool = False,
+    budget: Caps = NO_CAPS,
     brief: Brief | None = None,
     watch: Watch | None = None,
 ) -> RunEnded | None:
@@ -118,9 +121,8 @@ async def run_to_end(
     )
     executor, state = loop.executor, session.state
     boot = SystemClock().now().boot
-    begin = RunnerStarted(boot, os.getpid(), parallel, fail_fast, session.resumed, no_input=no_input, yes=yes)
-    first = _opening(session, loop, prober, cached, wired.force)
-    until = None
+    begin = RunnerStarted(boot, os.getpid(), parallel, fail_fast, session.resumed, no_input, yes, *budget)
+    first, until = _opening(session, loop, prober, cached, wired.force), None
     if brief is not None:
         first, until = brief.opening, brief.done
     loop.screen.begin(state)
@@ -196,10 +198,17 @@ def _loop(
         stays=stays,
         starts=not briefly,
         redactor=wired.redactor,
-        quotas=MachineLimits(state, wired.environ, root=wired.root, now=clock.now, warn=screen.trouble),
+        others=_others(state, layout, wired, clock, screen.trouble),
     )
     bridge.executor, bridge.hooks = executor, hooks
     return Loop(executor, hooks, attempts, environments, prober, store, writer, bridge, screen, pool)
+
+
+def _others(
+    state: RunState, layout: Layout, wired: Wired, clock: SystemClock, warn: Callable[[str], None]
+) -> OtherRuns:
+    limits = MachineLimits(state, wired.environ, root=wired.root, now=clock.now, warn=warn)
+    return OtherRuns(state, limits, layout, wired.number, now=clock.now, warn=warn)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from teamflow.app.compile import Compiled
     from teamflow.app.launch import RunOptions
     from teamflow.app.parts import Screen, Wired
+    from teamflow.core.plan import Caps
     from teamflow.store.rows import RunRow
 
 
@@ -52,6 +53,12 @@ class TerminalFront:
         from teamflow.cli.status import watch_run
 
         return watch_run(root, number)
+
+    def set_budget(self, number: int, budget: Caps) -> int:
+        from teamflow.cli.acting import control
+        from teamflow.policy.control import budget_args
+
+        return control("budget", None, run=number, as_json=False, args=budget_args(budget))
 
     def ended_at_once(self, number: int) -> None:
         print(number)

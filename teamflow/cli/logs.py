@@ -13,9 +13,10 @@ from teamflow.app.outputs import AttemptOutput
 from teamflow.cli.opened import opened
 from teamflow.cli.output import out, say
 from teamflow.cli.verb import VerbCommand, check_step, run_option
+from teamflow.core.attempts import AttemptState
 from teamflow.core.plan import ASK
 from teamflow.core.shell import run_words
-from teamflow.core.state import AttemptState, StepState
+from teamflow.core.state import StepState
 from teamflow.views.json import json_text
 from teamflow.views.logs import OutputLines, prefix
 from teamflow.views.sanitize import Stream

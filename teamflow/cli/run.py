@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from teamflow.app.launch import RunOptions, run_team
+from teamflow.cli.arguments import caps
 from teamflow.cli.front import TerminalFront
 from teamflow.cli.verb import VerbCommand
 
@@ -39,6 +40,12 @@ from teamflow.cli.verb import VerbCommand
     metavar="PATH=VALUE",
     help="Override a key of an agent: agents.build.model=opus (engine, timeout, idle_timeout, cache, …).",
 )
+@click.option(
+    "--budget",
+    multiple=True,
+    metavar="usd=N|tokens=N",
+    help="What the run may spend in all, whatever limits.budget says; it holds until it is said anew.",
+)
 @click.option("--yes", is_flag=True, help="Confirm going over limits.max_steps.")
 @click.option("--no-input", is_flag=True, help="Ask nobody: when only questions are left, end with exit code 5.")
 @click.option(
@@ -61,6 +68,7 @@ def run(
     fail_fast: bool,
     max_parallel: int | None,
     overrides: tuple[str, ...],
+    budget: tuple[str, ...],
     yes: bool,
     no_input: bool,
     progress: str,
@@ -74,6 +82,7 @@ def run(
     teamflow run nightly build/api        one step of teams/nightly.yaml, and what it needs
     teamflow run team.yaml -i issue=42    with an input
     teamflow run ship.plan                exactly what `teamflow plan -o ship.plan` has shown
+    teamflow run --budget usd=30          go on with more money than limits.budget says
     """
     if watch and no_input:
         raise click.UsageError("a watched run stays, and waits for answers from any terminal: leave --no-input out")
@@ -88,6 +97,7 @@ def run(
         use_cache=not no_cache,
         fail_fast=fail_fast,
         yes=yes,
+        budget=caps(budget),
         max_parallel=max_parallel,
         detach=detach,
         watch=watch,

@@ -93,6 +93,15 @@ RUN: Final = (
         "plan",
     ),
     Code(
+        "untold-cost",
+        "an engine does not tell what it spends",
+        "A budget counts what engines tell. One that tells tokens but no money is held back by a budget in tokens, "
+        "and one that tells nothing by none: what it spends is shown as unknown, never as zero.",
+        "",
+        "",
+        "plan",
+    ),
+    Code(
         "template-failed",
         "a template has no value with these inputs",
         "The template can be read, but with the inputs of this run it fails: a key is missing, or values do not fit.",

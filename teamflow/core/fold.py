@@ -25,6 +25,7 @@ from teamflow.core.events import (
     StepsAdded,
     StepThawed,
 )
+from teamflow.core.fold_backoff import end_backoffs
 from teamflow.core.fold_budget import budget_reached, budget_set, day_spent, set_caps, spending_told
 from teamflow.core.fold_control import (
     clock_work,
@@ -38,7 +39,7 @@ from teamflow.core.fold_control import (
 from teamflow.core.fold_limit import engine_limited, limit_lifted
 from teamflow.core.fold_plan import adopt, plan_revised, relaunch_requested, reopened, steps_added
 from teamflow.core.fold_question import question_answered, question_asked
-from teamflow.core.fold_step import STEP_HANDLERS, Handler, cached, check, prune_backoff
+from teamflow.core.fold_step import STEP_HANDLERS, Handler, cached, check
 from teamflow.core.limited import EngineLimited, LimitLifted
 from teamflow.core.plan import Plan
 from teamflow.core.questions import move_deadlines
@@ -158,7 +159,7 @@ def _runner_started(state: RunState, record: Record, event: RunnerStarted) -> li
         state.active_since = None
         clock_work(state, record.mono)
     if state.runner is None or state.runner.boot != event.boot:
-        _end_backoffs(state, event.boot)
+        end_backoffs(state, event.boot)
         move_deadlines(state, event.boot, at=record.at, mono=record.mono)
     state.runner = event
     state.stop = None
@@ -169,16 +170,6 @@ def _runner_started(state: RunState, record: Record, event: RunnerStarted) -> li
         state.started = record.at
     stale = [step_id for step_id, known in state.steps.items() if known.stale is not None]
     return [*state.open, *(step_id for step_id in stale if step_id not in state.open)]
-
-
-def _end_backoffs(state: RunState, boot: str) -> None:
-    """Another boot has another clock: what waited for a moment of the old one has waited long enough."""
-    for _, step_id in state.backoff:
-        known = state.steps[step_id]
-        if known.backoff is not None:
-            known.backoff = (boot, 0.0)
-    state.backoff = sorted((0.0, step_id) for step_id in {step_id for _, step_id in state.backoff})
-    prune_backoff(state)
 
 
 def _results_taken(state: RunState, record: Record, event: ResultsTaken) -> list[str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from teamflow.core.attempts import AttemptState
 from teamflow.core.events import Record
-from teamflow.core.outcome import Outcome, Usage
+from teamflow.core.outcome import Outcome, Stopped, Usage
 from teamflow.core.plan import Caps
 from teamflow.core.spending import BudgetReached, BudgetSet, DaySpent, SpendingTold, latest
-from teamflow.core.state import AttemptState, Question, RunState
+from teamflow.core.state import Question, RunState
 from teamflow.core.status import IllegalTransition
 
 BUDGET: Final = "budget"
@@ -32,11 +33,11 @@ def spending_told(state: RunState, record: Record, event: SpendingTold) -> list[
     return [event.step]
 
 
-def paid(state: RunState, attempt: AttemptState, *, at: float) -> None:
+def paid(state: RunState, agent: str, attempt: AttemptState, *, at: float) -> None:
     """An attempt has ended."""
     usage = usage_of(attempt)
     if usage is not None:
-        state.ledger.add(usage, at=at)
+        state.ledger.add(usage, at=at, agent="" if isinstance(attempt.outcome, Stopped) else agent)
 
 
 def budget_reached(state: RunState, record: Record, event: BudgetReached) -> list[str]:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from teamflow.core.attempts import AttemptState
 from teamflow.core.changes import merged
 from teamflow.core.events import MessageDelivered, Record, StepFrozen, StepThawed
 from teamflow.core.requested import MessageSent, PauseRequested, RelaunchRequested, ResumeRequested
-from teamflow.core.state import AttemptState, Message, Pause, RunState, StepState
+from teamflow.core.state import Message, Pause, RunState, StepState
 from teamflow.core.status import TRANSITIONS, IllegalTransition, Status
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from teamflow.core.attempts import AttemptState
 from teamflow.core.events import Record
 from teamflow.core.fold_budget import BUDGET
 from teamflow.core.limited import EngineLimited, LimitLifted, met_again
-from teamflow.core.state import AttemptState, RunState, StepState
+from teamflow.core.state import RunState, StepState
 from teamflow.core.status import Status
 
 ENGINE: Final = "engine"

@@ -9,17 +9,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from teamflow.core.added import effective
+from teamflow.core.attempts import AttemptState
 from teamflow.core.changes import changed
 from teamflow.core.events import PlanRevised, Record, Reopened, StepsAdded
+from teamflow.core.fold_backoff import prune_backoff
 from teamflow.core.fold_control import relaunch_marked, release, still_held
 from teamflow.core.fold_limit import still_limited
-from teamflow.core.fold_step import asking_dependents, check, prune_backoff, recount
+from teamflow.core.fold_step import asking_dependents, check, recount
 from teamflow.core.outcome import CONTINUES, Failed, FailureClass, Stopped, Succeeded
 from teamflow.core.plan import Edge, Plan, Step
 from teamflow.core.questions import withdraw
 from teamflow.core.ready import ReadyQueue
 from teamflow.core.requested import RelaunchRequested
-from teamflow.core.state import AttemptState, Feedback, RunState, StepState, needs_look, ran_since
+from teamflow.core.state import Feedback, RunState, StepState, needs_look, ran_since
 from teamflow.core.status import ENDED, IllegalTransition, Status
 
 LEFT_OUT: Final = "the plan, which no longer has it"

@@ -9,13 +9,14 @@ from __future__ import annotations
 import heapq
 from typing import Final
 
+from teamflow.core.attempts import AttemptState
 from teamflow.core.events import QuestionAnswered, QuestionAsked, Record
 from teamflow.core.fold_budget import budget_answered
 from teamflow.core.fold_step import asking_dependents, check, hold_back
 from teamflow.core.outcome import Failed, Succeeded
 from teamflow.core.questions import close, outcome_of, prune_deadlines
 from teamflow.core.shell import excerpt
-from teamflow.core.state import AttemptState, Question, RunState
+from teamflow.core.state import Question, RunState
 from teamflow.core.status import IllegalTransition, Status
 
 _REASON: Final = 200

@@ -5,10 +5,10 @@ Used by `core/fold.py` only.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
 from typing import Final, Never, TypeAlias
 
+from teamflow.core.attempts import AttemptState
 from teamflow.core.events import (
     Admitted,
     AttemptEnded,
@@ -24,6 +24,7 @@ from teamflow.core.events import (
     StepEnded,
     StepWaiting,
 )
+from teamflow.core.fold_backoff import back_off, prune_backoff
 from teamflow.core.fold_budget import BUDGET, paid
 from teamflow.core.fold_control import begin_hearing, clock_work, release, thaw
 from teamflow.core.fold_limit import ENGINE, answered
@@ -31,7 +32,7 @@ from teamflow.core.outcome import Failed, Succeeded
 from teamflow.core.plan import APART, ASK, Caps, Edge, Step
 from teamflow.core.questions import withdraw
 from teamflow.core.ready import ReadyQueue
-from teamflow.core.state import AttemptState, RunState, StepState
+from teamflow.core.state import RunState, StepState
 from teamflow.core.status import ENDED, TRANSITIONS, IllegalTransition, Status
 
 Handler: TypeAlias = Callable[[RunState, Record, "Never"], list[str]]
@@ -92,7 +93,7 @@ def _queue(state: RunState, known: StepState) -> None:
     known.turns += 1
     if known.backoff is not None:
         # The heap lets go of a step that is not queued; now it is again.
-        _back_off(state, known.step.id, known.backoff[1])
+        back_off(state, known.step.id, known.backoff[1])
     elif known.admitted:
         _ready(state, known.step)
 
@@ -208,7 +209,7 @@ def _attempt_ended(state: RunState, record: Record, event: AttemptEnded) -> list
     elif isinstance(event.outcome, Failed):
         # What an earlier success handed over holds no more.
         known.text, known.outputs, known.artifacts = event.outcome.text, {}, ()
-    paid(state, live, at=record.at)
+    paid(state, known.step.agent, live, at=record.at)
     state.running.discard(event.step)
     state.running_by_engine[live.engine] -= 1
     clock_work(state, record.mono)
@@ -235,7 +236,7 @@ def _retry_scheduled(state: RunState, record: Record, event: RetryScheduled) -> 
         # Opened again while this attempt ran, by a loop: it waits for what comes of that.
         recount(state, known)
     elif event.delay > 0:
-        _back_off(state, event.step, event.mono)
+        back_off(state, event.step, event.mono)
     else:
         _ready(state, known.step)
     return [event.step]
@@ -249,23 +250,6 @@ def _backoff_ended(state: RunState, record: Record, event: BackoffEnded) -> list
     if known.admitted:
         _ready(state, known.step)
     return [event.step]
-
-
-def _back_off(state: RunState, step_id: str, mono: float) -> None:
-    heapq.heappush(state.backoff, (mono, step_id))
-    prune_backoff(state)
-
-
-def prune_backoff(state: RunState) -> None:
-    """The head is the next backoff to end: entries that no longer hold are dropped from there."""
-    heap = state.backoff
-    while heap:
-        mono, step_id = heap[0]
-        known = state.steps.get(step_id)
-        backoff = known.backoff if known is not None and known.status is Status.QUEUED else None
-        if backoff is not None and backoff[1] == mono:
-            return
-        heapq.heappop(heap)
 
 
 def _waiting(state: RunState, record: Record, event: StepWaiting) -> list[str]:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from teamflow.core.attempts import AttemptState
 from teamflow.core.plan import Command
-from teamflow.core.state import AttemptState, StepState
+from teamflow.core.state import StepState
 
 BEFORE: Final = "before"
 SETUP: Final = "setup"

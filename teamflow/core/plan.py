@@ -152,6 +152,9 @@ class Caps(NamedTuple):
     tokens: float | None = None
 
 
+NO_CAPS: Final = Caps()
+
+
 class Step(NamedTuple):
     """One planned instance of an agent. Fields that `run` does not act on yet are in `waits`."""
 
@@ -283,9 +286,9 @@ class Limits(NamedTuple):
     """wait | next | stop; None: the next engine where there is one, else wait if somebody is there, else stop."""
     max_wait: float = 8 * 3600.0
     """Seconds: a usage limit whose end is farther off is not waited for."""
-    budget: Caps = Caps()
+    budget: Caps = NO_CAPS
     """Of the run."""
-    day: Caps = Caps()
+    day: Caps = NO_CAPS
     """Of all runs of the project on one day (UTC)."""
 
 

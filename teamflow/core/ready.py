@@ -29,6 +29,10 @@ class ReadyQueue:
     def head(self) -> tuple[int, int, str] | None:
         return self._heap[0] if self._heap else None
 
+    def in_turn(self) -> list[tuple[int, int, str]]:
+        """All of them, the head first."""
+        return sorted({entry for entry in self._heap if entry[2] in self._members})
+
     def members(self) -> frozenset[str]:
         return frozenset(self._members)
 

@@ -52,11 +52,13 @@ class DaySpent(NamedTuple):
 class Ledger:
     """The sums over a run's attempts that have ended, and what people have said about its budget."""
 
-    __slots__ = ("agreed", "caps", "day", "others", "reached", "refused", "spent", "today")
+    __slots__ = ("agreed", "caps", "day", "others", "reached", "refused", "spent", "taken", "today")
 
     def __init__(self) -> None:
         self.spent = {"usd": 0.0, "tokens": 0.0}
         """What is known."""
+        self.taken: dict[tuple[str, str], tuple[float, int]] = {}
+        """(agent, metric) → what its whole attempts have taken together, and how many of them there were."""
         self.day = 0
         self.today = {"usd": 0.0, "tokens": 0.0}
         """The part of it that ended on `day`."""
@@ -70,14 +72,22 @@ class Ledger:
         self.refused = ""
         """Who has said in this session that no more is to be spent."""
 
-    def add(self, usage: Usage, *, at: float) -> None:
-        """Of an attempt that ended at `at` (Unix)."""
+    def add(self, usage: Usage, *, at: float, agent: str) -> None:
+        """Of an attempt that ended at `at` (Unix). `agent`: whose whole attempt it was; empty: it was stopped."""
         if (day := int(at // DAY)) != self.day:
             self.day, self.today = day, {"usd": 0.0, "tokens": 0.0}
         for metric in METRICS:
-            amount = of(usage, metric) or 0.0
-            self.spent[metric] += amount
-            self.today[metric] += amount
+            told = of(usage, metric)
+            self.spent[metric] += told or 0.0
+            self.today[metric] += told or 0.0
+            if agent and told is not None:
+                total, count = self.taken.get((agent, metric), (0.0, 0))
+                self.taken[agent, metric] = (total + told, count + 1)
+
+    def usual(self, agent: str, metric: str) -> float:
+        """What an attempt of an agent takes on the average; 0 where nothing is known."""
+        total, count = self.taken.get((agent, metric), (0.0, 0))
+        return total / count if count else 0.0
 
 
 def of(usage: Usage | None, metric: str) -> float | None:
@@ -99,3 +109,15 @@ def latest(told: Usage | None, final: Usage | None) -> Usage | None:
         told.output_tokens if final.output_tokens is None else final.output_tokens,
         told.usd if final.usd is None else final.usd,
     )
+
+
+def amount(metric: str, value: float) -> str:
+    """`$1.50`, `$0.0042`, `12,000 tokens`."""
+    if metric == "tokens":
+        return f"{value:,.0f} tokens"
+    return f"${value:.2f}" if value >= 0.1 or value == 0 else f"${value:.4f}"
+
+
+def caps_words(caps: Caps) -> str:
+    """`$15.00 and 4,000,000 tokens`."""
+    return " and ".join(amount(metric, cap) for metric, cap in zip(METRICS, caps, strict=True) if cap is not None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from teamflow.core.attempts import AttemptState
 from teamflow.core.events import (
     Hit,
     QuestionAsked,
@@ -17,8 +18,8 @@ from teamflow.core.events import (
     StepsAdded,
 )
 from teamflow.core.limited import EngineLimit
-from teamflow.core.outcome import Artifact, FailureClass, Outcome, Usage
-from teamflow.core.plan import Caps, Edge, Json, Plan, Step
+from teamflow.core.outcome import Artifact, FailureClass
+from teamflow.core.plan import Edge, Json, Plan, Step
 from teamflow.core.ready import ReadyQueue
 from teamflow.core.requested import StopRequested
 from teamflow.core.spending import Ledger
@@ -77,71 +78,6 @@ class Question:
     def own(self) -> bool:
         """Whether it is what an `ask` step is there for; else it asks whether a step may go on."""
         return self.about in ("approval", "question")
-
-
-class AttemptState:
-    """One try of a step. `outcome` None: it runs. Times are Unix; `mono` is seconds since boot; `began`: a record."""
-
-    __slots__ = (
-        "allowance",
-        "began",
-        "cause",
-        "continues",
-        "ended",
-        "engine",
-        "fallback",
-        "frozen_at",
-        "frozen_for",
-        "heard_from",
-        "model",
-        "mono",
-        "note",
-        "number",
-        "outcome",
-        "phase",
-        "phase_outcome",
-        "reason",
-        "started",
-        "stopping",
-        "told",
-        "told_from",
-        "tree",
-    )
-
-    def __init__(
-        self, *, number: int, began: int, cause: str, continues: int | None, reason: str, started: float, mono: float
-    ) -> None:
-        self.number = number
-        self.began = began
-        self.cause = cause
-        self.continues = continues
-        self.reason = reason
-        self.started = started
-        self.mono = mono
-        self.ended: float | None = None
-        self.engine = ""
-        """The engine that does it; `model`: where one is named."""
-        self.model: str | None = None
-        self.fallback: int | None = None
-        """Which of its step's fallbacks that is, from 1."""
-        self.allowance: Caps | None = None
-        """What it may spend, where a budget holds for it; `told`: what it has told of its cost so far."""
-        self.told: Usage | None = None
-        self.outcome: Outcome | None = None
-        self.phase = ""
-        """The phase that runs now; empty: the first of the row."""
-        self.phase_outcome: Outcome | None = None
-        self.stopping: str | None = None
-        self.frozen_at: float | None = None
-        """Since when it is halted where it is."""
-        self.frozen_for = 0.0
-        """Seconds that it was halted before."""
-        self.note = ""
-        self.tree = ""
-        self.heard_from = 0
-        """Messages of its step before this one were heard in the session that it goes on with."""
-        self.told_from = 0
-        """Messages up to this one stand in what it is told at its beginning."""
 
 
 class Feedback(NamedTuple):

@@ -12,6 +12,7 @@ from teamflow.core.diagnostics import Diagnostics
 from teamflow.core.plan import Json, Plan
 from teamflow.plan.assemble import assemble
 from teamflow.plan.bounds import check_bounds
+from teamflow.plan.budgets import report_budgets
 from teamflow.plan.checked import collector_at_rest, needs_of
 from teamflow.plan.cycles import report_cycles
 from teamflow.plan.digest import plan_digest
@@ -71,6 +72,7 @@ def _make_plan(
     steps = make_steps(Chosen(loaded, agents, chosen, only, layout, git), inputs, found)
     if not found.has_errors:
         report_overlaps(steps, agents, loaded, found)
+        report_budgets(agents.settings, loaded, found)
     if found.has_errors:
         return None
     plan = assemble(loaded, inputs=inputs, steps=steps)._replace(

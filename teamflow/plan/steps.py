@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from teamflow.core.plan import (
     COMMAND,
+    NO_CAPS,
     PROMPT,
     Ask,
-    Caps,
     Command,
     Edge,
     EngineDefinition,
@@ -180,7 +180,7 @@ def make_step(shared: Common, instance: Instance, step_id: str, place: Place, ti
         escalates=agent.on_failure == "escalate",
         custom=shared.custom,
         fallbacks=shared.fallbacks,
-        budget=agent.budget if agent.kind == PROMPT and agent.budget != Caps() else None,
+        budget=agent.budget if agent.kind == PROMPT and agent.budget != NO_CAPS else None,
         reworked=place.reworked,
         any_time=agent.cache and _can_be_put_back(agent),
     )

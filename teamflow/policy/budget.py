@@ -2,8 +2,9 @@
 
 Pure. An attempt reserves what it may spend before it starts, so that those that run together cannot go over what is
 left: its step's own budget, else an equal share of what the run may still spend. It may grow beyond a share into what
-nobody has reserved. What an engine does not tell is not counted, and is no zero (`views` say so). At 70 % people are
-told, at 90 % asked, and with nothing left nothing more starts. Refuses to know prices and engines.
+nobody has reserved. What will not fit, by what its agent has taken before, does not start unasked. What an engine does
+not tell is not counted, and is no zero (`views` say so). At 70 % people are told, at 90 % asked, and with nothing left
+nothing more starts. Refuses to know prices and engines.
 """
 
 from __future__ import annotations
@@ -12,12 +13,22 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
 
-from teamflow.core.events import Event, Now, QuestionAsked, Reopened, RunnerStarted, StepEnded, StepWaiting
+from teamflow.core.attempts import AttemptState
+from teamflow.core.events import (
+    AttemptStarted,
+    Event,
+    Now,
+    QuestionAsked,
+    Reopened,
+    RunnerStarted,
+    StepEnded,
+    StepWaiting,
+)
 from teamflow.core.fold_budget import BUDGET, in_force, usage_of
 from teamflow.core.outcome import FailureClass, Usage
-from teamflow.core.plan import PROMPT, Caps, Step
-from teamflow.core.spending import DAY, METRICS, BudgetReached, of
-from teamflow.core.state import AttemptState, RunState, StepState
+from teamflow.core.plan import NO_CAPS, PROMPT, Caps, Json, Step
+from teamflow.core.spending import DAY, METRICS, BudgetReached, amount, of
+from teamflow.core.state import RunState, StepState
 from teamflow.core.status import Status
 from teamflow.policy.asking import GO_ON, STOP, allowed
 
@@ -57,7 +68,7 @@ class Line(NamedTuple):
 def lines(state: RunState, now: Now) -> list[Line]:
     """The caps that hold for the run as a whole; none where nothing does."""
     run, day = in_force(state), state.plan.limits.day
-    if run == day == Caps():
+    if run == day == NO_CAPS:
         return []
     ledger, today = state.ledger, int(now.wall // DAY)
     others = ledger.others if ledger.others is not None and ledger.others.day == today else None
@@ -106,9 +117,12 @@ def grant(state: RunState, runner: RunnerStarted, known: StepState, caps: Sequen
         if free.free < LEAST * free.cap:
             return used_words(free)
         wanted = own if own is not None else free.free / _wave(state, runner)
-        if wanted > free.free and free.held > 0:
+        usual = _usual(state, known, metric)
+        if max(wanted, usual) > free.free and free.held > 0:
             unreserved = f"{amount(metric, free.free)} of {_whose(free)} budget are not reserved"
-            return f"{unreserved}, and it wants {amount(metric, wanted)}"
+            return f"{unreserved}, and it wants {amount(metric, max(wanted, usual))}"
+        if usual > free.free and runner.no_input:
+            return _too_little(step, free, usual)
         found[metric] = min(wanted, free.free)
     return Caps(found["usd"], found["tokens"])
 
@@ -118,6 +132,18 @@ def _wave(state: RunState, runner: RunnerStarted) -> int:
     most = runner.max_parallel - len(state.running)
     paid = (1 for step_id in state.open if step_id not in state.running and costs(state.steps[step_id].step))
     return max(1, sum(islice(paid, max(1, most))))
+
+
+def _usual(state: RunState, known: StepState, metric: str) -> float:
+    """What an attempt of its agent takes, as far as that is known; one that goes on with a session takes less."""
+    return 0.0 if known.next_cause == "resume" else state.ledger.usual(known.step.agent, metric)
+
+
+def _too_little(step: Step, line: Line, usual: float) -> str:
+    left_words = (
+        f"{amount(line.metric, line.free)} of {_whose(line)} budget of {amount(line.metric, line.cap)} are left"
+    )
+    return f"{left_words}, and an attempt of {step.agent} takes about {amount(line.metric, usual)}"
 
 
 def left(known: StepState, metric: str) -> float | None:
@@ -141,8 +167,11 @@ def question(state: RunState, runner: RunnerStarted, known: StepState, caps: Seq
     if runner.no_input or not costs(known.step):
         return None
     for line in caps:
-        if line.share >= ASK_AT and (line.scope, line.metric, line.cap) not in state.ledger.agreed:
-            text = f"{used_words(line)}. May {known.step.id}, and what comes after it, use up the rest?"
+        usual = _usual(state, known, line.metric)
+        tight = line.share >= ASK_AT or usual > line.free
+        if tight and (line.scope, line.metric, line.cap) not in state.ledger.agreed:
+            said = used_words(line) if line.share >= ASK_AT else _too_little(known.step, line, usual)
+            text = f"{said}. May {known.step.id}, and what comes after it, use up the rest?"
             return QuestionAsked(known.step.id, BUDGET, text, (GO_ON, STOP), scope=RUN)
     return None
 
@@ -201,6 +230,18 @@ def after_stop(known: StepState) -> Event:
     return StepWaiting(step.id, "limit", BUDGET, "nothing is left of the budget")
 
 
+def committed(state: RunState, now: Now, start: AttemptStarted | None) -> tuple[float, float]:
+    """What this run has spent today and may still spend, in dollars and in tokens; `start`: what is about to begin."""
+    ledger, today = state.ledger, int(now.wall // DAY)
+    working = [live for live in (state.steps[step_id].live for step_id in state.running) if live is not None]
+    found = []
+    for metric in METRICS:
+        more = getattr(start, metric) if start is not None else None
+        spent = (ledger.today[metric] if ledger.day == today else 0.0) + (more or 0.0)
+        found.append(spent + sum((of(usage_of(live), metric) or 0.0) + _unspent(live, metric) for live in working))
+    return found[0], found[1]
+
+
 # -- the run -----------------------------------------------------------------------------------------------------
 
 
@@ -244,13 +285,6 @@ def _most_used(caps: Sequence[Line]) -> str:
     return used_words(max(caps, key=lambda line: line.share))
 
 
-def amount(metric: str, value: float) -> str:
-    """`$1.50`, `$0.0042`, `12,000 tokens`."""
-    if metric == "tokens":
-        return f"{value:,.0f} tokens"
-    return f"${value:.2f}" if value >= 0.1 or value == 0 else f"${value:.4f}"
-
-
 def _whose(line: Line) -> str:
     return "the run's" if line.scope == "run" else "the day's"
 
@@ -262,9 +296,15 @@ def used_words(line: Line) -> str:
     return f"{spent} of {_whose(line)} budget of {cap} are spent{held}"
 
 
-def budget_object(state: RunState, now: Now) -> Mapping[str, object]:
+def reached_words(event: BudgetReached) -> str:
+    """`budget: 70 % used ($7.10 of the run's $10.00)`."""
+    spent, cap = amount(event.metric, event.spent), amount(event.metric, event.cap)
+    return f"budget: {event.percent} % used ({spent} of the {event.scope}'s {cap})"
+
+
+def budget_object(state: RunState, now: Now) -> Mapping[str, Json]:
     """The caps with what is spent of them, for JSON: scope → metric → {cap, spent, held}."""
-    found: dict[str, dict[str, object]] = {}
+    found: dict[str, dict[str, Json]] = {}
     for line in lines(state, now):
         found.setdefault(line.scope, {})[line.metric] = {"cap": line.cap, "spent": line.spent, "held": line.held}
     return found

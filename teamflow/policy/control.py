@@ -10,9 +10,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from teamflow.core.events import BackoffEnded, Event, ProgressReported, Reopened
+from teamflow.core.events import BackoffEnded, Event, ProgressReported, QuestionAnswered, Reopened
 from teamflow.core.limited import LimitLifted
-from teamflow.core.plan import ASK, PROMPT
+from teamflow.core.plan import ASK, PROMPT, Caps
 from teamflow.core.requested import (
     CancelRequested,
     MessageSent,
@@ -23,10 +23,12 @@ from teamflow.core.requested import (
     RunResumed,
 )
 from teamflow.core.shell import run_words
+from teamflow.core.spending import BudgetSet, caps_words
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import ENDED, Status
 from teamflow.plan.ripple import rippled
-from teamflow.policy.asking import asks_what_follows
+from teamflow.policy.asking import GO_ON, asks_what_follows
+from teamflow.policy.budget import RUN
 from teamflow.policy.granting import Asker, Granted, chosen, meant, named
 from teamflow.policy.holding import relaunched, skipped_because
 from teamflow.policy.quota import lacks
@@ -267,6 +269,27 @@ def _deaf(state: RunState, step_id: str) -> str:
     if step_id not in state.open:
         return f"{_ended(state, step_id)}: `teamflow relaunch {step_id}` starts it anew"
     return ""
+
+
+# -- budget --------------------------------------------------------------------------------------------------
+
+
+def budget_args(caps: Caps) -> str:
+    """The arguments of `budget`."""
+    return json.dumps(caps._asdict())
+
+
+def budget(state: RunState, args: Mapping[str, object], asker: Asker) -> Granted | str:
+    """`usd`, `tokens`: what the run may spend in all from now on; None: as before."""
+    caps = [args.get(name) for name in Caps._fields]
+    if not all(cap is None or (_is_number(cap) and float(str(cap)) > 0) for cap in caps) or caps == [None, None]:
+        return "the request is damaged: it says neither dollars nor tokens"
+    if not state.open:
+        return _over(state)
+    found = Caps(*(None if cap is None else float(str(cap)) for cap in caps))
+    events: list[Event] = [BudgetSet(asker.by, *found)]
+    events += [QuestionAnswered(n, GO_ON, asker.by) for n, asked in state.unanswered.items() if asked.scope == RUN]
+    return Granted(tuple(events), f"the run may spend {caps_words(found)} in all")
 
 
 # -- progress ------------------------------------------------------------------------------------------------

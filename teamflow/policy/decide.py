@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from teamflow.core.attempts import AttemptState
 from teamflow.core.events import (
     Admitted,
     AttemptStopping,
@@ -28,7 +29,7 @@ from teamflow.core.ids import listed
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
 from teamflow.core.phases import VERIFIED, is_check
 from teamflow.core.plan import Json, Step
-from teamflow.core.state import AttemptState, RunState, StepState
+from teamflow.core.state import RunState, StepState
 from teamflow.core.status import Status
 from teamflow.policy import budget
 from teamflow.policy.asking import escalated, still_asks

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from teamflow.core.attempts import AttemptState
 from teamflow.core.events import AttemptStopping, Event, Reopened, StepFrozen, StepThawed, StepWaiting
-from teamflow.core.state import AttemptState, Pause, RunState, StepState
+from teamflow.core.state import Pause, RunState, StepState
 from teamflow.core.status import Status
 
 PAUSE: Final = "pause"

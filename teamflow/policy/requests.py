@@ -48,6 +48,7 @@ def _answer(state: RunState, args: Mapping[str, object], asker: Asker) -> Grante
 
 _VERBS: Final[Mapping[str, Granting]] = {
     "answer": _answer,
+    "budget": control.budget,
     "cancel": control.cancel,
     "pause": control.pause,
     "resume": control.resume,

@@ -10,9 +10,9 @@ import hashlib
 from collections.abc import Sequence
 from typing import Final, NamedTuple, TypeAlias
 
+from teamflow.core.attempts import AttemptState
 from teamflow.core.outcome import CONTINUES, Failed, FailureClass
 from teamflow.core.plan import PROMPT, Retry, Step
-from teamflow.core.state import AttemptState
 
 OWN_ALLOWANCE: Final = frozenset({FailureClass.TRANSIENT, FailureClass.RATE_LIMIT, FailureClass.LOST})
 """Not the step's fault: these are retried `ALLOWANCE` times without consuming `retry.attempts`."""

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from teamflow.core.events import AttemptStarted, Now, QuestionAsked, RunnerStarted
-from teamflow.core.plan import Caps
+from teamflow.core.plan import NO_CAPS, Caps
+from teamflow.core.ready import ReadyQueue
 from teamflow.core.state import RunState, StepState
 from teamflow.policy import budget
 from teamflow.policy.quota import Reach, reach
 
 _OWN: Final = Reach(None, 0.0)
-_ANY: Final = Caps()
 
 
 class _Found(NamedTuple):
@@ -40,14 +40,22 @@ def next_start(
         limit = state.plan.limits.engines.get(engine)
         if found.seconds or (limit is not None and state.running_by_engine.get(engine, 0) >= limit):
             continue
-        may_spend = budget.grant(state, runner, state.steps[head[2]], caps)
-        if not isinstance(may_spend, str):
-            best = _Found(head, found.fallback, may_spend)
+        for entry in (head,) if not caps else _in_turn(queue, caps):
+            may_spend = budget.grant(state, runner, state.steps[entry[2]], caps)
+            if not isinstance(may_spend, str):
+                best = _Found(entry, found.fallback, may_spend) if best is None or entry < best.head else best
+                break
     if best is None:
         return None
     known = state.steps[best.head[2]]
     asked = budget.question(state, runner, known, caps) if caps else None
-    return asked or _start(known, best.fallback, best.may_spend or _ANY)
+    return asked or _start(known, best.fallback, best.may_spend or NO_CAPS)
+
+
+def _in_turn(queue: ReadyQueue, caps: Sequence[budget.Line]) -> Sequence[tuple[int, int, str]]:
+    """Those of a queue that may start now: its head, and others where nothing that runs gives back what it lacks."""
+    head = queue.head()
+    return ([] if head is None else [head]) if any(line.held for line in caps) else queue.in_turn()
 
 
 def _start(known: StepState, fallback: int | None, may_spend: Caps) -> AttemptStarted:

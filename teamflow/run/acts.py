@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from teamflow.core.attempts import AttemptState
 from teamflow.core.events import (
     AttemptEnded,
     AttemptStarted,
@@ -19,10 +20,10 @@ from teamflow.core.limited import EngineLimited, LimitLifted
 from teamflow.core.outcome import Stopped
 from teamflow.core.phases import AGENT
 from teamflow.core.requested import MessageSent
-from teamflow.core.state import AttemptState, RunState
+from teamflow.core.state import RunState
 from teamflow.ports import Exited, Start, Target
 from teamflow.run.adoption import Adoption
-from teamflow.run.roles import Attempts, Quotas
+from teamflow.run.roles import Attempts, Others
 
 
 class Conclude(Protocol):
@@ -44,7 +45,7 @@ class Acts:
         record: Callable[[Event], None],
         conclude: Conclude,
         starts: bool = True,
-        quotas: Quotas | None,
+        others: Others | None,
     ) -> None:
         """`starts` False: nothing is begun, not even what an earlier session has decided."""
         self._state = state
@@ -56,7 +57,7 @@ class Acts:
         self._starts = starts
         self._idle: set[str] = set()
         """Steps with an attempt of which nothing runs, because it was not begun here."""
-        self._quotas = quotas
+        self._others = others
 
     def act(self, event: Event) -> None:
         """Does what a decision says, once it is recorded; most say nothing to be done."""
@@ -73,8 +74,8 @@ class Acts:
             case MessageSent(steps=steps):
                 for step in steps:
                     self._tell(step)
-            case EngineLimited() | LimitLifted() if self._quotas is not None:
-                self._quotas.tell(event)
+            case EngineLimited() | LimitLifted() | AttemptEnded() if self._others is not None:
+                self._others.tell(event)
             case _:
                 pass
 

@@ -12,13 +12,16 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor as Pool
 from typing import Final
 
+from teamflow.core.attempts import AttemptState
 from teamflow.core.events import AttemptEnded, AttemptStarted, Now, PhaseEnded, ProgressReported
 from teamflow.core.invocation import Brief, Exit, Invocation
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Outcome, Stopped, Succeeded, Usage
 from teamflow.core.phases import AGENT, BEFORE, SETUP, VERIFIED, command_of, is_check, phases
 from teamflow.core.plan import Command, Json, Step
 from teamflow.core.redact import Redactor
-from teamflow.core.state import AttemptState, RunState, StepState
+from teamflow.core.spending import SpendingTold
+from teamflow.core.state import RunState, StepState
+from teamflow.policy.budget import worth_telling
 from teamflow.ports import Clock, Engine, Exited, Session, Start
 from teamflow.run.brief import BriefError, Rendering, make_brief, told
 from teamflow.run.environment import Environments, MissingSecret
@@ -44,7 +47,7 @@ class AttemptRunner:
         engines: Engines,
         results: Results,
         redactor: Redactor,
-        report: Callable[[ProgressReported], None],
+        report: Callable[[ProgressReported | SpendingTold], None],
         say: Callable[[str, str], None],
         pool: Pool | None = None,
     ) -> None:
@@ -198,9 +201,13 @@ class AttemptRunner:
         log = self._place.log(step, attempt)
         return session, Tail(log, session, step=step, attempt=attempt, report=self._told, say=self._say)
 
-    def _told(self, event: ProgressReported) -> None:
-        """What an agent tells of its progress is recorded, so it is redacted before."""
-        self._report(event._replace(text=self._redactor.text(event.text)))
+    def _told(self, event: ProgressReported | SpendingTold) -> None:
+        """What an agent tells of its progress is recorded, so it is redacted before; of its cost, what matters."""
+        live = self._state.steps[event.step].live
+        if isinstance(event, ProgressReported):
+            self._report(event._replace(text=self._redactor.text(event.text)))
+        elif live is not None and live.number == event.attempt and worth_telling(live, event.usage):
+            self._report(event)
 
     def _open_session(self, step: str, attempt: int, engine: Engine, brief: Brief) -> None:
         if (step, attempt) in self._sessions:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from teamflow.core.attempts import AttemptState
 from teamflow.core.invocation import Brief
 from teamflow.core.outcome import Failed, FailureClass, Stopped
 from teamflow.core.plan import Command, Deferred, Json, Step, Text
-from teamflow.core.state import AttemptState, Feedback, Message, RunState, StepState
+from teamflow.core.state import Feedback, Message, RunState, StepState
 from teamflow.policy.context import feedback, no_feedback, step_context
 from teamflow.run.logs import cut_text
 

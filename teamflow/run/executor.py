@@ -27,6 +27,7 @@ from teamflow.core.events import (
 from teamflow.core.plan import Json, Plan
 from teamflow.core.redact import Redactor
 from teamflow.core.requested import StopRequested
+from teamflow.core.spending import SpendingTold
 from teamflow.core.state import RunState
 from teamflow.policy.decide import decide
 from teamflow.ports import Clock, Exited, Started, Store, Target
@@ -34,7 +35,7 @@ from teamflow.run.acts import Acts
 from teamflow.run.adoption import Adoption
 from teamflow.run.followers import Followers
 from teamflow.run.probes import Probes
-from teamflow.run.roles import Attempts, Opening, Prober, Quotas
+from teamflow.run.roles import Attempts, Opening, Others, Prober
 from teamflow.run.runlog import RunLog
 from teamflow.run.tasks import Tasks
 
@@ -65,7 +66,7 @@ class Executor:
         stays: bool = False,
         starts: bool = True,
         redactor: Redactor | None = None,
-        quotas: Quotas | None = None,
+        others: Others | None = None,
     ) -> None:
         """`stays`: the end of the run is no reason to leave, only a stop is: something may open steps again.
 
@@ -87,7 +88,7 @@ class Executor:
         self._probes = Probes(state, prober)
         self._adoption = Adoption(state)
         self._starts = starts
-        self._quotas = quotas
+        self._others = others
         self._acts = Acts(
             state,
             target,
@@ -96,7 +97,7 @@ class Executor:
             record=self.record,
             conclude=self._conclude_later,
             starts=starts,
-            quotas=quotas,
+            others=others,
         )
         self._tasks = Tasks(self.broken)
         self._timer: asyncio.TimerHandle | None = None
@@ -173,8 +174,7 @@ class Executor:
             self.record(event)
             self._acts.act(event)
             if isinstance(event, Reopened):
-                # The start of a step that it brings about does not prove it.
-                self._log.hold()
+                self._log.hold()  # The start of a step that it brings about does not prove it.
         self.wake()
 
     def leave(self, ended: RunEnded | None = None) -> None:
@@ -274,6 +274,7 @@ class Executor:
     def _take_end(self, event: PhaseEnded | AttemptEnded) -> None:
         self._acts.heard(event.step)
         self.record(event)
+        self._acts.act(event)
         if isinstance(event, PhaseEnded) and not self._adoption.importing:
             self._acts.phase(event)
 
@@ -281,8 +282,8 @@ class Executor:
         self._adoption.keeper_lost()
         self.wake()
 
-    def report(self, event: ProgressReported) -> None:
-        """How far a step is, by its own word; dropped when its attempt is over."""
+    def report(self, event: ProgressReported | SpendingTold) -> None:
+        """How far a step is, or what it has cost, by its own word; dropped when its attempt is over."""
         known = self.state.steps.get(event.step)
         live = known.live if known is not None else None
         if live is not None and live.number == event.attempt:
@@ -310,7 +311,7 @@ class Executor:
     def _scheduled_turn(self) -> None:
         self._turn_due = False
         if not self._adoption.importing:
-            self._hear()
+            self._hear(None)
             self._turn(may_start=self._may_start)
 
     def _turn(self, *, may_start: bool) -> None:
@@ -330,13 +331,13 @@ class Executor:
                     self._done.set_result(None)
                 return
             for event in decision.events:
-                # What other runs have met may speak against a start: then it is decided anew.
-                if not (isinstance(event, AttemptStarted) and self._hear()):
+                # What other runs have told may speak against a start: then it is decided anew.
+                if not (isinstance(event, AttemptStarted) and self._hear(event)):
                     self._decided(event)
 
-    def _hear(self) -> bool:
-        """Whether other runs have told something new about the engines that are wanted now."""
-        news = self._quotas.news() if self._quotas is not None else ()
+    def _hear(self, start: AttemptStarted | None) -> bool:
+        """Whether other runs have told something new about what is wanted now."""
+        news = self._others.news(start) if self._others is not None else ()
         for event in news:
             self.record(event)
         return bool(news)

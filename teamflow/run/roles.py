@@ -59,14 +59,15 @@ class Prober(Protocol):
         ...
 
 
-class Quotas(Protocol):
-    """What the runs on this machine tell each other of their engines' usage limits."""
+class Others(Protocol):
+    """What runs tell each other: their engines' usage limits, and what they spend on a day."""
 
-    def news(self) -> Sequence[Event]:
-        """What others have met, and this run does not know yet."""
+    def news(self, start: AttemptStarted | None) -> Sequence[Event]:
+        """What others have told, and this run does not know yet. `start`: what is about to begin if there is nothing;
+        then what it may spend is claimed for it."""
         ...
 
-    def tell(self, event: EngineLimited | LimitLifted) -> None: ...
+    def tell(self, event: EngineLimited | LimitLifted | AttemptEnded) -> None: ...
 
 
 class Engines(Protocol):

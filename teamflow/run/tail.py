@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from teamflow.core.events import ProgressReported
 from teamflow.core.invocation import EngineEvent, Progress, Said, Spent
 from teamflow.core.outcome import Usage
+from teamflow.core.spending import SpendingTold
 from teamflow.ports import Session
 
 _POLL = 0.2
@@ -29,7 +30,7 @@ class Tail:
         *,
         step: str,
         attempt: int,
-        report: Callable[[ProgressReported], None],
+        report: Callable[[ProgressReported | SpendingTold], None],
         say: Callable[[str, str], None],
     ) -> None:
         self._path = path
@@ -81,6 +82,7 @@ class Tail:
 
     def _show(self, events: Sequence[EngineEvent], *, live: bool) -> None:
         newest: ProgressReported | None = None
+        before = self.usage
         for event in events:
             match event:
                 case Progress(percent=percent, text=text):
@@ -92,6 +94,8 @@ class Tail:
                     self.usage = usage
                 case _:
                     pass
+        if live and self.usage is not None and self.usage != before:
+            self._report(SpendingTold(self._step, self._attempt, self.usage))
         if live and newest is not None and newest != self._last:
             self._last = newest
             self._report(newest)

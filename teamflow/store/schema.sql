@@ -57,3 +57,12 @@ CREATE TABLE requests (
   "by" TEXT NOT NULL                 -- who asked: user@host
 );
 CREATE INDEX requests_by_run ON requests (run, id);
+
+-- What the runs of this project have spent on a day, or may still spend: for a budget of the day.
+CREATE TABLE spending (
+  run INTEGER NOT NULL,              -- no reference: what a forgotten run has spent is spent
+  day INTEGER NOT NULL,              -- days since 1970, UTC
+  usd REAL NOT NULL,
+  tokens REAL NOT NULL,
+  PRIMARY KEY (day, run)
+) WITHOUT ROWID;

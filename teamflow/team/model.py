@@ -44,7 +44,7 @@ class SecretSource(Model):
 
 class Budget(Model):
     usd: float | None = Field(None, gt=0, description="At most so many US dollars.")
-    tokens: Count | None = Field(None, description="At most so many tokens, read and written.")
+    tokens: Count | None = Field(None, gt=0, description="At most so many tokens, read and written.")
 
 
 class RunBudget(Budget):

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel
 
-from teamflow.core.plan import Caps, Json
+from teamflow.core.plan import NO_CAPS, Caps, Json
 from teamflow.team.declared import ITEM, KINDS, is_file_output, json_schema, layers_of
 from teamflow.team.model import (
     Agent,
@@ -171,7 +171,6 @@ _RETRY_OF_PROMPT, _RETRY_OF_OTHERS = (
     for attempts in (BUILT_IN.attempts_of_prompt, BUILT_IN.attempts_of_others)
 )
 _WORKSPACE = WorkspacePolicy("auto", None, (), "on_failure", None, declared=False, keep_declared=False)
-_NO_BUDGET = Caps()
 
 
 def _workspace(layers: _Layers) -> WorkspacePolicy:
@@ -191,7 +190,7 @@ def _workspace(layers: _Layers) -> WorkspacePolicy:
 
 
 def caps(given: Budget | None) -> Caps:
-    return Caps(given.usd, given.tokens) if given else _NO_BUDGET
+    return Caps(given.usd, given.tokens) if given else NO_CAPS
 
 
 def _matrix(value: object, agents: Mapping[str, Agent]) -> Matrix | None:
@@ -339,7 +338,7 @@ def resolve_limits(team: Team) -> ResolvedLimits:
     given = team.limits
     if given is None:
         longest, orphan_after = BUILT_IN.max_wait, BUILT_IN.orphan_after
-        return ResolvedLimits(None, {}, Caps(), Caps(), None, None, None, longest, orphan_after, BUILT_IN.log_size)
+        return ResolvedLimits(None, {}, NO_CAPS, NO_CAPS, None, None, None, longest, orphan_after, BUILT_IN.log_size)
     orphan = given.orphan_after
     return ResolvedLimits(
         max_parallel=given.max_parallel,

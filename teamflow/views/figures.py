@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from teamflow.core.attempts import AttemptState
 from teamflow.core.events import Now
+from teamflow.core.fold_budget import in_force, usage_of
 from teamflow.core.outcome import Usage
 from teamflow.core.plan import PROMPT
-from teamflow.core.state import AttemptState, RunState, StepState
+from teamflow.core.spending import caps_words
+from teamflow.core.state import RunState, StepState
 from teamflow.core.status import Status
 from teamflow.views.shown import shown_steps
+from teamflow.views.words import cost_words
 
 
 class Cost(NamedTuple):
@@ -37,12 +41,6 @@ def step_seconds(state: RunState, known: StepState, now: Now) -> float | None:
     return sum(attempt_seconds(state, attempt, now) for attempt in known.attempts)
 
 
-def usage_of(attempt: AttemptState) -> Usage | None:
-    """What an attempt told of its cost, as far as it has got."""
-    outcome = attempt.outcome or attempt.phase_outcome
-    return outcome.usage if outcome is not None else None
-
-
 def total(usages: Iterable[Usage | None]) -> Usage:
     """Sums of what is known; None where nothing is."""
     known = [usage for usage in usages if usage is not None]
@@ -63,6 +61,14 @@ def step_cost(known: StepState) -> Cost:
 def run_cost(state: RunState) -> Cost:
     costs = [step_cost(known) for known in state.steps.values() if known.attempts]
     return Cost(total(cost.usage for cost in costs), any(cost.partial for cost in costs))
+
+
+def run_cost_words(state: RunState) -> str:
+    """`$1.20, 12.3k tokens in, 1.1k out, of a budget of $15.00`; empty where nothing is known and nothing holds."""
+    cost = run_cost(state)
+    told = cost_words(cost.usage, partial=cost.partial)
+    budget = caps_words(in_force(state))
+    return ", ".join(part for part in (told, f"of a budget of {budget}" if budget else "") if part)
 
 
 def counts(state: RunState) -> dict[Status, int]:

@@ -11,16 +11,19 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from teamflow.core.attempts import AttemptState
 from teamflow.core.codec import event_object
 from teamflow.core.events import Now, Record
+from teamflow.core.fold_budget import usage_of
 from teamflow.core.limited import left
 from teamflow.core.outcome import Artifact, Failed, Stopped, Succeeded, Usage
 from teamflow.core.plan import ASK, Deferred, Json, Step
 from teamflow.core.questions import question_id
-from teamflow.core.state import AttemptState, RunState, StepState
+from teamflow.core.state import RunState, StepState
 from teamflow.core.status import Status
+from teamflow.policy.budget import budget_object
 from teamflow.policy.context import step_context
-from teamflow.views.figures import counts, run_cost, total, usage_of
+from teamflow.views.figures import counts, run_cost, total
 from teamflow.views.header import RunHeader
 from teamflow.views.plan import fallbacks_object
 from teamflow.views.questions import question_object
@@ -65,6 +68,7 @@ def run_object(
         "inputs": state.plan.inputs,
         "outputs": ended.outputs if ended else {},
         "counts": _counts(state),
+        "budget": budget_object(state, now),
         "limits": _limits(state, now),
         "questions": [question_object(question, header.number) for question in state.questions],
         "steps": [step_object(state, known, header, now, text=text) for known in shown_steps(state)],

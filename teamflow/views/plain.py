@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import tzinfo
 from typing import Final
 
+from teamflow.core.attempts import AttemptState
 from teamflow.core.events import (
     Admitted,
     AttemptStarted,
@@ -29,7 +30,7 @@ from teamflow.core.events import (
     StepThawed,
     StepWaiting,
 )
-from teamflow.core.plan import ASK
+from teamflow.core.plan import ASK, Caps
 from teamflow.core.questions import answer_words, asked_by
 from teamflow.core.requested import (
     CancelRequested,
@@ -41,7 +42,9 @@ from teamflow.core.requested import (
     RunResumed,
     StopRequested,
 )
-from teamflow.core.state import AttemptState, Question, RunState
+from teamflow.core.spending import BudgetReached, BudgetSet, caps_words
+from teamflow.core.state import Question, RunState
+from teamflow.policy.budget import reached_words
 from teamflow.views import words
 from teamflow.views.header import RunHeader
 from teamflow.views.logs import Interleaved, numbered, tail_lines
@@ -197,6 +200,10 @@ def _rare_of_run(event: object) -> list[str]:
         case StepsAdded(parent=parent, instances=instances):
             told = f"{words.plural(len(instances), 'instance')}: {words.names(list(instances))}"
             line = f"{parent}: {told if instances else 'its matrix is empty, so it has no instances'}"
+        case BudgetReached() as event:
+            line = reached_words(event)
+        case BudgetSet() as event:
+            line = f"{event.by} sets the budget to {caps_words(Caps(event.usd, event.tokens))}"
         case PlanRevised(revision=revision, reason=reason):
             line = f"the plan has changed (revision {revision}): {reason}"
         case _:

@@ -15,7 +15,7 @@ from teamflow.core.shell import run_words
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import ENDED, Status
 from teamflow.views import words
-from teamflow.views.figures import counts, run_cost
+from teamflow.views.figures import counts, run_cost_words
 from teamflow.views.header import RunHeader
 from teamflow.views.questions import how
 from teamflow.views.sanitize import cell
@@ -136,8 +136,7 @@ def _short(text: str) -> str:
 
 
 def _cost(state: RunState) -> list[str]:
-    cost = run_cost(state)
-    told = words.cost_words(cost.usage, partial=cost.partial)
+    told = run_cost_words(state)
     return [told] if told else []
 
 

@@ -13,7 +13,7 @@ from teamflow.core.events import Now
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import Status
 from teamflow.views import words
-from teamflow.views.figures import counts, run_cost, run_seconds, step_cost, step_seconds
+from teamflow.views.figures import counts, run_cost_words, run_seconds, step_cost, step_seconds
 from teamflow.views.header import RunHeader
 from teamflow.views.questions import open_lines
 from teamflow.views.sanitize import cell
@@ -132,8 +132,7 @@ def heading(state: RunState, header: RunHeader, now: Now) -> str:
     seconds = run_seconds(state, now, gone=header.gone)
     if seconds is not None:
         parts.append(words.duration(seconds))
-    cost = run_cost(state)
-    told = words.cost_words(cost.usage, partial=cost.partial)
+    told = run_cost_words(state)
     if told:
         parts.append(told)
     return ", ".join(parts)

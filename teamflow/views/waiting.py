@@ -15,13 +15,14 @@ from teamflow.core.shell import run_words
 from teamflow.core.state import Pause, RunState, StepState
 from teamflow.core.status import ENDED, Status
 from teamflow.policy.asking import newest
+from teamflow.policy.budget import waits_for_money
 from teamflow.policy.quota import limit_words, reach
 from teamflow.views import words
 
 
 class Wait(NamedTuple):
-    """`what`: dependencies | condition | lookup | expansion | backoff | slot | engine | stop | runner | pause | limit |
-    person.
+    """`what`: dependencies | condition | lookup | expansion | backoff | slot | engine | budget | stop | runner |
+    pause | limit | person.
 
     `on`: the steps it waits for; `until`: a Unix time, where one is set; `detail`: for people; `question`: the number
     of the one that is open.
@@ -131,6 +132,8 @@ def _slot(state: RunState, known: StepState, now: Now) -> Wait:
     found = reach(state, known.step.engines, now)
     if found.limit is not None:
         return Wait("limit", (), now.wall + found.seconds, limit_words(found.engine, found.limit))
+    if money := waits_for_money(state, known, now):
+        return Wait("budget", detail=money)
     engine = known.step.engines[found.fallback or 0]
     limit = state.plan.limits.engines.get(engine)
     working = state.running_by_engine.get(engine, 0)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final
 
+from teamflow.core.attempts import AttemptState
 from teamflow.core.events import Admitted, AttemptStarted, Cached, Now, Record, Reopened
 from teamflow.core.outcome import Failed, Stopped
 from teamflow.core.plan import ASK
 from teamflow.core.shell import run_words
-from teamflow.core.state import AttemptState, RunState, StepState
+from teamflow.core.state import RunState, StepState
 from teamflow.core.status import Status
 from teamflow.views import words
 from teamflow.views.figures import attempt_seconds

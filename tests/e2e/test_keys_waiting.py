@@ -37,10 +37,6 @@ def _agent(shown: str, base: Mapping[str, Json] = COMMAND, **more: Json) -> Use:
     return Use(shown, {**base, **more})
 
 
-def _limit(key: str, value: Json) -> Use:
-    return Use(f"limits.{key}", None, {"limits": {key: value}})
-
-
 def _target(**more: Json) -> Use:
     return Use("target", {**COMMAND, "target": "gpu"}, {"targets": {"gpu": {"ssh": "gpu", **more}}})
 
@@ -80,9 +76,6 @@ _POLICY_KEYS: Mapping[str, Json] = {
 }
 
 TEAM: Mapping[str, Use] = {
-    "limits.budget": _limit("budget", {"usd": 3}),
-    "limits.budget.usd": _limit("budget", {"usd": 3}),
-    "limits.budget.tokens": _limit("budget", {"tokens": "4M"}),
     "targets": _target(),
     "targets.*.ssh": _target(),
     "targets.*.work_root": _target(work_root="~/t"),
@@ -114,9 +107,6 @@ AGENT: Mapping[str, Use] = {
     "permissions.net": _permissions(net="deny"),
     "permissions.ask": _permissions(ask="deny"),
     "subagents": Use("subagents", {**PROMPT, "subagents": ["low"]}, {"agents": {"low": {"start": "never", **COMMAND}}}),
-    "budget": _agent("budget", PROMPT, budget={"usd": 1}),
-    "budget.usd": _agent("budget", PROMPT, budget={"usd": 1}),
-    "budget.tokens": _agent("budget", PROMPT, budget={"tokens": "1k"}),
     "pr": _agent("pr", pr=True),
     **{f"pr.{key}": _pr(**{key.partition(".")[0]: value}) for key, value in _POLICY_KEYS.items()},
 }
@@ -193,8 +183,6 @@ def test_run_refuses_every_waiting_key_in_one_message_and_plan_and_validate_take
     chosen: dict[str, Use] = {}
     expected: list[str] = []
     for key, use, area in all_uses():
-        if use.shown == "limits.budget" and key != "limits.budget":
-            continue
         chosen[key] = use
         expected.append(f"{use.shown}: waits for {area}")
     project = project_of(tmp_path, chosen)
@@ -237,11 +225,11 @@ def test_run_refuses_the_key_by_name_steps_and_area(tmp_path: Path, key: str, us
 
 @pytest.mark.slow
 def test_steps_that_are_not_selected_are_not_refused(tmp_path: Path) -> None:
-    uses = {"a": AGENT["budget"], "b": AGENT["pr"], "c": SPECIAL["another engine"][0]}
+    uses = {"a": AGENT["mcp_servers"], "b": AGENT["pr"], "c": SPECIAL["another engine"][0]}
     project = project_of(tmp_path, uses)
     refused = project.run().expect(2).err
     for word in (
-        "u0: budget: waits for budgets",
+        "u0: mcp_servers: waits for real agents",
         "u1: pr: waits for pull requests",
         "u2: engine: waits for real agents",
     ):

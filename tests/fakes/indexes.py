@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from teamflow.core.fold_budget import BUDGET
 from teamflow.core.fold_limit import ENGINE
 from teamflow.core.plan import ASK
-from teamflow.core.state import RunState
+from teamflow.core.state import RunState, StepState
 from teamflow.core.status import ENDED, Status
 
 
@@ -40,7 +41,9 @@ def as_they_are(state: RunState) -> dict[str, object]:
     return {
         "held": {name for name, known in steps.items() if known.pause is not None},
         "frozen": frozen,
-        "on limit": {n for n, known in steps.items() if known.status is Status.WAITING and known.waiting_by == ENGINE},
+        "on limit": {
+            n for n, known in steps.items() if known.status is Status.WAITING and known.waiting_by in (ENGINE, BUDGET)
+        },
         "running": running,
         "by engine": dict(engines),
         "open": {name for name, known in steps.items() if known.status not in ENDED},
@@ -48,3 +51,7 @@ def as_they_are(state: RunState) -> dict[str, object]:
         "failures": sorted(name for name, known in steps.items() if known.status is Status.FAILED),
         "at work": len(running) > len(frozen),
     }
+
+
+def _on_limit(known: StepState) -> bool:
+    return known.status is Status.WAITING and known.waiting_by in (ENGINE, BUDGET)

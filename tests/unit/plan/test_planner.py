@@ -364,8 +364,8 @@ def test_where_a_prompt_works_depends_on_git() -> None:
 
 
 def test_keys_that_wait_are_in_the_plan() -> None:
-    plan = plan_of("limits: {budget: {usd: 1}}\nagents: {a: {command: x, pr: {title: t}}, b: {command: x}}")
-    assert plan.waits == (("limits.budget", "budgets"),)
+    plan = plan_of("agents: {a: {command: x, pr: {title: t}}, b: {command: x}}")
+    assert plan.waits == ()
     assert [step.waits for step in plan.steps] == [(("pr", "pull requests"),), ()]
 
 

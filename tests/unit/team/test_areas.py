@@ -27,13 +27,11 @@ def test_every_area_is_named_once() -> None:
 
 
 WAITING = {
-    "limits.budget": "limits: {budget: {usd: 3}}\nagents: {a: {command: x}}\n",
     "target": "targets: {t: {ssh: h}}\nagents: {a: {command: x, target: t}}\n",
     "pr": "agents: {a: {command: x, pr: {base: main}}}\n",
     "workspace.mode": "agents: {a: {command: x, workspace: {mode: worktree}}}\n",
     "workspace.copy": "agents: {a: {command: x, workspace: {copy: [.env]}}}\n",
     "workspace.keep": "agents: {a: {command: x, workspace: {keep: always}}}\n",
-    "budget": "agents: {a: {command: x, budget: {usd: 1}}}\n",
     "engine": "agents: {a: {prompt: x, workspace: {mode: shared}}}\n",
     "start": "agents: {a: {start: never, command: x}}\n",
 }  # fmt: skip
@@ -127,16 +125,16 @@ def test_a_prompt_that_may_edit_needs_a_shared_workspace_written_out(team: Team)
 
 def test_keys_of_persona_and_defaults_count_for_those_who_use_them(team: Team) -> None:
     loaded = team(
-        "personas: {p: {budget: {usd: 1}}}\ndefaults: {workspace: {keep: always}, mcp_servers: {d: {command: x}}}\n"
+        "personas: {p: {pr: {base: main}}}\ndefaults: {workspace: {keep: always}, mcp_servers: {d: {command: x}}}\n"
         "agents: {a: {command: x, persona: p}, b: {command: y}}\n"
     )
     assert agent_waits(loaded, loaded.resolved["a"], git=True) == (
-        ("budget", areas.BUDGETS),
+        ("pr", areas.PULL_REQUESTS),
         ("workspace.keep", areas.WORKTREES),
     )
     assert agent_waits(loaded, loaded.resolved["b"], git=True) == (("workspace.keep", areas.WORKTREES),)
     assert [item.path for item in waiting(loaded, ["a"], git=True)] == [
-        ("personas", "p", "budget"),
+        ("agents", "a", "pr"),
         ("agents", "a", "workspace", "keep"),
     ]
 

@@ -1,0 +1,68 @@
+"""What runs tell each other: usage limits of engines over all projects, and what a project's runs spend on a day.
+
+A run that cannot read or write it says so, and goes by what it knows itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from teamflow.app.quotas import MachineLimits
+from teamflow.core.events import AttemptEnded, AttemptStarted, Event, Now
+from teamflow.core.limited import EngineLimited, LimitLifted
+from teamflow.core.plan import NO_CAPS, PROMPT
+from teamflow.core.spending import DAY, DaySpent
+from teamflow.core.state import RunState
+from teamflow.policy.budget import committed
+from teamflow.store.errors import StoreError
+from teamflow.store.layout import Layout
+from teamflow.store.spending import DaySums, Sum
+
+
+class OtherRuns:
+    """`run/roles.Others` for one run."""
+
+    def __init__(
+        self,
+        state: RunState,
+        limits: MachineLimits,
+        layout: Layout,
+        run: int,
+        *,
+        now: Callable[[], Now],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._state = state
+        self._limits = limits
+        self._sums = DaySums(layout, run)
+        self._now = now
+        self._warn = warn
+
+    def news(self, start: AttemptStarted | None) -> Sequence[Event]:
+        told = self._limits.news()
+        if told or start is None or not self._counts(start.step):
+            return told
+        now = self._now()
+        day = int(now.wall // DAY)
+        known = self._state.ledger.others
+        unless = Sum(known.usd, known.tokens) if known is not None and known.day == day else Sum(0.0, 0.0)
+        others = self._claim(day, Sum(*committed(self._state, now, start)), unless=unless)
+        return () if others is None or others == unless else (DaySpent(day, *others),)
+
+    def tell(self, event: EngineLimited | LimitLifted | AttemptEnded) -> None:
+        if not isinstance(event, AttemptEnded):
+            self._limits.tell(event)
+        elif self._counts(event.step):
+            now = self._now()
+            self._claim(int(now.wall // DAY), Sum(*committed(self._state, now, None)), unless=None)
+
+    def _counts(self, step_id: str) -> bool:
+        """Whether what this step spends counts on a day that has a budget."""
+        return self._state.plan.limits.day != NO_CAPS and self._state.steps[step_id].step.kind == PROMPT
+
+    def _claim(self, day: int, mine: Sum, *, unless: Sum | None) -> Sum | None:
+        try:
+            return self._sums.claim(day, mine, unless=unless)
+        except StoreError as error:
+            self._warn(f"what other runs spend today is not known: {error}")
+            return None

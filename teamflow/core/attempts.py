@@ -1,0 +1,71 @@
+"""One try of a step, as the log tells it. Only the fold changes it."""
+
+from __future__ import annotations
+
+from teamflow.core.outcome import Outcome, Usage
+from teamflow.core.plan import Caps
+
+
+class AttemptState:
+    """One try of a step. `outcome` None: it runs. Times are Unix; `mono` is seconds since boot; `began`: a record."""
+
+    __slots__ = (
+        "allowance",
+        "began",
+        "cause",
+        "continues",
+        "ended",
+        "engine",
+        "fallback",
+        "frozen_at",
+        "frozen_for",
+        "heard_from",
+        "model",
+        "mono",
+        "note",
+        "number",
+        "outcome",
+        "phase",
+        "phase_outcome",
+        "reason",
+        "started",
+        "stopping",
+        "told",
+        "told_from",
+        "tree",
+    )
+
+    def __init__(
+        self, *, number: int, began: int, cause: str, continues: int | None, reason: str, started: float, mono: float
+    ) -> None:
+        self.number = number
+        self.began = began
+        self.cause = cause
+        self.continues = continues
+        self.reason = reason
+        self.started = started
+        self.mono = mono
+        self.ended: float | None = None
+        self.engine = ""
+        """The engine that does it; `model`: where one is named."""
+        self.model: str | None = None
+        self.fallback: int | None = None
+        """Which of its step's fallbacks that is, from 1."""
+        self.allowance: Caps | None = None
+        """What it may spend, where a budget holds for it; `told`: what it has told of its cost so far."""
+        self.told: Usage | None = None
+        self.outcome: Outcome | None = None
+        self.phase = ""
+        """The phase that runs now; empty: the first of the row."""
+        self.phase_outcome: Outcome | None = None
+        self.stopping: str | None = None
+        self.frozen_at: float | None = None
+        """Since when it is halted where it is."""
+        self.frozen_for = 0.0
+        """Seconds that it was halted before."""
+        self.note = ""
+        self.tree = ""
+        self.heard_from = 0
+        """Messages of its step before this one were heard in the session that it goes on with."""
+        self.told_from = 0
+        """Messages up to this one stand in what it is told at its beginning."""
