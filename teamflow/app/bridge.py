@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from teamflow.app.parts import Screen
-from teamflow.core.events import ProgressReported, Record
-from teamflow.core.spending import SpendingTold
+from teamflow.core.events import Record
 from teamflow.run.executor import Executor
 from teamflow.run.hooks import Hooks
+from teamflow.run.roles import Report
 
 if TYPE_CHECKING:
     from teamflow.app.watching import Watching
@@ -54,6 +54,6 @@ class Bridge:
         """From the loop's thread or the disk thread."""
         self._loop.call_soon_threadsafe(self._screen.said, step, text)
 
-    def report(self, event: ProgressReported | SpendingTold) -> None:
+    def report(self, event: Report) -> None:
         if self.executor is not None:
             self.executor.report(event)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from teamflow.cli.acting import control
@@ -33,7 +35,15 @@ def tell(words: tuple[str, ...], every: bool, number: int | None, as_json: bool)
     if len(rest) != 1:
         raise click.UsageError("TEXT is missing" if not rest else f"TEXT is one argument: quote it{_or_step(every)}")
     text = text_argument(rest[0])
-    return control("tell", steps, run=number, as_json=as_json, args=steps_args(steps, text=text))
+    return control(
+        "tell", steps, run=number, as_json=as_json, args=steps_args(steps, text=text, sender=_sender(number))
+    )
+
+
+def _sender(number: int | None) -> str:
+    """The step that this is called from, where it belongs to the run that is told; empty: a person tells."""
+    inside = os.environ.get("TEAMFLOW_RUN", "")
+    return os.environ.get("TEAMFLOW_STEP", "") if inside and (number is None or str(number) == inside) else ""
 
 
 def _or_step(every: bool) -> str:

@@ -33,6 +33,7 @@ class AttemptState:
         "told",
         "told_from",
         "tree",
+        "tripped",
     )
 
     def __init__(
@@ -54,6 +55,8 @@ class AttemptState:
         self.allowance: Caps | None = None
         """What it may spend, where a budget holds for it; `told`: what it has told of its cost so far."""
         self.told: Usage | None = None
+        self.tripped = ""
+        """Why a guard has stopped it."""
         self.outcome: Outcome | None = None
         self.phase = ""
         """The phase that runs now; empty: the first of the row."""

@@ -9,6 +9,7 @@ Adding an event here makes the type checker list every `match` that must learn i
 from collections.abc import Mapping
 from typing import Final, NamedTuple, TypeAlias
 
+from teamflow.core.guarding import GuardTripped
 from teamflow.core.limited import EngineLimited, LimitLifted
 from teamflow.core.outcome import Artifact, FailureClass, Outcome
 from teamflow.core.plan import Json
@@ -308,6 +309,7 @@ Event: TypeAlias = (
     | RetryScheduled
     | BackoffEnded
     | SpendingTold
+    | GuardTripped
     | BudgetReached
     | BudgetSet
     | DaySpent
@@ -348,6 +350,7 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     RetryScheduled,
     BackoffEnded,
     SpendingTold,
+    GuardTripped,
     BudgetReached,
     BudgetSet,
     DaySpent,

@@ -36,10 +36,12 @@ from teamflow.core.fold_control import (
     step_frozen,
     step_thawed,
 )
+from teamflow.core.fold_guard import guard_tripped
 from teamflow.core.fold_limit import engine_limited, limit_lifted
 from teamflow.core.fold_plan import adopt, plan_revised, relaunch_requested, reopened, steps_added
 from teamflow.core.fold_question import question_answered, question_asked
 from teamflow.core.fold_step import STEP_HANDLERS, Handler, cached, check
+from teamflow.core.guarding import GuardTripped
 from teamflow.core.limited import EngineLimited, LimitLifted
 from teamflow.core.plan import Plan
 from teamflow.core.questions import move_deadlines
@@ -203,6 +205,7 @@ _RUN_HANDLERS: Final[dict[type[Event], Handler]] = {
     StopRequested: _stop_requested,
     RequestAnswered: _request_answered,
     SpendingTold: spending_told,
+    GuardTripped: guard_tripped,
     BudgetReached: budget_reached,
     BudgetSet: budget_set,
     DaySpent: day_spent,

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from teamflow.core.attempts import AttemptState
 from teamflow.core.changes import merged
 from teamflow.core.events import MessageDelivered, Record, StepFrozen, StepThawed
+from teamflow.core.fold_guard import talked
 from teamflow.core.requested import MessageSent, PauseRequested, RelaunchRequested, ResumeRequested
 from teamflow.core.state import Message, Pause, RunState, StepState
 from teamflow.core.status import TRANSITIONS, IllegalTransition, Status
@@ -51,7 +52,7 @@ def relaunch_marked(state: RunState, event: RelaunchRequested) -> None:
 def message_sent(state: RunState, record: Record, event: MessageSent) -> list[str]:
     for step_id in event.steps:
         state.steps[step_id].messages.append(Message(event.by, event.text, record.at))
-    return list(event.steps)
+    return [*event.steps, *talked(state, event)]
 
 
 def message_delivered(state: RunState, record: Record, event: MessageDelivered) -> list[str]:

@@ -13,6 +13,7 @@ from teamflow.core.attempts import AttemptState
 from teamflow.core.events import QuestionAnswered, QuestionAsked, Record
 from teamflow.core.fold_budget import budget_answered
 from teamflow.core.fold_step import asking_dependents, check, hold_back
+from teamflow.core.guarding import GUARD
 from teamflow.core.outcome import Failed, Succeeded
 from teamflow.core.questions import close, outcome_of, prune_deadlines
 from teamflow.core.shell import excerpt
@@ -63,6 +64,8 @@ def question_answered(state: RunState, record: Record, event: QuestionAnswered) 
     question.note = event.note
     close(state, question)
     state.answers[question.number] = question
+    if question.about == GUARD:
+        known.guarded_from = len(known.attempts)
     if question.scope == "run":
         budget_answered(state, question)
     if question.own and known.live is not None:

@@ -98,6 +98,12 @@ class Spent(NamedTuple):
     usage: Usage
 
 
+class Called(NamedTuple):
+    """The agent uses a tool; `what` is the same for the same call."""
+
+    what: str
+
+
 class Reply(NamedTuple):
     """Bytes for the agent's stdin. `n` counts from 0 within the attempt: sending one twice does nothing."""
 
@@ -105,4 +111,4 @@ class Reply(NamedTuple):
     data: str
 
 
-EngineEvent: TypeAlias = Said | Progress | SessionOpened | Spent | Reply
+EngineEvent: TypeAlias = Said | Progress | SessionOpened | Spent | Called | Reply

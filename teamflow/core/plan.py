@@ -133,6 +133,8 @@ class EngineDefinition(NamedTuple):
     env: Mapping[str, str] = {}
     inherit_env: tuple[str, ...] = ()
     """Variables that its steps have from this machine."""
+    calls: str | None = None
+    """The path to what stands in its JSON only where it uses a tool."""
     failures: tuple[tuple[str, str], ...] = ()
     """(failure class, regular expression): what a failure is that says so; the first that is found counts."""
 
@@ -153,6 +155,20 @@ class Caps(NamedTuple):
 
 
 NO_CAPS: Final = Caps()
+
+
+class Guards(NamedTuple):
+    """When work goes round in circles. 0 and None: not looked at. `no_progress` in seconds."""
+
+    same_failure: int = 0
+    no_progress: float | None = None
+    turns: int | None = None
+    calls: int | None = None
+    ping_pong: int = 0
+    same_findings: int = 0
+
+
+NO_GUARDS: Final = Guards()
 
 
 class Step(NamedTuple):
@@ -238,6 +254,7 @@ class Step(NamedTuple):
     """Engines that may take over, in this order."""
     budget: Caps | None = None
     """Of all its attempts, until somebody has it done again."""
+    guards: Guards | None = None
 
     @property
     def engines(self) -> tuple[str, ...]:

@@ -54,6 +54,8 @@ class MessageSent(NamedTuple):
     steps: tuple[str, ...]
     by: str
     text: str
+    sender: str = ""
+    """The step that says it; empty: a person does."""
 
 
 class CancelRequested(NamedTuple):

@@ -136,6 +136,7 @@ class StepState(OfPeople):
         "ended_at",
         "failure",
         "feedback",
+        "guarded_from",
         "handed",
         "key",
         "made",
@@ -171,6 +172,8 @@ class StepState(OfPeople):
         self.attempts: list[AttemptState] = []
         self.counted_from = 0
         """Attempts before this index do not count against `retry.attempts`: the step was reopened since."""
+        self.guarded_from = 0
+        """Attempts before this index do not count for its guards: somebody has let it go on since."""
         self.paid_from = 0
         """Attempts before this index do not count against its budget: somebody had it done again since."""
         self.admitted = not needs_look(step)
@@ -281,6 +284,8 @@ class Steered(Asked):
         """Steps that somebody holds back."""
         self.frozen: set[str] = set()
         """Running ones of these that are halted where they are."""
+        self.talks: dict[tuple[str, str], tuple[str, int]] = {}
+        """Two steps, in order → who has told the other something last, and how often they did in turn."""
         self.changes: dict[str, dict[str, Json]] = {}
         """What is different of steps that were relaunched, by step."""
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from teamflow.core.invocation import Brief, EngineEvent, Exit, Said, SessionOpened, Spent
+from teamflow.core.invocation import Brief, Called, EngineEvent, Exit, Said, SessionOpened, Spent
 from teamflow.core.json_path import JsonPath, find, parse_path
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Succeeded, Usage
 from teamflow.core.plan import EngineDefinition, Json
@@ -38,6 +38,7 @@ class JsonSession:
         self._to_message = _path(definition.message)
         self._to_error = _path(definition.error)
         self._to_session = _path(definition.session)
+        self._to_call = _path(definition.calls)
         self._to_usage = {name: parse_path(path) for name, path in definition.usage.items()}
         self._reader = _Whole() if definition.output == "json" else _Lines()
         self._message: str | None = None
@@ -58,6 +59,9 @@ class JsonSession:
         if message is not None:
             self._message = message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
             yield Said(self._message)
+        call = _at(self._to_call, value)
+        if call:
+            yield Called(json.dumps(call, sort_keys=True))
         error = _at(self._to_error, value)
         self._error = self._error if error is None else error
         session = _session_id(_at(self._to_session, value))

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from teamflow.core.invocation import Brief, EngineEvent, Exit, Invocation, Progress, Said, SessionOpened, Spent
+from teamflow.core.invocation import Brief, Called, EngineEvent, Exit, Invocation, Progress, Said, SessionOpened, Spent
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Succeeded, Usage
 from teamflow.core.plan import Json
 from teamflow.core.script import compile_script, listens
@@ -96,6 +96,8 @@ class ScriptedSession:
                 return (Said(_text(line.get("text"))),)
             case "progress":
                 return (Progress(_number(line.get("percent")), _text(line.get("text"))),)
+            case "tool":
+                return (Called(json.dumps(line, sort_keys=True)),)
             case "usage":
                 self._usage = _usage(line)
                 return (Spent(self._usage),)

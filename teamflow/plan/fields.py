@@ -18,6 +18,7 @@ from teamflow.core.plan import (
     EngineDefinition,
     Expansion,
     Fallback,
+    Guards,
     Json,
     Limits,
     Loop,
@@ -216,5 +217,6 @@ CHANGES: Final[Mapping[str, Change]] = {
     "custom": (_custom_out, _custom_in),
     "fallbacks": (_fallbacks_out, _fallbacks_in),
     "budget": (_optional_out, _caps_in),
+    "guards": (_optional_out, lambda value: None if value is None else Guards._make(value)),
 }
 """The fields that are not plain scalars or JSON as they stand: how they are stored, how they are read."""

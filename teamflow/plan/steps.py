@@ -11,6 +11,7 @@ from typing import NamedTuple
 from teamflow.core.plan import (
     COMMAND,
     NO_CAPS,
+    NO_GUARDS,
     PROMPT,
     Ask,
     Command,
@@ -180,6 +181,7 @@ def make_step(shared: Common, instance: Instance, step_id: str, place: Place, ti
         escalates=agent.on_failure == "escalate",
         custom=shared.custom,
         fallbacks=shared.fallbacks,
+        guards=agent.guards if agent.guards != NO_GUARDS else None,
         budget=agent.budget if agent.kind == PROMPT and agent.budget != NO_CAPS else None,
         reworked=place.reworked,
         any_time=agent.cache and _can_be_put_back(agent),

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from teamflow.core.events import Event, Now, QuestionAnswered, QuestionAsked, Reopened, StepEnded
+from teamflow.core.guarding import GUARD
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.plan import Ask, Deferred, Json
 from teamflow.core.questions import TIMEOUT, answer_words, noted
@@ -134,7 +135,9 @@ def _after_holding(known: StepState, question: Question) -> Event:
     if question.answer == GO_ON or question.scope == "run":
         # Who says that a run may spend no more has said nothing against this step.
         said = "lets it go on" if question.answer == GO_ON else "says that no more is to be spent"
-        return Reopened((step_id,), "resume", {step_id: f"{question.by} {said}"})
+        failed = known.attempts and isinstance(known.attempts[-1].outcome, Failed)
+        cause = "retry" if failed and question.about == GUARD else "resume"
+        return Reopened((step_id,), cause, {step_id: f"{question.by} {said}"})
     reason = f"stopped by {question.by}{noted(question)}"
     return StepEnded(step_id, "failed", reason, failure=FailureClass.REJECTED)
 

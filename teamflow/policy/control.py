@@ -242,7 +242,8 @@ LONGEST_MESSAGE: Final = 256 * 1024
 
 
 def tell(state: RunState, args: Mapping[str, object], asker: Asker) -> Granted | str:
-    """`steps` None: every agent that is at work or will be. `text`: what they are told."""
+    """`steps` None: every agent that is at work or will be. `text`: what they are told; `sender`: a step of this run
+    that says it."""
     text = args.get("text")
     if not isinstance(text, str) or not text.strip():
         return "there is nothing to tell"
@@ -257,7 +258,9 @@ def tell(state: RunState, args: Mapping[str, object], asker: Asker) -> Granted |
         steps = chosen(state, args["steps"], _deaf)
     if isinstance(steps, str):
         return steps
-    return Granted((MessageSent(steps, asker.by, text),), f"told {named(steps)}")
+    said = args.get("sender")
+    sender = said if isinstance(said, str) and said in state.steps else ""
+    return Granted((MessageSent(steps, sender or asker.by, text, sender),), f"told {named(steps)}")
 
 
 def _deaf(state: RunState, step_id: str) -> str:

@@ -25,13 +25,14 @@ from teamflow.core.events import (
     StepWaiting,
 )
 from teamflow.core.fold_budget import BUDGET
+from teamflow.core.guarding import GUARD
 from teamflow.core.ids import listed
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
 from teamflow.core.phases import VERIFIED, is_check
 from teamflow.core.plan import Json, Step
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import Status
-from teamflow.policy import budget
+from teamflow.policy import budget, guards
 from teamflow.policy.asking import escalated, still_asks
 from teamflow.policy.context import step_context
 from teamflow.policy.holding import PAUSE, halted, held_back, let_go, relaunched
@@ -243,6 +244,8 @@ def _next_for_live(state: RunState, known: StepState, live: AttemptState, now: N
         return AttemptStopping(known.step.id, live.number, "cancel")
     if state.stop is not None:
         return AttemptStopping(known.step.id, live.number, _STOP_CAUSES.get(state.stop.cause, state.stop.cause))
+    if live.tripped:
+        return AttemptStopping(known.step.id, live.number, GUARD)
     if budget.over(state, known, live, now):
         return AttemptStopping(known.step.id, live.number, BUDGET)
     return halted(known, live)
@@ -262,6 +265,8 @@ def _after_attempt(state: RunState, known: StepState, now: Now, run: Mapping[str
         case Stopped() if known.pause is not None:
             return held_back(known, known.pause)
         case Stopped(cause=cause):
+            if cause == GUARD:
+                return guards.ask(known, newest.tripped)
             return budget.after_stop(known) if cause == BUDGET else _after_stop(state, step, cause, now, newest.number)
         case Failed() as failed:
             return _after_failure(state, known, failed, now)
@@ -275,6 +280,8 @@ def _after_failure(state: RunState, known: StepState, failed: Failed, now: Now) 
         return after_exhaustion(state, known, failed, now)
     verdict = after_failure(step, known.attempts[known.counted_from :], failed)
     if isinstance(verdict, Again):
+        if (asked := guards.after_failure(known, failed)) is not None:
+            return asked
         cause, delay, continues, reason = verdict
         return RetryScheduled(step.id, cause, delay, now.boot, now.mono + delay, reason, continues)
     return after_trouble(state, known, failed, now) or StepEnded(step.id, "failed", verdict.reason)

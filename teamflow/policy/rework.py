@@ -17,6 +17,7 @@ from teamflow.core.plan import Json, Loop
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import ENDED, Status
 from teamflow.policy.context import after_context
+from teamflow.policy.guards import before_round
 
 UNCHANGED_ROUNDS: Final = 2
 """After so many rounds in a row that change nothing a loop has failed."""
@@ -78,6 +79,8 @@ def _again(state: RunState, known: StepState, loop: Loop, span: Span) -> Event:
         if stuck:
             reason = f"{still}, and the last {UNCHANGED_ROUNDS} rounds changed nothing"
             return _failed(known, reason, FailureClass.NOT_CONVERGED)
+    if ended and (asked := before_round(known)) is not None:
+        return asked
     told = f"round {known.round + 1} of {loop.max}" if ended else f"looks again after {busy[0]}"
     opened = [name for name in span.steps if _may_reopen(state.steps[name])]
     reasons = {**dict.fromkeys(opened, f"for {known.step.id}, {told}"), known.step.id: told}

@@ -13,22 +13,21 @@ from concurrent.futures import Executor as Pool
 from typing import Final
 
 from teamflow.core.attempts import AttemptState
-from teamflow.core.events import AttemptEnded, AttemptStarted, Now, PhaseEnded, ProgressReported
+from teamflow.core.events import AttemptEnded, AttemptStarted, Now, PhaseEnded
 from teamflow.core.invocation import Brief, Exit, Invocation
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Outcome, Stopped, Succeeded, Usage
 from teamflow.core.phases import AGENT, BEFORE, SETUP, VERIFIED, command_of, is_check, phases
 from teamflow.core.plan import Command, Json, Step
 from teamflow.core.redact import Redactor
-from teamflow.core.spending import SpendingTold
 from teamflow.core.state import RunState, StepState
-from teamflow.policy.budget import worth_telling
-from teamflow.ports import Clock, Engine, Exited, Session, Start
+from teamflow.ports import Clock, Engine, Exited, Start
 from teamflow.run.brief import BriefError, Rendering, make_brief, told
 from teamflow.run.environment import Environments, MissingSecret
+from teamflow.run.following import Following
 from teamflow.run.logs import OUTPUT_LIMIT, TEXT_LIMIT, count_inputs, cut_text, read_tail, read_text, separate_err
 from teamflow.run.place import Place
-from teamflow.run.roles import Engines, Results
-from teamflow.run.tail import Tail
+from teamflow.run.roles import Engines, Report, Results
+from teamflow.run.watch import idle_after
 
 _WORDS: Final = {BEFORE: "hook before_step"}
 """What phases are called in a reason, where that is not their name."""
@@ -47,7 +46,7 @@ class AttemptRunner:
         engines: Engines,
         results: Results,
         redactor: Redactor,
-        report: Callable[[ProgressReported | SpendingTold], None],
+        report: Callable[[Report], None],
         say: Callable[[str, str], None],
         pool: Pool | None = None,
     ) -> None:
@@ -59,10 +58,8 @@ class AttemptRunner:
         self._engines = engines
         self._results = results
         self._redactor = redactor
-        self._report = report
-        self._say = say
         self._pool = pool
-        self._sessions: dict[tuple[str, int], tuple[Session, Tail]] = {}
+        self._following = Following(state, place, clock=clock, redactor=redactor, report=report, say=say)
         self._briefs: dict[tuple[str, int], Brief] = {}
         """Of agent phases that this runner has started: their ends are judged by what they were started with."""
 
@@ -108,6 +105,7 @@ class AttemptRunner:
             return invocation._replace(reason=self._redactor.text(invocation.reason))
         apart = separate_err(step.by(live.fallback), protocol=invocation.protocol)
         log_limit = self._state.plan.limits.log_size
+        idle = idle_after(step)
         env = {**invocation.env, "PWD": cwd, **env}
         return Start(
             step=step.id,
@@ -120,8 +118,8 @@ class AttemptRunner:
             log=self._place.log(step.id, live.number),
             err=self._place.err(step.id, live.number) if apart and phase == "agent" else None,
             timeout=self._remaining(step, live),
-            idle=step.idle_timeout,
-            idle_paths=(cwd,) if step.idle_timeout is not None else (),
+            idle=idle,
+            idle_paths=(cwd,) if idle is not None else (),
             grace=step.grace,
             log_limit=log_limit,
             isolation=step.isolation,
@@ -135,7 +133,7 @@ class AttemptRunner:
             engine = self._engine(step, live)
             invocation = engine.invoke(brief)
             if isinstance(invocation, Invocation) and invocation.protocol:
-                self._open_session(step.id, live.number, engine, brief)
+                self._following.open(engine.session(brief), step.id, live.number)
             return invocation
         command = self._command(known, phase)
         rendered = self._rendering(step, live).command(command, key=phase)
@@ -196,32 +194,12 @@ class AttemptRunner:
         by = step.by(live.fallback)
         return self._engines.engine(by.engine, custom=by.custom)
 
-    def _session(self, step: str, attempt: int, engine: Engine, brief: Brief) -> tuple[Session, Tail]:
-        session = engine.session(brief)
-        log = self._place.log(step, attempt)
-        return session, Tail(log, session, step=step, attempt=attempt, report=self._told, say=self._say)
-
-    def _told(self, event: ProgressReported | SpendingTold) -> None:
-        """What an agent tells of its progress is recorded, so it is redacted before; of its cost, what matters."""
-        live = self._state.steps[event.step].live
-        if isinstance(event, ProgressReported):
-            self._report(event._replace(text=self._redactor.text(event.text)))
-        elif live is not None and live.number == event.attempt and worth_telling(live, event.usage):
-            self._report(event)
-
-    def _open_session(self, step: str, attempt: int, engine: Engine, brief: Brief) -> None:
-        if (step, attempt) in self._sessions:
-            return
-        opened = self._session(step, attempt, engine, brief)
-        self._sessions[step, attempt] = opened
-        opened[1].follow(asyncio.get_running_loop())
-
     def adopt(self) -> None:
         """Follows the output of attempts that were running before this runner came."""
         for step_id in sorted(self._state.running):
             known = self._state.steps[step_id]
             live = known.live
-            if live is None or (step_id, live.number) in self._sessions:
+            if live is None or self._following.has(step_id, live.number):
                 continue
             engine = self._engine(known.step, live)
             if not engine.capabilities.protocol:
@@ -229,24 +207,20 @@ class AttemptRunner:
             if (live.phase or self._first(known, live)) != AGENT:
                 continue
             brief = self._briefs[step_id, live.number] = self._brief(known, live)
-            self._open_session(step_id, live.number, engine, brief)
+            self._following.open(engine.session(brief), step_id, live.number)
 
     def spent(self, step_id: str) -> Usage | None:
         """What the live attempt of a step has told of its cost so far."""
-        known = self._state.steps[step_id]
-        opened = self._sessions.get((step_id, len(known.attempts)))
-        return opened[1].usage if opened is not None else None
+        return self._following.spent(step_id, len(self._state.steps[step_id].attempts))
 
     def close(self) -> None:
-        for _, tail in self._sessions.values():
-            tail.stop()
+        self._following.close()
 
     # -- ending ----------------------------------------------------------------------------------------------
 
     def phase_ended(self, exited: Exited) -> PhaseEnded | AttemptEnded | None:
-        opened = self._sessions.get((exited.step, exited.attempt))
-        if opened is not None and exited.phase == "agent":
-            opened[1].stop()
+        if exited.phase == "agent":
+            self._following.stop(exited.step, exited.attempt)
         step = self._state.steps[exited.step].step
         if step.cache or step.outputs.files or step.reworked:
             return None
@@ -326,12 +300,7 @@ class AttemptRunner:
         if engine.capabilities.tail and end.cause is None:
             end = end._replace(printed=self._last_words(step, live, end))
         if engine.capabilities.protocol:
-            opened = self._sessions.pop((step.id, live.number), None)
-            session, tail = opened or self._session(step.id, live.number, engine, brief)
-            tail.finish(end.log_end)
-            outcome = session.close(end)
-            if isinstance(outcome, Succeeded) and outcome.text and not tail.said:
-                self._say(step.id, outcome.text)
+            outcome = self._following.finish(engine, brief, step.id, live.number, end)
         else:
             outcome = engine.session(brief).close(end)
         if isinstance(outcome, Failed):

@@ -16,7 +16,6 @@ from teamflow.core.events import (
     Event,
     Now,
     PhaseEnded,
-    ProgressReported,
     Record,
     Reopened,
     RunEnded,
@@ -27,7 +26,6 @@ from teamflow.core.events import (
 from teamflow.core.plan import Json, Plan
 from teamflow.core.redact import Redactor
 from teamflow.core.requested import StopRequested
-from teamflow.core.spending import SpendingTold
 from teamflow.core.state import RunState
 from teamflow.policy.decide import decide
 from teamflow.ports import Clock, Exited, Started, Store, Target
@@ -35,7 +33,7 @@ from teamflow.run.acts import Acts
 from teamflow.run.adoption import Adoption
 from teamflow.run.followers import Followers
 from teamflow.run.probes import Probes
-from teamflow.run.roles import Attempts, Opening, Others, Prober
+from teamflow.run.roles import Attempts, Opening, Others, Prober, Report
 from teamflow.run.runlog import RunLog
 from teamflow.run.tasks import Tasks
 
@@ -282,8 +280,8 @@ class Executor:
         self._adoption.keeper_lost()
         self.wake()
 
-    def report(self, event: ProgressReported | SpendingTold) -> None:
-        """How far a step is, or what it has cost, by its own word; dropped when its attempt is over."""
+    def report(self, event: Report) -> None:
+        """What a running attempt tells of itself; dropped when it is over."""
         known = self.state.steps.get(event.step)
         live = known.live if known is not None else None
         if live is not None and live.number == event.attempt:

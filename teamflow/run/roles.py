@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
-from teamflow.core.events import AttemptEnded, AttemptStarted, Event, PhaseEnded
+from teamflow.core.events import AttemptEnded, AttemptStarted, Event, PhaseEnded, ProgressReported
+from teamflow.core.guarding import GuardTripped
 from teamflow.core.invocation import Brief, Exit
 from teamflow.core.limited import EngineLimited, LimitLifted
 from teamflow.core.outcome import Artifact, Failed, Outcome, Succeeded
 from teamflow.core.plan import EngineDefinition, Json, Step
+from teamflow.core.spending import SpendingTold
 from teamflow.core.state import RunState, StepState
 from teamflow.ports import Engine, Exited, Start
 from teamflow.run.brief import Rendering
@@ -57,6 +59,10 @@ class Prober(Protocol):
     async def probe(self, step_ids: Sequence[str]) -> list[Event]:
         """Looks the steps' cache keys up: `Cached` or `Admitted` for each."""
         ...
+
+
+Report: TypeAlias = ProgressReported | SpendingTold | GuardTripped
+"""What a running attempt tells of itself."""
 
 
 class Others(Protocol):

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Sequence
 
 from teamflow.core.events import ProgressReported
+from teamflow.core.guarding import GuardTripped
 from teamflow.core.invocation import EngineEvent, Progress, Said, Spent
 from teamflow.core.outcome import Usage
 from teamflow.core.spending import SpendingTold
 from teamflow.ports import Session
+from teamflow.run.roles import Report
+from teamflow.run.watch import Watch
 
 _POLL = 0.2
 _CHUNK = 256 * 1024
@@ -30,11 +34,16 @@ class Tail:
         *,
         step: str,
         attempt: int,
-        report: Callable[[ProgressReported | SpendingTold], None],
+        report: Callable[[Report], None],
         say: Callable[[str, str], None],
+        watch: Watch | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`watch`: what is seen, for the step's guards; `now` is in the same seconds."""
+        self._watch = watch
+        self._now = now
         self._path = path
-        self._session = session
+        self.session = session
         self._step = step
         self._attempt = attempt
         self._report = report
@@ -62,7 +71,13 @@ class Tail:
 
     def _poll(self, loop: asyncio.AbstractEventLoop) -> None:
         self._read(_CHUNK, show=True)
+        if self._watch is not None:
+            self._trip(self._watch.passed(now=self._now()))
         self.follow(loop)
+
+    def _trip(self, reason: str) -> None:
+        if reason:
+            self._report(GuardTripped(self._step, self._attempt, reason))
 
     def _read(self, count: int, *, show: bool) -> bool:
         try:
@@ -77,12 +92,14 @@ class Tail:
             return False
         self._offset += len(data)
         if data:
-            self._show(self._session.feed(data), live=show)
+            self._show(self.session.feed(data), live=show)
         return bool(data)
 
     def _show(self, events: Sequence[EngineEvent], *, live: bool) -> None:
         newest: ProgressReported | None = None
         before = self.usage
+        if live and self._watch is not None:
+            self._trip(self._watch.seen(events, now=self._now()))
         for event in events:
             match event:
                 case Progress(percent=percent, text=text):

@@ -42,7 +42,7 @@ TEAM: Final[Mapping[str, str]] = {
     **dict.fromkeys(("engines.*.output", "engines.*.message", "engines.*.error", "engines.*.session"), WORKS),
     **dict.fromkeys(("engines.*.usage", "engines.*.usage.input_tokens", "engines.*.usage.output_tokens"), WORKS),
     **dict.fromkeys(("engines.*.usage.usd", "engines.*.resume", "engines.*.model", "engines.*.env"), WORKS),
-    "engines.*.inherit_env": WORKS,
+    **dict.fromkeys(("engines.*.inherit_env", "engines.*.calls"), WORKS),
     **dict.fromkeys(("engines.*.failures", "engines.*.failures.usage_exhausted"), WORKS),
     **dict.fromkeys(("engines.*.failures.rate_limit", "engines.*.failures.auth"), WORKS),
     **dict.fromkeys(("engines.*.failures.rejected", "engines.*.failures.fatal"), WORKS),
@@ -71,6 +71,8 @@ AGENT: Final[Mapping[str, str]] = {
     **dict.fromkeys(("ask", "options", "default"), WORKS),
     "on_failure": WORKS,
     **dict.fromkeys(("budget", "budget.usd", "budget.tokens"), WORKS),
+    **dict.fromkeys(("guards", "guards.same_failure", "guards.no_progress", "guards.turns", "guards.calls"), WORKS),
+    **dict.fromkeys(("guards.ping_pong", "guards.same_findings"), WORKS),
     "pr": PULL_REQUESTS,
     **{
         f"pr.{key.removeprefix('pr_policies.*.')}": area

@@ -31,7 +31,7 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 """Lists of words, and the placeholders of which each needs one; `command` has none."""
 
 _COMMAND_HINT: Final = "Words for the prompt, a model and a session stand under prompt, model and resume."
-_PATHS: Final = ("message", "error", "session")
+_PATHS: Final = ("message", "error", "session", "calls")
 _OF_JSON: Final = (*_PATHS, "usage", "resume")
 
 

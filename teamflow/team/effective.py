@@ -46,7 +46,9 @@ class Setting(NamedTuple):
 Node: TypeAlias = "Setting | dict[str, Node]"
 """Maps whose entries are settled one by one, down to the settings."""
 
-MERGED: Final = frozenset(("env", "outputs", "mcp_servers", "retry", "workspace", "budget", "permissions", "pr"))
+MERGED: Final = frozenset(
+    ("env", "outputs", "mcp_servers", "retry", "workspace", "budget", "guards", "permissions", "pr")
+)
 """Maps of an agent that are merged one level over its layers."""
 
 _DEEP: Final = frozenset(("secrets", "limits", "targets", "pr_policies", "engines"))

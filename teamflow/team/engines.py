@@ -45,6 +45,7 @@ def _definition(given: model.EngineDefinition) -> EngineDefinition:
         message=given.message,
         error=given.error,
         session=given.session,
+        calls=given.calls,
         usage=usage,
         resume=given.resume or (),
         model=given.model or (),

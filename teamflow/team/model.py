@@ -92,6 +92,25 @@ class Retry(Model):
     max_delay: Duration | None = Field(None, description="The longest delay.")
 
 
+class Guards(Model):
+    """0 turns one off."""
+
+    same_failure: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Ask after so many attempts in a row that fail in the same way; 3 for `prompt`."
+    )
+    no_progress: Duration | None = Field(
+        None, description="Ask after so long without output, a changed file, a new message or a new tool call."
+    )
+    turns: Positive | None = Field(None, description="Ask when an attempt begins a message more than these.")
+    calls: Positive | None = Field(None, description="Ask when an attempt begins a tool call more than these.")
+    ping_pong: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Ask when it and another agent have told each other so much in turn; 10 for `prompt`."
+    )
+    same_findings: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Ask after so many rounds of its loop with the same findings; 3 for `prompt`."
+    )
+
+
 class Workspace(Model):
     mode: Literal["shared", "worktree", "clone"] | None = Field(
         None,
@@ -215,6 +234,7 @@ class Agent(Model):
         None, description="`escalate` asks the parent or the user instead of failing."
     )
     continue_on_error: bool | None = Field(None, description="Its failure does not make the run fail.")
+    guards: Guards | None = Field(None, description="When to stop work that goes round in circles, and ask.")
     budget: Budget | None = Field(None, description="What each step of it may spend, in all its attempts.")
     workspace: Workspace | None = Field(None, description="Where it works, and how that is made ready.")
     workdir: Text | None = Field(None, description="The directory to start in, relative to the workspace root.")
@@ -281,6 +301,7 @@ class EngineDefinition(Model):
     )
     error: Text | None = Field(None, description="The path to what stands in the JSON only when it has failed.")
     session: Text | None = Field(None, description="The path to the session's id in the JSON.")
+    calls: Text | None = Field(None, description="The path to what stands in the JSON only where it uses a tool.")
     usage: EngineUsage | None = Field(None, description="Where the JSON tells what was used.")
     resume: Argv | None = Field(
         None, description="Words that are added when a session goes on; they hold `{{ session }}`."

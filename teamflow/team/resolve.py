@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel
 
-from teamflow.core.plan import NO_CAPS, Caps, Json
+from teamflow.core.plan import NO_CAPS, NO_GUARDS, Caps, Guards, Json
 from teamflow.team.declared import ITEM, KINDS, is_file_output, json_schema, layers_of
 from teamflow.team.model import (
     Agent,
@@ -25,6 +25,7 @@ from teamflow.team.model import (
     Team,
     Workspace,
 )
+from teamflow.team.model import Guards as GuardKeys
 from teamflow.team.model_types import Env
 from teamflow.team.resolved import (
     AskWork,
@@ -63,6 +64,9 @@ class BuiltIn:
 
 
 BUILT_IN = BuiltIn()
+
+USUAL_GUARDS = Guards(same_failure=3, ping_pong=10, same_findings=3)
+"""Of agents with a prompt."""
 
 PrSetting: TypeAlias = PrPolicy | str | bool | None
 
@@ -164,6 +168,14 @@ def _retry(layers: _Layers, *, prompt: bool) -> RetryPolicy:
     delay = BUILT_IN.retry_delay if given.delay is None else given.delay
     longest = BUILT_IN.retry_max_delay if given.max_delay is None else given.max_delay
     return RetryPolicy(given.attempts or built_in, given.backoff or "exponential", delay, longest)
+
+
+def _guards(layers: _Layers, work: Work) -> Guards:
+    if isinstance(work, AskWork):
+        return NO_GUARDS
+    usual = USUAL_GUARDS if isinstance(work, PromptWork) else NO_GUARDS
+    given = layers.part("guards", GuardKeys)
+    return usual if given is None else usual._replace(**given.model_dump(exclude_none=True))
 
 
 _RETRY_OF_PROMPT, _RETRY_OF_OTHERS = (
@@ -311,6 +323,7 @@ def resolve_agent(
         skip_if_verified=bool(layers.get("skip_if_verified") and layers.get("verify")),
         on_failure=layers.get("on_failure") or "stop",
         budget=caps(layers.part("budget", Budget)),
+        guards=_guards(layers, work),
         max_failures=layers.get("max_failures"),
         persona=layers.get("persona"),
         startable=layers.get("start") is None,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from teamflow.core.plan import Caps, Json
+from teamflow.core.plan import Caps, Guards, Json
 
 Kind = Literal["prompt", "command", "ask"]
 Condition = Literal["succeeded", "failed", "finished", "passed"]
@@ -183,6 +183,7 @@ class ResolvedAgent:
     skip_if_verified: bool
     on_failure: Literal["stop", "escalate"]
     budget: Caps
+    guards: Guards
     max_failures: int | None
     persona: str | None
     startable: bool
