@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from tests.campaign import cancels
 from tests.campaign.race import races
 from tests.campaign.random_kills import percentile
 from tests.campaign.verb_storm import storm
@@ -23,6 +24,14 @@ def test_a_large_run_under_fifty_verbs_a_second() -> None:
     assert found.wrong == []
     assert found.requests > 100
     assert percentile(found.latencies, 99) < AT_ONCE
+
+
+def test_cancelled_trees_leave_nothing() -> None:
+    seed = random.SystemRandom().randrange(1 << 31)
+    print(f"seed {seed}")
+    found = cancels.campaign(100, seed)
+    assert found.wrong == []
+    assert found.cancels >= 100
 
 
 def test_two_runners_race_for_one_run() -> None:
