@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -53,9 +53,9 @@ def seconds(begin: str, end: str) -> float:
 
 
 @contextmanager
-def begun(made: Project, *words: str) -> Iterator[subprocess.Popen[str]]:
+def begun(made: Project, *words: str, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
     """A run under way; it does not outlive the test."""
-    with made.popen("run", "--progress", "plain", *words) as process:
+    with made.popen("run", "--progress", "plain", *words, env=env) as process:
         try:
             yield process
         finally:
