@@ -182,7 +182,7 @@ def make_step(shared: Common, instance: Instance, step_id: str, place: Place, ti
         custom=shared.custom,
         fallbacks=shared.fallbacks,
         guards=agent.guards if agent.guards != NO_GUARDS else None,
-        budget=agent.budget if agent.kind == PROMPT and agent.budget != NO_CAPS else None,
+        budget=agent.budget if agent.budget != NO_CAPS else None,
         reworked=place.reworked,
         any_time=agent.cache and _can_be_put_back(agent),
     )

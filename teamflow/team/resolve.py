@@ -322,7 +322,7 @@ def resolve_agent(
         continue_on_error=layers.get("continue_on_error") or False,
         skip_if_verified=bool(layers.get("skip_if_verified") and layers.get("verify")),
         on_failure=layers.get("on_failure") or "stop",
-        budget=caps(layers.part("budget", Budget)),
+        budget=caps(layers.part("budget", Budget)) if isinstance(work, PromptWork) else NO_CAPS,
         guards=_guards(layers, work),
         max_failures=layers.get("max_failures"),
         persona=layers.get("persona"),

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.project import Project
-from tests.e2e.test_usage_limits import CLI, begun, wait_until
+from tests.e2e.test_run_limits import CLI, begun, wait_until
 
 pytestmark = [
     pytest.mark.slow,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.project import Project, finish, proves
-from tests.e2e.test_usage_limits import begun, wait_until
+from tests.e2e.test_run_limits import begun, wait_until
 
 HEAD = "defaults: {engine: scripted, permissions: read, workspace: {mode: shared}, grace: 100ms}\nagents:\n"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.project import Project, finish, proves
-from tests.e2e.test_usage_limits import begun, wait_until
+from tests.e2e.test_run_limits import begun, wait_until
 
 CLI = """#!/bin/sh
 # spend AMOUNT...: tells each sum as what it has cost so far, waits for the file `go` where a sum is `-`, and is done
