@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from teamflow.core.events import ProgressReported
 from teamflow.core.invocation import Brief, Exit
@@ -77,7 +78,8 @@ class Following:
 
     def _tail(self, session: Session, step: str, attempt: int) -> Tail:
         guards = self._state.steps[step].step.guards
-        watch = None if guards is None else Watch(guards, begun=self._now())
+        awake = partial(self._awake, step)
+        watch = None if guards is None else Watch(guards, begun=awake())
         return Tail(
             self._place.log(step, attempt),
             session,
@@ -86,11 +88,15 @@ class Following:
             report=self._told,
             say=self._say,
             watch=watch,
-            now=self._now,
+            now=awake,
         )
 
-    def _now(self) -> float:
-        return self._clock.now().mono
+    def _awake(self, step: str) -> float:
+        """Seconds since boot, but for those in which the attempt was halted where it is."""
+        now, live = self._clock.now().mono, self._state.steps[step].live
+        if live is None:
+            return now
+        return now - live.frozen_for - (max(0.0, now - live.frozen_at) if live.frozen_at is not None else 0.0)
 
     def _told(self, event: Report) -> None:
         if isinstance(event, ProgressReported):

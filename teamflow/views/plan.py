@@ -14,6 +14,7 @@ from typing import Final
 
 from teamflow.core.plan import Command, Deferred, Json, Step
 from teamflow.core.shell import excerpt, shown
+from teamflow.core.spending import caps_words
 from teamflow.plan.explain import Line, Preview
 from teamflow.views.ascii import plain
 from teamflow.views.graph import tree
@@ -122,6 +123,8 @@ def _summary(preview: Preview, columns: int) -> Iterator[str]:
         yield fit("the run may add steps without a limit: set limits.max_steps, or maxItems of the output", columns)
     elif most > len(preview.lines):
         yield fit(f"at most {plural(most, 'step')} with those that the run adds", columns)
+    if (budgets := _budgets(preview)) != "":
+        yield from textwrap.wrap(cell(budgets), max(columns, 20), subsequent_indent="  ")
     if preview.plan.hooks:
         words = "hooks: " + "; ".join(f"{event} runs {_hook_words(command)}" for event, command in preview.plan.hooks)
         yield from textwrap.wrap(cell(words), max(columns, 20), subsequent_indent="  ")
@@ -136,6 +139,16 @@ def _loops(preview: Preview) -> Iterator[str]:
         if loop is not None:
             rounds = plural(loop.max, "round")
             yield cell(f"{agent} goes back to {loop.rework}, at most {rounds} in all, until {loop.until}")
+
+
+def _budgets(preview: Preview) -> str:
+    """`budget: $15.00 for the run, $60.00 a day, $3.00 for each step of build`; empty where there is none."""
+    limits = preview.plan.limits
+    given = [(caps_words(limits.budget), "for the run"), (caps_words(limits.day), "a day")]
+    own = {line.step.agent: line.step.budget for line in preview.lines if line.step.budget is not None}
+    given += [(caps_words(caps), f"for each step of {agent}") for agent, caps in own.items()]
+    told = [f"{words} {scope}" for words, scope in given if words]
+    return f"budget: {', '.join(told)}" if told else ""
 
 
 def _hook_words(command: Command) -> str:

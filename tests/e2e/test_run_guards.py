@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +128,18 @@ def test_a_loop_that_repeats_its_findings(tmp_path: Path) -> None:
     made.run().expect(5)
     assert asked(made).startswith("it has found the same in 2 rounds one after the other")
     assert len(made.status().step("build")["attempts"]) == 2
+
+
+def test_a_frozen_attempt_makes_no_progress_and_is_not_asked_about(tmp_path: Path) -> None:
+    says = "".join(f"- {{say: turn {n}}}\n- {{sleep: 300ms}}\n" for n in range(8))
+    step = "  work: {prompt: x, script: s.yaml, guards: {no_progress: 1500ms}}\n"
+    made = Project(tmp_path, HEAD + step, files={"s.yaml": says})
+    with begun(made) as process:
+        log = made.run_dir() / "logs" / "work.1.log"
+        wait_until(lambda: log.exists() and "turn 2" in log.read_text())
+        made.call("pause", "--freeze", "work").expect(0)
+        wait_until(lambda: made.status().step("work")["status"] == "waiting")
+        time.sleep(2.5)
+        made.call("resume", "work").expect(0)
+        assert finish(process).code == 0
+    assert len(made.status().step("work")["attempts"]) == 1
