@@ -65,6 +65,9 @@ def wait(steps: tuple[str, ...], first: bool, seconds: float | None, number: int
             out(json_text(told) + "\n")
         else:
             out("".join(cell(f"{step}: {status}") + "\n" for step, status in ended.items()))
+            if not steps and inspected.state.ended is not None:
+                status, _, _, reason = inspected.state.ended
+                out(cell(f"run {inspected.row.number}: {status}{f' ({reason})' if reason else ''}") + "\n")
         return code
 
 
