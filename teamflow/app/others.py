@@ -18,6 +18,9 @@ from teamflow.store.errors import StoreError
 from teamflow.store.layout import Layout
 from teamflow.store.spending import DaySums, Sum
 
+_EVERY = 5.0
+"""Seconds after which it is looked again what others spend, while something runs here."""
+
 
 class OtherRuns:
     """`run/roles.Others` for one run."""
@@ -37,32 +40,42 @@ class OtherRuns:
         self._sums = DaySums(layout, run)
         self._now = now
         self._warn = warn
+        self._looked = float("-inf")
 
     def news(self, start: AttemptStarted | None) -> Sequence[Event]:
         told = self._limits.news()
-        if told or start is None or not self._counts(start.step):
+        if told or self._state.plan.limits.day == NO_CAPS or (start is not None and not self._counts(start.step)):
             return told
         now = self._now()
         day = int(now.wall // DAY)
         known = self._state.ledger.others
-        unless = Sum(known.usd, known.tokens) if known is not None and known.day == day else Sum(0.0, 0.0)
-        others = self._claim(day, Sum(*committed(self._state, now, start)), unless=unless)
-        return () if others is None or others == unless else (DaySpent(day, *others),)
+        unless = Sum(*known[1:]) if known is not None and known.day == day else Sum()
+        try:
+            if start is not None:
+                others = self._sums.claim(day, Sum(*committed(self._state, now, start)), unless=unless)
+            elif now.mono - self._looked >= _EVERY or not self._state.running:
+                self._looked = now.mono
+                others = self._sums.others(day)
+            else:
+                return ()
+        except StoreError as error:
+            return self._unknown(error)
+        return () if others == unless else (DaySpent(day, *others),)
 
     def tell(self, event: EngineLimited | LimitLifted | AttemptEnded) -> None:
         if not isinstance(event, AttemptEnded):
             self._limits.tell(event)
         elif self._counts(event.step):
             now = self._now()
-            self._claim(int(now.wall // DAY), Sum(*committed(self._state, now, None)), unless=None)
+            try:
+                self._sums.claim(int(now.wall // DAY), Sum(*committed(self._state, now, None)), unless=None)
+            except StoreError as error:
+                self._unknown(error)
 
     def _counts(self, step_id: str) -> bool:
         """Whether what this step spends counts on a day that has a budget."""
         return self._state.plan.limits.day != NO_CAPS and self._state.steps[step_id].step.kind == PROMPT
 
-    def _claim(self, day: int, mine: Sum, *, unless: Sum | None) -> Sum | None:
-        try:
-            return self._sums.claim(day, mine, unless=unless)
-        except StoreError as error:
-            self._warn(f"what other runs spend today is not known: {error}")
-            return None
+    def _unknown(self, error: StoreError) -> Sequence[Event]:
+        self._warn(f"what other runs spend today is not known: {error}")
+        return ()

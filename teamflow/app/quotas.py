@@ -21,6 +21,9 @@ _OWN_ACCOUNTS = frozenset({"command", "scripted"})
 
 _ANOTHER = "another run"
 
+_END = 1e11
+"""Unix: what is said to be later is a damaged row."""
+
 _BUSY = 0.5
 """Seconds: the loop waits meanwhile, and what is not known is found out by asking the engine."""
 
@@ -106,6 +109,8 @@ class MachineLimits:
         known = self._state.limited.get(engine)
         if told.lifted:
             return LimitLifted(engine, _ANOTHER) if known is not None and known.seen < told.seen else None
+        if not all(isinstance(moment, float) and abs(moment) < _END for moment in (told.mono, told.until, told.seen)):
+            return None
         if told.seen <= self._state.lifted.get(engine, 0.0):
             return None
         now = self._now()

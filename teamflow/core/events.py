@@ -255,6 +255,8 @@ class QuestionAsked(NamedTuple):
     """Of a step that has failed: why."""
     scope: str = ""
     """Whose budget it is about: run | step."""
+    agrees: tuple[tuple[str, str, float], ...] = ()
+    """The caps that `go on` lets be used up, as in `Ledger.agreed`."""
 
 
 class QuestionAnswered(NamedTuple):

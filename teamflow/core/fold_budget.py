@@ -7,9 +7,10 @@ from typing import Final
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import Record
 from teamflow.core.outcome import Outcome, Stopped, Usage
+from teamflow.core.phases import is_check
 from teamflow.core.plan import Caps
-from teamflow.core.spending import BudgetReached, BudgetSet, DaySpent, SpendingTold, latest
-from teamflow.core.state import Question, RunState
+from teamflow.core.spending import BudgetReached, BudgetSet, DaySpent, SpendingTold, latest, scope_key
+from teamflow.core.state import Question, RunState, StepState
 from teamflow.core.status import IllegalTransition
 
 BUDGET: Final = "budget"
@@ -36,18 +37,19 @@ def spending_told(state: RunState, record: Record, event: SpendingTold) -> list[
 def paid(state: RunState, agent: str, attempt: AttemptState, *, at: float) -> None:
     """An attempt has ended."""
     usage = usage_of(attempt)
+    part = isinstance(attempt.outcome, Stopped) or attempt.cause == "repair" or is_check(attempt.phase)
     if usage is not None:
-        state.ledger.add(usage, at=at, agent="" if isinstance(attempt.outcome, Stopped) else agent)
+        state.ledger.add(usage, at=at, agent="" if part else agent)
 
 
 def budget_reached(state: RunState, record: Record, event: BudgetReached) -> list[str]:
-    state.ledger.reached.add((event.scope, event.metric, event.percent, event.cap))
+    state.ledger.reached.add((scope_key(event.scope, record.at), event.metric, event.percent, event.cap))
     return []
 
 
 def budget_set(state: RunState, record: Record, event: BudgetSet) -> list[str]:
     set_caps(state, event.usd, event.tokens)
-    return []
+    return go_on(state)
 
 
 def set_caps(state: RunState, usd: float | None, tokens: float | None) -> None:
@@ -58,7 +60,14 @@ def set_caps(state: RunState, usd: float | None, tokens: float | None) -> None:
 
 def day_spent(state: RunState, record: Record, event: DaySpent) -> list[str]:
     state.ledger.others = event
-    return []
+    return list(state.running)
+
+
+def go_on(state: RunState) -> list[str]:
+    """What an ended run lacked may be there: one that stays is not over yet. The steps to look at."""
+    if state.open:
+        state.ended = None
+    return list(state.open)
 
 
 def in_force(state: RunState) -> Caps:
@@ -67,12 +76,11 @@ def in_force(state: RunState) -> Caps:
     return Caps(theirs.usd if ours.usd is None else ours.usd, theirs.tokens if ours.tokens is None else ours.tokens)
 
 
-def budget_answered(state: RunState, question: Question) -> None:
-    """Somebody has said whether a run may use up its budget."""
-    if question.answer == STOP:
+def budget_answered(state: RunState, known: StepState, question: Question) -> None:
+    """Somebody has said whether a run, or a step, may use up its budget."""
+    if question.scope != "run":
+        known.agreed = question.answer != STOP
+    elif question.answer == STOP:
         state.ledger.refused = question.by
-        return
-    for scope, allowed in (("run", in_force(state)), ("day", state.plan.limits.day)):
-        for metric, cap in zip(Caps._fields, allowed, strict=True):
-            if cap is not None:
-                state.ledger.agreed.add((scope, metric, cap))
+    else:
+        state.ledger.agreed.update(question.agrees)

@@ -25,6 +25,8 @@ def talked(state: RunState, event: MessageSent) -> list[str]:
             del state.talks[pair]
         return []
     for other in event.steps:
+        if other == event.sender:
+            continue
         pair = (min(event.sender, other), max(event.sender, other))
         last, count = state.talks.get(pair, ("", 0))
         state.talks[pair] = (event.sender, count + 1 if last == other else 1)

@@ -10,7 +10,7 @@ from typing import Final
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import Record
-from teamflow.core.fold_budget import BUDGET
+from teamflow.core.fold_budget import BUDGET, go_on
 from teamflow.core.limited import EngineLimited, LimitLifted, met_again
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import Status
@@ -30,7 +30,7 @@ def engine_limited(state: RunState, record: Record, event: EngineLimited) -> lis
 def limit_lifted(state: RunState, record: Record, event: LimitLifted) -> list[str]:
     state.limited.pop(event.engine, None)
     state.lifted[event.engine] = record.at
-    return sorted(state.on_limit)
+    return go_on(state)
 
 
 def answered(state: RunState, attempt: AttemptState) -> None:

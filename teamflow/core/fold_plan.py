@@ -275,12 +275,17 @@ def _reset_attempts(known: StepState, cause: str) -> None:
         # What was not stopped in the middle, or has been opened again since, goes on as it was about to.
         if _was_stopped(newest) and known.opened < newest.began:
             known.next_cause, known.next_continues = "resume", newest.number
+        elif isinstance(newest.outcome, Failed) and known.guarded_from == len(known.attempts):
+            # Somebody lets go on what a guard has stopped: as it would have been tried again.
+            goes_on = newest.outcome.failure in CONTINUES or newest.outcome.failure is FailureClass.IDLE
+            known.next_cause, known.next_continues = "retry", newest.number if goes_on else None
+            known.counted_from = len(known.attempts)
         return
     known.next_cause = cause if cause in ("rework", "relaunch") else "retry"
     known.next_continues = None
     known.counted_from = len(known.attempts)
     if cause != "rework":
-        known.paid_from = len(known.attempts)
+        known.paid_from, known.agreed = len(known.attempts), False
     if cause == "rework":
         whole = [each.number for each in known.attempts if _is_whole(each)]
         known.next_continues = whole[-1] if whole else None
@@ -311,6 +316,6 @@ def _reset_round(known: StepState, event: Reopened, told: Feedback | None) -> No
     # A loop within the span of another starts over in each of its rounds.
     known.round = 1
     known.made = ()
-    if event.cause != "retry" or known.status not in (Status.FAILED, Status.CANCELLED):
+    if event.cause != "retry" or known.status not in (Status.FAILED, Status.CANCELLED, Status.WAITING):
         # What a loop asked for and did not get is still asked for when that is tried again.
         known.feedback = told

@@ -66,8 +66,8 @@ def question_answered(state: RunState, record: Record, event: QuestionAnswered) 
     state.answers[question.number] = question
     if question.about == GUARD:
         known.guarded_from = len(known.attempts)
-    if question.scope == "run":
-        budget_answered(state, question)
+    if question.scope:
+        budget_answered(state, known, question)
     if question.own and known.live is not None:
         known.live.ended = record.at
         known.live.outcome = outcome = outcome_of(question)

@@ -42,11 +42,14 @@ class BudgetSet(NamedTuple):
 
 
 class DaySpent(NamedTuple):
-    """Fact: what the project's other runs have spent on a day, or may still spend. `day`: days since 1970 (UTC)."""
+    """Fact: what the project's other runs have spent on a day, and what they have reserved beyond that. `day`: days
+    since 1970 (UTC)."""
 
     day: int
     usd: float
     tokens: float
+    held_usd: float = 0.0
+    held_tokens: float = 0.0
 
 
 class Ledger:
@@ -66,9 +69,9 @@ class Ledger:
         self.caps = Caps()
         """Set by hand; in place of what the file says."""
         self.reached: set[tuple[str, str, int, float]] = set()
-        """(scope, metric, percent, cap) that people were told of."""
+        """(scope as `scope_key` has it, metric, percent, cap) that people were told of."""
         self.agreed: set[tuple[str, str, float]] = set()
-        """(scope, metric, cap) that somebody has allowed to be used up."""
+        """(scope as `scope_key` has it, metric, cap) that somebody has allowed to be used up."""
         self.refused = ""
         """Who has said in this session that no more is to be spent."""
 
@@ -88,6 +91,11 @@ class Ledger:
         """What an attempt of an agent takes on the average; 0 where nothing is known."""
         total, count = self.taken.get((agent, metric), (0.0, 0))
         return total / count if count else 0.0
+
+
+def scope_key(scope: str, at: float) -> str:
+    """`run`, or `day 20777`: what was said about one day says nothing about the next. `at`: Unix."""
+    return scope if scope == "run" else f"{scope} {int(at // DAY)}"
 
 
 def of(usage: Usage | None, metric: str) -> float | None:

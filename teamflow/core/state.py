@@ -31,6 +31,7 @@ class Question:
 
     __slots__ = (
         "about",
+        "agrees",
         "answer",
         "answered",
         "asked",
@@ -64,6 +65,7 @@ class Question:
         self.deadline = event.deadline
         self.failure = event.failure
         self.scope = event.scope
+        self.agrees = event.agrees
         self.answered: float | None = None
         self.answer: str | None = None
         self.by = ""
@@ -126,6 +128,7 @@ class StepState(OfPeople):
 
     __slots__ = (
         "admitted",
+        "agreed",
         "artifacts",
         "attempts",
         "backoff",
@@ -172,6 +175,8 @@ class StepState(OfPeople):
         self.attempts: list[AttemptState] = []
         self.counted_from = 0
         """Attempts before this index do not count against `retry.attempts`: the step was reopened since."""
+        self.agreed = False
+        """Whether somebody has allowed it to use up its own budget."""
         self.guarded_from = 0
         """Attempts before this index do not count for its guards: somebody has let it go on since."""
         self.paid_from = 0

@@ -22,6 +22,9 @@ _WAITS: Final = frozenset({FailureClass.RATE_LIMIT, FailureClass.USAGE_EXHAUSTED
 LONGEST_WAIT: Final = 35 * 86400.0
 """Seconds: what is said to be further off is a mistake. The longest quota is a month's."""
 
+_JUST: Final = timedelta(minutes=15)
+"""A time of day that has passed so shortly is meant: it is said by the minute, and may be said again within it."""
+
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LENGTH: Final = re.compile(
     r"(\d{1,9}(?:\.\d{1,6})?) ?(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)\b"
@@ -35,7 +38,7 @@ _IN: Final = re.compile(
 _AT: Final = re.compile(
     r"\b(?:again|resets?|retry|until|available)(?: at| on| after)?[:= ] ?(?=[\dA-Z])", re.IGNORECASE
 )
-_UNIX: Final = re.compile(r"(?:\||reset\w*[\"']?[:= ]{1,2}[\"']?)(\d{10})(?:\d{3})?\b", re.IGNORECASE)
+_UNIX: Final = re.compile(r"(?:\||reset\w{0,40}[\"']?[:= ]{1,2}[\"']?)(\d{10})(?:\d{3})?\b", re.IGNORECASE)
 _ISO: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\.\d{1,6})?(?:Z|[+-]\d\d:?\d\d)?")
 _DAY: Final = re.compile(r"([A-Z][a-z]{2})[a-z]* (\d{1,2})(?:st|nd|rd|th)?,?(?: (\d{4}),?)?(?: at)? ")
 _CLOCK: Final = re.compile(r"(\d{1,2})(?::(\d\d))?(?::\d\d)? ?([ap]\.?m\b)?", re.IGNORECASE)
@@ -111,7 +114,9 @@ def _moment(text: str, start: int, at: float) -> float | None:
         then = now.replace(hour=hour, minute=int(clock[2] or 0), second=0, microsecond=0)
         if day is not None:
             then = then.replace(month=_MONTHS.index(day[1]) + 1, day=int(day[2]), year=int(day[3] or now.year))
-        elif then <= now:
+            if not day[3] and then < now - timedelta(days=180):
+                then = then.replace(year=now.year + 1)
+        elif then <= now - _JUST:
             then += timedelta(days=1)
         return then.timestamp()
     except (ValueError, OverflowError, OSError):

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from teamflow.core.events import Event, Now, QuestionAnswered, QuestionAsked, Reopened, StepEnded
-from teamflow.core.guarding import GUARD
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.plan import Ask, Deferred, Json
 from teamflow.core.questions import TIMEOUT, answer_words, noted
@@ -92,12 +91,6 @@ def asks_what_follows(state: RunState, known: StepState) -> bool:
     return known.waiting_on == "person" and question is not None and question.about == "failure" and question.open
 
 
-def allowed(state: RunState, known: StepState, *, about: str) -> bool:
-    """Whether a person has let this step go on, since it was last held back for that."""
-    question = newest(state, known)
-    return question is not None and question.about == about and question.answer == GO_ON
-
-
 def still_asks(state: RunState, known: StepState) -> Event | None:
     """What ends the waiting of a step for a person without an answer, or although there is one; None: nothing."""
     question = newest(state, known)
@@ -135,9 +128,7 @@ def _after_holding(known: StepState, question: Question) -> Event:
     if question.answer == GO_ON or question.scope == "run":
         # Who says that a run may spend no more has said nothing against this step.
         said = "lets it go on" if question.answer == GO_ON else "says that no more is to be spent"
-        failed = known.attempts and isinstance(known.attempts[-1].outcome, Failed)
-        cause = "retry" if failed and question.about == GUARD else "resume"
-        return Reopened((step_id,), cause, {step_id: f"{question.by} {said}"})
+        return Reopened((step_id,), "resume", {step_id: f"{question.by} {said}"})
     reason = f"stopped by {question.by}{noted(question)}"
     return StepEnded(step_id, "failed", reason, failure=FailureClass.REJECTED)
 

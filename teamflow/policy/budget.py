@@ -27,10 +27,10 @@ from teamflow.core.events import (
 from teamflow.core.fold_budget import BUDGET, in_force, usage_of
 from teamflow.core.outcome import FailureClass, Usage
 from teamflow.core.plan import NO_CAPS, PROMPT, Caps, Json, Step
-from teamflow.core.spending import DAY, METRICS, BudgetReached, amount, of
+from teamflow.core.spending import DAY, METRICS, BudgetReached, amount, of, scope_key
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import Status
-from teamflow.policy.asking import GO_ON, STOP, allowed
+from teamflow.policy.asking import GO_ON, STOP
 
 RUNGS: Final = (70, 90, 100)
 """Percent at which people are told."""
@@ -48,17 +48,20 @@ RUN, OWN = "run", "step"
 
 
 class Line(NamedTuple):
-    """One cap. scope: run | day. `held`: what running attempts may still spend of it."""
+    """One cap. scope: run | day. `held`: what running attempts may still spend of it; `apart`: those of other runs.
+    `key`: the scope, with its day."""
 
     scope: str
     metric: str
     cap: float
     spent: float
     held: float
+    apart: float = 0.0
+    key: str = "run"
 
     @property
     def free(self) -> float:
-        return self.cap - self.spent - self.held
+        return self.cap - self.spent - self.held - self.apart
 
     @property
     def share(self) -> float:
@@ -81,7 +84,8 @@ def lines(state: RunState, now: Now) -> list[Line]:
             found.append(Line("run", metric, cap, ledger.spent[metric] + told, held))
         if (cap := getattr(day, metric)) is not None:
             spent = (ledger.today[metric] if ledger.day == today else 0.0) + told
-            found.append(Line("day", metric, cap, spent + (getattr(others, metric) if others else 0.0), held))
+            theirs, apart = (getattr(others, metric), getattr(others, f"held_{metric}")) if others else (0.0, 0.0)
+            found.append(Line("day", metric, cap, spent + theirs, held, apart, scope_key("day", now.wall)))
     return found
 
 
@@ -166,17 +170,29 @@ def question(state: RunState, runner: RunnerStarted, known: StepState, caps: Seq
     """What has to be asked before a step may spend more of the run's budget."""
     if runner.no_input or not costs(known.step):
         return None
+    agreed = state.ledger.agreed
     for line in caps:
         usual = _usual(state, known, line.metric)
         tight = line.share >= ASK_AT or usual > line.free
-        if tight and (line.scope, line.metric, line.cap) not in state.ledger.agreed:
+        if tight and (line.key, line.metric, line.cap) not in agreed:
             said = used_words(line) if line.share >= ASK_AT else _too_little(known.step, line, usual)
             text = f"{said}. May {known.step.id}, and what comes after it, use up the rest?"
-            return QuestionAsked(known.step.id, BUDGET, text, (GO_ON, STOP), scope=RUN)
+            agrees = ((line.key, line.metric, line.cap),)
+            return QuestionAsked(known.step.id, BUDGET, text, (GO_ON, STOP), scope=RUN, agrees=agrees)
     return None
 
 
-def of_its_own(state: RunState, known: StepState, *, no_input: bool) -> Event | None:
+def moot(state: RunState, runner: RunnerStarted, caps: Sequence[Line]) -> Reopened | None:
+    """The step of a question about the run's budget that nobody would ask any more: it was raised, or nobody may be
+    asked now."""
+    for asked in state.unanswered.values():
+        known = state.steps[asked.step]
+        if asked.scope == RUN and question(state, runner, known, caps) is None:
+            return Reopened((asked.step,), "resume", {asked.step: "its budget need not be asked about any more"})
+    return None
+
+
+def of_its_own(known: StepState, *, no_input: bool) -> Event | None:
     """Of a step whose turn it is: it has used up its own budget, or nearly; None: it may start."""
     step = known.step
     if step.budget is None or len(known.attempts) == known.paid_from:
@@ -189,7 +205,7 @@ def of_its_own(state: RunState, known: StepState, *, no_input: bool) -> Event | 
         said = f"{amount(metric, spent)} of its budget of {amount(metric, cap)} are spent"
         if spent > (1 - LEAST) * cap:
             return StepEnded(step.id, "failed", said, failure=FailureClass.BUDGET)
-        if spent >= ASK_AT * cap and not no_input and not allowed(state, known, about=BUDGET):
+        if spent >= ASK_AT * cap and not no_input and not known.agreed:
             return QuestionAsked(step.id, BUDGET, f"{said}. May it try again?", (GO_ON, STOP), scope=OWN)
     return None
 
@@ -197,11 +213,13 @@ def of_its_own(state: RunState, known: StepState, *, no_input: bool) -> Event | 
 # -- while it runs -----------------------------------------------------------------------------------------------
 
 
-def worth_telling(live: AttemptState, usage: Usage) -> bool:
-    """Whether what a running attempt has told of its cost is to be recorded: it has grown enough."""
-    if live.allowance is None:
-        return False
-    for metric, may in zip(METRICS, live.allowance, strict=True):
+def worth_telling(state: RunState, known: StepState, live: AttemptState, usage: Usage) -> bool:
+    """Whether what a running attempt has told of its cost is to be recorded: some budget holds for it, and it has
+    grown enough."""
+    caps, day = in_force(state), state.plan.limits.day
+    for place, metric in enumerate(METRICS):
+        limits = [each[place] for each in (live.allowance, known.step.budget, caps, day) if each is not None]
+        may = min((limit for limit in limits if limit is not None), default=None)
         now, before = of(usage, metric), of(live.told, metric) or 0.0
         if may is not None and now is not None and (now - before >= TELL_EVERY * may or now >= may > before):
             return True
@@ -209,13 +227,14 @@ def worth_telling(live: AttemptState, usage: Usage) -> bool:
 
 
 def over(state: RunState, known: StepState, live: AttemptState, now: Now) -> bool:
-    """Whether a running attempt has to be stopped: its step's budget is used up, or it has spent what it had reserved
-    and nothing else is left."""
-    if live.told is None or live.allowance is None:
+    """Whether a running attempt has to be stopped: its step's budget or that of the run is used up, or it has spent
+    what it had reserved and nothing else is left."""
+    if live.told is None:
         return False
     if any((rest := left(known, metric)) is not None and rest <= 0 for metric in METRICS):
         return True
-    return any(line.free <= 0 and _unspent(live, line.metric) <= 0 for line in lines(state, now))
+    held = (line for line in lines(state, now) if of(live.told, line.metric))
+    return any(line.share >= 1 or (line.free <= 0 and _unspent(live, line.metric) <= 0) for line in held)
 
 
 def after_stop(known: StepState) -> Event:
@@ -230,16 +249,17 @@ def after_stop(known: StepState) -> Event:
     return StepWaiting(step.id, "limit", BUDGET, "nothing is left of the budget")
 
 
-def committed(state: RunState, now: Now, start: AttemptStarted | None) -> tuple[float, float]:
-    """What this run has spent today and may still spend, in dollars and in tokens; `start`: what is about to begin."""
+def committed(state: RunState, now: Now, start: AttemptStarted | None) -> tuple[float, float, float, float]:
+    """What this run has spent today (dollars, tokens), and what its attempts may still spend, `start` included."""
     ledger, today = state.ledger, int(now.wall // DAY)
     working = [live for live in (state.steps[step_id].live for step_id in state.running) if live is not None]
-    found = []
+    spent, held = [], []
     for metric in METRICS:
+        told = sum(of(usage_of(live), metric) or 0.0 for live in working)
+        spent.append((ledger.today[metric] if ledger.day == today else 0.0) + told)
         more = getattr(start, metric) if start is not None else None
-        spent = (ledger.today[metric] if ledger.day == today else 0.0) + (more or 0.0)
-        found.append(spent + sum((of(usage_of(live), metric) or 0.0) + _unspent(live, metric) for live in working))
-    return found[0], found[1]
+        held.append((more or 0.0) + sum(_unspent(live, metric) for live in working))
+    return spent[0], spent[1], held[0], held[1]
 
 
 # -- the run -----------------------------------------------------------------------------------------------------
@@ -250,7 +270,7 @@ def reached(state: RunState, caps: Sequence[Line]) -> BudgetReached | None:
     for line in caps:
         for percent in reversed(RUNGS):
             if line.share * 100 >= percent:
-                if (line.scope, line.metric, percent, line.cap) not in state.ledger.reached:
+                if (line.key, line.metric, percent, line.cap) not in state.ledger.reached:
                     return BudgetReached(line.scope, line.metric, percent, line.spent, line.cap)
                 break
     return None
@@ -259,7 +279,7 @@ def reached(state: RunState, caps: Sequence[Line]) -> BudgetReached | None:
 def goes_on(state: RunState, caps: Sequence[Line]) -> Reopened | None:
     """Steps that were stopped for what they had spent, and may go on: enough is left again."""
     names = [step_id for step_id in state.on_limit if state.steps[step_id].waiting_by == BUDGET]
-    if not names or state.ledger.refused or any(line.free < LEAST * line.cap for line in caps):
+    if not names or state.ledger.refused or asks(state) or any(line.free < LEAST * line.cap for line in caps):
         return None
     ready = [name for name in names if state.steps[name].pause is None and state.steps[name].cancelled_by is None]
     ready.sort(key=lambda name: state.order[name])
@@ -293,6 +313,7 @@ def used_words(line: Line) -> str:
     """`$13.60 of the run's budget of $15.00 are spent`."""
     spent, cap = amount(line.metric, line.spent), amount(line.metric, line.cap)
     held = f", {amount(line.metric, line.held)} reserved" if line.held > 0 else ""
+    held += f", {amount(line.metric, line.apart)} reserved by other runs" if line.apart > 0 else ""
     return f"{spent} of {_whose(line)} budget of {cap} are spent{held}"
 
 
@@ -306,7 +327,8 @@ def budget_object(state: RunState, now: Now) -> Mapping[str, Json]:
     """The caps with what is spent of them, for JSON: scope → metric → {cap, spent, held}."""
     found: dict[str, dict[str, Json]] = {}
     for line in lines(state, now):
-        found.setdefault(line.scope, {})[line.metric] = {"cap": line.cap, "spent": line.spent, "held": line.held}
+        held = line.held + line.apart
+        found.setdefault(line.scope, {})[line.metric] = {"cap": line.cap, "spent": line.spent, "held": held}
     return found
 
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from teamflow.core.events import BackoffEnded, Event, ProgressReported, QuestionAnswered, Reopened
+from teamflow.core.events import BackoffEnded, Event, ProgressReported, Reopened
 from teamflow.core.limited import LimitLifted
 from teamflow.core.plan import ASK, PROMPT, Caps
 from teamflow.core.requested import (
@@ -27,8 +27,7 @@ from teamflow.core.spending import BudgetSet, caps_words
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import ENDED, Status
 from teamflow.plan.ripple import rippled
-from teamflow.policy.asking import GO_ON, asks_what_follows
-from teamflow.policy.budget import RUN
+from teamflow.policy.asking import asks_what_follows
 from teamflow.policy.granting import Asker, Granted, chosen, meant, named
 from teamflow.policy.holding import relaunched, skipped_because
 from teamflow.policy.quota import lacks
@@ -251,7 +250,8 @@ def tell(state: RunState, args: Mapping[str, object], asker: Asker) -> Granted |
         long = f"the message has {len(text)} characters, more than {LONGEST_MESSAGE}"
         return f"{long}: put it into a file, and tell its name"
     if args.get("steps") is None:
-        steps: tuple[str, ...] | str = tuple(step_id for step_id in state.steps if not _deaf(state, step_id))
+        others = (step_id for step_id in state.steps if step_id != args.get("sender"))
+        steps: tuple[str, ...] | str = tuple(step_id for step_id in others if not _deaf(state, step_id))
         if not steps:
             return "no agent is at work, or will be"
     else:
@@ -290,9 +290,7 @@ def budget(state: RunState, args: Mapping[str, object], asker: Asker) -> Granted
     if not state.open:
         return _over(state)
     found = Caps(*(None if cap is None else float(str(cap)) for cap in caps))
-    events: list[Event] = [BudgetSet(asker.by, *found)]
-    events += [QuestionAnswered(n, GO_ON, asker.by) for n, asked in state.unanswered.items() if asked.scope == RUN]
-    return Granted(tuple(events), f"the run may spend {caps_words(found)} in all")
+    return Granted((BudgetSet(asker.by, *found),), f"the run may spend {caps_words(found)} in all")
 
 
 # -- progress ------------------------------------------------------------------------------------------------

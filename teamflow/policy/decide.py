@@ -191,7 +191,7 @@ def _settle(state: RunState, known: StepState, now: Now, run: Mapping[str, Json]
     if known.status is Status.PENDING:
         return None
     if step.budget is not None and state.runner is not None:
-        event = budget.of_its_own(state, known, no_input=state.runner.no_input)
+        event = budget.of_its_own(known, no_input=state.runner.no_input)
         if event is not None:
             return escalated(known, event) if isinstance(event, StepEnded) else event
     if not known.admitted and step.condition is not None:
@@ -262,11 +262,12 @@ def _after_attempt(state: RunState, known: StepState, now: Now, run: Mapping[str
     match newest.outcome:
         case Succeeded():
             return _after_success(state, known, now, run)
+        case Stopped(cause="guard"):
+            # Also of a paused step: what is answered counts once that is over.
+            return guards.ask(known, newest.tripped)
         case Stopped() if known.pause is not None:
             return held_back(known, known.pause)
         case Stopped(cause=cause):
-            if cause == GUARD:
-                return guards.ask(known, newest.tripped)
             return budget.after_stop(known) if cause == BUDGET else _after_stop(state, step, cause, now, newest.number)
         case Failed() as failed:
             return _after_failure(state, known, failed, now)
@@ -278,6 +279,8 @@ def _after_failure(state: RunState, known: StepState, failed: Failed, now: Now) 
     step = known.step
     if failed.failure is FailureClass.USAGE_EXHAUSTED:
         return after_exhaustion(state, known, failed, now)
+    if (asked := guards.without_progress(known, failed)) is not None:
+        return asked
     verdict = after_failure(step, known.attempts[known.counted_from :], failed)
     if isinstance(verdict, Again):
         if (asked := guards.after_failure(known, failed)) is not None:

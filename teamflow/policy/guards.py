@@ -21,15 +21,20 @@ def ask(known: StepState, reason: str) -> QuestionAsked:
     return QuestionAsked(known.step.id, GUARD, f"{reason}. May it go on?", (GO_ON, STOP))
 
 
-def after_failure(known: StepState, failed: Failed) -> QuestionAsked | None:
-    """Before an attempt is tried again: it has failed in the same way so often, or made no progress for so long."""
+def without_progress(known: StepState, failed: Failed) -> QuestionAsked | None:
+    """Of an attempt that was ended because nothing came of it for so long: that is no failure yet."""
     guards = known.step.guards
-    if guards is None:
+    if guards is None or guards.no_progress is None or failed.failure is not FailureClass.IDLE:
         return None
-    by_guard = known.step.idle_timeout is None or (guards.no_progress or 0.0) <= known.step.idle_timeout
-    if failed.failure is FailureClass.IDLE and guards.no_progress is not None and by_guard:
-        return ask(known, f"no output and no changed file for {guards.no_progress:g} s (guards.no_progress)")
-    if not guards.same_failure or failed.failure in OWN_ALLOWANCE:
+    if known.step.idle_timeout is not None and known.step.idle_timeout < guards.no_progress:
+        return None
+    return ask(known, f"no output and no changed file for {guards.no_progress:g} s (guards.no_progress)")
+
+
+def after_failure(known: StepState, failed: Failed) -> QuestionAsked | None:
+    """Before an attempt is tried again that has failed in the same way so often."""
+    guards = known.step.guards
+    if guards is None or not guards.same_failure or failed.failure in OWN_ALLOWANCE:
         return None
     count = _same_failures(known)
     if count < guards.same_failure:

@@ -63,6 +63,29 @@ def reach(state: RunState, engines: Sequence[str], now: Now) -> Reach:
     return nearest
 
 
+def preferred(state: RunState, known: StepState, fallback: int | None, now: Now) -> int | None:
+    """Which engine of its chain a step starts on, where `fallback` is the first in reach: the one whose session it goes
+    on with, else the first that retry has not given up on, as far as they are in reach."""
+    engines = known.step.engines
+    if known.next_continues is not None:
+        before = known.attempts[known.next_continues - 1]
+        place = before.fallback or 0
+        if place < len(engines) and engines[place] == before.engine and not reach(state, (before.engine,), now).seconds:
+            return before.fallback
+    tried = known.attempts[known.counted_from :]
+    if not tried or not _gave_up(tried, engines[fallback or 0]):
+        return fallback
+    for place, engine in enumerate(engines):
+        if not _gave_up(tried, engine) and not _out_of_reach(state, engine, now):
+            return place or None
+    return fallback
+
+
+def _out_of_reach(state: RunState, engine: str, now: Now) -> bool:
+    limit = state.limited.get(engine)
+    return limit is not None and left(limit, now) > 0
+
+
 def until(limit: EngineLimit) -> str:
     """When it is over, for people, in the machine's own time."""
     moment = datetime.fromtimestamp(limit.until).astimezone()

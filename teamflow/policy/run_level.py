@@ -35,7 +35,7 @@ def next_for_run(state: RunState, runner: RunnerStarted, now: Now, run: Mapping[
         if state.on_limit and (again := in_reach_again(state, now)) is not None:
             return [again]
         caps = budget.lines(state, now)
-        if (told := budget.reached(state, caps) or budget.goes_on(state, caps)) is not None:
+        if told := budget.reached(state, caps) or budget.moot(state, runner, caps) or budget.goes_on(state, caps):
             return [told]
         start = None if state.paused else _next_question(state, now, run) or next_start(state, runner, now, caps)
         if start is not None:

@@ -10,7 +10,7 @@ from teamflow.core.plan import NO_CAPS, Caps
 from teamflow.core.ready import ReadyQueue
 from teamflow.core.state import RunState, StepState
 from teamflow.policy import budget
-from teamflow.policy.quota import Reach, reach
+from teamflow.policy.quota import Reach, preferred, reach
 
 _OWN: Final = Reach(None, 0.0)
 
@@ -36,14 +36,18 @@ def next_start(
         if head is None or (best is not None and head >= best.head):
             continue
         found = reach(state, engines, now) if state.limited else _OWN
-        engine = engines[found.fallback or 0]
-        limit = state.plan.limits.engines.get(engine)
-        if found.seconds or (limit is not None and state.running_by_engine.get(engine, 0) >= limit):
+        if found.seconds:
             continue
         for entry in (head,) if not caps else _in_turn(queue, caps):
-            may_spend = budget.grant(state, runner, state.steps[entry[2]], caps)
+            known = state.steps[entry[2]]
+            fallback = preferred(state, known, found.fallback, now) if len(engines) > 1 else None
+            engine = engines[fallback or 0]
+            limit = state.plan.limits.engines.get(engine)
+            if limit is not None and state.running_by_engine.get(engine, 0) >= limit:
+                continue
+            may_spend = budget.grant(state, runner, known, caps)
             if not isinstance(may_spend, str):
-                best = _Found(entry, found.fallback, may_spend) if best is None or entry < best.head else best
+                best = _Found(entry, fallback, may_spend) if best is None or entry < best.head else best
                 break
     if best is None:
         return None

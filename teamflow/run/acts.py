@@ -100,6 +100,7 @@ class Acts:
         """A phase of an attempt, or the end of one that cannot be."""
         if isinstance(start, AttemptEnded):
             self._record(start)
+            self.act(start)
             return
         self._target.start(start)
         live = self._state.steps[start.step].live

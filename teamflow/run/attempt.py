@@ -68,7 +68,9 @@ class AttemptRunner:
     def begin(self, attempt: AttemptStarted) -> Start | AttemptEnded:
         known = self._state.steps[attempt.step]
         live = known.attempts[-1]
-        note: dict[str, Json] = {"cause": attempt.cause, "continues": attempt.continues, "reason": attempt.reason}
+        # All of the decision: should its record be lost, the journal proves it.
+        said = {name: value for name, value in attempt._asdict().items() if name not in ("step", "attempt")}
+        note: dict[str, Json] = {name: value for name, value in said.items() if value is not None}
         try:
             self._rendering(known.step, live).check_paths()
         except BriefError as error:

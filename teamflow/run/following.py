@@ -105,5 +105,8 @@ class Following:
             self._report(event)
 
     def _matters(self, event: SpendingTold) -> bool:
-        live = self._state.steps[event.step].live
-        return live is not None and live.number == event.attempt and worth_telling(live, event.usage)
+        known = self._state.steps[event.step]
+        live = known.live
+        return (
+            live is not None and live.number == event.attempt and worth_telling(self._state, known, live, event.usage)
+        )

@@ -14,14 +14,24 @@ from teamflow.ports import Exited, Started
 
 def proven(entry: Started) -> AttemptStarted:
     """The decision that a start rests on."""
-    continues = entry.note.get("continues")
     return AttemptStarted(
         entry.step,
         entry.attempt,
         str(entry.note.get("cause", "first")),
-        continues if isinstance(continues, int) else None,
+        _whole(entry.note.get("continues")),
         str(entry.note.get("reason", "")),
+        _whole(entry.note.get("fallback")),
+        _amount(entry.note.get("usd")),
+        _amount(entry.note.get("tokens")),
     )
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _amount(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
 
 
 class Unplaced:

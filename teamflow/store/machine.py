@@ -113,7 +113,8 @@ class Machine:
     def limits(self) -> list[SharedLimit]:
         """All that were told, also those that are over."""
         with explained(self._path):
-            rows = self._connection.execute("SELECT * FROM limits ORDER BY engine").fetchall()
+            columns = ", ".join(SharedLimit._fields)
+            rows = self._connection.execute(f"SELECT {columns} FROM limits ORDER BY engine").fetchall()
         return [SharedLimit(*row) for row in rows]
 
     def forget_project(self, root: str) -> None:

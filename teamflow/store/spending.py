@@ -7,6 +7,7 @@ may still spend, so another run that reads it cannot hand out the same money.
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 from typing import NamedTuple
 
@@ -17,10 +18,12 @@ _KEPT_DAYS = 7
 
 
 class Sum(NamedTuple):
-    """US dollars and tokens."""
+    """US dollars and tokens that are spent, and that running attempts may still spend."""
 
-    usd: float
-    tokens: float
+    usd: float = 0.0
+    tokens: float = 0.0
+    held_usd: float = 0.0
+    held_tokens: float = 0.0
 
 
 class DaySums:
@@ -30,18 +33,28 @@ class DaySums:
         self._path = layout.database
         self._run = run
 
+    def others(self, day: int) -> Sum:
+        """What the other runs have on that day."""
+        with explained(self._path), closing(connect(self._path)) as connection:
+            return self._others(connection, day)
+
+    def _others(self, connection: sqlite3.Connection, day: int) -> Sum:
+        row = connection.execute(
+            "SELECT total(usd), total(tokens), total(held_usd), total(held_tokens) FROM spending"
+            " WHERE day = ? AND run <> ?",
+            (day, self._run),
+        ).fetchone()
+        return Sum(*row)
+
     def claim(self, day: int, mine: Sum, *, unless: Sum | None) -> Sum:
         """What the other runs have on that day; `mine` is written, unless theirs is something else than `unless`."""
         with explained(self._path), closing(connect(self._path)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
-                row = connection.execute(
-                    "SELECT total(usd), total(tokens) FROM spending WHERE day = ? AND run <> ?", (day, self._run)
-                ).fetchone()
-                others = Sum(*row)
+                others = self._others(connection, day)
                 if unless is None or others == unless:
                     connection.execute(
-                        "INSERT OR REPLACE INTO spending VALUES (?, ?, ?, ?)", (self._run, day, mine.usd, mine.tokens)
+                        "INSERT OR REPLACE INTO spending VALUES (?, ?, ?, ?, ?, ?)", (self._run, day, *mine)
                     )
                     connection.execute("DELETE FROM spending WHERE day < ?", (day - _KEPT_DAYS,))
             finally:

@@ -734,4 +734,4 @@ def test_an_ended_run_says_so() -> None:
         assert "a has ended (succeeded)" in refused(project.call("pause", "a"))
         assert "the run has ended (succeeded)" in refused(project.call("pause"))
         assert "nothing is paused in this run" in refused(project.call("resume"))
-        assert ok(project.call("wait")) == ""
+        assert ok(project.call("wait")) == "run 1: succeeded\n"

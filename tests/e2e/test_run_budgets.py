@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -203,3 +205,67 @@ def test_a_budget_that_makes_no_sense_is_refused(tmp_path: Path, words: str) -> 
     made = project(tmp_path, "agents:\n" + spends("work", "0.1"))
     made.run("--budget", words).expect(2)
     assert not made.exists("spent")
+
+
+DAY = "limits: {max_parallel: 1, budget: {day: {usd: 2}}}\n"
+
+
+def test_what_another_run_gives_back_is_there_for_the_next(tmp_path: Path) -> None:
+    """It had reserved the whole day, and spent little of it."""
+    made = project(tmp_path, DAY + "agents:\n" + spends("work", "0.1 -"))
+    made.write("b.yaml", f"{ENGINES}{DAY}agents:\n{spends('work', '0.1')}")
+    with begun(made, "team.yaml", "--no-input") as process:
+        wait_until(lambda: made.lines("spent"))
+        said = made.run("--no-input", "b.yaml").expect(4).said
+        assert "reserved by other runs" in said
+        assert "100 % used" not in said
+        (made.root / "go").touch()
+        assert finish(process).code == 0
+    made.run("--no-input", "b.yaml").expect(0)
+
+
+def test_what_could_not_be_started_gives_back_what_it_had_reserved(tmp_path: Path) -> None:
+    team = f"""
+engines: {{said: {{command: [echo], prompt: argument, output: json, message: text, usage: {{usd: cost}}}}}}
+{DAY}
+agents:
+  work: {{engine: said, permissions: read, workspace: {{mode: shared}}, prompt: "{"x" * 9000}"}}
+"""
+    made = project(tmp_path, "agents:\n" + spends("work", "0.1"))
+    made.write("a.yaml", team)
+    made.run("--no-input", "a.yaml").expect(1)
+    made.write("b.yaml", f"{ENGINES}{DAY}agents:\n{spends('work', '0.1')}")
+    made.run("--no-input", "b.yaml").expect(0)
+
+
+def test_a_start_that_only_the_journal_knows_is_what_it_was(tmp_path: Path) -> None:
+    """The record of a start is lost with its runner; the engine that took over, and the allowance, are not."""
+    team = """
+limits: {on_usage_limit: next}
+engines:
+  alpha: {command: [sh, -c, "echo usage limit; exit 1"], failures: {usage_exhausted: usage limit}}
+  paid: {command: [./spend], output: json-lines, message: text, usage: {usd: cost, input_tokens: in, output_tokens: out}}
+agents:
+  work:
+    engine: [alpha, paid]
+    permissions: read
+    workspace: {mode: shared}
+    prompt: Work
+    budget: {usd: 2}
+    env: {SPENDS: '0.5 -'}
+"""
+    made = project(tmp_path, "agents: {}")
+    made.write("team.yaml", team)
+    with begun(made, "--no-input") as process:
+        wait_until(lambda: made.lines("spent") == ["work 2 0.5"])
+        process.kill()
+    with closing(sqlite3.connect(made.root / ".teamflow" / "state.db")) as database, database:
+        (lost,) = database.execute("SELECT max(seq) FROM records WHERE kind = 'AttemptStarted'").fetchone()
+        database.execute("DELETE FROM records WHERE seq >= ?", (lost,))
+    (made.root / "go").touch()
+    made.run("--no-input").expect(0)
+    attempts = made.status().step("work")["attempts"]
+    assert [(each["engine"], each["outcome"]) for each in attempts] == [("alpha", "failed"), ("paid", "succeeded")]
+    assert made.status().data["usage"]["usd"] == 0.5
+    started = [event for event in made.events() if event["kind"] == "AttemptStarted"]
+    assert (started[-1]["fallback"], started[-1]["usd"]) == (1, 2.0)

@@ -59,6 +59,9 @@ MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
         ("try again at 2026-11-20 12:10:00+00:00", HOUR),
         ("try again at Nov 22nd, 2026 11:10 AM", 2 * DAY),
         ("try again at Jan 1st, 2027 12:00 AM", 41 * DAY + 12 * HOUR + 50 * MINUTE),
+        ("resets 11am", 0.0),
+        ("try again at 10:50 AM", DAY - 20 * MINUTE),
+        ("resets Nov 25 at 11:10", 5 * DAY),
         ("retry-after: 5, or rather: try again in 7 seconds", 7.0),
         ("reset at 2026-11-20T11:00:00Z", 0.0),
     ],
@@ -85,6 +88,10 @@ def test_the_usual_ways_of_saying_when(text: str, seconds: float) -> None:
 )
 def test_what_tells_no_time(text: str) -> None:
     assert stated_wait(text, AT) is None
+
+
+def test_a_date_without_a_year_is_the_next_one() -> None:
+    assert stated_wait("resets Jan 2 at 4:00 AM", AT + 41 * DAY) == pytest.approx(1 * DAY + 16 * HOUR + 50 * MINUTE)
 
 
 def test_times_of_a_day_need_to_know_when_it_was_said() -> None:

@@ -6,7 +6,15 @@ import random
 
 import pytest
 
-from teamflow.core.events import AttemptEnded, AttemptStarted, Event, QuestionAnswered, RunEnded, RunnerStarted
+from teamflow.core.events import (
+    AttemptEnded,
+    AttemptStarted,
+    Event,
+    QuestionAnswered,
+    Reopened,
+    RunEnded,
+    RunnerStarted,
+)
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded, Usage
 from teamflow.core.spending import BudgetReached, BudgetSet, DaySpent, SpendingTold
 from teamflow.policy.budget import worth_telling
@@ -255,8 +263,6 @@ def test_what_is_not_told_is_no_zero_and_no_sum() -> None:
 def test_done_again_by_hand_it_has_its_budget_again() -> None:
     told = Story(team(1, agent=", budget: {usd: 2}"), no_input=True)
     told.end("s0", failure=FailureClass.AUTH, usage=usd(2.0))
-    from teamflow.core.events import Reopened
-
     told.tell(RunnerStarted("boot", 1, 1, resumed=True), Reopened(("s0",), "retry", {"s0": "ann"}))
     assert allowed(told)["s0"] == 2.0
 
@@ -298,15 +304,103 @@ def test_a_new_day_has_a_new_budget() -> None:
 
 def test_only_what_matters_is_recorded() -> None:
     told = Story(team(1))
-    live = told.state.steps["s0"].live
+    known = told.state.steps["s0"]
+    live = known.live
     assert live is not None
-    assert not worth_telling(live, usd(0.1))
-    assert worth_telling(live, usd(0.3))
+    assert not worth_telling(told.state, known, live, usd(0.1))
+    assert worth_telling(told.state, known, live, usd(0.3))
     live.told = usd(0.3)
-    assert not worth_telling(live, usd(0.4))
-    assert worth_telling(live, usd(10.0))
-    live.allowance = None
-    assert not worth_telling(live, usd(100.0))
+    assert not worth_telling(told.state, known, live, usd(0.4))
+    assert worth_telling(told.state, known, live, usd(10.0))
+    free = Story(team(1, limits="max_parallel: 3"))
+    known = free.state.steps["s0"]
+    assert known.live is not None
+    assert not worth_telling(free.state, known, known.live, usd(100.0))
+
+
+# -- what a review found -----------------------------------------------------------------------------------------
+
+
+def test_a_budget_that_is_set_later_holds_what_runs() -> None:
+    told = Story(team(1, limits="max_parallel: 3"))
+    told.tell(BudgetSet("ann", 1.0))
+    found = spend(told, "s0", 1.0)
+    assert "AttemptStopping" in kinds(found)
+
+
+def test_a_budget_that_is_lowered_holds_what_runs() -> None:
+    told = Story(team(3), parallel=3)
+    for name in ("s0", "s1"):
+        spend(told, name, 3.0)
+    found = told.tell(BudgetSet("ann", 1.0))
+    assert kinds(found).count("AttemptStopping") == 2
+
+
+def test_a_question_that_a_raise_settles_is_not_asked_any_more() -> None:
+    told = Story(team(2), parallel=1)
+    told.end("s0", usage=usd(9.5))
+    assert told.status("s1") == "waiting"
+    told.tell(RunnerStarted("boot", 1, 1, resumed=True, no_input=True, usd=30.0))
+    assert told.status("s1") == "running"
+    told = Story(team(2), parallel=1)
+    told.end("s0", usage=usd(9.5))
+    told.tell(BudgetSet("ann", 30.0))
+    assert told.status("s1") == "running"
+    assert told.state.unanswered == {}
+    told = Story(team(2), parallel=1)
+    told.end("s0", usage=usd(9.5))
+    told.tell(RunnerStarted("boot", 1, 1, resumed=True, no_input=True))
+    assert told.status("s1") == "running", "nobody is asked, so what fits goes on"
+
+
+def test_a_yes_is_about_one_cap_and_one_day() -> None:
+    told = Story(team(6, limits="budget: {usd: 100, day: {usd: 10}}"), parallel=1)
+    told.end("s0", usage=usd(9.1))
+    told.tell(QuestionAnswered(1, "go on", "ann"))
+    assert told.state.ledger.agreed == {("day 0", "usd", 10.0)}
+    told.passed += 86400.0
+    told.end("s1", usage=usd(0.1))
+    told.end("s2", usage=usd(9.3))
+    assert len(told.asked) == 2, "another day"
+    assert rungs(told) == [90, 90]
+
+
+def test_a_run_that_stays_goes_on_when_it_is_given_more() -> None:
+    told = Story(team(2), parallel=1, no_input=True)
+    told.end("s0", usage=usd(10.0))
+    assert told.state.ended is not None
+    assert kinds(told.tell(BudgetSet("ann", 30.0)))[-1] == "AttemptStarted"
+
+
+def test_an_own_budget_is_asked_about_again_after_a_retry_by_hand() -> None:
+    told = Story(team(1, agent=", budget: {usd: 2}, retry: {attempts: 9, delay: 1s}"))
+    told.end("s0", failure=FailureClass.EXIT, usage=usd(1.85))
+    told.wait(10.0)
+    told.tell(QuestionAnswered(1, "go on", "ann"))
+    told.end("s0", failure=FailureClass.AUTH, usage=usd(0.1))
+    told.tell(Reopened(("s0",), "retry", {"s0": "ann"}))
+    told.end("s0", failure=FailureClass.EXIT, usage=usd(1.85))
+    told.wait(10.0)
+    assert len(told.asked) == 2
+
+
+def test_what_other_runs_hold_is_not_spent() -> None:
+    told = Story(team(2, limits="budget: {day: {usd: 10}}"), parallel=1, no_input=True)
+    told.tell(DaySpent(0, 1.0, 0.0, 9.0, 0.0))
+    assert rungs(told) == []
+    told.end("s0", usage=usd(0.1))
+    assert told.state.ended is not None
+    assert "$9.00 reserved by other runs" in told.state.ended.reason
+    told.tell(RunnerStarted("boot", 1, 1, resumed=True, no_input=True), DaySpent(0, 1.5, 0.0))
+    assert told.status("s1") == "running"
+
+
+def test_checks_and_repairs_are_no_measure_of_an_agent() -> None:
+    told = Story(team(1, agent=", retry: {attempts: 9, delay: 1s}"), no_input=True)
+    told.tell(AttemptEnded("s0", 1, Failed(FailureClass.EXIT, "x", usage=usd(4.0)), phase="agent"))
+    told.wait(10.0)
+    told.tell(AttemptEnded("s0", 2, Failed(FailureClass.EXIT, "x", usage=usd(0.0)), phase="check.1"))
+    assert told.state.ledger.usual("s0", "usd") == 4.0
 
 
 # -- waves -------------------------------------------------------------------------------------------------------

@@ -6,8 +6,10 @@ import pytest
 
 from teamflow.core.events import AttemptEnded, AttemptStarted, Event, QuestionAnswered, QuestionAsked
 from teamflow.core.guarding import GuardTripped, gist
-from teamflow.core.outcome import Failed, FailureClass, Stopped
-from teamflow.core.requested import MessageSent
+from teamflow.core.outcome import Failed, FailureClass, Stopped, Usage
+from teamflow.core.requested import MessageSent, PauseRequested, ResumeRequested
+from teamflow.policy.control import tell
+from teamflow.policy.granting import Asker
 from tests.fakes.story import Story
 
 TEAM = """
@@ -199,3 +201,53 @@ def test_what_differs_every_time_does_not_count(one: str, other: str) -> None:
 
 def test_words_count() -> None:
     assert gist("expected a") != gist("expected b")
+
+
+# -- what a review found ---------------------------------------------------------------------------------------------
+
+
+def test_go_on_keeps_feedback_session_round_and_budget() -> None:
+    team = LOOP.replace("prompt: B", "prompt: B, verify: [test], retry: {attempts: 9}, budget: {usd: 2}")
+    told = Story(team)
+    told.end("build")
+    told.end("review", ["one"])
+    known = told.state.steps["build"]
+    before = known.feedback
+    assert before is not None
+    for _ in range(3):
+        failed = Failed(FailureClass.VERIFY, "verify: x", session="s9", usage=Usage(1, 1, 0.4))
+        told.tell(AttemptEnded("build", len(known.attempts), failed))
+    begun = told.tell(QuestionAnswered(1, "go on", "ann"))[-1]
+    assert isinstance(begun, AttemptStarted)
+    assert (begun.cause, begun.continues) == ("retry", 4)
+    assert begun.usd == pytest.approx(0.8)
+    assert (known.feedback, known.round) == (before, 1)
+
+
+def test_no_progress_is_asked_about_without_another_attempt_too() -> None:
+    told = one("guards: {no_progress: 10m}, retry: {attempts: 1}")
+    assert asked(fail(told, "idle", FailureClass.IDLE))
+    begun = told.tell(QuestionAnswered(1, "go on", "ann"))[-1]
+    assert isinstance(begun, AttemptStarted)
+    assert begun.continues == 1
+
+
+def test_a_pause_does_not_swallow_the_question() -> None:
+    told = one("guards: {turns: 5}")
+    told.tell(GuardTripped("work", 1, "it has taken 5 turns"))
+    told.tell(PauseRequested(("work",), "ann"))
+    assert asked(told.tell(AttemptEnded("work", 1, Stopped("guard"))))
+    told.tell(QuestionAnswered(1, "go on", "ann"))
+    assert told.status("work") == "waiting", "it is paused as well"
+    found = told.tell(ResumeRequested(("work",), "ann"))
+    assert isinstance(found[-1], AttemptStarted)
+
+
+def test_who_tells_all_does_not_tell_itself() -> None:
+    told = Story(TWO)
+    for _ in range(20):
+        granted = tell(told.state, {"steps": None, "text": "hm", "sender": "a"}, Asker("a", 1, told.now, ()))
+        assert not isinstance(granted, str)
+        told.tell(*granted.events)
+    assert told.state.steps["a"].messages == []
+    assert told.status("a") == "running"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from teamflow.core.codec import dump_event, load_event
-from teamflow.core.events import AttemptEnded, AttemptStarted, Event, RunEnded, StepEnded
+from teamflow.core.events import AttemptEnded, AttemptStarted, Event, QuestionAsked, RunEnded, StepEnded
+from teamflow.core.guarding import GuardTripped
 from teamflow.core.limited import EngineLimited, LimitLifted
-from teamflow.core.outcome import Failed, FailureClass
+from teamflow.core.outcome import Failed, FailureClass, Usage
 from teamflow.core.requested import PauseRequested, ResumeRequested
+from teamflow.core.spending import BudgetReached, DaySpent, SpendingTold
 from teamflow.policy.quota import UNKNOWN_RESET
 from tests.fakes.story import Story
 
@@ -308,11 +310,43 @@ def test_a_crash_before_the_decision_does_not_start_the_hour_anew() -> None:
     assert limited.until - told.passed == pytest.approx(100.0)
 
 
+def test_what_goes_on_stays_on_the_engine_of_its_session() -> None:
+    told = story(TWO.replace("prompt: Work}", "prompt: Work, outputs: {tasks: array}}", 1))
+    told.end("work", failure=EXHAUSTED, retry_after=600.0)
+    told.wait(700.0)
+    found = told.tell(AttemptEnded("work", 2, Failed(FailureClass.OUTPUT, "bad", session="b")))
+    begun = found[-1]
+    assert isinstance(begun, AttemptStarted)
+    assert (begun.cause, begun.continues, begun.fallback) == ("repair", 2, 1)
+
+
+def test_what_a_step_has_given_up_on_it_does_not_come_back_to() -> None:
+    keys = "guards: {same_failure: 0}, retry: {attempts: 6, delay: 2m}"
+    told = story(TWO.replace("prompt: Work}", f"prompt: Work, {keys}}}", 1))
+    told.end("work", failure=FailureClass.AUTH)
+    for _ in range(4):
+        told.end("work", failure=FailureClass.EXIT)
+        told.wait(3000.0)
+    assert [engine for _, engine in started(told)] == ["alpha"] + ["beta"] * 5
+
+
+def test_a_lift_wakes_a_run_that_stays() -> None:
+    told = story(ONE, no_input=True)
+    told.end("work", failure=EXHAUSTED, retry_after=600.0)
+    assert told.state.ended is not None
+    assert kinds(told.tell(LimitLifted("alpha", "ann")))[-1] == "AttemptStarted"
+
+
 def test_events_survive_the_codec() -> None:
     events: list[Event] = [
         EngineLimited("alpha", "usage", "boot", 1.5, 2.5, "why", "work", 3),
         LimitLifted("alpha", "ann"),
-        AttemptStarted("work", 1, "first", fallback=2),
+        AttemptStarted("work", 1, "first", fallback=2, usd=1.5, tokens=10.0),
+        QuestionAsked("a", "budget", "?", ("go on", "stop"), scope="run", agrees=(("day 3", "usd", 10.0),)),
+        DaySpent(3, 1.0, 2.0, 3.0, 4.0),
+        SpendingTold("a", 1, Usage(1, None, 0.5)),
+        BudgetReached("run", "usd", 90, 9.5, 10.0),
+        GuardTripped("a", 1, "why"),
     ]
     for event in events:
         assert load_event(type(event).__name__, dump_event(event)) == event
