@@ -167,7 +167,9 @@ def _runner_started(state: RunState, record: Record, event: RunnerStarted) -> li
     state.stop = None
     state.ended = None
     state.cancelled_by = None
-    set_caps(state, event.usd, event.tokens)
+    if not event.no_input or event.usd is not None or event.tokens is not None:
+        # Who has said that no more is to be spent is not overruled by a session in which nobody can be asked.
+        set_caps(state, event.usd, event.tokens)
     if state.started is None:
         state.started = record.at
     stale = [step_id for step_id, known in state.steps.items() if known.stale is not None]

@@ -13,9 +13,13 @@ from typing import Final
 
 from teamflow.core.invocation import Exit
 from teamflow.core.outcome import Failed, FailureClass
+from teamflow.core.shell import excerpt
 
 _OPEN: Final = frozenset({FailureClass.EXIT, FailureClass.CRASH, FailureClass.FATAL})
 """What an end without a class of its own is called."""
+
+_PATIENCE: Final = 0.25
+"""Seconds that a pattern may take."""
 
 _WAITS: Final = frozenset({FailureClass.RATE_LIMIT, FailureClass.USAGE_EXHAUSTED})
 
@@ -51,15 +55,29 @@ def classified(failed: Failed, patterns: Sequence[tuple[str, str]], end: Exit) -
         return failed
     said = f"{failed.reason}\n{end.printed}"
     for failure, pattern in patterns:
-        found = re.search(pattern, said, re.IGNORECASE)
-        if found is not None:
-            kind = FailureClass(failure)
-            reason = (
-                failed.reason if found.end() <= len(failed.reason) else f"{failed.reason}: {_line(said, found.start())}"
-            )
-            wait = stated_wait(said, end.at) if kind in _WAITS else None
-            return failed._replace(failure=kind, reason=reason, retry_after=wait)
+        try:
+            begin, stop = _search(pattern, said)
+        except TimeoutError:
+            slow = f"(the pattern {excerpt(pattern)!r} under failures takes too long, and was left out)"
+            failed = failed._replace(reason=f"{failed.reason} {slow}")
+            continue
+        if begin < 0:
+            continue
+        kind = FailureClass(failure)
+        told = failed.reason if stop <= len(failed.reason) else f"{failed.reason}: {_line(said, begin)}"
+        wait = stated_wait(said, end.at) if kind in _WAITS else None
+        return failed._replace(failure=kind, reason=told, retry_after=wait)
     return failed
+
+
+def _search(pattern: str, text: str) -> tuple[int, int]:
+    """Where a pattern is found; (-1, -1): nowhere. Raises TimeoutError: patterns come from a file, and some take longer
+    than anybody lives."""
+    # Imported here: only engines with `failures` need it. Python's own has no limit of time.
+    import regex
+
+    found = regex.search(pattern, text, regex.IGNORECASE, timeout=_PATIENCE)
+    return (-1, -1) if found is None else found.span()
 
 
 def stated_wait(text: str, at: float | None) -> float | None:

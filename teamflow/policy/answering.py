@@ -51,7 +51,7 @@ def told(state: RunState, answer: QuestionAnswered) -> str:
 def commands(question: Question, run: int) -> list[str]:
     """What to type for each of the answers that it takes."""
     name = question_id(run, question.number)
-    if question.about in ("question", "failure"):
+    if question.options:
         dashed = ("-- " if option.startswith("-") else "" for option in question.options)
         return [
             f"teamflow answer {name} {dash}{quoted(option)}"

@@ -107,7 +107,8 @@ def resume(state: RunState, args: Mapping[str, object], asker: Asker) -> Granted
         return steps
     also = "; the run is paused, too: `teamflow resume` lets it go on" if state.paused else ""
     lacking = {engine: None for step_id in steps for engine in lacks(state, state.steps[step_id])}
-    lifted = f": {named(lacking)} is asked again, whatever its limit" if lacking else ""
+    verb = "are asked again, whatever their limits" if len(lacking) > 1 else "is asked again, whatever its limit"
+    lifted = f": {named(lacking)} {verb}" if lacking else ""
     held = tuple(step_id for step_id in steps if step_id in state.held)
     events: list[Event] = [LimitLifted(engine, asker.by) for engine in lacking]
     if held:

@@ -5,7 +5,6 @@ Decides that no text can become code or an option by way of a definition. Refuse
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Final
@@ -86,11 +85,16 @@ def _check_env(scope: Scope, definition: EngineDefinition, path: Path) -> None:
 
 
 def _check_failures(scope: Scope, definition: EngineDefinition, path: Path) -> None:
-    for failure, patterns in definition.failures or ():
+    if definition.failures is None:
+        return
+    # Imported here: few files have such patterns.
+    import regex
+
+    for failure, patterns in definition.failures:
         for index, pattern in enumerate(patterns or ()):
             try:
-                re.compile(pattern)
-            except (re.error, RecursionError, OverflowError) as error:
+                regex.compile(pattern)
+            except (regex.error, RecursionError, OverflowError) as error:
                 message = f'"{shown(pattern)}" is no regular expression: {shown(str(error))}'
                 hint = "A character that means itself needs a backslash before it, in single quotes: '\\('."
                 scope.error("bad-pattern", message, (*path, "failures", failure, index), hint=hint)

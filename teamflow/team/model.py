@@ -101,8 +101,12 @@ class Guards(Model):
     no_progress: Duration | None = Field(
         None, description="Ask after so long without output, a changed file, a new message or a new tool call."
     )
-    turns: Positive | None = Field(None, description="Ask when an attempt begins a message more than these.")
-    calls: Positive | None = Field(None, description="Ask when an attempt begins a tool call more than these.")
+    turns: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Ask when an attempt begins a message more than these."
+    )
+    calls: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Ask when an attempt begins a tool call more than these."
+    )
     ping_pong: Annotated[int, Field(ge=0)] | None = Field(
         None, description="Ask when it and another agent have told each other so much in turn; 10 for `prompt`."
     )

@@ -175,7 +175,10 @@ def _guards(layers: _Layers, work: Work) -> Guards:
         return NO_GUARDS
     usual = USUAL_GUARDS if isinstance(work, PromptWork) else NO_GUARDS
     given = layers.part("guards", GuardKeys)
-    return usual if given is None else usual._replace(**given.model_dump(exclude_none=True))
+    if given is None:
+        return usual
+    found = usual._replace(**given.model_dump(exclude_none=True))
+    return found._replace(no_progress=found.no_progress or None, turns=found.turns or None, calls=found.calls or None)
 
 
 _RETRY_OF_PROMPT, _RETRY_OF_OTHERS = (

@@ -30,6 +30,7 @@ from teamflow.core.events import (
     StepThawed,
     StepWaiting,
 )
+from teamflow.core.limited import EngineLimited, LimitLifted
 from teamflow.core.plan import ASK, Caps
 from teamflow.core.questions import answer_words, asked_by
 from teamflow.core.requested import (
@@ -100,7 +101,7 @@ class PlainPrinter:
                 self._admitted[step] = reason
                 return []
             case AttemptStarted() as event:
-                return [self._started(event)]
+                return [self._started(event, state)]
             case RetryScheduled() as event:
                 return self._retry(event, record, state)
             case StepEnded() as event:
@@ -127,13 +128,15 @@ class PlainPrinter:
     def _asked(self, question: Question, record: Record) -> list[str]:
         return asked_lines(question, self._header.number, now=record.at, zone=self._zone)
 
-    def _started(self, event: AttemptStarted) -> str:
+    def _started(self, event: AttemptStarted, state: RunState) -> str:
         reason = event.reason or self._admitted.pop(event.step, "")
         if event.attempt == 1 and event.cause == "first":
             told = f" ({reason})" if reason else ""
         else:
             told = f" ({event.cause}: {reason})" if reason else f" ({event.cause}, attempt {event.attempt})"
-        return cell(f"{event.step}: started{told}")
+        chosen = state.steps.get(event.step) if event.fallback is not None else None
+        engine = f" on {chosen.step.by(event.fallback).engine}" if chosen is not None else ""
+        return cell(f"{event.step}: started{engine}{told}")
 
     def _retry(self, event: RetryScheduled, record: Record, state: RunState) -> list[str]:
         ended = _attempt_at(state, event.step, record.at)
@@ -200,6 +203,10 @@ def _rare_of_run(event: object) -> list[str]:
         case StepsAdded(parent=parent, instances=instances):
             told = f"{words.plural(len(instances), 'instance')}: {words.names(list(instances))}"
             line = f"{parent}: {told if instances else 'its matrix is empty, so it has no instances'}"
+        case EngineLimited(step="", engine=engine, reason=reason):
+            line = f"{engine}: another run of yours has met its usage limit: {reason}"
+        case LimitLifted(engine=engine, by=by):
+            line = f"{engine} is in reach again, says {by}"
         case BudgetReached() as event:
             line = reached_words(event)
         case BudgetSet() as event:

@@ -10,10 +10,12 @@ from datetime import tzinfo
 from typing import Final
 
 from teamflow.core.events import Now
+from teamflow.core.fold_limit import ENGINE
 from teamflow.core.plan import ASK
 from teamflow.core.shell import run_words
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import ENDED, Status
+from teamflow.policy.budget import ASK_AT, LEAST, lines
 from teamflow.views import words
 from teamflow.views.figures import counts, run_cost_words
 from teamflow.views.header import RunHeader
@@ -151,11 +153,31 @@ def next_commands(state: RunState, header: RunHeader) -> list[str]:
     shown = [f"`teamflow logs {printed[0]}` shows what it printed"] if printed else []
     if asked:
         return [*shown, *asked, f"`{again}` then goes on"]
+    if state.ended is not None and state.ended.status == "limited":
+        return [*shown, *_beyond(state, header), f"`{again}` then goes on"]
     if state.ended is None or any(known.status not in ENDED for known in state.steps.values()):
         return [*shown, f"`{again}` goes on where it stopped"]
     if state.ended.status != "succeeded":
         return [*shown, f"`{again}` runs again what did not succeed"]
     return shown or ["`teamflow status` shows every step"]
+
+
+def _beyond(state: RunState, header: RunHeader) -> list[str]:
+    """What lets a run go on that has come to a limit."""
+    now = Now("", 0.0, state.updated)
+    again = run_words(header.file)
+    short = {line.scope: line for line in lines(state, now) if line.share >= ASK_AT or line.free < LEAST * line.cap}
+    found = []
+    if "run" in short or state.ledger.refused:
+        cap = short["run"].cap if "run" in short else 0.0
+        name = short["run"].metric if "run" in short else "usd"
+        found.append(f"`{again} --budget {name}={max(1, round(cap * 2))}` lets it spend more")
+    if "day" in short:
+        found.append("a new day begins at 00:00 UTC; limits.budget.day in the file raises this one's budget")
+    waiting = next((step_id for step_id in state.on_limit if state.steps[step_id].waiting_by == ENGINE), None)
+    if waiting is not None:
+        found.append(f"`teamflow resume {waiting}` has its engine asked at once, whatever the limit")
+    return found
 
 
 def _answering(state: RunState, header: RunHeader) -> list[str]:

@@ -244,7 +244,7 @@ def test_a_start_that_only_the_journal_knows_is_what_it_was(tmp_path: Path) -> N
 limits: {on_usage_limit: next}
 engines:
   alpha: {command: [sh, -c, "echo usage limit; exit 1"], failures: {usage_exhausted: usage limit}}
-  paid: {{command: [./spend], output: json-lines, message: text, usage: {{usd: cost}}}}
+  paid: {command: [./spend], output: json-lines, message: text, usage: {usd: cost}}
 agents:
   work:
     engine: [alpha, paid]

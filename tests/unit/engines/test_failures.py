@@ -136,6 +136,15 @@ def test_an_exit_code_can_be_meant() -> None:
     assert (found.failure, found.reason) == (FailureClass.TRANSIENT, "the agent exited 1")
 
 
+def test_a_pattern_that_never_ends_is_left_out() -> None:
+    begin = time.perf_counter()
+    end = Exit(code=1, printed="a" * 6000 + "!\nquota")
+    found = classified(failed(), (("auth", "(a+)+$"), ("usage_exhausted", "quota")), end)
+    assert time.perf_counter() - begin < 5.0
+    assert found.failure is FailureClass.USAGE_EXHAUSTED
+    assert "the pattern '(a+)+$' under failures takes too long" in found.reason
+
+
 def test_what_is_not_found_stays() -> None:
     assert classified(failed(), PATTERNS, Exit(code=1, printed="Segmentation fault")) == failed()
 

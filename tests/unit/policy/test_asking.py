@@ -339,7 +339,10 @@ def test_what_to_type() -> None:
         """teamflow answer 7.3 'it'"'"'s'""",
     ]
     assert commands(question(about="approval"), 7) == ["teamflow approve 7.3", "teamflow reject 7.3"]
-    assert commands(question("go on", "stop", about="budget"), 7) == ["teamflow approve 7.3", "teamflow reject 7.3"]
+    assert commands(question("go on", "stop", about="budget"), 7) == [
+        "teamflow answer 7.3 'go on'",
+        "teamflow answer 7.3 stop",
+    ]
 
 
 def test_refusals() -> None:

@@ -149,6 +149,8 @@ def test_stop_means_that_no_more_is_spent() -> None:
     assert ended is not None
     assert (ended.status, ended.exit_reason) == ("limited", "limit")
     assert "ann says that no more is to be spent" in ended.reason
+    told.tell(RunnerStarted("boot", 1, 2, resumed=True, no_input=True))
+    assert told.state.ended is not None, "nobody overrules it without being there"
     told.tell(RunnerStarted("boot", 1, 2, resumed=True))
     assert len(told.asked) == 2, "a new session asks again"
 
