@@ -24,7 +24,8 @@ class SpendingTold(NamedTuple):
 
 
 class BudgetReached(NamedTuple):
-    """Decision, for people: a budget is used up to `percent`. scope: run | day; metric: usd | tokens."""
+    """Decision, for people: a budget is used up to `percent`. scope: run | day; metric: usd | tokens,
+    or seconds of `limits.timeout`."""
 
     scope: str
     metric: str
@@ -123,7 +124,16 @@ def amount(metric: str, value: float) -> str:
     """`$1.50`, `$0.0042`, `12,000 tokens`."""
     if metric == "tokens":
         return f"{value:,.0f} tokens"
+    if metric == "seconds":
+        return _long(value)
     return f"${value:.2f}" if value >= 0.1 or value == 0 else f"${value:.4f}"
+
+
+def _long(seconds: float) -> str:
+    """`45 s`, `42 min`, `2.5 h`."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def caps_words(caps: Caps) -> str:

@@ -89,6 +89,27 @@ def lines(state: RunState, now: Now) -> list[Line]:
     return found
 
 
+def time_line(state: RunState, now: Now) -> list[Line]:
+    """`limits.timeout` as a line, so that people are told of it alike; what it leads to is decided elsewhere."""
+    limit = state.plan.limits.timeout
+    return [] if limit is None else [Line("run", "seconds", limit, worked(state, now), 0.0)]
+
+
+def worked(state: RunState, now: Now) -> float:
+    """Seconds during which at least one attempt ran: what `limits.timeout` counts."""
+    since = state.active_since
+    return state.active + (max(0.0, now.mono - since) if since is not None else 0.0)
+
+
+def next_rung(state: RunState, now: Now) -> float | None:
+    """When (seconds since boot) people are to be told next of how much of `limits.timeout` is used; None: never."""
+    limit, since = state.plan.limits.timeout, state.active_since
+    if limit is None or since is None:
+        return None
+    moments = (since + limit * percent / 100 - state.active for percent in RUNGS)
+    return min((moment for moment in moments if moment > now.mono), default=None)
+
+
 def _unspent(live: AttemptState, metric: str) -> float:
     may = getattr(live.allowance, metric) if live.allowance is not None else None
     return 0.0 if may is None else max(0.0, may - (of(usage_of(live), metric) or 0.0))
@@ -320,7 +341,8 @@ def used_words(line: Line) -> str:
 def reached_words(event: BudgetReached) -> str:
     """`budget: 70 % used ($7.10 of the run's $10.00)`."""
     spent, cap = amount(event.metric, event.spent), amount(event.metric, event.cap)
-    return f"budget: {event.percent} % used ({spent} of the {event.scope}'s {cap})"
+    what = "limits.timeout" if event.metric == "seconds" else "budget"
+    return f"{what}: {event.percent} % used ({spent} of the {event.scope}'s {cap})"
 
 
 def budget_object(state: RunState, now: Now) -> Mapping[str, Json]:

@@ -35,7 +35,8 @@ def next_for_run(state: RunState, runner: RunnerStarted, now: Now, run: Mapping[
         if state.on_limit and (again := in_reach_again(state, now)) is not None:
             return [again]
         caps = budget.lines(state, now)
-        if told := budget.reached(state, caps) or budget.moot(state, runner, caps) or budget.goes_on(state, caps):
+        told = budget.reached(state, [*caps, *budget.time_line(state, now)]) or budget.moot(state, runner, caps)
+        if (told := told or budget.goes_on(state, caps)) is not None:
             return [told]
         start = None if state.paused else _next_question(state, now, run) or next_start(state, runner, now, caps)
         if start is not None:
@@ -49,15 +50,9 @@ def _run_level_stop(state: RunState, runner: RunnerStarted, now: Now) -> StopReq
             if not state.steps[step_id].step.continue_on_error:
                 return StopRequested("fail_fast", f"{step_id} failed (--fail-fast)")
     limit = state.plan.limits.timeout
-    if limit is not None and state.open and active_seconds(state, now) >= limit:
+    if limit is not None and state.open and budget.worked(state, now) >= limit:
         return StopRequested("timeout", f"limits.timeout of {limit:g} s reached: raise it to go on")
     return None
-
-
-def active_seconds(state: RunState, now: Now) -> float:
-    """Seconds during which at least one attempt ran: what `limits.timeout` counts."""
-    since = state.active_since
-    return state.active + (max(0.0, now.mono - since) if since is not None else 0.0)
 
 
 def _due(mono: float, now: Now) -> bool:
@@ -96,7 +91,6 @@ def wake_at(state: RunState, now: Now) -> float | None:
     moments = [heap[0][0] for heap in (state.backoff, state.deadlines) if heap]
     if (reset := next_reset(state, now)) is not None:
         moments.append(reset)
-    limit = state.plan.limits.timeout
-    if limit is not None and state.active_since is not None:
-        moments.append(state.active_since + limit - state.active)
+    if (rung := budget.next_rung(state, now)) is not None:
+        moments.append(rung)
     return min(moments, default=None)

@@ -168,6 +168,8 @@ def _beyond(state: RunState, header: RunHeader) -> list[str]:
     again = run_words(header.file)
     short = {line.scope: line for line in lines(state, now) if line.share >= ASK_AT or line.free < LEAST * line.cap}
     found = []
+    if state.stop is not None and state.stop.cause == "timeout":
+        found.append(f"raise limits.timeout in {cell(header.file)}")
     if "run" in short or state.ledger.refused:
         cap = short["run"].cap if "run" in short else 0.0
         name = short["run"].metric if "run" in short else "usd"

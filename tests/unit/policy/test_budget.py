@@ -189,6 +189,19 @@ def test_a_raise_while_it_runs() -> None:
     assert told.status("s1") == "running"
 
 
+def test_the_time_of_a_run_is_told_as_it_passes() -> None:
+    told = Story("limits: {timeout: 100s}\nagents:\n  a: {command: sleep 200}\n")
+    assert told.wait(50.0) == []
+    (found,) = told.wait(20.0)
+    assert isinstance(found, BudgetReached)
+    assert (found.metric, found.percent, found.cap) == ("seconds", 70, 100.0)
+    assert told.wait(5.0) == []
+    (found,) = told.wait(20.0)
+    assert isinstance(found, BudgetReached)
+    assert found.percent == 90
+    assert [type(event).__name__ for event in told.wait(20.0)] == ["StopRequested", "AttemptStopping"]
+
+
 # -- while it runs -------------------------------------------------------------------------------------------------
 
 
