@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from teamflow.app.answer import answer
 from teamflow.app.inspect import open_run
-from teamflow.core.events import QuestionAsked
+from teamflow.core.events import QuestionAsked, RunEnded
 from teamflow.policy.answering import Given
 from teamflow.store.sqlite import Database
 from tests.campaign.crash_sweep import KILLED, Trial, report, trace
@@ -124,6 +124,10 @@ def _crash(project: Project, trial: Trial) -> None:
         if last.code != KILLED and not verb_holds:
             trial.wrong.append(f"exit {last.code}\n{last.out}\n{last.err}")
             return
+        ended = project.events(RunEnded)
+        if ended and ended[-1].status == "succeeded":
+            # It was killed after its last record: what would run now is another run.
+            break
         last = project.start("run", "--progress", "plain", attended=True).wait()
         trial.sessions += 1
     trial.recovery = last.seconds
