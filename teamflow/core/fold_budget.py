@@ -11,7 +11,6 @@ from teamflow.core.phases import is_check
 from teamflow.core.plan import Caps
 from teamflow.core.spending import BudgetReached, BudgetSet, DaySpent, SpendingTold, latest, scope_key
 from teamflow.core.state import Question, RunState, StepState
-from teamflow.core.status import IllegalTransition
 
 BUDGET: Final = "budget"
 """Who lets a step go on that waits for money; also what questions about it are about."""
@@ -27,10 +26,7 @@ def usage_of(attempt: AttemptState) -> Usage | None:
 
 
 def spending_told(state: RunState, record: Record, event: SpendingTold) -> list[str]:
-    live = state.steps[event.step].live
-    if live is None or live.number != event.attempt:
-        raise IllegalTransition(f"{event.step}: attempt {event.attempt} does not run")
-    live.told = event.usage
+    state.steps[event.step].running(event.attempt).told = event.usage
     return [event.step]
 
 

@@ -57,7 +57,7 @@ def message_sent(state: RunState, record: Record, event: MessageSent) -> list[st
 
 def message_delivered(state: RunState, record: Record, event: MessageDelivered) -> list[str]:
     known = state.steps[event.step]
-    live = _running(known, event.attempt)
+    live = known.running(event.attempt)
     if known.status is not Status.RUNNING or live.stopping is not None:
         raise IllegalTransition(f"{event.step} cannot be told anything now")
     known.heard = event.heard
@@ -75,7 +75,7 @@ def step_frozen(state: RunState, record: Record, event: StepFrozen) -> list[str]
     known = state.steps[event.step]
     if Status.WAITING not in TRANSITIONS.get((known.status, StepFrozen), ()):
         raise IllegalTransition(f"{event.step}: {known.status} cannot be frozen")
-    live = _running(known, event.attempt)
+    live = known.running(event.attempt)
     live.frozen_at = record.mono
     known.status = Status.WAITING
     known.waiting_on, known.waiting_by = "pause", "user"
@@ -89,7 +89,7 @@ def step_thawed(state: RunState, record: Record, event: StepThawed) -> list[str]
     known = state.steps[event.step]
     if not known.frozen:
         raise IllegalTransition(f"{event.step} is not frozen")
-    live = _running(known, event.attempt)
+    live = known.running(event.attempt)
     thaw(state, known, live, mono=record.mono)
     known.reason = live.reason
     return [event.step]
@@ -120,10 +120,3 @@ def clock_work(state: RunState, mono: float) -> None:
 def still_held(steps: Iterable[StepState]) -> set[str]:
     """The ids of those that somebody holds back."""
     return {known.step.id for known in steps if known.pause is not None}
-
-
-def _running(known: StepState, number: int) -> AttemptState:
-    live = known.live
-    if live is None or live.number != number:
-        raise IllegalTransition(f"{known.step.id}: attempt {number} does not run")
-    return live

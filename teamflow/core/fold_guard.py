@@ -6,14 +6,10 @@ from teamflow.core.events import Record
 from teamflow.core.guarding import GuardTripped
 from teamflow.core.requested import MessageSent
 from teamflow.core.state import RunState
-from teamflow.core.status import IllegalTransition
 
 
 def guard_tripped(state: RunState, record: Record, event: GuardTripped) -> list[str]:
-    live = state.steps[event.step].live
-    if live is None or live.number != event.attempt:
-        raise IllegalTransition(f"{event.step}: attempt {event.attempt} does not run")
-    live.tripped = event.reason
+    state.steps[event.step].running(event.attempt).tripped = event.reason
     return [event.step]
 
 

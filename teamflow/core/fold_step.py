@@ -81,13 +81,6 @@ def check(known: StepState, event: type[Event], after: Status) -> None:
         raise IllegalTransition(f"{known.step.id}: {known.status} may not become {after} by {event.__name__}")
 
 
-def _live(known: StepState, number: int) -> AttemptState:
-    live = known.live
-    if live is None or live.number != number:
-        raise IllegalTransition(f"{known.step.id}: attempt {number} does not run")
-    return live
-
-
 def _queue(state: RunState, known: StepState) -> None:
     known.status = Status.QUEUED
     known.turns += 1
@@ -170,7 +163,7 @@ def _attempt_started(state: RunState, record: Record, event: AttemptStarted) -> 
 def _phase_ended(state: RunState, record: Record, event: PhaseEnded) -> list[str]:
     known = state.steps[event.step]
     check(known, PhaseEnded, known.status)
-    live = _live(known, event.attempt)
+    live = known.running(event.attempt)
     live.phase = event.next
     if event.outcome is not None:
         live.phase_outcome = event.outcome
@@ -181,7 +174,7 @@ def _phase_ended(state: RunState, record: Record, event: PhaseEnded) -> list[str
 def _attempt_stopping(state: RunState, record: Record, event: AttemptStopping) -> list[str]:
     known = state.steps[event.step]
     check(known, AttemptStopping, Status.RUNNING)
-    live = _live(known, event.attempt)
+    live = known.running(event.attempt)
     live.stopping = event.cause
     # Whoever stops a frozen attempt lets it go on first, so that it can end.
     thaw(state, known, live, mono=record.mono)
@@ -191,7 +184,7 @@ def _attempt_stopping(state: RunState, record: Record, event: AttemptStopping) -
 def _attempt_ended(state: RunState, record: Record, event: AttemptEnded) -> list[str]:
     known = state.steps[event.step]
     check(known, AttemptEnded, Status.RUNNING)
-    live = _live(known, event.attempt)
+    live = known.running(event.attempt)
     thaw(state, known, live, mono=record.mono)
     live.outcome = event.outcome
     live.ended = record.at

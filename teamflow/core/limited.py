@@ -13,7 +13,7 @@ TROUBLE: Final = "trouble"
 
 class EngineLimited(NamedTuple):
     """Fact: an engine is out of reach until `mono` (seconds since boot `boot`), which is `until` (Unix) for people and
-    other boots. why: usage (its usage limit) | trouble (a step with fallbacks has given up on it for now).
+    other boots. why: usage (its usage limit) | trouble (a step with fallbacks has given up on it, until then).
     """
 
     engine: str

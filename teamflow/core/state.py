@@ -23,7 +23,7 @@ from teamflow.core.plan import Edge, Json, Plan, Step
 from teamflow.core.ready import ReadyQueue
 from teamflow.core.requested import StopRequested
 from teamflow.core.spending import Ledger
-from teamflow.core.status import Status
+from teamflow.core.status import IllegalTransition, Status
 
 
 class Question:
@@ -234,6 +234,13 @@ class StepState(OfPeople):
         """The attempt that runs now."""
         newest = self.attempts[-1] if self.attempts else None
         return newest if newest is not None and newest.outcome is None else None
+
+    def running(self, number: int) -> AttemptState:
+        """The attempt of that number. Raises IllegalTransition: it does not run."""
+        live = self.live
+        if live is None or live.number != number:
+            raise IllegalTransition(f"{self.step.id}: attempt {number} does not run")
+        return live
 
     @property
     def at_work(self) -> bool:

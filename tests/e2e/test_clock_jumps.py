@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from teamflow.app.inspect import NoRun
 from tests.e2e.project import Project
 from tests.e2e.test_run_limits import CLI, begun, wait_until
 
@@ -85,7 +86,7 @@ def _stands(made: Project) -> bool:
     """Whether one step runs, one is to be tried again, and one waits for its engine."""
     try:
         shown = made.status()
-    except Exception:  # there is no run yet
+    except NoRun:
         return False
     waits = {name: (step["waits"] or {}).get("what") for name, step in shown.steps.items()}
     return (waits["backoff"], waits["limit"]) == ("backoff", "limit") and shown.step("date")["status"] == "running"
@@ -108,7 +109,7 @@ agents:
     clock.move(days)
     with begun(made, "--watch", env=clock.env) as process:
         wait_until(lambda: made.status().data["runner"] is not None)
-        time.sleep(1.0)
+        made.call("wait", "work", "--timeout", "1s", env=clock.env).expect(124)
         assert made.status().statuses == {"work": "running", "gate": "waiting"}
         (made.root / "go").touch()
         wait_until(lambda: made.status().statuses["work"] == "succeeded")
@@ -120,5 +121,5 @@ agents:
 def _running(made: Project, step: str) -> bool:
     try:
         return made.status().step(step)["status"] == "running"
-    except Exception:  # there is no run yet
+    except NoRun:
         return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +138,7 @@ def test_a_frozen_attempt_makes_no_progress_and_is_not_asked_about(tmp_path: Pat
         wait_until(lambda: log.exists() and "turn 2" in log.read_text())
         made.call("pause", "--freeze", "work").expect(0)
         wait_until(lambda: made.status().step("work")["status"] == "waiting")
-        time.sleep(2.5)
+        made.call("wait", "work", "--timeout", "2500ms").expect(124)
         made.call("resume", "work").expect(0)
         assert finish(process).code == 0
     assert len(made.status().step("work")["attempts"]) == 1

@@ -5,13 +5,15 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from teamflow.app.inspect import NoRun
+from tests.e2e.keeper_driver import wait_for
 from tests.e2e.project import Project, finish, proves
 
 CLI = """#!/bin/sh
@@ -62,19 +64,15 @@ def begun(made: Project, *words: str, env: Mapping[str, str] | None = None) -> I
             process.kill()
 
 
-def wait_until(holds: object, seconds: float = 20.0) -> None:
-    assert callable(holds)
-    limit = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < limit, "it does not come"
-        time.sleep(0.02)
+def wait_until(holds: Callable[[], object], seconds: float = 20.0) -> None:
+    assert wait_for(holds, seconds, 0.02), "it does not come"
 
 
 def waiting(made: Project, step: str = "work") -> bool:
     """Whether a step of the newest run waits for an engine."""
     try:
-        return made.status().step(step)["waits"]["what"] == "limit"
-    except Exception:  # there is no run yet
+        return (made.status().step(step)["waits"] or {}).get("what") == "limit"
+    except NoRun:
         return False
 
 
