@@ -13,7 +13,6 @@ import random
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -23,7 +22,7 @@ from teamflow.app.inspect import open_run
 from teamflow.core.events import QuestionAsked, RunEnded
 from teamflow.policy.answering import Given
 from teamflow.store.sqlite import Database
-from tests.campaign.crash_sweep import KILLED, Trial, report, trace
+from tests.campaign.crash_sweep import KILLED, Trial, boundaries, report, trace
 from tests.e2e.tool import Project
 from tests.fakes.history import wrongs
 
@@ -158,15 +157,7 @@ def _judge(project: Project) -> Iterator[str]:
 
 def limited_sweep(*, seed: int, step: int = 1, start: int = 1, level: str = "", jobs: int = 2) -> Iterator[Trial]:
     """Every `step`th boundary until a run is not killed any more."""
-    with ThreadPoolExecutor(jobs) as pool:
-        number = start
-        while True:
-            numbers = range(number, number + jobs * step, step)
-            for trial in pool.map(lambda n: crash_limited(n, seed=seed, level=level), numbers):
-                yield trial
-                if trial.over:
-                    return
-            number += jobs * step
+    return boundaries(lambda number: crash_limited(number, seed=seed, level=level), step=step, start=start, jobs=jobs)
 
 
 def main() -> int:

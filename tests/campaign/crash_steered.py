@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from teamflow.core.events import RunEnded, StepFrozen
 from teamflow.core.status import ENDED, Status
 from tests.campaign.checker import check
-from tests.campaign.crash_sweep import KILLED, Trial, report, trace
+from tests.campaign.crash_sweep import KILLED, Trial, boundaries, report, trace
 from tests.e2e.tool import Done, Project, until
 from tests.fakes.history import wrongs
 
@@ -239,15 +239,7 @@ def _of_verb(words: list[str], step: int, start: int, level: str) -> Iterator[Tr
 
 def steered_sweep(*, seed: int, step: int = 1, start: int = 1, level: str = "", jobs: int = 2) -> Iterator[Trial]:
     """Every `step`th boundary until a run is not killed any more."""
-    with ThreadPoolExecutor(jobs) as pool:
-        number = start
-        while True:
-            numbers = range(number, number + jobs * step, step)
-            for trial in pool.map(lambda n: crash_steered(n, seed=seed, level=level), numbers):
-                yield trial
-                if trial.over:
-                    return
-            number += jobs * step
+    return boundaries(lambda number: crash_steered(number, seed=seed, level=level), step=step, start=start, jobs=jobs)
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,11 +112,16 @@ def trace(project: Project) -> str:
 
 def sweep(*, level: str = "", step: int = 1, start: int = 1, jobs: int = 2) -> Iterator[Trial]:
     """Every `step`th boundary until a run ends by itself (that trial is the last one)."""
+    return boundaries(lambda number: crash("runner", number, level=level), step=step, start=start, jobs=jobs)
+
+
+def boundaries(one: Callable[[int], Trial], *, step: int = 1, start: int = 1, jobs: int = 2) -> Iterator[Trial]:
+    """One trial for every `step`th boundary, some at once, until there is nothing left to be killed at."""
     with ThreadPoolExecutor(jobs) as pool:
         number = start
         while True:
             numbers = range(number, number + jobs * step, step)
-            for trial in pool.map(lambda n: crash("runner", n, level=level), numbers):
+            for trial in pool.map(one, numbers):
                 yield trial
                 if trial.over:
                     return
