@@ -6,10 +6,11 @@ Engines translate and perform no I/O; targets, workspaces and the store act and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from teamflow.core.events import Now, Record
 from teamflow.core.invocation import Brief, EngineEvent, Exit, Invocation
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, Outcome
 from teamflow.core.plan import Json
 

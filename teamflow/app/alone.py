@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 from teamflow.app.act import OF_PROCESSES, Told
 from teamflow.app.inspect import Inspected, now
 from teamflow.core.events import Event, Record
 from teamflow.core.fold import apply
 from teamflow.core.limited import LimitLifted
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Plan
 from teamflow.core.redact import redacted
 from teamflow.core.requested import RequestAnswered

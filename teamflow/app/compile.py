@@ -12,11 +12,12 @@ import marshal
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from teamflow import __version__
 from teamflow.app.files import ProjectFiles, read_any
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json, Plan
 
 if TYPE_CHECKING:

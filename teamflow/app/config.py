@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from teamflow.app.secrets import declared_secrets
 from teamflow.app.validate import Checked, validate_file
+from teamflow.core.named import NamedTuple
 from teamflow.core.redact import Redactor
 from teamflow.team.effective import Node, effective
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from teamflow.core.named import NamedTuple
 from teamflow.store.errors import StoreError
 from teamflow.store.machine import Machine
 

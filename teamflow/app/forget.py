@@ -9,10 +9,11 @@ import os
 import shutil
 import time
 from contextlib import ExitStack
-from typing import Final, NamedTuple
+from typing import Final
 
 from teamflow.app.act import Told
 from teamflow.app.leftovers import end_leftovers
+from teamflow.core.named import NamedTuple
 from teamflow.store.lock import Holder, RunLock, creation_lock
 from teamflow.store.place import unwritable
 from teamflow.store.sqlite import Database

@@ -11,12 +11,13 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from teamflow.app.background import leave_terminal
 from teamflow.app.compile import Compiled, Request, compile_team
 from teamflow.app.fresh import certificate_path
 from teamflow.app.project import find_team_file, is_saved_plan, project_of
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import NO_CAPS, Caps, Json
 from teamflow.core.shell import run_words
 from teamflow.store.lock import this_process

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from teamflow.app.cachework import CacheResults, ProjectReads, file_artifact
 from teamflow.core.events import Record, RunEnded
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json
 from teamflow.core.redact import Redactor
 from teamflow.core.state import RunState

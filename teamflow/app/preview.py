@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from teamflow.app.cachework import CacheResults, ProjectReads, file_artifact
 from teamflow.app.compile import Compiled, Request, compile_team, inputs_digest
@@ -17,6 +16,7 @@ from teamflow.app.session import FINISHED, read_state
 from teamflow.core.added import effective
 from teamflow.core.events import Admitted, Cached, Event, PlanRevised, Record, StepsAdded
 from teamflow.core.fold import apply, initial
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Artifact
 from teamflow.core.plan import Plan
 from teamflow.core.state import RunState

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from teamflow.core.named import NamedTuple
 
 
 class Project(NamedTuple):

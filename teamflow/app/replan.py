@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from teamflow.app.compile import Compiled, Request, compile_team
 from teamflow.app.secrets import NO_SECRETS, Secrets, gather_secrets
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json, Plan
 
 if TYPE_CHECKING:

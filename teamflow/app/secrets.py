@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from teamflow.app.compile import Compiled
 from teamflow.app.files import ProjectFiles
 from teamflow.core.form import SHORTEST
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Plan
 from teamflow.run.environment import secret_values
 from teamflow.store.errors import StoreError

@@ -9,12 +9,12 @@ import json
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from teamflow.app.compile import inputs_digest
 from teamflow.core.added import effective
 from teamflow.core.events import AttemptStopping, Event, PlanRevised, Record, ResultsTaken
 from teamflow.core.fold import fold, initial
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json, Plan
 from teamflow.core.state import RunState
 from teamflow.core.status import Status

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from teamflow.app.compile import inputs_digest
 from teamflow.app.session import read_state
 from teamflow.core.added import effective
 from teamflow.core.events import Hit, ResultsTaken, StepsAdded
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Plan
 from teamflow.core.state import RunState, StepState
 from teamflow.store.sqlite import Database

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Final, NamedTuple
+from typing import Final
 
 from teamflow.app.project import project_of
+from teamflow.core.named import NamedTuple
 
 _ROOT: Final = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "templates")
 _IGNORED: Final = ".teamflow/"

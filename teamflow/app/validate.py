@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
 
 from teamflow.app.files import ProjectFiles
 from teamflow.app.project import find_source, project_of
 from teamflow.core.diagnostics import Diagnostic, Diagnostics, Span
+from teamflow.core.named import NamedTuple
 from teamflow.team.load import LoadedTeam, load
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from teamflow.app.bridge import Bridge
 from teamflow.app.failpoints import CrashingStore, failpoint, guarded
@@ -24,6 +24,7 @@ from teamflow.app.session import Session, opening, read_records
 from teamflow.core.events import Cached, Event, RunEnded, RunnerStarted
 from teamflow.core.invocation import Brief as AttemptBrief
 from teamflow.core.invocation import Exit
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, Outcome
 from teamflow.core.plan import NO_CAPS, Caps, EngineDefinition, Json
 from teamflow.core.requested import StopRequested

@@ -5,7 +5,9 @@ A test holds this text against what click makes of the same verbs. Verbs that ar
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from teamflow.core.named import NamedTuple
 
 
 class Verb(NamedTuple):

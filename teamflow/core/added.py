@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from teamflow.core.events import StepsAdded
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import APART, Edge, Expansion, Plan, Step
 
 MATRIX: Final = "matrix"

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from teamflow.core.form import Form, advance, join, shortest, strings
+from teamflow.core.named import NamedTuple
 
 WORD: Final = 4
 """Bytes."""

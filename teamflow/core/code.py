@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from teamflow.core.named import NamedTuple
 
 
 class Code(NamedTuple):

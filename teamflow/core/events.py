@@ -7,10 +7,11 @@ Adding an event here makes the type checker list every `match` that must learn i
 
 # Annotations by value: as texts they would be compiled one by one, at every start.
 from collections.abc import Mapping
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from teamflow.core.guarding import GuardTripped
 from teamflow.core.limited import EngineLimited, LimitLifted
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Artifact, FailureClass, Outcome
 from teamflow.core.plan import Json
 from teamflow.core.requested import (

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import Final
+
+from teamflow.core.named import NamedTuple
 
 ANY_DEPTH: Final = "**"
 _WILD: Final = re.compile(r"[*?\[]")

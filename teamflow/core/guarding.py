@@ -5,8 +5,9 @@ A guard stops work that goes round in circles. It pauses the step and asks; it d
 
 # Annotations by value: as texts they would be compiled one by one, at every start.
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, Outcome, Succeeded
 
 GUARD: Final = "guard"

@@ -5,8 +5,9 @@
 
 # Annotations by value: as texts they would be compiled one by one, at every start.
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Usage
 from teamflow.core.plan import Json
 

@@ -2,7 +2,9 @@
 the events (part of the union in `core/events.py`), and what a run knows of each."""
 
 # Annotations by value: as texts they would be compiled one by one, at every start.
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+from teamflow.core.named import NamedTuple
 
 if TYPE_CHECKING:
     from teamflow.core.events import Now

@@ -6,8 +6,9 @@ Decides nothing: `policy/retry.py` says what follows from an outcome.
 # Annotations by value: as texts they would be compiled one by one, at every start.
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json
 
 

@@ -7,7 +7,9 @@ Decides nothing. Durations are seconds, sizes are bytes.
 
 # Annotations by value: as texts they would be compiled one by one, at every start.
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
+
+from teamflow.core.named import NamedTuple
 
 LONGEST_DURATION: Final = 3650 * 86_400.0
 """Seconds: ten years. Moments that lie farther off have no date."""

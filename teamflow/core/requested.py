@@ -6,8 +6,8 @@ is a record of its own.
 
 # Annotations by value: as texts they would be compiled one by one, at every start.
 from collections.abc import Mapping
-from typing import NamedTuple
 
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json
 
 

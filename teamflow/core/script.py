@@ -7,9 +7,10 @@ an action is carried out, and any action that is not in `ACTIONS`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from teamflow.core.diagnostics import did_you_mean
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import FailureClass
 from teamflow.core.plan import Json
 from teamflow.core.script_kinds import (

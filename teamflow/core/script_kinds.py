@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from teamflow.core.diagnostics import did_you_mean
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json
 
 Path: TypeAlias = "tuple[str | int, ...]"

@@ -4,8 +4,9 @@ Money is US dollars, tokens are those read and written together. What an engine 
 """
 
 # Annotations by value: as texts they would be compiled one by one, at every start.
-from typing import Final, NamedTuple
+from typing import Final
 
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Usage
 from teamflow.core.plan import Caps
 

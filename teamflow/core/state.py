@@ -7,7 +7,6 @@ from `TRANSITIONS`. Refuses to know time, processes and files.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import (
@@ -18,6 +17,7 @@ from teamflow.core.events import (
     StepsAdded,
 )
 from teamflow.core.limited import EngineLimit
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Artifact, FailureClass
 from teamflow.core.plan import Edge, Json, Plan, Step
 from teamflow.core.ready import ReadyQueue

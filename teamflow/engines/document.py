@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json
 from teamflow.core.shell import excerpt
 from teamflow.engines.lines import parse_json, raw_json

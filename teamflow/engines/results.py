@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.plan import Json
 from teamflow.core.shell import excerpt

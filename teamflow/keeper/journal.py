@@ -69,12 +69,14 @@ class Journal:
             posix.ftruncate(self._fd, self._size)
         self.seq = self.kept = len(self.past)  # numbers of the last entry, and of the last one in the file
         self._new: "list[bytes]" = []
+        self.pressing = False  # whether the lines to be written have something other than starts
         self._waiting = b""  # lines that were not written as a whole
         self._left = b""  # the end of them that is not in the file
 
     def add(self, entry: "dict[str, Any]") -> None:
         """Gives an entry its number; it is written by the next flush."""
         self.seq += 1
+        self.pressing = self.pressing or entry["e"] != "start"
         numbered = {"seq": self.seq}
         numbered.update(entry)
         self._new.append(wire.line(numbered))
@@ -99,6 +101,7 @@ class Journal:
             self.error = error
             return b""
         self.error = None
+        self.pressing = False
         done, self._waiting = self._waiting, b""
         self._size += len(done)
         self.kept = self.seq

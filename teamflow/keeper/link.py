@@ -11,7 +11,7 @@ MYPY = False
 if MYPY:
     from typing import Any
 
-CHUNK = 1 << 18
+CHUNK = 1 << 16
 FULL = 8 << 20
 LOCAL_PEERCRED = (0, 1, 76)  # level, option and size on macOS and FreeBSD, which the module does not name
 

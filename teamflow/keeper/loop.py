@@ -8,6 +8,7 @@ import time
 
 from . import containment, faults, proc, wire
 from .link import Link, accept
+from .untold import Untold
 
 MYPY = False
 if MYPY:
@@ -59,6 +60,7 @@ class Loop:
         phases.follow = getattr(self._poll, "follow", None)
         self._links: "dict[int, Link]" = {}
         self._feeds: "dict[int, Feed]" = {}
+        self._untold = Untold()
         self._owner: "Link | None" = None
         self._alone = proc.boottime()  # since when there is no owner
         self._met = False  # whether there ever was one
@@ -95,7 +97,7 @@ class Loop:
 
     def _patience(self) -> float:
         """Seconds to wait at most."""
-        due = min(self._phases.due, self._chores, self._retry, self._strays, self._end_at())
+        due = min(self._phases.due, self._untold.due, self._chores, self._retry, self._strays, self._end_at())
         return min(max(due - proc.boottime(), 0.0), LONGEST)
 
     def _end_at(self) -> float:
@@ -195,7 +197,8 @@ class Loop:
         after = message.get("after", 0)
         if type(after) is not int or after < 0:
             raise wire.Malformed("after is not a number of an entry")
-        self._flush_entries()
+        self._flush_entries(proc.boottime())
+        self._untold = Untold()  # what is in the file is sent from there
         if self._owner and self._owner is not link:
             self._owner.send({"op": "superseded"})
             self._owner.write()
@@ -262,17 +265,20 @@ class Loop:
             self._chore(now)
 
     def _record(self, now: float) -> None:
-        """Writes new entries. A disk that refused is asked again once a second, not at every wake-up."""
-        if self._journal.idle or (self._journal.error and now < self._retry):
-            return
-        self._flush_entries()
-        self._retry = now + RETRY if self._journal.error else NEVER
+        """Writes new entries, a disk that refused only once a second, and tells what is due."""
+        if not self._journal.idle and not (self._journal.error and now < self._retry):
+            self._flush_entries(now)
+            self._retry = now + RETRY if self._journal.error else NEVER
+        lines = self._untold.take(now)
+        if lines and self._owner:
+            self._owner.put(lines)
 
-    def _flush_entries(self) -> None:
+    def _flush_entries(self, now: float) -> None:
         refused = self._journal.error is not None
+        pressing = self._journal.pressing
         written = self._journal.flush()
-        if written and self._owner:
-            self._owner.put(written)
+        if written:
+            self._untold.add(written, now, pressing=pressing)
         if refused == (self._journal.error is not None):
             return
         error = self._journal.error

@@ -7,9 +7,10 @@ Knows nothing of lists of patterns, nor what two of them have in common (`plan/s
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final
 
 from teamflow.core.globs import ANY_CHARACTER, ANY_DEPTH, Characters, Glob, is_wild, name_parts
+from teamflow.core.named import NamedTuple
 
 SLASH: Final = Characters((("/", "/"),))
 

@@ -23,9 +23,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum, auto
-from typing import Final, NamedTuple
+from typing import Final
 
 from teamflow.core.events import Reopened
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Plan, Step
 from teamflow.core.questions import answer_words
 from teamflow.core.state import RunState, StepState, ran_since

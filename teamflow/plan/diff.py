@@ -7,8 +7,8 @@ retry, limits, titles and targets redefine nothing. Knows no run; `plan/converge
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import APART, Plan, Step
 from teamflow.plan.key import changed_aspects
 

@@ -7,9 +7,10 @@ Decides actions from the plan, from what the cache knows (probes are an argument
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from teamflow.core.added import visible_edges
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import APART, ASK, Edge, Plan, Step
 from teamflow.plan.converge import Converged
 

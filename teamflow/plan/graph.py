@@ -10,7 +10,9 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
+
+from teamflow.core.named import NamedTuple
 
 Dependencies: TypeAlias = Mapping[str, Sequence[str]]
 """Node → what it depends on, in the order of declaration. Names that are no node are ignored."""

@@ -10,9 +10,10 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from teamflow.core.ids import UNDECIDED, hashed_instance, is_instance
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json
 from teamflow.plan.uses import references_of_expression
 from teamflow.team.resolved import Matrix

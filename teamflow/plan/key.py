@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple, TypeGuard
+from typing import Final, TypeGuard
 
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Deferred, EngineDefinition, Json, Step, Text
 
 KEY_VERSION: Final = 2

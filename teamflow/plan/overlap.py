@@ -10,9 +10,10 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from teamflow.core.globs import ANY_DEPTH, Glob, is_wild, parse
+from teamflow.core.named import NamedTuple
 from teamflow.plan.automaton import Automaton, Last, Reading, automaton
 from teamflow.plan.shortest import TooLarge, shortest
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import Final
 
 from teamflow.core.diagnostics import Diagnostics
 from teamflow.core.ids import UNDECIDED
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Edge, Json, Step
 from teamflow.plan.assemble import team_env
 from teamflow.plan.graph import Dependencies, Layout, arrange

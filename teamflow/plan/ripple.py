@@ -16,8 +16,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum, auto
-from typing import Final, NamedTuple
+from typing import Final
 
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Plan, Step
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import ENDED, Status

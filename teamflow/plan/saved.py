@@ -11,8 +11,9 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json, Plan
 from teamflow.plan.stored import plan_from_object, plan_object
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import NamedTuple
 
 from teamflow.core.diagnostics import Diagnostics, did_you_mean
 from teamflow.core.ids import UNDECIDED, is_instance
+from teamflow.core.named import NamedTuple
 from teamflow.plan.graph import Dependencies, dependents, reachable
 from teamflow.plan.instances import is_undecided
 

@@ -6,8 +6,8 @@ Knows nothing of other agents: edges, levels and what others refer to are handed
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import (
     COMMAND,
     NO_CAPS,

@@ -7,8 +7,8 @@ business of this module: the checks of the team file have complained about them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json
 from teamflow.team.resolved import AskWork, CommandWork, FileOutput, PromptWork, ResolvedAgent
 from teamflow.team.template import Reference, TemplateError, expression_names, names

@@ -10,10 +10,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from teamflow.core.diagnostics import Diagnostic, Diagnostics, Span
 from teamflow.core.globs import PatternError, parse
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Deferred, Step, Text
 from teamflow.plan.graph import connected, reachable
 from teamflow.plan.overlap import Claim, beginning, claim_of, common_path, meetings

@@ -7,9 +7,10 @@ Pure. An approval is approved or rejected; a question has one of its options as 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from teamflow.core.events import Now, QuestionAnswered
+from teamflow.core.named import NamedTuple
 from teamflow.core.questions import APPROVE, REJECT, TIMEOUT, answer_words, noted, question_id, said_words, time_left
 from teamflow.core.shell import quoted
 from teamflow.core.state import Question, RunState

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import (
@@ -25,6 +25,7 @@ from teamflow.core.events import (
     StepWaiting,
 )
 from teamflow.core.fold_budget import BUDGET, in_force, usage_of
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import FailureClass, Usage
 from teamflow.core.plan import NO_CAPS, PROMPT, Caps, Json, Step
 from teamflow.core.spending import DAY, METRICS, BudgetReached, amount, of, scope_key

@@ -9,7 +9,7 @@ Retry is decided in `policy/retry.py`. Refuses to act, to sleep and to know the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import (
@@ -27,6 +27,7 @@ from teamflow.core.events import (
 from teamflow.core.fold_budget import BUDGET
 from teamflow.core.guarding import GUARD
 from teamflow.core.ids import listed
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
 from teamflow.core.phases import VERIFIED, is_check
 from teamflow.core.plan import Json, Step

@@ -6,9 +6,10 @@ Pure. A refusal is a text: the fact, and what to do about it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from teamflow.core.events import Event, Now
+from teamflow.core.named import NamedTuple
 from teamflow.core.state import RunState
 from teamflow.plan.ripple import Rippled
 

@@ -7,9 +7,10 @@ know what the team has declared, and what becomes of a call: `run/hooks.py`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from teamflow.core.events import AttemptStarted, Event, PlanRevised, QuestionAsked, Record, RunEnded, StepEnded
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Plan
 from teamflow.core.requested import CancelRequested, StopRequested
 from teamflow.core.state import RunState

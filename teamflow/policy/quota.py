@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import Event, Now, Reopened, RetryScheduled, StepWaiting
 from teamflow.core.fold_limit import ENGINE
 from teamflow.core.limited import TROUBLE, USAGE, EngineLimit, EngineLimited, left
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import Status

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from teamflow.core.attempts import AttemptState
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import CONTINUES, Failed, FailureClass
 from teamflow.core.plan import PROMPT, Retry, Step
 

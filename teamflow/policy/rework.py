@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from teamflow.core.events import Event, Reopened, StepEnded
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import FailureClass
 from teamflow.core.plan import Json, Loop
 from teamflow.core.state import RunState, StepState

@@ -6,9 +6,10 @@ The fold marks them when a list of instances becomes another one. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from teamflow.core.events import AttemptStopping, Event, Reopened
+from teamflow.core.named import NamedTuple
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import Status
 

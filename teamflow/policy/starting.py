@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from teamflow.core.events import AttemptStarted, Now, QuestionAsked, RunnerStarted
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import NO_CAPS, Caps
 from teamflow.core.ready import ReadyQueue
 from teamflow.core.state import RunState, StepState

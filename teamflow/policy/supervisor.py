@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.plan import Retry
 from teamflow.policy.retry import backoff

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Artifact
 from teamflow.core.plan import Json
 from teamflow.plan.key import KeyParts

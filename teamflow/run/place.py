@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from teamflow.core.ids import slug
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor as Pool
-from typing import NamedTuple
 
 from teamflow.core.events import Admitted, Cached, Event, Hit
 from teamflow.core.globs import PatternError, covers
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Succeeded
 from teamflow.core.plan import Json, Loop, Step
 from teamflow.core.state import RunState, StepState

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from teamflow.core.events import Admitted, Cached, Event, Hit
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Step
 from teamflow.core.state import RunState
 from teamflow.core.status import ENDED, Status

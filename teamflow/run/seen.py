@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import APART, Edge, Step
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import ENDED, Status

@@ -18,9 +18,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 from zlib import crc32
 
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Artifact
 from teamflow.store.cache_index import Index
 from teamflow.store.objects import Objects

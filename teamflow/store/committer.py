@@ -10,8 +10,8 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from typing import NamedTuple
 
+from teamflow.core.named import NamedTuple
 from teamflow.store import ballast
 from teamflow.store.commit import append, last_seq
 from teamflow.store.connect import BUSY_SECONDS, connect, explain, explained, may_pass, primary_code

@@ -14,8 +14,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from typing import Final
 
+from teamflow.core.named import NamedTuple
 from teamflow.store.boot import boot_id, start_of
 from teamflow.store.errors import StoreError
 from teamflow.store.layout import Layout

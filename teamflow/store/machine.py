@@ -11,8 +11,9 @@ import os
 import sqlite3
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Final, NamedTuple
+from typing import Final
 
+from teamflow.core.named import NamedTuple
 from teamflow.store.connect import BUSY_SECONDS, explained
 from teamflow.store.place import unwritable
 from teamflow.store.text import storable

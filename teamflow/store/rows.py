@@ -1,7 +1,9 @@
 """Rows of state.db as values. What is in a plan, a record's data or a request's arguments is text here."""
 
 # Annotations by value: as texts they would be compiled one by one, at every start.
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from teamflow.core.named import NamedTuple
 
 Row: TypeAlias = "tuple[int, float, float, str, str]"
 """A record: seq (from 1), at (Unix), mono (seconds since boot), kind, data (a JSON object)."""

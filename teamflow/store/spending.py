@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from typing import NamedTuple
 
+from teamflow.core.named import NamedTuple
 from teamflow.store.connect import connect, explained
 from teamflow.store.layout import Layout
 

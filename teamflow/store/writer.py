@@ -25,7 +25,7 @@ from teamflow.store.rows import Row
 
 RETRY_SECONDS: Final = 1.0
 
-GATHER_SECONDS: Final = 0.02
+GATHER_SECONDS: Final = 0.04
 """Of three commits, the last begins no earlier than this after the first, unless somebody waits for it: each wakes the
 loop, which has better to do. What a run settles before it starts anything is one of two, and does not wait."""
 

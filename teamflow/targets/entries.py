@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from teamflow.core.invocation import Exit
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json
 from teamflow.ports import Exited, Start, Started
 

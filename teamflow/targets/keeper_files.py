@@ -10,8 +10,8 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from typing import NamedTuple
 
+from teamflow.core.named import NamedTuple
 from teamflow.keeper.names import SOCKET_PATH, run_hash
 
 

@@ -11,8 +11,8 @@ import socket
 import sys
 from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple
 
+from teamflow.core.named import NamedTuple
 from teamflow.targets.keeper_files import Identity, identity, is_held, socket_path
 
 

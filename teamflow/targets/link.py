@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Final
 
-_CHUNK: Final = 256 * 1024
+_CHUNK: Final = 64 * 1024
 
 
 class Link:

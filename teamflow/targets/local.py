@@ -11,9 +11,10 @@ import signal
 import socket
 import time
 from collections.abc import Awaitable, Coroutine, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from teamflow.core.invocation import Exit
+from teamflow.core.named import NamedTuple
 from teamflow.ports import Exited, Start, TargetEvents
 from teamflow.targets import keeper_files, keeper_process
 from teamflow.targets.entries import Entry, Key, line, parse

@@ -7,8 +7,9 @@ test compares the two. Refuses to know about selection: callers name the agents 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
+from teamflow.core.named import NamedTuple
 from teamflow.team.loaded import LoadedTeam
 from teamflow.team.model import Agent, Team
 from teamflow.team.resolved import PromptWork, ResolvedAgent

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json
 from teamflow.team.check_kind import MEANINGLESS
 from teamflow.team.declared import KINDS

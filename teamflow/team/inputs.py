@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from teamflow.core.diagnostics import Diagnostics, did_you_mean
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json
 from teamflow.team.declared import json_schema
 from teamflow.team.json_schema import misfits

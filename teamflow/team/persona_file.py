@@ -7,9 +7,9 @@ used. What has no counterpart here is named in a warning, never dropped in silen
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from teamflow.core.diagnostics import Diagnostics
+from teamflow.core.named import NamedTuple
 from teamflow.team.source import Source, Value, parse_text
 
 _FENCE = re.compile(r"---[ \t]*(\r\n|\r|\n)")

@@ -7,9 +7,9 @@ every part came from. Refuses to read files.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from teamflow.core.diagnostics import Span
+from teamflow.core.named import NamedTuple
 from teamflow.team.source import Path, Source, Value
 
 _DEPTH = {"env": 1, "inputs": 1, "outputs": 1, "secrets": 1, "agents": 3, "personas": 3, "defaults": 2}

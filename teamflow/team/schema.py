@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from teamflow.core.named import NamedTuple
 from teamflow.team import areas
 from teamflow.team.model import Team
 from teamflow.team.resolve import BUILT_IN

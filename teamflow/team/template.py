@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json
 
 MAX_RESULT = 2**20

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import Now
 from teamflow.core.fold_budget import in_force, usage_of
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Usage
 from teamflow.core.plan import PROMPT
 from teamflow.core.spending import caps_words

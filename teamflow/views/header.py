@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from teamflow.core.ids import slug
+from teamflow.core.named import NamedTuple
 
 
 class Runner(NamedTuple):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import tzinfo
-from typing import NamedTuple
 
+from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json
 from teamflow.views import words
 from teamflow.views.sanitize import cell

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import tzinfo
-from typing import Final, NamedTuple
+from typing import Final
 
 from teamflow.core.events import Now
+from teamflow.core.named import NamedTuple
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import Status
 from teamflow.views import words

@@ -6,10 +6,10 @@ Reads the same state as `policy/decide.py` and decides nothing. Refuses to guess
 from __future__ import annotations
 
 from datetime import tzinfo
-from typing import NamedTuple
 
 from teamflow.core.events import Now
 from teamflow.core.fold_limit import ENGINE
+from teamflow.core.named import NamedTuple
 from teamflow.core.questions import answer_words, question_id, time_left
 from teamflow.core.shell import run_words
 from teamflow.core.state import Pause, RunState, StepState

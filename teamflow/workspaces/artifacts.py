@@ -12,8 +12,9 @@ import stat
 from collections.abc import Callable
 from enum import StrEnum
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Final
 
+from teamflow.core.named import NamedTuple
 from teamflow.workspaces.beneath import open_file, parent_of
 from teamflow.workspaces.errors import WorkspaceError
 from teamflow.workspaces.tree import unreadable

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import NamedTuple
 
 from teamflow.core.globs import ANY_DEPTH, Glob, is_wild, name_matcher
+from teamflow.core.named import NamedTuple
 from teamflow.workspaces.errors import WorkspaceError
 
 

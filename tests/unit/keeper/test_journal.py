@@ -76,7 +76,7 @@ def test_a_disk_that_refuses_loses_nothing() -> None:
     writer.error = None
     writer._ballast = "/no/such/ballast"
     writer._fd = journal.posix.open("/dev/full", journal.posix.O_WRONLY)
-    writer._new, writer._waiting, writer._left = [], b"", b""
+    writer._new, writer._waiting, writer._left, writer.pressing = [], b"", b"", False
     writer._size = writer.seq = writer.kept = 0
     for number in (1, 2):
         writer.add({"e": "exit"})
