@@ -26,7 +26,7 @@ class SpendingTold(NamedTuple):
 
 class BudgetReached(NamedTuple):
     """Decision, for people: a budget is used up to `percent`. scope: run | day; metric: usd | tokens,
-    or seconds of `limits.timeout`."""
+    or seconds of `limits.timeout`, steps of `limits.max_steps`."""
 
     scope: str
     metric: str
@@ -123,15 +123,17 @@ def latest(told: Usage | None, final: Usage | None) -> Usage | None:
 
 def amount(metric: str, value: float) -> str:
     """`$1.50`, `$0.0042`, `12,000 tokens`."""
-    if metric == "tokens":
-        return f"{value:,.0f} tokens"
+    if metric in ("tokens", "steps"):
+        return f"{value:,.0f} {metric}"
     if metric == "seconds":
         return _long(value)
     return f"${value:.2f}" if value >= 0.1 or value == 0 else f"${value:.4f}"
 
 
 def _long(seconds: float) -> str:
-    """`45 s`, `42 min`, `2.5 h`."""
+    """`7.6 s`, `45 s`, `42 min`, `2.5 h`."""
+    if seconds < 10:
+        return f"{seconds:.2g} s"
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

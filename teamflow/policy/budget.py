@@ -91,9 +91,17 @@ def lines(state: RunState, now: Now) -> list[Line]:
 
 
 def time_line(state: RunState, now: Now) -> list[Line]:
-    """`limits.timeout` as a line, so that people are told of it alike; what it leads to is decided elsewhere."""
+    """`limits.timeout` as a line: people are told and asked of it alike. That it stops the run is decided elsewhere."""
     limit = state.plan.limits.timeout
     return [] if limit is None else [Line("run", "seconds", limit, worked(state, now), 0.0)]
+
+
+def steps_line(state: RunState) -> list[Line]:
+    """`limits.max_steps` as a line, to be told of; who goes over it is asked (`policy/expand.py`)."""
+    limit = state.plan.limits.max_steps
+    if limit is None or not state.added:
+        return []
+    return [Line("run", "steps", limit, sum(len(added.instances) for added in state.added.values()), 0.0)]
 
 
 def worked(state: RunState, now: Now) -> float:
@@ -127,12 +135,14 @@ def costs(step: Step) -> bool:
 def grant(state: RunState, runner: RunnerStarted, known: StepState, caps: Sequence[Line]) -> Caps | str | None:
     """What the next attempt of a step may spend, None: as much as it likes; or why it may not start now."""
     step = known.step
-    if not costs(step) or (not caps and step.budget is None):
+    if not costs(step):
         return None
-    if caps and state.ledger.refused:
-        return f"{state.ledger.refused} says that no more is to be spent"
-    if caps and asks(state):
+    if state.ledger.refused:
+        return refused_words(state.ledger.refused)
+    if state.unanswered and asks(state):
         return "somebody is asked whether the run may use up its budget"
+    if not caps and step.budget is None:
+        return None
     found: dict[str, float | None] = {}
     for metric in METRICS:
         own = left(known, metric)
@@ -189,7 +199,7 @@ def asks(state: RunState) -> bool:
 
 
 def question(state: RunState, runner: RunnerStarted, known: StepState, caps: Sequence[Line]) -> QuestionAsked | None:
-    """What has to be asked before a step may spend more of the run's budget."""
+    """What has to be asked before a step may spend more of the run's budget, or of its time."""
     if runner.no_input or not costs(known.step):
         return None
     agreed = state.ledger.agreed
@@ -311,10 +321,11 @@ def goes_on(state: RunState, caps: Sequence[Line]) -> Reopened | None:
 
 def blocked(state: RunState, runner: RunnerStarted, caps: Sequence[Line]) -> dict[str, str]:
     """Steps that lack nothing but money, and why."""
-    if not caps:
+    refused_by = state.ledger.refused
+    if not caps and not refused_by:
         return {}
     waiting = [step_id for step_id in state.on_limit if state.steps[step_id].waiting_by == BUDGET]
-    found = {step_id: _most_used(caps) for step_id in waiting}
+    found = {step_id: _most_used(caps) if caps else refused_words(refused_by) for step_id in waiting}
     for queue in state.ready.values():
         for step_id in queue.members():
             refused = grant(state, runner, state.steps[step_id], caps)
@@ -331,9 +342,15 @@ def _whose(line: Line) -> str:
     return "the run's" if line.scope == "run" else "the day's"
 
 
+def refused_words(by: str) -> str:
+    return f"{by} says that no more is to be spent"
+
+
 def used_words(line: Line) -> str:
-    """`$13.60 of the run's budget of $15.00 are spent`."""
+    """`$13.60 of the run's budget of $15.00 are spent`, `55 min of limits.timeout of 1.0 h have passed`."""
     spent, cap = amount(line.metric, line.spent), amount(line.metric, line.cap)
+    if line.metric == "seconds":
+        return f"{spent} of limits.timeout of {cap} have passed"
     held = f", {amount(line.metric, line.held)} reserved" if line.held > 0 else ""
     held += f", {amount(line.metric, line.apart)} reserved by other runs" if line.apart > 0 else ""
     return f"{spent} of {_whose(line)} budget of {cap} are spent{held}"
@@ -342,7 +359,7 @@ def used_words(line: Line) -> str:
 def reached_words(event: BudgetReached) -> str:
     """`budget: 70 % used ($7.10 of the run's $10.00)`."""
     spent, cap = amount(event.metric, event.spent), amount(event.metric, event.cap)
-    what = "limits.timeout" if event.metric == "seconds" else "budget"
+    what = {"seconds": "limits.timeout", "steps": "limits.max_steps"}.get(event.metric, "budget")
     return f"{what}: {event.percent} % used ({spent} of the {event.scope}'s {cap})"
 
 

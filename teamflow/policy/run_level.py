@@ -35,10 +35,11 @@ def next_for_run(state: RunState, runner: RunnerStarted, now: Now, run: Mapping[
         if state.on_limit and (again := in_reach_again(state, now)) is not None:
             return [again]
         caps = budget.lines(state, now)
-        told = budget.reached(state, [*caps, *budget.time_line(state, now)]) or budget.moot(state, runner, caps)
+        asked = [*caps, *budget.time_line(state, now)]
+        told = budget.reached(state, [*asked, *budget.steps_line(state)]) or budget.moot(state, runner, asked)
         if (told := told or budget.goes_on(state, caps)) is not None:
             return [told]
-        start = None if state.paused else _next_question(state, now, run) or next_start(state, runner, now, caps)
+        start = None if state.paused else _next_question(state, now, run) or next_start(state, runner, now, caps, asked)
         if start is not None:
             return [start]
     return _end(state, runner, now, run)

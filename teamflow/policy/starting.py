@@ -25,10 +25,15 @@ class _Found(NamedTuple):
 
 
 def next_start(
-    state: RunState, runner: RunnerStarted, now: Now, caps: Sequence[budget.Line]
+    state: RunState,
+    runner: RunnerStarted,
+    now: Now,
+    caps: Sequence[budget.Line],
+    asked: Sequence[budget.Line],
 ) -> AttemptStarted | QuestionAsked | None:
     """Of the heads of all queues the one with the longest remaining path, if its engine has a slot and is in reach, and
-    there is money for it. `caps`: what holds for the run; a question, where somebody has to allow that first."""
+    there is money for it. `caps`: what it may spend of; `asked`: those and what else it may use up only if somebody
+    allows it: the question, then."""
     if len(state.running) >= runner.max_parallel:
         return None
     best: _Found | None = None
@@ -53,8 +58,8 @@ def next_start(
     if best is None:
         return None
     known = state.steps[best.head[2]]
-    asked = budget.question(state, runner, known, caps) if caps else None
-    return asked or _start(known, best.fallback, best.may_spend or NO_CAPS)
+    question = budget.question(state, runner, known, asked) if asked else None
+    return question or _start(known, best.fallback, best.may_spend or NO_CAPS)
 
 
 def _in_turn(queue: ReadyQueue, caps: Sequence[budget.Line]) -> Sequence[tuple[int, int, str]]:

@@ -133,6 +133,23 @@ def test_somebody_is_asked_and_says_go_on(tmp_path: Path) -> None:
         finish(process)
 
 
+def test_with_nine_tenths_of_the_time_gone_somebody_is_asked(tmp_path: Path) -> None:
+    works = " ".join(["0.1"] * 25)  # 7.5 seconds
+    team = "limits: {timeout: 8s}\nagents:\n" + spends("first", works)
+    free = '  free: {command: "true", depends_on: [first]}\n'
+    made = project(tmp_path, team + spends("second", "0.1", ", depends_on: [first]") + free)
+    with begun(made, "--watch") as process:
+        wait_until(lambda: _inbox(made))
+        (item,) = _inbox(made)
+        assert item["text"].startswith("7.")
+        assert " s of limits.timeout of 8 s have passed. May second," in item["text"]
+        assert made.status().statuses == {"first": "succeeded", "second": "waiting", "free": "succeeded"}
+        made.call("answer", item["id"], "stop").expect(0)
+        wait_until(lambda: made.status().data["status"] == "limited")
+        process.send_signal(signal.SIGINT)
+        finish(process)
+
+
 def _inbox(made: Project) -> list[dict[str, str]]:
     done = made.call("inbox", "--json")
     items: list[dict[str, str]] = json.loads(done.out)["items"] if done.code == 0 else []

@@ -10,6 +10,7 @@ from teamflow.core.events import (
     AttemptEnded,
     AttemptStarted,
     Event,
+    PlanRevised,
     QuestionAnswered,
     Reopened,
     RunEnded,
@@ -17,8 +18,9 @@ from teamflow.core.events import (
 )
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded, Usage
 from teamflow.core.spending import BudgetReached, BudgetSet, DaySpent, SpendingTold
-from teamflow.policy.budget import worth_telling
+from teamflow.policy.budget import reached_words, worth_telling
 from tests.fakes.story import Story
+from tests.fakes.teams import plan_of
 
 TEAM = """
 engines: {alpha: {command: [alpha], output: json, message: m, usage: {usd: u, input_tokens: i, output_tokens: o}}}
@@ -200,6 +202,68 @@ def test_the_time_of_a_run_is_told_as_it_passes() -> None:
     assert isinstance(found, BudgetReached)
     assert found.percent == 90
     assert [type(event).__name__ for event in told.wait(20.0)] == ["StopRequested", "AttemptStopping"]
+
+
+TIMED = "limits: {timeout: 100s, max_parallel: 2}\n" + TEAM
+TWO = "agents:\n  a: {engine: alpha, prompt: Work}\n  b: {engine: alpha, prompt: Work, depends_on: [a]}\n"
+
+
+def late(*, text: str = TIMED + TWO, no_input: bool = False) -> Story:
+    """`a` has taken 92 of the run's 100 seconds; recording them takes two more."""
+    told = Story(text, parallel=2, no_input=no_input, plans={2: plan_of(text.replace("100s", "1000s"))})
+    told.wait(92.0)
+    told.end("a")
+    return told
+
+
+def test_with_little_time_left_somebody_is_asked() -> None:
+    told = late()
+    assert told.status("b") == "waiting"
+    (question,) = told.state.unanswered.values()
+    assert question.text.startswith("94 s of limits.timeout of 100 s have passed. May b,")
+    told.wait(500.0)
+    assert told.state.stop is None, "nobody works while it is asked"
+    told.tell(QuestionAnswered(1, "go on", "ann"))
+    assert told.status("b") == "running"
+    assert kinds(told.wait(9.0)) == ["StopRequested", "AttemptStopping"]
+
+
+def test_who_says_stop_to_the_time_starts_nothing_more() -> None:
+    told = late()
+    told.tell(QuestionAnswered(1, "stop", "ann"))
+    assert told.state.ended is not None
+    assert (told.state.ended.status, told.status("b")) == ("limited", "queued")
+    assert "ann says that no more is to be spent" in told.state.ended.reason
+
+
+def test_more_time_is_not_asked_about() -> None:
+    told = late()
+    told.tell(PlanRevised(2, ""))
+    assert told.status("b") == "running"
+    assert not told.state.unanswered
+
+
+def test_where_nobody_may_be_asked_time_is_used_up() -> None:
+    assert late(no_input=True).status("b") == "running"
+
+
+def test_commands_use_up_the_time_unasked() -> None:
+    told = late(text=TIMED + TWO + "  c: {command: ls, depends_on: [a]}\n")
+    assert (told.status("b"), told.status("c")) == ("waiting", "running")
+
+
+def test_people_are_told_how_much_of_max_steps_is_used() -> None:
+    team = """
+limits: {max_steps: 10}
+agents:
+  list: {command: ls, outputs: {tasks: {type: array, items: {type: string}}}}
+  each: {command: ls, matrix: {part: agents.list.outputs.tasks}}
+"""
+    told = Story(team, parallel=1)
+    told.end("list", [*"abcdefgh"])
+    (found,) = [event for event in told.events if isinstance(event, BudgetReached)]
+    assert (found.metric, found.percent, found.spent, found.cap) == ("steps", 70, 8, 10)
+    assert reached_words(found) == "limits.max_steps: 70 % used (8 steps of the run's 10 steps)"
 
 
 # -- while it runs -------------------------------------------------------------------------------------------------
