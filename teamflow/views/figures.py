@@ -10,9 +10,10 @@ from teamflow.core.fold_budget import in_force, usage_of
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Usage
 from teamflow.core.plan import PROMPT
-from teamflow.core.spending import caps_words
+from teamflow.core.spending import amount, caps_words
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import Status
+from teamflow.policy.budget import lines
 from teamflow.views.shown import shown_steps
 from teamflow.views.words import cost_words
 
@@ -64,11 +65,20 @@ def run_cost(state: RunState) -> Cost:
 
 
 def run_cost_words(state: RunState) -> str:
-    """`$1.20, 12.3k tokens in, 1.1k out, of a budget of $15.00`; empty where nothing is known and nothing holds."""
+    """`$1.20, 12.3k tokens in, 1.1k out, of a budget of $15.00, today $31.20 of $60.00`; empty where nothing is known
+    and nothing holds."""
     cost = run_cost(state)
     told = cost_words(cost.usage, partial=cost.partial)
     budget = caps_words(in_force(state))
-    return ", ".join(part for part in (told, f"of a budget of {budget}" if budget else "") if part)
+    known = (told, f"of a budget of {budget}" if budget else "", *_today(state))
+    return ", ".join(part for part in known if part)
+
+
+def _today(state: RunState) -> list[str]:
+    """What all runs of the project had spent on the day of this one's last record, as far as it knows."""
+    now = Now("", state.updated, state.mono)
+    day = [line for line in lines(state, now) if line.scope == "day"]
+    return [f"today {amount(line.metric, line.spent)} of {amount(line.metric, line.cap)}" for line in day]
 
 
 def counts(state: RunState) -> dict[Status, int]:
