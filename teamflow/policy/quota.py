@@ -198,12 +198,20 @@ def blocked(state: RunState, now: Now) -> dict[str, Reach]:
     """Steps that lack nothing but an engine in reach: those that wait for one, and those whose turn it is."""
     if not state.limited:
         return {}
-    found = {step_id: state.steps[step_id].step.engines for step_id in _waiting(state)}
+    reached = _lacking(state, now)
+    found = {step_id: reached.get(state.steps[step_id].step.engines) for step_id in _waiting(state)}
     for engines, queue in state.ready.items():
-        if reach(state, engines, now).seconds:
-            found.update(dict.fromkeys(queue.members(), engines))
-    reached = {step_id: reach(state, engines, now) for step_id, engines in found.items()}
-    return {step_id: each for step_id, each in reached.items() if each.seconds}
+        if engines in reached:
+            found.update(dict.fromkeys(queue.members(), reached[engines]))
+    return {step_id: each for step_id, each in found.items() if each is not None}
+
+
+def _lacking(state: RunState, now: Now) -> dict[Sequence[str], Reach]:
+    """Of the chains of engines that steps wait for, or may be about to start on, those of which none is in reach."""
+    chains = {state.steps[step_id].step.engines for step_id in _waiting(state)}
+    chains.update(engines for engines, queue in state.ready.items() if queue.head() is not None)
+    reached = {engines: reach(state, engines, now) for engines in chains}
+    return {engines: each for engines, each in reached.items() if each.seconds}
 
 
 def waits_for_engines(state: RunState, steps: Mapping[str, Reach], *, no_input: bool) -> bool:
@@ -218,7 +226,9 @@ def waits_for_engines(state: RunState, steps: Mapping[str, Reach], *, no_input: 
 
 def next_reset(state: RunState, now: Now) -> float | None:
     """When (seconds since boot) something changes for a step that lacks an engine; None: nothing does."""
-    return min((now.mono + found.seconds for found in blocked(state, now).values()), default=None)
+    if not state.limited:
+        return None
+    return min((now.mono + found.seconds for found in _lacking(state, now).values()), default=None)
 
 
 def lacks(state: RunState, known: StepState) -> tuple[str, ...]:
