@@ -101,7 +101,7 @@ def steps_line(state: RunState) -> list[Line]:
     limit = state.plan.limits.max_steps
     if limit is None or not state.added:
         return []
-    return [Line("run", "steps", limit, sum(len(added.instances) for added in state.added.values()), 0.0)]
+    return [Line("run", "steps", limit, len(state.plan.steps) - len(state.base.steps), 0.0)]
 
 
 def worked(state: RunState, now: Now) -> float:

@@ -27,6 +27,7 @@ from teamflow.core.fold_plan import LEFT_OUT
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
 from teamflow.core.plan import Edge
 from teamflow.core.requested import StopRequested
+from teamflow.core.spending import BudgetReached
 from teamflow.core.state import Question, RunState, StepState
 from teamflow.core.status import ENDED, Status
 from teamflow.policy.expand import expanded
@@ -93,6 +94,9 @@ def slow_decide(state: RunState, now: Now, rounds: Rounds | None = None) -> list
         due = [k for k in steps if k.status is Status.QUEUED and k.backoff and k.backoff[1] <= now.mono]
         if due:
             return [BackoffEnded(min(due, key=lambda k: (k.backoff[1], k.step.id)).step.id)]
+        told = _told_of_steps(state)
+        if told:
+            return [told]
         startable = (
             []
             if state.paused
@@ -116,6 +120,18 @@ def slow_decide(state: RunState, now: Now, rounds: Rounds | None = None) -> list
     if not running and (state.stop is not None or (waiting_only and not asks)):
         return [_run_end(state, steps)]
     return []
+
+
+def _told_of_steps(state: RunState) -> BudgetReached | None:
+    """People are told once of the highest rung that the number of added steps has reached."""
+    limit = state.plan.limits.max_steps
+    added = sum(1 for step in state.plan.steps if step.parent is not None)
+    if limit is None:
+        return None
+    reached = [percent for percent in (70, 90, 100) if 100 * added >= percent * limit]
+    if not reached or ("run", "steps", reached[-1], limit) in state.ledger.reached:
+        return None
+    return BudgetReached("run", "steps", reached[-1], added, limit)
 
 
 def _works(known: StepState) -> bool:
