@@ -32,6 +32,7 @@ class Link:
         self._unsent = b""
         self._part = b""
         self._reading = False
+        self._answers = False
         self._flush_due = False
         self.closed = False
         self._loop.add_reader(sock.fileno(), self._readable)
@@ -39,7 +40,11 @@ class Link:
     def send(self, line: bytes) -> None:
         """Goes out with all else that is sent in this turn of the loop."""
         self._out.append(line)
-        if not (self._reading or self._flush_due):
+        if self._answers:
+            # The first answer to what was read sets the other side to work while we think about the rest.
+            self._answers = False
+            self._flush()
+        elif not (self._reading or self._flush_due):
             self._flush_due = True
             self._loop.call_soon(self._flush)
 
@@ -67,12 +72,12 @@ class Link:
         self._part = lines.pop()
         if not lines:
             return
-        # What the receiver sends in answer goes out at once, in one piece.
-        self._reading = True
+        # What the receiver sends in answer goes out at once: the first line by itself, the others in one piece.
+        self._reading = self._answers = True
         try:
             self._on_lines(lines)
         finally:
-            self._reading = False
+            self._reading = self._answers = False
             self._flush()
 
     def _flush(self) -> None:
