@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from teamflow.core.named import NamedTuple
@@ -124,3 +124,12 @@ def _spawn(run_dir: str, path: str, listen_fd: int, *, environ: Mapping[str, str
         return spawn(setsid=True)
     except RuntimeError:  # setsid is not to be had here: the keeper makes its session itself
         return spawn()
+
+
+def pauses(seconds: float) -> Iterator[float]:
+    """Between looks at what is over at once as a rule, for so long: a quarter of a millisecond, then ever longer."""
+    pause = 0.00025
+    while seconds > 0:
+        yield pause
+        seconds -= pause
+        pause = min(0.01, pause * 1.5)

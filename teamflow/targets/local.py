@@ -338,20 +338,20 @@ class LocalTarget:
         if self._child is None:
             return None
         pid, self._child = self._child, None
-        for _ in range(round(self._answer / _POLL * 5)):
+        for pause in keeper_process.pauses(self._answer):
             status = keeper_process.reaped(pid)
             if status is not None:
                 return status
-            await asyncio.sleep(_POLL / 5)
+            await asyncio.sleep(pause)
         return None
 
     async def _gone(self) -> None:
         """A keeper that said goodbye ends at once; ours is also to be reaped."""
         await self._reap_child()
-        for _ in range(round(self._answer / _POLL * 5)):
+        for pause in keeper_process.pauses(self._answer):
             if not keeper_files.is_held(self._run_dir):
                 return
-            await asyncio.sleep(_POLL / 5)
+            await asyncio.sleep(pause)
 
     # --- the backstop
 
