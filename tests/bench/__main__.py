@@ -37,36 +37,32 @@ ROWS = (
 
 TRIES = 5
 
-SLOW = 40e-6
+SLOW = 20e-6
 """Seconds to create a file above which a file system measures itself: teamflow makes one for each step, ninja none."""
-SLOW_FILE = 60e-6
-"""Seconds to create a file from which on rows W1-W3 say more about the file system than about teamflow."""
+MEMORY = "/dev/shm"
 
 
 def main(words: Sequence[str] | None = None) -> int:
     options = _options(words)
     rows = [row for row in ROWS if not options.only or row.key in options.only]
-    places = _places(options.dir)
-    if not places:
-        print("bench: no directory to work in", file=sys.stderr)
-        return 3
-    home = min(places, key=lambda place: places[place])
+    places = _Places(options.dir)
     try:
+        home = places.best()
+        if home is None:
+            print("bench: no directory to work in", file=sys.stderr)
+            return 3
         bench = Bench(home, rounds=options.rounds, scale=options.scale)
         if not bench.ninja:
             print("ninja is not there: apt install ninja-build", file=sys.stderr)
             return 3
-        about = _about(bench, home, per_file=places[home])
+        about = _about(bench, home, per_file=places.cost(home))
         print(about, flush=True)
-        if places[home] > SLOW_FILE:
-            print("warning: files are slow to create here now; each step of W1-W3 creates one, ninja creates none")
-        results = [(row, _measure(bench, row, tries=TRIES if options.check else 1)) for row in rows]
+        results = [(row, _measure(bench, places, row, tries=TRIES if options.check else 1)) for row in rows]
     except Failure as failure:
         print(f"bench: {failure}", file=sys.stderr)
         return 1
     finally:
-        for place in places:
-            shutil.rmtree(place, ignore_errors=True)
+        places.remove()
     if options.table:
         print("\n" + markdown(results, about))
     missed = [row.key for row, result in results if result.value > row.bound.at_most]
@@ -93,33 +89,61 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _places(wanted: str | None) -> dict[Path, float]:
-    """New directories to work in, with the seconds that a file takes to create there.
+class _Places:
+    """New directories to work in, on disks and, last, in memory.
 
-    A file system may be slow where many files were deleted lately (ext4 without a journal looks for inodes that were
-    free for minutes), so there is a choice: the temporary directory, the lasting one, the user's own. Only where all of
-    these are slow, files in memory; the first line of the output says what it is.
+    A file system may be slow where many files were deleted lately (ext4 without a journal passes over inodes that were
+    free for minutes, one by one), and what is deleted may be ours: so each try is made where files are quick to create
+    at that moment. Files in memory are for when all disks are slow; the output says so.
     """
-    places: dict[Path, float] = {}
-    for parent in [wanted] if wanted else [tempfile.gettempdir(), "/var/tmp", str(Path.home()), "/dev/shm"]:
-        if parent == "/dev/shm" and min(places.values(), default=SLOW) < SLOW:
-            break
-        try:
-            place = Path(tempfile.mkdtemp(prefix=".teamflow-bench-", dir=parent))
-        except OSError:
-            continue
+
+    def __init__(self, wanted: str | None) -> None:
+        self._places: list[Path] = []
+        self._probed = 0
+        for parent in [wanted] if wanted else [tempfile.gettempdir(), "/var/tmp", str(Path.home()), MEMORY]:
+            try:
+                self._places.append(Path(tempfile.mkdtemp(prefix=".teamflow-bench-", dir=parent)))
+            except OSError:
+                continue
+
+    def best(self, *, first: Path | None = None) -> Path | None:
+        """The first one that is quick, beginning with `first`; else the quickest."""
+        places = sorted(self._places, key=lambda place: place != first)
+        places.sort(key=in_memory)
+        costs: dict[Path, float] = {}
+        for place in places:
+            costs[place] = self.cost(place)
+            if costs[place] < SLOW:
+                return place
+        return min(costs, key=lambda place: costs[place], default=None)
+
+    def cost(self, place: Path) -> float:
+        """Seconds that a file takes to create there now. The files stay: deleting them would make it slower."""
+        self._probed += 1
+        directory = place / f"probe{self._probed}"
+        directory.mkdir()
         started = time.perf_counter()
         for number in range(100):
-            os.close(os.open(place / f"probe{number}", os.O_WRONLY | os.O_CREAT, 0o600))
-        places[place] = (time.perf_counter() - started) / 100
-    return places
+            os.close(os.open(directory / str(number), os.O_WRONLY | os.O_CREAT, 0o600))
+        return (time.perf_counter() - started) / 100
+
+    def remove(self) -> None:
+        for place in self._places:
+            shutil.rmtree(place, ignore_errors=True)
 
 
-def _measure(bench: Bench, row: Row, *, tries: int) -> Result:
+def in_memory(place: Path) -> bool:
+    return place.is_relative_to(MEMORY)
+
+
+def _measure(bench: Bench, places: _Places, row: Row, *, tries: int) -> Result:
     """The first try within the bound, else the best."""
     best: Result | None = None
     for _ in range(tries):
+        bench.move(places.best(first=bench.home) or bench.home)
         result = row.measure(bench)
+        if in_memory(bench.home):
+            result = result._replace(note=f"in memory  {result.note}".rstrip())
         print(_line(row, result), flush=True)
         if best is None or result.value < best.value:
             best = result

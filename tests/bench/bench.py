@@ -58,10 +58,17 @@ class Bench:
     def __init__(self, home: Path, *, rounds: int, scale: float = 1.0) -> None:
         self.home = home
         self.rounds = rounds
-        self._environ = _environment(home)
-        self._ready: set[str] = set()
+        self._bytecode = home / "bytecode"
+        self._environ: dict[str, str] = {}
+        self._ready: set[Path] = set()
+        self.move(home)
         self._scale = scale
         self.ninja = shutil.which("ninja") or shutil.which("ninja-build") or ""
+
+    def move(self, home: Path) -> None:
+        """From now on it all happens there; what was prepared elsewhere stays where it is."""
+        self.home = home
+        self._environ = {**_environment(home), "PYTHONPYCACHEPREFIX": str(self._bytecode)}
 
     @property
     def environ(self) -> dict[str, str]:
@@ -75,10 +82,10 @@ class Bench:
     def directory(self, name: str) -> tuple[Path, bool]:
         """(a project of that name, whether it is new)."""
         path = self.home / name
-        new = name not in self._ready
+        new = path not in self._ready
         if new:
             path.mkdir()
-            self._ready.add(name)
+            self._ready.add(path)
         return path, new
 
     def teamflow(self, directory: Path, *words: str, level: str | None = None) -> Cost:
@@ -126,11 +133,10 @@ def _environment(home: Path) -> dict[str, str]:
     kept = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "TEAMFLOW_KILL_LEVEL")
     environ = {name: os.environ[name] for name in kept if name in os.environ}
     for name in ("state", "runtime"):
-        (home / name).mkdir(mode=0o700)
+        (home / name).mkdir(mode=0o700, exist_ok=True)
     return {
         **environ,
         "PYTHONPATH": str(REPOSITORY),
-        "PYTHONPYCACHEPREFIX": str(home / "bytecode"),
         "XDG_STATE_HOME": str(home / "state"),
         "XDG_RUNTIME_DIR": str(home / "runtime"),
     }
