@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import NamedTuple as NamedTuple
 else:
+    from collections import namedtuple
     from operator import itemgetter
     from types import FunctionType
 
@@ -23,14 +24,15 @@ else:
         def _getter(place, doc):
             return property(itemgetter(place), doc=doc)
 
-    _NEW = {"_new": tuple.__new__}
+    _NEW = {"_tuple_new": tuple.__new__}
+    """What the constructors of the standard library name."""
     _CODES = {}
 
     def _constructor(fields, defaults):
         code = _CODES.get(len(fields))
         if code is None:
-            names = "".join(f"f{place}, " for place in range(len(fields)))
-            code = _CODES[len(fields)] = eval(f"lambda _cls, {names}: _new(_cls, ({names}))", _NEW).__code__
+            code = namedtuple("T", [f"f{place}" for place in range(len(fields))]).__new__.__code__
+            _CODES[len(fields)] = code
         code = code.replace(co_varnames=("_cls", *fields), co_name="__new__")
         return FunctionType(code, _NEW, "__new__", defaults)
 
