@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from teamflow.app.parts import Screen
 from teamflow.core.events import Record
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from teamflow.app.watching import Watching
 
 
+_MOST_HELD: Final = 10_000
+"""Lines; with a disk that takes no records for long, what agents say is shown as it comes."""
+
+
 class Bridge:
     """Callbacks of the store's thread, handed over to the loop's."""
 
@@ -25,6 +30,10 @@ class Bridge:
         self.executor: Executor | None = None
         self.hooks: Hooks | None = None
         self.watching: Watching | None = None
+        self._shown = 0
+        """The last record that the screen has."""
+        self._held: deque[tuple[int, str, str]] = deque()
+        """What agents have said since, each with the last record before it."""
 
     def abandoned(self) -> bool:
         """Whether somebody would not wait until the end was written."""
@@ -36,7 +45,20 @@ class Bridge:
             self.hooks.observe(records)
         if self.watching is not None:
             self.watching.observe(records)
-        if self.executor is not None:
+        if self.executor is None:
+            return
+        rest = list(records)
+        while self._held and rest and self._held[0][0] <= rest[-1].seq:
+            last, step, text = self._held.popleft()
+            before = [record for record in rest if record.seq <= last]
+            self._show(before)
+            rest = rest[len(before) :]
+            self._screen.said(step, text)
+        self._show(rest)
+
+    def _show(self, records: Sequence[Record]) -> None:
+        if records and self.executor is not None:
+            self._shown = records[-1].seq
             self._screen.records(records, self.executor.state)
 
     def durable(self, seq: int) -> None:
@@ -51,8 +73,15 @@ class Bridge:
             self.executor.trouble("state.db", message)
 
     def said(self, step: str, text: str) -> None:
-        """From the loop's thread or the disk thread."""
-        self._loop.call_soon_threadsafe(self._screen.said, step, text)
+        """From the loop's thread or the disk thread. Shown behind the records that it came after."""
+        last = self.executor.state.seq if self.executor is not None else 0
+        self._loop.call_soon_threadsafe(self._said, last, step, text)
+
+    def _said(self, last: int, step: str, text: str) -> None:
+        if last > self._shown and len(self._held) < _MOST_HELD:
+            self._held.append((last, step, text))
+        else:
+            self._screen.said(step, text)
 
     def report(self, event: Report) -> None:
         if self.executor is not None:
