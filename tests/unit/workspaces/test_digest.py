@@ -335,9 +335,16 @@ def test_a_file_that_never_stands_still_is_an_error(tmp_path: Path) -> None:
     child = python(script, path)
     assert child.stdout is not None
     child.stdout.readline()
+    said: list[str] = []
     try:
-        with pytest.raises(WorkspaceError, match="changes while it is read"):
-            look(tmp_path, "busy")
+        # On a busy machine the other process may stand still while we read, and then so does the file.
+        for _ in range(20):
+            try:
+                look(tmp_path, "busy")
+            except WorkspaceError as error:
+                said.append(str(error))
+                break
     finally:
         child.kill()
         child.communicate()
+    assert "changes while it is read" in "".join(said)
