@@ -5,9 +5,7 @@ A test holds this text against what click makes of the same verbs. Verbs that ar
 
 from __future__ import annotations
 
-from typing import Final
-
-from teamflow.core.named import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Verb(NamedTuple):

@@ -5,7 +5,8 @@ lead to (`RetryScheduled`, `StepEnded`) are different records, so a crash betwee
 Adding an event here makes the type checker list every `match` that must learn it. Agent output is not an event.
 """
 
-# Annotations by value: as texts they would be compiled one by one, at every start.
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 

@@ -3,7 +3,8 @@
 A guard stops work that goes round in circles. It pauses the step and asks; it decides nothing else.
 """
 
-# Annotations by value: as texts they would be compiled one by one, at every start.
+from __future__ import annotations
+
 import re
 from typing import Final
 

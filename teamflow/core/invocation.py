@@ -3,7 +3,8 @@
 `Brief` is the same for every engine, `Invocation` is the same for every target.
 """
 
-# Annotations by value: as texts they would be compiled one by one, at every start.
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import TypeAlias
 

@@ -1,7 +1,8 @@
 """Engines that are out of reach for a time, because of a usage limit, or because of trouble that others do not have:
 the events (part of the union in `core/events.py`), and what a run knows of each."""
 
-# Annotations by value: as texts they would be compiled one by one, at every start.
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Final
 
 from teamflow.core.named import NamedTuple
@@ -60,6 +61,6 @@ def met_again(known: EngineLimit | None, event: EngineLimited, *, at: float, seq
     return EngineLimit(event.why, event.boot, event.mono, event.until, event.reason, hits, at, seq)
 
 
-def left(limit: EngineLimit, now: "Now") -> float:
+def left(limit: EngineLimit, now: Now) -> float:
     """Seconds until it is over, 0 if it is. Over a jump of the wall clock only another boot goes by that."""
     return max(0.0, limit.mono - now.mono if limit.boot == now.boot else limit.until - now.wall)

@@ -8,6 +8,7 @@ and classes with equally many fields share one compiled constructor, under the n
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,12 +29,12 @@ else:
     """What the constructors of the standard library name."""
     _CODES = {}
 
-    def _constructor(fields, defaults):
+    def _constructor(name, fields, defaults):
         code = _CODES.get(len(fields))
         if code is None:
             code = namedtuple("T", [f"f{place}" for place in range(len(fields))]).__new__.__code__
             _CODES[len(fields)] = code
-        code = code.replace(co_varnames=("_cls", *fields), co_name="__new__")
+        code = code.replace(co_varnames=("_cls", *fields), co_name="__new__", co_qualname=f"{name}.__new__")
         return FunctionType(code, _NEW, "__new__", defaults)
 
     def _make(cls, values):
@@ -58,17 +59,27 @@ else:
         values = ", ".join(f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True))
         return f"{type(self).__name__}({values})"
 
+    def _annotations(namespace):
+        """Of a class body. From Python 3.14 on, those that are no texts are a function of it."""
+        found = namespace.get("__annotations__")
+        if found is None and sys.version_info >= (3, 14):
+            import annotationlib
+
+            annotate = annotationlib.get_annotate_from_class_namespace(namespace)
+            form = annotationlib.Format.FORWARDREF
+            found = annotationlib.call_annotate_function(annotate, form) if annotate is not None else None
+        return found or {}
+
     class _Meta(type):
         def __new__(cls, name, bases, namespace):
-            annotations = namespace.get("__annotations__", {})
-            fields = tuple(annotations)
+            fields = tuple(_annotations(namespace))
             given = {field: namespace.pop(field) for field in fields if field in namespace}
             if tuple(given) != fields[len(fields) - len(given) :]:
                 raise TypeError(f"{name}: a field without a default follows one with a default")
             members = {field: _getter(place, f"Alias for field number {place}") for place, field in enumerate(fields)}
             common = {
                 "__slots__": (),
-                "__new__": _constructor(fields, tuple(given.values())),
+                "__new__": _constructor(name, fields, tuple(given.values())),
                 "__repr__": _repr,
                 "__getnewargs__": _values,
                 "__match_args__": fields,

@@ -3,7 +3,8 @@
 Decides nothing: `policy/retry.py` says what follows from an outcome.
 """
 
-# Annotations by value: as texts they would be compiled one by one, at every start.
+from __future__ import annotations
+
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, TypeAlias

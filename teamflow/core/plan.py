@@ -5,7 +5,8 @@ this is several times faster (docs/decisions/0003). Every value is a scalar, a t
 Decides nothing. Durations are seconds, sizes are bytes.
 """
 
-# Annotations by value: as texts they would be compiled one by one, at every start.
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
@@ -263,7 +264,7 @@ class Step(NamedTuple):
         """Names of its engine and of those that may take over."""
         return (self.engine, *(other.engine for other in self.fallbacks))
 
-    def by(self, fallback: int | None) -> "Step":
+    def by(self, fallback: int | None) -> Step:
         """The step as an attempt with that fallback (from 1) does it; None: with its own engine."""
         if fallback is None or fallback > len(self.fallbacks):
             return self

@@ -4,7 +4,8 @@ A request is a fact, recorded as it was granted (`policy/requests.py`); what it 
 is a record of its own.
 """
 
-# Annotations by value: as texts they would be compiled one by one, at every start.
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 from teamflow.core.named import NamedTuple

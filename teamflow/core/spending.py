@@ -3,7 +3,8 @@
 Money is US dollars, tokens are those read and written together. What an engine does not tell is unknown, never zero.
 """
 
-# Annotations by value: as texts they would be compiled one by one, at every start.
+from __future__ import annotations
+
 from typing import Final
 
 from teamflow.core.named import NamedTuple

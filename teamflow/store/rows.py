@@ -1,6 +1,7 @@
 """Rows of state.db as values. What is in a plan, a record's data or a request's arguments is text here."""
 
-# Annotations by value: as texts they would be compiled one by one, at every start.
+from __future__ import annotations
+
 from typing import TypeAlias
 
 from teamflow.core.named import NamedTuple

@@ -44,7 +44,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_imports_next_to_nothing(word: str, project: Path) -> None:
     found = imported(project, word)
     assert found & {*FILE, *SCREEN, *LOOP, "sqlite3", "json", "subprocess"} == set()
-    assert len([name for name in found if name.startswith("teamflow")]) <= 6
+    assert len([name for name in found if name.startswith("teamflow")]) <= 4
 
 
 def test_validate_plans_and_runs_nothing(project: Path) -> None:
