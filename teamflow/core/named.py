@@ -4,11 +4,13 @@ That of the standard library compiles each annotation when a class is made, to s
 constructor for each class. A run makes 130 such classes before it does anything. Here mypy looks at the annotations,
 and classes with equally many fields share one compiled constructor, under the names of their own fields.
 `tests/unit/core/test_named.py` holds the two side by side.
+
+Annotations have to be texts, as `from __future__ import annotations` makes them: from Python 3.14 on, others are no
+part of a class while it is made. A test sees to that.
 """
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -59,20 +61,9 @@ else:
         values = ", ".join(f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True))
         return f"{type(self).__name__}({values})"
 
-    def _annotations(namespace):
-        """Of a class body. From Python 3.14 on, those that are no texts are a function of it."""
-        found = namespace.get("__annotations__")
-        if found is None and sys.version_info >= (3, 14):
-            import annotationlib
-
-            annotate = annotationlib.get_annotate_from_class_namespace(namespace)
-            form = annotationlib.Format.FORWARDREF
-            found = annotationlib.call_annotate_function(annotate, form) if annotate is not None else None
-        return found or {}
-
     class _Meta(type):
         def __new__(cls, name, bases, namespace):
-            fields = tuple(_annotations(namespace))
+            fields = tuple(namespace.get("__annotations__", ()))
             given = {field: namespace.pop(field) for field in fields if field in namespace}
             if tuple(given) != fields[len(fields) - len(given) :]:
                 raise TypeError(f"{name}: a field without a default follows one with a default")

@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import resource
-import shutil
 import signal
 import stat
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.keeper_driver import PORTABLE, PROGRAM, Client, Closed, Keeper, has_plain_user, wait_for
+from tests.fakes.pythons import python_or_skip
 
 
 def test_welcome_and_files_say_who_it_is(keeper: Keeper) -> None:
@@ -255,18 +255,9 @@ def test_it_runs_as_file_directory_and_zipapp(shape: str, tmp_path: Path) -> Non
     assert process.wait(5) == 0
 
 
-def _runs(python: str) -> bool:
-    return (
-        bool(shutil.which(python))
-        and subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
-    )
-
-
 @pytest.mark.parametrize("minor", [9, 11, *(pytest.param(n, marks=pytest.mark.slow) for n in (10, 12, 13, 14))])
 def test_it_runs_on_every_python_that_is_here(minor: int, tmp_path: Path) -> None:
-    python = f"python3.{minor}"
-    if not _runs(python):
-        pytest.skip(f"{python} is not here")
+    python = python_or_skip(minor)
     process = subprocess.Popen([python, "-I", "-S", str(PROGRAM), str(tmp_path), str(tmp_path / "s")])
     try:
         assert wait_for((tmp_path / "keeper.json").exists, 5)

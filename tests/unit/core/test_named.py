@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
-import shutil
 import subprocess
 import typing
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from teamflow.core.named import NamedTuple
+from tests.fakes.pythons import python_or_skip
 
 ROOT = Path(__file__).parents[3]
 
@@ -120,22 +120,27 @@ def test_it_refuses_as_theirs(use: Callable[[Class], object]) -> None:
 
 @pytest.mark.parametrize("minor", [12, 13, 14])
 def test_other_pythons(minor: int) -> None:
-    """Also those in which annotations are a function."""
-    python = shutil.which(f"python3.{minor}")
-    if python is None:
-        pytest.skip(f"python3.{minor} is not on PATH")
+    python = python_or_skip(minor)
     script = """
+from __future__ import annotations
 from teamflow.core.named import NamedTuple
 import teamflow.core.fold, teamflow.core.codec
 class Late(NamedTuple):
     a: int
-    b: "Late | None" = None
+    b: Late | None = None
 print(Late(1, b=Late(2)), Late(1)._replace(a=3), Late._fields)
 Late()
 """
     done = subprocess.run([python, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout == "Late(a=1, b=Late(a=2, b=None)) Late(a=3, b=None) ('a', 'b')\n", done.stderr
     assert "Late.__new__() missing 1 required positional argument: 'a'" in done.stderr
+
+
+def test_annotations_are_texts_wherever_it_is_used() -> None:
+    texts = {path: path.read_text() for path in (ROOT / "teamflow").rglob("*.py")}
+    users = [path for path, text in texts.items() if "import NamedTuple" in text and "core.named" in text]
+    assert len(users) > 80
+    assert [path for path in users if "from __future__ import annotations\n" not in texts[path]] == []
 
 
 def test_it_matches_in_patterns_and_may_be_empty() -> None:
