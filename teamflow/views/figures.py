@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import Now
@@ -65,20 +66,21 @@ def run_cost(state: RunState) -> Cost:
 
 
 def run_cost_words(state: RunState) -> str:
-    """`$1.20, 12.3k tokens in, 1.1k out, of a budget of $15.00, today $31.20 of $60.00`; empty where nothing is known
-    and nothing holds."""
+    """`$1.20, 12.3k tokens in, 1.1k out, of a budget of $15.00, $31.20 of $60.00 on 2026-11-20`; empty where nothing
+    is known and nothing holds."""
     cost = run_cost(state)
     told = cost_words(cost.usage, partial=cost.partial)
     budget = caps_words(in_force(state))
-    known = (told, f"of a budget of {budget}" if budget else "", *_today(state))
+    known = (told, f"of a budget of {budget}" if budget else "", *_of_the_day(state))
     return ", ".join(part for part in known if part)
 
 
-def _today(state: RunState) -> list[str]:
-    """What all runs of the project had spent on the day of this one's last record, as far as it knows."""
+def _of_the_day(state: RunState) -> list[str]:
+    """What all runs of the project had spent on the day (UTC) of this one's last record, as far as it knows."""
     now = Now("", state.updated, state.mono)
+    date = f"{datetime.fromtimestamp(state.updated, UTC):%Y-%m-%d}"
     day = [line for line in lines(state, now) if line.scope == "day"]
-    return [f"today {amount(line.metric, line.spent)} of {amount(line.metric, line.cap)}" for line in day]
+    return [f"{amount(line.metric, line.spent)} of {amount(line.metric, line.cap)} on {date}" for line in day]
 
 
 def counts(state: RunState) -> dict[Status, int]:

@@ -194,7 +194,9 @@ def test_the_runs_of_a_day_share_a_budget(tmp_path: Path) -> None:
     assert 4 in [each.code for each in done]
     assert spent(made) <= 2.0 + 0.6
     assert "the day's budget" in "".join(each.said for each in done)
-    assert re.search(r"today \$\d\.\d\d of \$2\.00, today [\d,]+ tokens of 1,000,000 tokens", made.call("status").out)
+    date = r"on \d{4}-\d\d-\d\d"
+    told = rf"\$\d\.\d\d of \$2\.00 {date}, [\d,]+ tokens of 1,000,000 tokens {date}"
+    assert re.search(told, made.call("status").out)
 
 
 def test_what_an_engine_does_not_tell_is_warned_about_and_shown_as_unknown(tmp_path: Path) -> None:
