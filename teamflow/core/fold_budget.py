@@ -8,7 +8,7 @@ from teamflow.core.attempts import AttemptState
 from teamflow.core.events import Record
 from teamflow.core.outcome import Outcome, Stopped, Usage
 from teamflow.core.phases import is_check
-from teamflow.core.plan import Caps
+from teamflow.core.plan import Caps, Limits
 from teamflow.core.spending import BudgetReached, BudgetSet, DaySpent, SpendingTold, latest, scope_key
 from teamflow.core.state import Question, RunState, StepState
 
@@ -52,6 +52,14 @@ def set_caps(state: RunState, usd: float | None, tokens: float | None) -> None:
     caps = state.ledger.caps
     state.ledger.caps = Caps(caps.usd if usd is None else usd, caps.tokens if tokens is None else tokens)
     state.ledger.refused = ""
+
+
+def limits_revised(state: RunState, before: Limits, after: Limits) -> None:
+    """A file that allows more is an answer to whoever has said that no more is to be spent."""
+    pairs = [(before.timeout, after.timeout), *zip(before.budget, after.budget, strict=True)]
+    pairs += zip(before.day, after.day, strict=True)
+    if any(old is not None and (new is None or new > old) for old, new in pairs):
+        state.ledger.refused = ""
 
 
 def day_spent(state: RunState, record: Record, event: DaySpent) -> list[str]:

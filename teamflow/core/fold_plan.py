@@ -13,6 +13,7 @@ from teamflow.core.attempts import AttemptState
 from teamflow.core.changes import changed
 from teamflow.core.events import PlanRevised, Record, Reopened, StepsAdded
 from teamflow.core.fold_backoff import prune_backoff
+from teamflow.core.fold_budget import limits_revised
 from teamflow.core.fold_control import relaunch_marked, release, still_held
 from teamflow.core.fold_limit import still_limited
 from teamflow.core.fold_step import asking_dependents, check, recount
@@ -96,6 +97,7 @@ def plan_revised(state: RunState, event: PlanRevised, plans: dict[int, Plan]) ->
     _forget_changes(state, plans[event.revision])
     running = {step_id: state.steps[step_id].step for step_id in state.running}
     back = {step_id: known.step for step_id, known in state.removed.items()}
+    limits_revised(state, state.plan.limits, plans[event.revision].limits)
     adopt(state, plans[event.revision], state.steps)
     stale = {**dict(_overtaken(state, back)), **dict(_changed(state, back))}
     # However the attempt ends, also if it is being stopped for another reason.

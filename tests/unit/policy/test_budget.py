@@ -210,7 +210,8 @@ TWO = "agents:\n  a: {engine: alpha, prompt: Work}\n  b: {engine: alpha, prompt:
 
 def late(*, text: str = TIMED + TWO, no_input: bool = False) -> Story:
     """`a` has taken 92 of the run's 100 seconds; recording them takes two more."""
-    told = Story(text, parallel=2, no_input=no_input, plans={2: plan_of(text.replace("100s", "1000s"))})
+    plans = {2: plan_of(text.replace("100s", "1000s")), 3: plan_of(text.replace("100s", "99s"))}
+    told = Story(text, parallel=2, no_input=no_input, plans=plans)
     told.wait(92.0)
     told.end("a")
     return told
@@ -241,6 +242,16 @@ def test_more_time_is_not_asked_about() -> None:
     told.tell(PlanRevised(2, ""))
     assert told.status("b") == "running"
     assert not told.state.unanswered
+
+
+def test_a_file_that_allows_more_takes_back_a_stop() -> None:
+    told = late()
+    told.tell(QuestionAnswered(1, "stop", "ann"))
+    assert told.state.ended is not None
+    told.tell(PlanRevised(3, ""))
+    assert told.status("b") == "queued", "less is no answer"
+    told.tell(PlanRevised(2, ""))
+    assert told.status("b") == "running"
 
 
 def test_where_nobody_may_be_asked_time_is_used_up() -> None:
