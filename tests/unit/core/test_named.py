@@ -136,13 +136,6 @@ Late()
     assert "Late.__new__() missing 1 required positional argument: 'a'" in done.stderr
 
 
-def test_annotations_are_texts_wherever_it_is_used() -> None:
-    texts = {path: path.read_text() for path in (ROOT / "teamflow").rglob("*.py")}
-    users = [path for path, text in texts.items() if "import NamedTuple" in text and "core.named" in text]
-    assert len(users) > 80
-    assert [path for path in users if "from __future__ import annotations\n" not in texts[path]] == []
-
-
 def test_it_matches_in_patterns_and_may_be_empty() -> None:
     match Ours(1, "x"):
         case Ours(a, b, c=()):
