@@ -55,6 +55,8 @@ class Bridge:
             rest = rest[len(before) :]
             self._screen.said(step, text)
         self._show(rest)
+        if self.watching is not None:
+            self.watching.shown(records)
 
     def _show(self, records: Sequence[Record]) -> None:
         if records and self.executor is not None:

@@ -15,8 +15,8 @@ from typing import Final
 
 from teamflow.app.consequences import consequences, told_of
 from teamflow.app.parts import Screen
-from teamflow.app.suspects import Suspects
-from teamflow.core.events import AttemptEnded, AttemptStarted, Event, Record, StepEnded
+from teamflow.app.suspects import MOST, Suspects
+from teamflow.core.events import AttemptEnded, AttemptStarted, Cached, Event, Record, StepEnded
 from teamflow.core.globs import PathSet, PatternError
 from teamflow.core.plan import COMMAND, PROMPT, Step, Text
 from teamflow.core.state import RunState
@@ -45,8 +45,8 @@ class Rereading:
         """Running steps that read a file which has changed meanwhile; whether only steps may have done it."""
         self._disturbed: dict[str, int] = {}
         """Command → the attempt during which a file of it was changed, which may be as it was by now."""
-        self._doubted: set[str] = set()
-        """Steps that may have done so themselves. They are believed not to have, but not twice in a row."""
+        self._doubted: dict[str, int] = {}
+        """Step → how often in a row it may have done so itself. It is believed not to have, but not for ever."""
         self._looked = executor.now().wall
         """When changes were told last."""
         self._bases: dict[str, str] = {}
@@ -65,7 +65,7 @@ class Rereading:
         self._bases.pop(step_id, None)
         self._suspects.forget(step_id)
         self._suspects.saved()
-        self._doubted.discard(step_id)
+        self._doubted.pop(step_id, None)
 
     def close(self) -> None:
         for task in self._checks:
@@ -79,6 +79,10 @@ class Rereading:
             if states[step_id].at_work:
                 self._dirty[step_id] = by_step and self._dirty.get(step_id, True)
         ended = [step_id for step_id in readers if states[step_id].status in ENDED]
+        again = [name for name in self._disturbed if name in states and states[name].status not in ENDED]
+        if again:
+            # Opened again for another reason, they would be found as they were.
+            await self._loop.run_in_executor(self._pool, self._prober.distrust, again)
         if ended:
             await self._look_at(ended, by_step=by_step)
 
@@ -123,15 +127,20 @@ class Rereading:
         for step_id in step_ids:
             step = self._state.steps[step_id].step
             if step.kind == COMMAND and not self._covers(_written(step), path):
-                if not by_step or step_id not in self._doubted:
-                    self._disturbed[step_id] = len(self._state.steps[step_id].attempts)
-                if by_step:
-                    self._doubted.add(step_id)
+                attempt = len(self._state.steps[step_id].attempts)
+                if not by_step:
+                    self._disturbed[step_id] = attempt
+                elif self._disturbed.get(step_id) != attempt:
+                    count = self._doubted[step_id] = self._doubted.get(step_id, 0) + 1
+                    if count <= MOST:
+                        self._disturbed[step_id] = attempt
 
     def _is_disturbed(self, step_id: str) -> bool:
-        """Told once."""
-        attempt, known = self._disturbed.pop(step_id, 0), self._state.steps.get(step_id)
-        return known is not None and attempt > 0 and attempt == len(known.attempts)
+        """Told once, of a step that has ended."""
+        known = self._state.steps.get(step_id)
+        if known is None or known.status not in ENDED:
+            return False
+        return self._disturbed.pop(step_id, 0) == len(known.attempts) > 0
 
     async def _look_at(self, step_ids: Sequence[str], *, by_step: bool) -> None:
         disturbed = {name for name in step_ids if self._is_disturbed(name)}
@@ -185,22 +194,25 @@ class Rereading:
                 case AttemptEnded(step=step_id, attempt=attempt):
                     self._suspects.ended(step_id, attempt)
                     if self._disturbed.get(step_id) != attempt:
-                        self._doubted.discard(step_id)
+                        self._doubted.pop(step_id, None)
                 case StepEnded(step=step_id, status=status) if status in ("succeeded", "failed"):
                     self._ended(step_id)
+                case Cached(hits=hits) if self._disturbed:
+                    for step_id in self._disturbed.keys() & hits.keys():
+                        self._check(step_id, by_step=False)
                 case _:
                     pass
 
     def _ended(self, step_id: str) -> None:
         """A step whose files changed while it ran is looked at again, unless it may have changed them itself."""
         known = self._state.steps.get(step_id)
-        if known is None or not _patterns(known.step) or known.status not in ENDED:
-            return
-        if step_id in self._dirty:
-            by_step = self._dirty.pop(step_id)
-            task = self._loop.create_task(self._after_dirty(step_id, by_step=by_step), name=f"watch {step_id}")
-            self._checks.add(task)
-            task.add_done_callback(self._checked)
+        if known is not None and _patterns(known.step) and step_id in self._dirty:
+            self._check(step_id, by_step=self._dirty.pop(step_id))
+
+    def _check(self, step_id: str, *, by_step: bool) -> None:
+        task = self._loop.create_task(self._after_dirty(step_id, by_step=by_step), name=f"watch {step_id}")
+        self._checks.add(task)
+        task.add_done_callback(self._checked)
 
     def _checked(self, task: asyncio.Task[None]) -> None:
         self._checks.discard(task)
@@ -208,7 +220,14 @@ class Rereading:
             self._executor.broken(error)
 
     async def _after_dirty(self, step_id: str, *, by_step: bool) -> None:
-        if _edits_freely(self._state.steps[step_id].step):
+        known = self._state.steps.get(step_id)
+        if known is None:
+            return
+        if known.status not in ENDED:
+            if step_id in self._disturbed:
+                await self._loop.run_in_executor(self._pool, self._prober.distrust, (step_id,))
+            return
+        if _edits_freely(known.step):
             found = await self._loop.run_in_executor(self._pool, self._prober.now, (step_id,))
             self._bases[step_id] = found[step_id][0] if step_id in found else ""
         else:

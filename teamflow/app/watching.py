@@ -93,6 +93,9 @@ class Watching:
     def observe(self, records: Sequence[Record]) -> None:
         """Told every record once it is durable."""
         self._rereading.observe(records)
+
+    def shown(self, records: Sequence[Record]) -> None:
+        """Told every record once the screen has it: what is said of a run at rest comes after its last step."""
         for record in records:
             if isinstance(record.event, RunEnded) and record.event == self._executor.state.ended:
                 self._screen.rest(self._executor.state, record.event, files=len(self._files.asked))

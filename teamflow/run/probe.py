@@ -60,6 +60,8 @@ class Prober:
         self._use_cache = use_cache
         self._force = force
         self._started: dict[str, _Asked] = {}
+        self._kept: dict[str, str] = {}
+        """Step → the key under which its newest success was kept; it may have been opened again since."""
 
     # -- before the run --------------------------------------------------------------------------------------
 
@@ -275,8 +277,8 @@ class Prober:
         """What is kept of their newest success says nothing: what they read was otherwise for a moment."""
         for step_id in step_ids:
             known = self._state.steps.get(step_id)
-            if known is not None and known.key is not None:
-                self._results.drop(known.key, known.step.id)
+            for key in {self._kept.get(step_id), known.key if known is not None else None} - {None}:
+                self._results.drop(str(key), step_id)
 
     def places(self, patterns: Iterable[Sequence[str]]) -> frozenset[str]:
         """Directories in which a change can make a difference to what these patterns stand for."""
@@ -326,6 +328,8 @@ class Prober:
         key, why = self._keep(known, attempt, outcome)
         if key is None:
             self._results.forget_last([known.step.id])
+        else:
+            self._kept[known.step.id] = key
         return key, why
 
     def _keep(self, known: StepState, attempt: int, outcome: Succeeded) -> tuple[str | None, str]:

@@ -79,3 +79,13 @@ def test_from_another_thread() -> None:
         made.publish(records(1))
 
     assert told(play) == [1, "hello"]
+
+
+def test_a_run_is_said_to_rest_after_its_last_step_is_shown() -> None:
+    def play(made: Bridge, state: Any) -> None:
+        screen = made._screen
+        watching = SimpleNamespace(observe=lambda _: None, shown=lambda _: screen.said("", "rests"))
+        made.watching = cast("Any", watching)
+        made.publish(records(1, 2))
+
+    assert told(play) == [1, 2, "rests"]
