@@ -43,8 +43,9 @@ class Rereading:
         self._loop = asyncio.get_running_loop()
         self._dirty: dict[str, bool] = {}
         """Running steps that read a file which has changed meanwhile; whether only steps may have done it."""
-        self._disturbed: dict[str, int] = {}
-        """Command → the attempt during which a file of it was changed, which may be as it was by now."""
+        self._disturbed: dict[str, tuple[int, bool]] = {}
+        """Command → the attempt during which a file of it was changed, which may be as it was by now; whether only
+        steps may have done it."""
         self._doubted: dict[str, int] = {}
         """Step → how often in a row it may have done so itself. It is believed not to have, but not for ever."""
         self._looked = executor.now().wall
@@ -128,24 +129,26 @@ class Rereading:
             step = self._state.steps[step_id].step
             if step.kind == COMMAND and not self._covers(_written(step), path):
                 attempt = len(self._state.steps[step_id].attempts)
-                if not by_step:
-                    self._disturbed[step_id] = attempt
-                elif self._disturbed.get(step_id) != attempt:
-                    count = self._doubted[step_id] = self._doubted.get(step_id, 0) + 1
-                    if count <= MOST:
-                        self._disturbed[step_id] = attempt
+                before, alone = self._disturbed.get(step_id, (0, True))
+                self._disturbed[step_id] = (attempt, by_step and (before != attempt or alone))
 
-    def _is_disturbed(self, step_id: str) -> bool:
-        """Told once, of a step that has ended."""
+    def _take_disturbed(self, step_id: str) -> bool | None:
+        """Whether only steps may have changed files of a step's newest attempt; None: nobody has. Told once, of a step
+        that has ended."""
         known = self._state.steps.get(step_id)
         if known is None or known.status not in ENDED:
-            return False
-        return self._disturbed.pop(step_id, 0) == len(known.attempts) > 0
+            return None
+        attempt, by_step = self._disturbed.pop(step_id, (0, False))
+        return by_step if attempt == len(known.attempts) > 0 else None
+
+    def _believed(self, step_id: str, *, by_step: bool) -> bool:
+        """Whether a step has read what it should have: it may have changed the file itself, again and again."""
+        if by_step:
+            self._doubted[step_id] = self._doubted.get(step_id, 0) + 1
+        return by_step and self._doubted[step_id] > MOST
 
     async def _look_at(self, step_ids: Sequence[str], *, by_step: bool) -> None:
-        disturbed = {name for name in step_ids if self._is_disturbed(name)}
-        if disturbed:
-            await self._loop.run_in_executor(self._pool, self._prober.distrust, disturbed)
+        taken = {name: self._take_disturbed(name) for name in step_ids}
         found = await self._loop.run_in_executor(self._pool, self._prober.now, step_ids)
         touched: dict[str, str] = {}
         for step_id, (key, what) in found.items():
@@ -153,10 +156,16 @@ class Rereading:
             if known is None or known.status not in (Status.SUCCEEDED, Status.CACHED, Status.FAILED):
                 continue
             base = self._bases.get(step_id) or known.key
-            if step_id in disturbed and key == base:
-                touched[step_id] = "a file that it reads was otherwise for a moment"
-            elif not key or not base or key != base:
+            disturbed = taken[step_id]
+            if not key or not base or key != base:
                 touched[step_id] = what or "a file that it reads has changed"
+            elif disturbed is not None and not self._believed(step_id, by_step=disturbed):
+                touched[step_id] = "a file that it reads was otherwise for a moment"
+        wrong = [step_id for step_id in touched if taken[step_id] is not None]
+        if wrong:
+            await self._loop.run_in_executor(self._pool, self._prober.distrust, wrong)
+            steps = self._state.steps
+            touched = {name: why for name, why in touched.items() if name in steps and steps[name].status in ENDED}
         if touched:
             held = {step_id for step_id in touched if self._suspects.enough(step_id, by_step=by_step)}
             self._touch(touched, held=held)
@@ -193,7 +202,7 @@ class Rereading:
                     self._bases.pop(step_id, None)
                 case AttemptEnded(step=step_id, attempt=attempt):
                     self._suspects.ended(step_id, attempt)
-                    if self._disturbed.get(step_id) != attempt:
+                    if self._disturbed.get(step_id, (0, False))[0] != attempt:
                         self._doubted.pop(step_id, None)
                 case StepEnded(step=step_id, status=status) if status in ("succeeded", "failed"):
                     self._ended(step_id)

@@ -131,7 +131,7 @@ class Prober:
                 asked.append(one)
             else:
                 events.append(one)
-        found = self._look_up([(one.step, one.key) for one in asked if self._may_hit(self._state.steps[one.step.id])])
+        found = self._look_up([(one.step, one.key) for one in asked if self._may_hit(seen.steps[one.step.id])])
         hits: dict[str, Hit] = {}
         handed: dict[str, Entry] = {}
         missing = self._missing(found)
@@ -141,7 +141,7 @@ class Prober:
                 hits[one.step.id] = hit
                 handed[one.step.id] = found[one.step.id]
             else:
-                events.append(self._admitted(one, hit))
+                events.append(self._admitted(one, hit, seen.steps[one.step.id]))
         self._follow(seen, hits, handed)
         # However these end: what lies there is then not what their last success has left.
         started = [event.step for event in events if isinstance(event, Admitted)]
@@ -198,15 +198,14 @@ class Prober:
             return Admitted(step.id, None, f"no key: {error}")
         return _Asked(step, rendered, parts, parts.digest())
 
-    def _admitted(self, asked: _Asked, why: str) -> Admitted:
+    def _admitted(self, asked: _Asked, why: str, known: StepState) -> Admitted:
         """It will run. What its definition was made of is only worth digesting now, for who asks what changed."""
         step, key = asked.step, asked.key
         parts = asked.parts._replace(aspects=aspects(asked.rendered))
         self._started[step.id] = asked._replace(parts=parts)
-        known = self._state.steps[step.id]
         if known.has_to_run:
             return Admitted(step.id, key, known.reason)
-        if not self._may_hit(self._state.steps[step.id]):
+        if not self._may_hit(known):
             return Admitted(step.id, key, "--force" if self._use_cache else "--no-cache")
         before = self._results.last_parts(step.id)
         if why or before is None:
