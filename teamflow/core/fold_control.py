@@ -13,7 +13,8 @@ from teamflow.core.events import MessageDelivered, Record, StepFrozen, StepThawe
 from teamflow.core.fold_guard import talked
 from teamflow.core.requested import MessageSent, PauseRequested, RelaunchRequested, ResumeRequested
 from teamflow.core.state import Message, Pause, RunState, StepState
-from teamflow.core.status import TRANSITIONS, IllegalTransition, Status
+from teamflow.core.status import IllegalTransition, Status
+from teamflow.core.transitions import TRANSITIONS
 
 
 def pause_requested(state: RunState, record: Record, event: PauseRequested) -> list[str]:

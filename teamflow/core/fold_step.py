@@ -33,7 +33,8 @@ from teamflow.core.plan import APART, ASK, Caps, Edge, Step
 from teamflow.core.questions import withdraw
 from teamflow.core.ready import ReadyQueue
 from teamflow.core.state import RunState, StepState
-from teamflow.core.status import ENDED, TRANSITIONS, IllegalTransition, Status
+from teamflow.core.status import ENDED, IllegalTransition, Status
+from teamflow.core.transitions import TRANSITIONS
 
 Handler: TypeAlias = Callable[[RunState, Record, "Never"], list[str]]
 """One per event class; the dispatch tables pair each with the class it takes."""

@@ -16,13 +16,14 @@ import click
 
 from teamflow.cli.main import teamflow
 from teamflow.cli.toplevel import GROUPS
-from teamflow.core.status import ENDED, TRANSITIONS, Status
+from teamflow.core.status import ENDED, Status
+from teamflow.core.transitions import TRANSITIONS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def states() -> str:
-    """`core/status.TRANSITIONS` as a diagram: one arrow per pair of statuses, with the records that lead along it."""
+    """The table of transitions as a diagram: an arrow per pair of statuses, with the records that lead along it."""
     arrows: dict[tuple[Status, Status], list[str]] = {(Status.PENDING, Status.QUEUED): ["nothing is left to wait for"]}
     for (status, event), following in TRANSITIONS.items():
         for after in sorted(following):
