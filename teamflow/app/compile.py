@@ -17,6 +17,7 @@ from zlib import crc32
 
 from teamflow import __version__
 from teamflow.app.files import ProjectFiles, read_any
+from teamflow.app.plugins import spare_plugins
 from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json, Plan
 
@@ -83,6 +84,7 @@ def compile_team(
 
 
 def _compile(root: str, request: Request, sources: ProjectFiles) -> Compiled:
+    spare_plugins()
     from teamflow.plan.planner import make_plan
     from teamflow.plan.selection import Selection
     from teamflow.team.inputs import bind_inputs

@@ -9,12 +9,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from teamflow.app.files import ProjectFiles
+from teamflow.app.plugins import spare_plugins
 from teamflow.app.project import find_source, project_of
 from teamflow.core.diagnostics import Diagnostic, Diagnostics, Span
 from teamflow.core.named import NamedTuple
-from teamflow.team.load import LoadedTeam, load
+
+if TYPE_CHECKING:
+    from teamflow.team.load import LoadedTeam
 
 
 class Checked(NamedTuple):
@@ -33,6 +37,9 @@ def validate_file(word: str | None, directory: str, *, from_top: bool = False) -
     path = find_source(word, directory)
     root, git = project_of(os.path.dirname(path))
     file = os.path.relpath(path, root)
+    spare_plugins()
+    from teamflow.team.load import load
+
     loaded = load(file, sources=ProjectFiles(root))
     found = Diagnostics(loaded.diagnostics)
     if loaded.team is not None:
