@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from typing import Final
 
 # Bare characters that no POSIX shell treats specially in any position that is left to them here.
-_BARE: Final = r"[A-Za-z0-9_./:,@%+=-]+"
+_CHAR: Final = r"[A-Za-z0-9_./:,@%+=-]"
 _SINGLE: Final = r"'[ -&(-~]*'"
 _DOUBLE: Final = r'"[ !#%-\[\]-_a-~]*"'
-_BARE_WORD: Final = re.compile(_BARE)
-_WORD: Final = re.compile(rf"(?:{_BARE}|{_SINGLE}|{_DOUBLE})+")
-_PIECE: Final = re.compile(rf"({_BARE})|({_SINGLE}|{_DOUBLE})")
+_BARE_WORD: Final = re.compile(rf"{_CHAR}+")
+# One by one: a repetition within a repetition would try every way to take a long word apart.
+_WORD: Final = re.compile(rf"(?:{_CHAR}|{_SINGLE}|{_DOUBLE})+")
+_PIECE: Final = re.compile(rf"({_CHAR}+)|({_SINGLE}|{_DOUBLE})")
 _BLANKS: Final = re.compile(r"[ \t]+")
 _PROGRAM: Final = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./:,@%+-]*")
 
