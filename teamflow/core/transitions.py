@@ -31,8 +31,6 @@ from teamflow.core.events import (
 )
 from teamflow.core.status import ENDED, Status
 
-_OPEN = (Status.PENDING, Status.QUEUED, Status.WAITING)
-
 TRANSITIONS: Final[Mapping[tuple[Status, type[Event]], frozenset[Status]]] = {
     (Status.PENDING, StepEnded): frozenset({Status.SKIPPED, Status.FAILED, Status.CANCELLED}),
     (Status.PENDING, Cached): frozenset({Status.CACHED}),
