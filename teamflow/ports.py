@@ -13,6 +13,7 @@ from teamflow.core.invocation import Brief, EngineEvent, Exit, Invocation
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, Outcome
 from teamflow.core.plan import Json
+from teamflow.core.work import Change, Left, Ready
 
 
 class Sources(Protocol):
@@ -111,6 +112,96 @@ class Exited(NamedTuple):
     phase: str
     at: float
     end: Exit
+
+
+class Parent(NamedTuple):
+    """A commit that a step starts from, and which step left it; `path`: its worktree, where that is still there."""
+
+    step: str
+    commit: str
+    path: str = ""
+
+
+class Order(NamedTuple):
+    """Which workspace an attempt needs. Blank fields of a step that goes on (`goes_on`) are as in `before`."""
+
+    step: str
+    attempt: int
+    parents: tuple[Parent, ...]
+    """In the order of the plan, without doubles; (): it starts from the project's HEAD."""
+    own: bool
+    """A worktree with a branch of its own; False: a detached one, or `takes`."""
+    goes_on: bool = False
+    """In the workspace of its last attempt as that was left; False: in a clean one, at the starting commit."""
+    before: Ready | None = None
+    """What its last attempt that had a workspace worked in."""
+    takes: str = ""
+    """Path of the dependency's worktree that it may have instead of a fresh one."""
+    copy: tuple[str, ...] = ()
+    """Patterns of files of the project to bring along, as in `core/globs`."""
+    sparse: tuple[str, ...] | None = None
+    """Patterns of what is to be checked out; None: everything."""
+    repo: str | None = None
+    """A repository to clone: URL or path; None: the project's."""
+    message: str = ""
+    """Of a commit that merges its parents."""
+
+
+class Finish(NamedTuple):
+    """What is to become of a workspace whose step is done."""
+
+    step: str
+    attempt: int
+    ready: Ready
+    message: str
+    """Subject, body and trailers of the commit of what was left uncommitted."""
+
+
+class Done(NamedTuple):
+    """What an attempt has left: the commit, and each file that it changed since its starting commit."""
+
+    left: Left
+    changes: tuple[Change, ...]
+    aside: tuple[str, ...] = ()
+    """What could not be committed (path: why), and stays where it is."""
+
+
+class Workspaces(Protocol):
+    """Makes workspaces and takes in what was left in them. Blocking; called from threads, several at once.
+
+    Failures that a user can mend come back as `Failed` (class conflict, setup, output). Idempotent: a crash between
+    any two git commands leaves nothing that the next call for the same attempt does not mend.
+    """
+
+    def prepare(self, order: Order) -> Ready | Failed: ...
+
+    def finish(self, work: Finish) -> Done | Failed: ...
+
+    def keep(self, step: str, attempt: int, ready: Ready) -> str:
+        """Keeps what lies in a workspace as a commit behind a ref, without changing anything there; its id, empty where
+        there is nothing but the starting commit."""
+        ...
+
+    def remove(self, ready: Ready) -> str:
+        """Takes a workspace away, after `keep`; why not, where it could not be done."""
+        ...
+
+    def on_top(self, left: Left, parents: tuple[Parent, ...]) -> Left | None:
+        """The same changes on top of other commits, of a result that the cache gives back; None: they do not apply, or
+        its commits are not there any more."""
+        ...
+
+    def tree(self, commit: str, patterns: tuple[str, ...] | None) -> Mapping[str, str] | None:
+        """Path → object id (with mode) of a commit's files, of those that match; None: the commit is not there."""
+        ...
+
+    def head(self) -> str | None:
+        """The project's commit; None: it has none yet."""
+        ...
+
+    def merged(self, parents: tuple[Parent, ...], message: str) -> str | Failed:
+        """The starting commit that these parents make; one alone is that itself."""
+        ...
 
 
 class TargetEvents(Protocol):

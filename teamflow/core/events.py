@@ -27,6 +27,7 @@ from teamflow.core.requested import (
     StopRequested,
 )
 from teamflow.core.spending import BudgetReached, BudgetSet, DaySpent, SpendingTold
+from teamflow.core.work import Left, Ready
 
 
 class Now(NamedTuple):
@@ -88,6 +89,8 @@ class Hit(NamedTuple):
     artifacts: tuple[Artifact, ...] = ()
     origin: tuple[int, int] | None = None
     """(run, attempt) that made the result, where it is still known."""
+    left: Left | None = None
+    """What it has left, on top of where this run is."""
 
 
 class Cached(NamedTuple):
@@ -126,6 +129,14 @@ class AttemptStarted(NamedTuple):
     usd: float | None = None
     """What it may spend, reserved for it; `tokens` likewise; None: no limit."""
     tokens: float | None = None
+
+
+class WorkspaceReady(NamedTuple):
+    """Fact: the attempt has a workspace that teamflow made for it, and nobody else has it."""
+
+    step: str
+    attempt: int
+    ready: Ready
 
 
 class PhaseEnded(NamedTuple):
@@ -305,6 +316,7 @@ Event: TypeAlias = (
     | ResultsTaken
     | Admitted
     | AttemptStarted
+    | WorkspaceReady
     | PhaseEnded
     | AttemptStopping
     | AttemptEnded
@@ -346,6 +358,7 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     ResultsTaken,
     Admitted,
     AttemptStarted,
+    WorkspaceReady,
     PhaseEnded,
     AttemptStopping,
     AttemptEnded,

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 
 from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json
+from teamflow.core.work import Left
 
 
 class FailureClass(StrEnum):
@@ -70,6 +71,8 @@ class Succeeded(NamedTuple):
     usage: Usage | None = None
     session: str | None = None
     exit_code: int | None = 0
+    left: Left | None = None
+    """What it has left in a workspace that teamflow made."""
 
 
 class Failed(NamedTuple):

@@ -174,6 +174,31 @@ class Guards(NamedTuple):
 NO_GUARDS: Final = Guards()
 
 
+FORBIDDEN: Final = ("deleted_tests", "new_dependency", "binary")
+"""What `diff.forbid` knows."""
+
+
+class DiffPolicy(NamedTuple):
+    """What the changes of a step may not be. `max_lines`: added and deleted ones together. `forbid`: of FORBIDDEN."""
+
+    max_lines: int | None = None
+    forbid: tuple[str, ...] = ()
+
+
+class Tree(NamedTuple):
+    """How a workspace that teamflow makes is made ready, judged, and taken away."""
+
+    copy: tuple[Text, ...] = ()
+    keep: str = "on_failure"
+    """always | on_failure | never"""
+    sparse: bool = False
+    """Only what `reads` and `writes` name is checked out."""
+    repo: Text | None = None
+    on_conflict: str | None = None
+    """The agent that mends a merge of dependencies that conflicts."""
+    diff: DiffPolicy | None = None
+
+
 class Step(NamedTuple):
     """One planned instance of an agent. Fields that `run` does not act on yet are in `waits`."""
 
@@ -199,7 +224,7 @@ class Step(NamedTuple):
     inherit_env: tuple[str, ...]
     target: str
     workspace: str
-    """`project` (the project directory), later also worktree | clone."""
+    """project | worktree | clone | dependency, as in `core/work`."""
     workdir: Text
     """Relative to the workspace root; `` for the root itself."""
     permissions: str
@@ -258,6 +283,8 @@ class Step(NamedTuple):
     budget: Caps | None = None
     """Of all its attempts, until somebody has it done again."""
     guards: Guards | None = None
+    tree: Tree | None = None
+    """None: it works in the project directory, or in what its dependencies have left, as that is."""
 
     @property
     def engines(self) -> tuple[str, ...]:
