@@ -127,6 +127,7 @@ def _drive(
     from teamflow.app.parts import NoScreen, Wired, make_prober
     from teamflow.app.secrets import read_secrets
     from teamflow.app.session import Session
+    from teamflow.app.trees import opener
     from teamflow.app.wiring import Brief, run_to_end
     from teamflow.core.redact import Redactor
 
@@ -142,6 +143,7 @@ def _drive(
         redactor=Redactor(read_secrets(database.layout.run(row.number))),
         use_cache=False,
         force=frozenset(),
+        workspaces=opener(database.layout.root, session.run, environ),
     )
     screen = NoScreen()
     prober = make_prober(state, wired, screen)

@@ -70,8 +70,9 @@ class CacheResults:
                 return
             rows.append(Artifact(artifact.name, artifact.path, artifact.digest, artifact.size, facts.mode))
         outputs = json.dumps(entry.outputs, ensure_ascii=False) if entry.outputs else None
+        made = kept.Entry(key, entry.text, outputs, tuple(rows), entry.origin, entry.left)
         with self._lock:
-            self._cache.put([kept.Entry(key, entry.text, outputs, tuple(rows), entry.origin)], now=time.time())
+            self._cache.put([made], now=time.time())
             self._cache.set_parts(self._team_file, {step: (key, key_to_json(parts))})
 
     def last_keys(self, steps: Sequence[str]) -> Mapping[str, str]:
@@ -201,7 +202,8 @@ def _one_line(error: WorkspaceError) -> str:
 
 
 def _entry(found: kept.Entry) -> Entry:
-    return Entry(found.text, kept.decode_json(found.outputs)[0] if found.outputs else {}, found.artifacts, found.origin)
+    outputs = kept.decode_json(found.outputs)[0] if found.outputs else {}
+    return Entry(found.text, outputs, found.artifacts, found.origin, found.left)
 
 
 def _git_environment() -> dict[str, str]:

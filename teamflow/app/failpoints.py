@@ -94,9 +94,9 @@ class CrashingResults:
         self._results = results
         self._boundary = boundary
 
-    def artifacts(self, step: Step, rendering: Rendering) -> tuple[Artifact, ...] | Failed:
+    def artifacts(self, step: Step, rendering: Rendering, *, root: str) -> tuple[Artifact, ...] | Failed:
         self._boundary()
-        return self._results.artifacts(step, rendering)
+        return self._results.artifacts(step, rendering, root=root)
 
     def keep(self, known: StepState, attempt: int, outcome: Succeeded) -> tuple[str | None, str]:
         self._boundary()

@@ -242,6 +242,7 @@ def _wired(
     root: str,
 ) -> Wired:
     from teamflow.app.parts import Wired
+    from teamflow.app.trees import opener
     from teamflow.core.redact import Redactor
 
     return Wired(
@@ -254,6 +255,7 @@ def _wired(
         redactor=Redactor(hidden),
         use_cache=options.use_cache,
         force=frozenset(options.force),
+        workspaces=opener(root, session.run, environ),
     )
 
 

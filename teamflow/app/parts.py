@@ -11,7 +11,9 @@ from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json
 from teamflow.core.redact import Redactor
 from teamflow.core.state import RunState
+from teamflow.ports import Workspaces
 from teamflow.run.probe import Prober
+from teamflow.run.work import Work
 from teamflow.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -114,10 +116,13 @@ class Wired(NamedTuple):
     """Knows every value that must not be shown of this run, those of its earlier sessions too."""
     use_cache: bool
     force: frozenset[str]
+    workspaces: Callable[[], Workspaces | str] | None = None
+    """Asked once a step needs one that teamflow makes; a text says why there can be none."""
 
 
 def make_prober(state: RunState, wired: Wired, screen: Screen) -> Prober:
     """The prober over the project's cache."""
+    workspaces = wired.workspaces
     directory = Layout(wired.root).cache
     results = CacheResults(wired.root, directory=directory, team_file=state.plan.file, warn=screen.trouble)
     return Prober(
@@ -129,4 +134,5 @@ def make_prober(state: RunState, wired: Wired, screen: Screen) -> Prober:
         digest_file=file_artifact,
         use_cache=wired.use_cache,
         force=wired.force,
+        work=None if workspaces is None else Work(state, workspaces),
     )

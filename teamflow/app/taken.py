@@ -62,4 +62,7 @@ def _steps(state: RunState) -> dict[str, StepState]:
 
 def _hit(known: StepState, run: int) -> Hit:
     attempt = known.attempts[-1].number if known.attempts else 0
-    return Hit(known.key or "", f"from run {run}", known.text, known.outputs or None, known.artifacts, (run, attempt))
+    origin = (run, attempt)
+    return Hit(
+        known.key or "", f"from run {run}", known.text, known.outputs or None, known.artifacts, origin, known.left
+    )

@@ -44,6 +44,7 @@ from teamflow.run.place import Place
 from teamflow.run.probe import Prober
 from teamflow.run.requests import Requests
 from teamflow.run.roles import Opening, Results
+from teamflow.run.trees import Trees
 from teamflow.store.layout import Layout
 from teamflow.store.sqlite import Database
 from teamflow.store.wake import WakeSocket
@@ -173,7 +174,8 @@ def _loop(
     writer = Writer(layout, wired.number, after=state.seq, on_durable=on_durable, on_trouble=bridge.trouble)
     store, aimed, kept = guarded(boundary, writer, target, prober)
     environments = environments_of(wired, place, target)
-    attempts = _attempts(state, wired, place, clock, environments, kept, bridge, pool)
+    trees = _trees(state, wired, place)
+    attempts = _attempts(state, wired, place, clock, environments, kept, bridge, pool, trees)
     hooks = Hooks(
         state,
         aimed,
@@ -200,6 +202,7 @@ def _loop(
         starts=not briefly,
         redactor=wired.redactor,
         others=_others(state, layout, wired, clock, screen.trouble),
+        making=trees,
     )
     bridge.executor, bridge.hooks = executor, hooks
     return Loop(executor, hooks, attempts, environments, prober, store, writer, bridge, screen, pool)
@@ -258,6 +261,7 @@ def _attempts(
     results: Results,
     bridge: Bridge,
     pool: ThreadPoolExecutor,
+    trees: Trees | None,
 ) -> AttemptRunner:
     return AttemptRunner(
         state,
@@ -270,7 +274,14 @@ def _attempts(
         report=bridge.report,
         say=bridge.said,
         pool=pool,
+        trees=trees,
     )
+
+
+def _trees(state: RunState, wired: Wired, place: Place) -> Trees | None:
+    if wired.workspaces is None:
+        return None
+    return Trees(state, place=place, workspaces=wired.workspaces, redactor=wired.redactor)
 
 
 def _opening(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from teamflow.core.outcome import Outcome, Usage
 from teamflow.core.plan import Caps
+from teamflow.core.work import Ready
 
 
 class AttemptState:
@@ -27,6 +28,7 @@ class AttemptState:
         "outcome",
         "phase",
         "phase_outcome",
+        "ready",
         "reason",
         "started",
         "stopping",
@@ -67,6 +69,8 @@ class AttemptState:
         self.frozen_for = 0.0
         """Seconds that it was halted before."""
         self.note = ""
+        self.ready: Ready | None = None
+        """The workspace that was made for it; None: it works in the project directory, or has none yet."""
         self.tree = ""
         self.heard_from = 0
         """Messages of its step before this one were heard in the session that it goes on with."""

@@ -15,6 +15,7 @@ from teamflow.core.events import EVENTS, Cached, Event, Hit
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Outcome, Stopped, Succeeded, Usage
 from teamflow.core.plan import Json
 from teamflow.core.requested import CancelRequested
+from teamflow.core.work import Left, Ready
 
 _OUTCOMES: Final[dict[str, type[Outcome]]] = {
     "succeeded": Succeeded,
@@ -23,10 +24,10 @@ _OUTCOMES: Final[dict[str, type[Outcome]]] = {
 }
 _OUTCOME_WORD = {cls: word for word, cls in _OUTCOMES.items()}
 _FIELDS: Final[dict[type[object], tuple[str, ...]]] = {
-    cls: cls._fields for cls in (*EVENTS, Succeeded, Failed, Stopped, Usage, Artifact, Hit)
+    cls: cls._fields for cls in (*EVENTS, Succeeded, Failed, Stopped, Usage, Artifact, Hit, Left, Ready)
 }
 _KINDS: Final[dict[str, type[Event]]] = {cls.__name__: cls for cls in EVENTS}
-_TUPLES = ("steps", "artifacts", "origin", "edges", "options", "agrees")
+_TUPLES = ("steps", "artifacts", "origin", "edges", "options", "agrees", "copied")
 _encode: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
@@ -102,6 +103,8 @@ def _plain(item: object) -> Json:
             return outcome_object(item)
         case Usage() | Artifact():
             return _plain_fields(item)
+        case Left() | Ready():
+            return {name: _plain(value) for name, value in item._asdict().items()}
         case tuple() | list():
             return [_plain(entry) for entry in item]
         case dict():
@@ -121,6 +124,8 @@ def _plain_hit(hit: Hit) -> dict[str, Json]:
         out["artifacts"] = hit.artifacts
     if hit.origin is not None:
         out["origin"] = hit.origin
+    if hit.left is not None:
+        out["left"] = hit.left
     return out
 
 
@@ -164,13 +169,18 @@ def _artifact_rows(value: Json) -> tuple[Artifact, ...]:
         raise CodecError(f"damaged Hit record: {error}") from error
 
 
+def _left(value: Json) -> Left:
+    return Left(*cast("list[Never]", value)) if isinstance(value, list) else cast("Left", _build(Left, _mapping(value)))
+
+
 def _hit(row: Json) -> Hit:
     if not isinstance(row, list):
         return cast("Hit", _build(Hit, _mapping(row)))
     try:
         hit = Hit(*cast("list[Never]", row))
         origin = None if hit.origin is None else cast("tuple[int, int]", tuple(hit.origin))
-        return hit._replace(artifacts=tuple([Artifact(*each) for each in hit.artifacts]), origin=origin)
+        left = None if hit.left is None else Left(*hit.left)
+        return hit._replace(artifacts=tuple([Artifact(*each) for each in hit.artifacts]), origin=origin, left=left)
     except TypeError as error:
         raise CodecError(f"damaged Hit record: {error}") from error
 
@@ -179,6 +189,8 @@ _SPECIAL: Final[dict[tuple[type[object] | None, str], Callable[[Json], object]]]
     (None, "outcome"): lambda value: outcome_from_object(_mapping(value)),
     (None, "usage"): lambda value: _build(Usage, _mapping(value)),
     (None, "failure"): lambda value: FailureClass(str(value)),
+    (None, "left"): lambda value: _left(value),
+    (None, "ready"): lambda value: _build(Ready, _mapping(value)),
     (None, "hits"): lambda value: {key: _hit(row) for key, row in _mapping(value).items()},
     (Succeeded, "artifacts"): _revive_artifacts,
     (Hit, "artifacts"): _artifact_rows,

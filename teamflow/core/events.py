@@ -27,7 +27,7 @@ from teamflow.core.requested import (
     StopRequested,
 )
 from teamflow.core.spending import BudgetReached, BudgetSet, DaySpent, SpendingTold
-from teamflow.core.work import Left, Ready
+from teamflow.core.work import Left, WorkspaceReady
 
 
 class Now(NamedTuple):
@@ -129,14 +129,6 @@ class AttemptStarted(NamedTuple):
     usd: float | None = None
     """What it may spend, reserved for it; `tokens` likewise; None: no limit."""
     tokens: float | None = None
-
-
-class WorkspaceReady(NamedTuple):
-    """Fact: the attempt has a workspace that teamflow made for it, and nobody else has it."""
-
-    step: str
-    attempt: int
-    ready: Ready
 
 
 class PhaseEnded(NamedTuple):

@@ -35,6 +35,7 @@ from teamflow.core.ready import ReadyQueue
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import ENDED, IllegalTransition, Status
 from teamflow.core.transitions import TRANSITIONS
+from teamflow.core.work import WorkspaceReady
 
 Handler: TypeAlias = Callable[[RunState, Record, "Never"], list[str]]
 """One per event class; the dispatch tables pair each with the class it takes."""
@@ -161,6 +162,13 @@ def _attempt_started(state: RunState, record: Record, event: AttemptStarted) -> 
     return asking_dependents(state, event.step)
 
 
+def _workspace_ready(state: RunState, record: Record, event: WorkspaceReady) -> list[str]:
+    known = state.steps[event.step]
+    check(known, WorkspaceReady, known.status)
+    known.running(event.attempt).ready = event.ready
+    return []
+
+
 def _phase_ended(state: RunState, record: Record, event: PhaseEnded) -> list[str]:
     known = state.steps[event.step]
     check(known, PhaseEnded, known.status)
@@ -198,11 +206,12 @@ def _attempt_ended(state: RunState, record: Record, event: AttemptEnded) -> list
         known.text = event.outcome.text
         known.outputs = event.outcome.outputs or {}
         known.artifacts = event.outcome.artifacts
+        known.left = event.outcome.left
         known.key = event.key
         answered(state, live)
     elif isinstance(event.outcome, Failed):
         # What an earlier success handed over holds no more.
-        known.text, known.outputs, known.artifacts = event.outcome.text, {}, ()
+        known.text, known.outputs, known.artifacts, known.left = event.outcome.text, {}, (), None
     paid(state, known.step.agent, live, at=record.at)
     state.running.discard(event.step)
     state.running_by_engine[live.engine] -= 1
@@ -278,7 +287,7 @@ def _step_ended(state: RunState, record: Record, event: StepEnded) -> list[str]:
     known.failure = event.failure
     if after is Status.SKIPPED:
         # What it gave before, when it was not, is nobody's any more.
-        known.text, known.outputs, known.artifacts = None, {}, ()
+        known.text, known.outputs, known.artifacts, known.left = None, {}, (), None
     return _close(state, record, known, after, event.reason)
 
 
@@ -288,6 +297,7 @@ def cached(state: RunState, record: Record, step_id: str, hit: Hit) -> list[str]
     known.text = hit.text
     known.outputs = hit.outputs or {}
     known.artifacts = hit.artifacts
+    known.left = hit.left
     return _close(state, record, known, Status.CACHED, hit.reason)
 
 
@@ -370,6 +380,7 @@ def _why_broken(dependency: StepState) -> str:
 STEP_HANDLERS: Final[dict[type[Event], Handler]] = {
     Admitted: _admitted,
     AttemptStarted: _attempt_started,
+    WorkspaceReady: _workspace_ready,
     PhaseEnded: _phase_ended,
     AttemptStopping: _attempt_stopping,
     AttemptEnded: _attempt_ended,

@@ -24,6 +24,7 @@ from teamflow.core.ready import ReadyQueue
 from teamflow.core.requested import StopRequested
 from teamflow.core.spending import Ledger
 from teamflow.core.status import IllegalTransition, Status
+from teamflow.core.work import Left, Ready
 
 
 class Question:
@@ -123,13 +124,27 @@ class OfPeople:
         """Whether its next attempt was asked for: then it runs, whatever the cache knows."""
 
 
-class StepState(OfPeople):
+class OfResults(OfPeople):
+    """What a step hands on."""
+
+    __slots__ = ("artifacts", "key", "left", "outputs", "text")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.key: str | None = None
+        self.text: str | None = None
+        self.outputs: Mapping[str, Json] = {}
+        self.artifacts: tuple[Artifact, ...] = ()
+        self.left: Left | None = None
+        """The commit that it has left, where it works in a workspace that teamflow makes."""
+
+
+class StepState(OfResults):
     """One step as the log tells it."""
 
     __slots__ = (
         "admitted",
         "agreed",
-        "artifacts",
         "attempts",
         "backoff",
         "blockers",
@@ -141,12 +156,10 @@ class StepState(OfPeople):
         "feedback",
         "guarded_from",
         "handed",
-        "key",
         "made",
         "next_cause",
         "next_continues",
         "opened",
-        "outputs",
         "own_skip",
         "paid_from",
         "progress",
@@ -156,7 +169,6 @@ class StepState(OfPeople):
         "stale",
         "status",
         "step",
-        "text",
         "turns",
         "waiting_by",
         "waiting_on",
@@ -186,10 +198,6 @@ class StepState(OfPeople):
         """(boot, mono) before which no attempt may start."""
         self.next_cause = "first"
         self.next_continues: int | None = None
-        self.key: str | None = None
-        self.text: str | None = None
-        self.outputs: Mapping[str, Json] = {}
-        self.artifacts: tuple[Artifact, ...] = ()
         self.own_skip = False
         self.progress: tuple[float | None, str] | None = None
         self.waiting_on: str | None = None
@@ -228,6 +236,11 @@ class StepState(OfPeople):
     def attempt(self) -> AttemptState | None:
         """The newest attempt."""
         return self.attempts[-1] if self.attempts else None
+
+    @property
+    def ready(self) -> Ready | None:
+        """The workspace that its newest attempt with one worked in."""
+        return next((attempt.ready for attempt in reversed(self.attempts) if attempt.ready is not None), None)
 
     @property
     def live(self) -> AttemptState | None:

@@ -30,6 +30,7 @@ from teamflow.core.events import (
     StepWaiting,
 )
 from teamflow.core.status import ENDED, Status
+from teamflow.core.work import WorkspaceReady
 
 TRANSITIONS: Final[Mapping[tuple[Status, type[Event]], frozenset[Status]]] = {
     (Status.PENDING, StepEnded): frozenset({Status.SKIPPED, Status.FAILED, Status.CANCELLED}),
@@ -45,6 +46,7 @@ TRANSITIONS: Final[Mapping[tuple[Status, type[Event]], frozenset[Status]]] = {
     (Status.QUEUED, StepWaiting): frozenset({Status.WAITING}),
     (Status.QUEUED, StepsAdded): frozenset({Status.SUCCEEDED}),
     (Status.QUEUED, QuestionAsked): frozenset({Status.WAITING}),
+    (Status.RUNNING, WorkspaceReady): frozenset({Status.RUNNING}),
     (Status.RUNNING, PhaseEnded): frozenset({Status.RUNNING}),
     (Status.RUNNING, ProgressReported): frozenset({Status.RUNNING}),
     (Status.RUNNING, MessageDelivered): frozenset({Status.RUNNING}),
@@ -60,6 +62,7 @@ TRANSITIONS: Final[Mapping[tuple[Status, type[Event]], frozenset[Status]]] = {
     (Status.WAITING, StepThawed): frozenset({Status.RUNNING}),
     (Status.WAITING, AttemptStopping): frozenset({Status.RUNNING}),
     (Status.WAITING, AttemptEnded): frozenset({Status.RUNNING}),
+    (Status.WAITING, WorkspaceReady): frozenset({Status.WAITING}),
     (Status.WAITING, PhaseEnded): frozenset({Status.WAITING}),
     (Status.WAITING, ProgressReported): frozenset({Status.WAITING}),
     (Status.WAITING, StepEnded): frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.SKIPPED}),

@@ -38,6 +38,14 @@ class Ready(NamedTuple):
     """The leased block of ports and names; None: there is none."""
 
 
+class WorkspaceReady(NamedTuple):
+    """Fact: the attempt has a workspace that teamflow made for it, and nobody else has it."""
+
+    step: str
+    attempt: int
+    ready: Ready
+
+
 class Left(NamedTuple):
     """What a step has left, as a commit on top of `base`. `commit == base`: no changes."""
 

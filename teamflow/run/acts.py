@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Protocol
 
 from teamflow.core.attempts import AttemptState
@@ -21,9 +21,11 @@ from teamflow.core.outcome import Stopped
 from teamflow.core.phases import AGENT
 from teamflow.core.requested import MessageSent
 from teamflow.core.state import RunState
+from teamflow.core.work import WorkspaceReady
+from teamflow.policy.trees import in_workspace
 from teamflow.ports import Exited, Start, Target
 from teamflow.run.adoption import Adoption
-from teamflow.run.roles import Attempts, Others
+from teamflow.run.roles import Attempts, Making, Others
 
 
 class Conclude(Protocol):
@@ -46,8 +48,11 @@ class Acts:
         conclude: Conclude,
         starts: bool = True,
         others: Others | None,
+        spawn: Callable[[Coroutine[None, None, None], str], None],
+        making: Making | None,
     ) -> None:
-        """`starts` False: nothing is begun, not even what an earlier session has decided."""
+        """`spawn` does something named beside the loop. `making`: of runs whose steps may have workspaces of their own.
+        `starts` False: nothing is begun, not even what an earlier session has decided."""
         self._state = state
         self._target = target
         self._attempts = attempts
@@ -58,6 +63,8 @@ class Acts:
         self._idle: set[str] = set()
         """Steps with an attempt of which nothing runs, because it was not begun here."""
         self._others = others
+        self._making = making
+        self._spawn = spawn
 
     def act(self, event: Event) -> None:
         """Does what a decision says, once it is recorded; most say nothing to be done."""
@@ -74,6 +81,10 @@ class Acts:
             case MessageSent(steps=steps):
                 for step in steps:
                     self._tell(step)
+            case AttemptEnded() if self._making is not None and in_workspace(self._state.steps[event.step].step):
+                self._making.given(event.step)
+                if self._others is not None:
+                    self._others.tell(event)
             case EngineLimited() | LimitLifted() | AttemptEnded() if self._others is not None:
                 self._others.tell(event)
             case _:
@@ -115,7 +126,8 @@ class Acts:
     def kill_all(self) -> None:
         """After a second Ctrl-C: everything that runs is ended without grace."""
         for step_id in self._state.running:
-            if (live := self._state.steps[step_id].live) is not None:
+            lacks = self._making is not None and self._making.lacks(step_id)
+            if (live := self._state.steps[step_id].live) is not None and not lacks:
                 self._target.stop(step_id, live.number, grace=0.0, cause=live.stopping or "interrupt")
 
     def adopted(self) -> None:
@@ -157,6 +169,24 @@ class Acts:
         if not self._starts:
             self._idle.add(event.step)
             return
+        if self._making is not None and self._making.lacks(event.step):
+            self._spawn(self._make(event, self._making), f"make the workspace of {event.step}")
+            return
+        self._begun(event)
+
+    async def _make(self, event: AttemptStarted, making: Making) -> None:
+        made = await making.make(event.step, event.attempt)
+        live = self._state.steps[event.step].live
+        if live is not None and live.stopping is not None:
+            made = AttemptEnded(event.step, event.attempt, Stopped(live.stopping), "")
+        self._record(made)
+        making.given(event.step)
+        if isinstance(made, WorkspaceReady):
+            self._begun(event)
+        else:
+            self.act(made)
+
+    def _begun(self, event: AttemptStarted) -> None:
         start = self._attempts.begin(event)
         self.start(start)
         ends = self._adoption.ends_of(event.step, event.attempt) if isinstance(start, Start) else ()
@@ -168,6 +198,9 @@ class Acts:
             self._idle.discard(step)
             live = self._state.steps[step].live
             self._record(AttemptEnded(step, attempt, Stopped(cause), (live.phase if live is not None else "") or AGENT))
+            return
+        if self._making is not None and self._making.lacks(step):
+            # Nothing runs yet: it ends as soon as nobody works on its workspace any more.
             return
         stop = self._state.stop
         grace = 0.0 if stop is not None and stop.kill else self._state.steps[step].step.grace

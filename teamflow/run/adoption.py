@@ -13,7 +13,10 @@ from teamflow.core.events import AttemptEnded, AttemptStarted, AttemptStopping, 
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.state import RunState
 from teamflow.core.status import Status
+from teamflow.core.work import WorkspaceReady
+from teamflow.policy.trees import is_making
 from teamflow.ports import Exited, Started
+from teamflow.run.trees import ready_from
 from teamflow.run.unplaced import Unplaced, proven
 
 
@@ -50,14 +53,18 @@ class Adoption:
         """The journal says that this phase began."""
         self._started.add((entry.step, entry.attempt, entry.phase))
 
-    def missing_start(self, entry: Started) -> AttemptStarted | None:
-        """The decision that a start proves, where the log lacks it."""
+    def missing(self, entry: Started) -> Iterator[AttemptStarted | WorkspaceReady]:
+        """What a start proves, where the log lacks it: its decision, and where it works."""
         known = self._state.steps.get(entry.step)
-        if known is None or known.status is not Status.QUEUED or entry.attempt != len(known.attempts) + 1:
-            if known is None or entry.attempt > len(known.attempts):
+        if known is None or entry.attempt > len(known.attempts):
+            if known is None or known.status is not Status.QUEUED or entry.attempt != len(known.attempts) + 1:
                 self._unplaced.hold(entry)
-            return None
-        return proven(entry)
+                return
+            yield proven(entry)
+        live = known.live
+        ready = ready_from(entry.note.get("ready"))
+        if ready is not None and live is not None and live.number == entry.attempt and live.ready is None:
+            yield WorkspaceReady(entry.step, entry.attempt, ready)
 
     def placed(self, exited: Exited) -> bool:
         """Whether it ends the phase that runs by the log. What belongs to an attempt to come is kept for it."""
@@ -90,7 +97,7 @@ class Adoption:
                     yield AttemptStopping(*mine, live.stopping)
                 elif live.frozen_at is not None:
                     yield StepFrozen(*mine, "")
-            elif self._buried or self.rebooted:
+            elif (self._buried or self.rebooted) and not is_making(self._state.steps[step_id]):
                 gone = "the machine went down" if self.rebooted else "its keeper was killed"
                 reason = f"{gone} before it was known whether it began"
                 yield AttemptEnded(*mine, Failed(FailureClass.LOST, reason), live.phase or "agent")

@@ -20,6 +20,7 @@ from teamflow.core.phases import AGENT, BEFORE, SETUP, VERIFIED, command_of, is_
 from teamflow.core.plan import Command, Json, Step
 from teamflow.core.redact import Redactor
 from teamflow.core.state import RunState, StepState
+from teamflow.policy.trees import in_workspace, is_making
 from teamflow.ports import Clock, Engine, Exited, Start
 from teamflow.run.brief import BriefError, Rendering, make_brief, told
 from teamflow.run.environment import Environments, MissingSecret
@@ -27,6 +28,7 @@ from teamflow.run.following import Following
 from teamflow.run.logs import OUTPUT_LIMIT, TEXT_LIMIT, count_inputs, cut_text, read_tail, read_text, separate_err
 from teamflow.run.place import Place
 from teamflow.run.roles import Engines, Report, Results
+from teamflow.run.trees import Trees, note_of, root_of
 from teamflow.run.watch import idle_after
 
 _WORDS: Final = {BEFORE: "hook before_step"}
@@ -49,8 +51,9 @@ class AttemptRunner:
         report: Callable[[Report], None],
         say: Callable[[str, str], None],
         pool: Pool | None = None,
+        trees: Trees | None = None,
     ) -> None:
-        """`pool` does what reads and digests files; None: asyncio's own."""
+        """`pool` does what reads and digests files; None: asyncio's own. `trees`: of runs with workspaces."""
         self._state = state
         self._place = place
         self._clock = clock
@@ -59,6 +62,7 @@ class AttemptRunner:
         self._results = results
         self._redactor = redactor
         self._pool = pool
+        self._trees = trees
         self._following = Following(state, place, clock=clock, redactor=redactor, report=report, say=say)
         self._briefs: dict[tuple[str, int], Brief] = {}
         """Of agent phases that this runner has started: their ends are judged by what they were started with."""
@@ -71,6 +75,8 @@ class AttemptRunner:
         # All of the decision: should its record be lost, the journal proves it.
         said = {name: value for name, value in attempt._asdict().items() if name not in ("step", "attempt")}
         note: dict[str, Json] = {name: value for name, value in said.items() if value is not None}
+        if live.ready is not None:
+            note["ready"] = note_of(live.ready)
         try:
             self._rendering(known.step, live).check_paths()
         except BriefError as error:
@@ -180,7 +186,8 @@ class AttemptRunner:
 
     def _cwd(self, step: Step, live: AttemptState) -> str:
         workdir = self._rendering(step, live).path(step.workdir, key="workdir")
-        return f"{self._place.project}/{workdir}" if workdir else self._place.project
+        root = root_of(live, self._place.project)
+        return f"{root}/{workdir}" if workdir else root
 
     def _rendering(self, step: Step, live: AttemptState) -> Rendering:
         return Rendering(self._state, step, run=self._place.run, attempt=live.number)
@@ -201,7 +208,7 @@ class AttemptRunner:
         for step_id in sorted(self._state.running):
             known = self._state.steps[step_id]
             live = known.live
-            if live is None or self._following.has(step_id, live.number):
+            if live is None or is_making(known) or self._following.has(step_id, live.number):
                 continue
             engine = self._engine(known.step, live)
             if not engine.capabilities.protocol:
@@ -224,7 +231,7 @@ class AttemptRunner:
         if exited.phase == "agent":
             self._following.stop(exited.step, exited.attempt)
         step = self._state.steps[exited.step].step
-        if step.cache or step.outputs.files or step.reworked:
+        if step.cache or step.outputs.files or step.reworked or in_workspace(step):
             return None
         return self._ended(exited)
 
@@ -349,8 +356,10 @@ class AttemptRunner:
     def _succeeded(self, known: StepState, exited: Exited, outcome: Succeeded) -> AttemptEnded:
         step = known.step
         key, note = None, ""
-        result: Outcome = outcome
-        if step.outputs.files:
+        result: Outcome = self._with_work(known, exited.attempt, outcome)
+        if isinstance(result, Succeeded):
+            outcome = result
+        if step.outputs.files and isinstance(result, Succeeded):
             artifacts = self._artifacts(known, exited.attempt)
             if isinstance(artifacts, Failed):
                 result = artifacts._replace(usage=outcome.usage, session=outcome.session, exit_code=exited.end.code)
@@ -359,12 +368,22 @@ class AttemptRunner:
                 result = outcome._replace(artifacts=artifacts, outputs={**(outcome.outputs or {}), **paths})
         if step.cache and isinstance(result, Succeeded):
             key, note = self._results.keep(known, exited.attempt, result)
-        tree = self._results.tree(step, exited.attempt) if step.reworked and isinstance(result, Succeeded) else ""
+        tree = ""
+        if step.reworked and isinstance(result, Succeeded):
+            tree = result.left.commit if result.left is not None else self._results.tree(step, exited.attempt)
         return AttemptEnded(exited.step, exited.attempt, result, exited.phase, exited.seq, key, note, tree)
 
+    def _with_work(self, known: StepState, attempt: int, outcome: Succeeded) -> Outcome:
+        """With what it has left in its workspace; a failure where it was not allowed to."""
+        done = self._trees.finish(known, attempt) if self._trees is not None else None
+        if isinstance(done, Failed):
+            return done._replace(usage=outcome.usage, session=outcome.session)
+        return outcome if done is None else outcome._replace(left=done.left)
+
     def _artifacts(self, known: StepState, attempt: int) -> tuple[Artifact, ...] | Failed:
-        rendering = self._rendering(known.step, known.attempts[attempt - 1])
+        live = known.attempts[attempt - 1]
         try:
-            return self._results.artifacts(known.step, rendering)
+            root = root_of(live, self._place.project)
+            return self._results.artifacts(known.step, self._rendering(known.step, live), root=root)
         except BriefError as error:
             return Failed(FailureClass.OUTPUT, str(error))

@@ -33,7 +33,7 @@ from teamflow.run.acts import Acts
 from teamflow.run.adoption import Adoption
 from teamflow.run.followers import Followers
 from teamflow.run.probes import Probes
-from teamflow.run.roles import Attempts, Opening, Others, Prober, Report
+from teamflow.run.roles import Attempts, Making, Opening, Others, Prober, Report
 from teamflow.run.runlog import RunLog
 from teamflow.run.tasks import Tasks
 
@@ -65,9 +65,9 @@ class Executor:
         starts: bool = True,
         redactor: Redactor | None = None,
         others: Others | None = None,
+        making: Making | None = None,
     ) -> None:
         """`stays`: the end of the run is no reason to leave, only a stop is: something may open steps again.
-
         `starts` False: only what runs is stopped and halted. Nothing is begun, not even the next phase of an attempt or
         what an earlier session had decided, and nothing is looked up in the cache.
         """
@@ -87,6 +87,7 @@ class Executor:
         self._adoption = Adoption(state)
         self._starts = starts
         self._others = others
+        self._tasks = Tasks(self.broken, after=self.wake)
         self._acts = Acts(
             state,
             target,
@@ -94,14 +95,14 @@ class Executor:
             self._adoption,
             record=self.record,
             conclude=self._conclude_later,
+            spawn=self._tasks.spawn,
             starts=starts,
             others=others,
+            making=making,
         )
-        self._tasks = Tasks(self.broken)
         self._timer: asyncio.TimerHandle | None = None
         self._turn_due = False
-        self._full: set[str] = set()
-        """What cannot be written now."""
+        self._unwritable: set[str] = set()
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[RunEnded | None] = self._loop.create_future()
         self._abandoned: asyncio.Future[None] = self._loop.create_future()
@@ -126,8 +127,7 @@ class Executor:
         wants something of it may come.
         """
         self._until = until
-        last = self.state.runner
-        self._adoption.rebooted = last is not None and last.boot != session.boot
+        self._adoption.rebooted = (last := self.state.runner) is not None and last.boot != session.boot
         self.record(session)
         await self._take_in()
         self.settle(opening)
@@ -146,8 +146,8 @@ class Executor:
             self._tasks.cancel()
             self._attempts.close()
             self._log.store_now()
-        for step, attempt in self._adoption.unclaimed():
-            self._target.stop(step, attempt, grace=0.0, cause="cancel")
+        for unclaimed in self._adoption.unclaimed():
+            self._target.stop(*unclaimed, grace=0.0, cause="cancel")
         # Together: what the keeper did is in its journal, whatever becomes of the records.
         await asyncio.gather(self._log.flush(unless=self._abandoned), self._target.close())
         return ended
@@ -166,11 +166,12 @@ class Executor:
             self._log.hold()
         self.wake()
 
-    def take(self, events: Iterable[Event]) -> None:
-        """Records what somebody has asked for."""
+    def take(self, events: Iterable[Event], *, act: bool = True) -> None:
+        """Records what somebody has asked for. `act` False: it is done already."""
         for event in events:
             self.record(event)
-            self._acts.act(event)
+            if act:
+                self._acts.act(event)
             if isinstance(event, Reopened):
                 self._log.hold()  # The start of a step that it brings about does not prove it.
         self.wake()
@@ -198,8 +199,8 @@ class Executor:
             self._adoption.seen(entry)
             if isinstance(entry, Exited):
                 await self._conclude(entry)
-            elif (start := self._adoption.missing_start(entry)) is not None:
-                self.record(start)
+            else:
+                self.take(self._adoption.missing(entry), act=False)
             self._turn(may_start=False)
         self._adoption.importing = False
         if self._starts:
@@ -250,7 +251,7 @@ class Executor:
     @property
     def _may_start(self) -> bool:
         # A run that is being stopped starts nothing, and may be left whatever the disk does.
-        return self.state.stop is not None or not (self._full or self._log.held or self._withheld)
+        return self.state.stop is not None or not (self._unwritable or self._log.held or self._withheld)
 
     def _take_exit(self, exited: Exited) -> None:
         event = self._attempts.phase_ended(exited)
@@ -260,14 +261,13 @@ class Executor:
             self._take_end(event)
 
     def _conclude_later(self, *exits: Exited) -> None:
-        self._tasks.spawn(self._conclude(*exits), name=f"conclude {exits[0].step}")
+        self._tasks.spawn(self._conclude(*exits), f"conclude {exits[0].step}")
 
     async def _conclude(self, *exits: Exited) -> None:
         """Takes in ends of one attempt's phases, one after the other."""
         for exited in exits:
             if self._adoption.placed(exited):
                 self._take_end(self._attempts.phase_ended(exited) or await self._attempts.conclude(exited))
-        self.wake()
 
     def _take_end(self, event: PhaseEnded | AttemptEnded) -> None:
         self._acts.heard(event.step)
@@ -293,8 +293,8 @@ class Executor:
 
     def trouble(self, what: str, message: str | None) -> None:
         """`what` cannot (None: can again) be written: it is said, and nothing new starts meanwhile."""
-        (self._full.discard if message is None else self._full.add)(what)
-        if message is not None or not self._full:
+        (self._unwritable.discard if message is None else self._unwritable.add)(what)
+        if message is not None or not self._unwritable:
             self._tell(message)
         self.wake()
 

@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Artifact
 from teamflow.core.plan import Json
+from teamflow.core.work import Left
 from teamflow.plan.key import KeyParts
 
 
@@ -19,6 +20,7 @@ class Entry(NamedTuple):
     artifacts: tuple[Artifact, ...]
     origin: tuple[int, int] | None = None
     """(run, attempt) that made it, where it was found in the cache."""
+    left: Left | None = None
 
 
 class Results(Protocol):

@@ -8,17 +8,21 @@ from operator import is_
 from teamflow.core.plan import Deferred, Json, Step
 from teamflow.core.state import RunState, StepState
 from teamflow.plan.key import KeyParts, Upstream, definition_key, outputs_digest, value_digest
+from teamflow.policy.trees import in_workspace
 from teamflow.run.brief import Rendering
 from teamflow.run.kept import Entry, Reads
+from teamflow.run.seen import handed_by
+from teamflow.run.work import Work
 
 
 class Keys:
     """Reads the disk through `reads`; raises ReadsChanged and BriefError."""
 
-    def __init__(self, state: RunState, *, reads: Reads, run: Mapping[str, Json]) -> None:
+    def __init__(self, state: RunState, *, reads: Reads, run: Mapping[str, Json], work: Work | None = None) -> None:
         self._state = state
         self._reads = reads
         self._run = run
+        self._work = work
         self._handed: tuple[dict[str, tuple[Entry, Upstream]], dict[str, tuple[Entry, Upstream]]] = ({}, {})
         """What was digested last of a dependency, without its text and with it: all its dependents want the same."""
 
@@ -49,12 +53,17 @@ class Keys:
     def upstream(self, step: Step, steps: Mapping[str, StepState]) -> dict[str, Entry]:
         """What the dependencies hand over; one that was expanded has nothing of its own."""
         known = ((edge.on, steps[edge.on]) for edge in step.counted_edges)
-        return {on: Entry(dep.text, dep.outputs, dep.artifacts) for on, dep in known if dep.step.expansion is None}
+        return {on: handed_by(dep) for on, dep in known if dep.step.expansion is None}
 
-    def parts(self, step: Step, definition: str, upstream: Mapping[str, Entry]) -> KeyParts:
+    def parts(
+        self, step: Step, definition: str, upstream: Mapping[str, Entry], found: Mapping[str, Entry] | None = None
+    ) -> KeyParts:
+        """`found`: all that this look at the cache has found so far."""
         patterns = None if step.reads is None else tuple(map(str, step.reads))
         texts = step.needs_text
         handed = {name: self._digested(name, value, text=name in texts) for name, value in upstream.items()}
+        if self._work is not None and in_workspace(step):
+            return KeyParts(definition, self._work.reads(step, patterns, found or {}), handed)
         return KeyParts(definition, self._reads.digests(patterns), handed)
 
     def _digested(self, name: str, handed: Entry, *, text: bool) -> Upstream:

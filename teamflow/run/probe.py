@@ -12,16 +12,19 @@ from concurrent.futures import Executor as Pool
 from teamflow.core.events import Admitted, Cached, Event, Hit
 from teamflow.core.globs import PatternError, covers
 from teamflow.core.named import NamedTuple
-from teamflow.core.outcome import Artifact, Failed, FailureClass, Succeeded
+from teamflow.core.outcome import Artifact, Failed, Succeeded
 from teamflow.core.plan import Json, Loop, Step
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import Status
 from teamflow.plan.key import NO_DIFFERENCE, KeyParts, aspects, difference, value_digest
 from teamflow.policy.context import after_context
+from teamflow.policy.trees import in_workspace
 from teamflow.run.brief import BriefError, Rendering
 from teamflow.run.kept import Entry, Reads, ReadsChanged, Results, Witness
 from teamflow.run.keys import Keys
+from teamflow.run.made import artifacts_of
 from teamflow.run.seen import Seen, levels, upstream_of
+from teamflow.run.work import Work
 
 
 class _Asked(NamedTuple):
@@ -47,13 +50,15 @@ class Prober:
         digest_file: Callable[[str, str, str], Artifact | str],
         use_cache: bool = True,
         force: frozenset[str] = frozenset(),
+        work: Work | None = None,
     ) -> None:
         """`digest_file(root, name, path)` gives the artifact, or what is wrong with it."""
         self._state = state
         self._root = root
         self._results = results
         self._reads = reads
-        self._keys = Keys(state, reads=reads, run=run)
+        self._keys = Keys(state, reads=reads, run=run, work=work)
+        self._work = work
         self._run = run
         self._digest_file = digest_file
         self._pool: Pool | None = None
@@ -72,7 +77,7 @@ class Prober:
         """
         if not self._use_cache:
             return None
-        self._reads.look_again()
+        self._look_again()
         handed: dict[str, Entry] = {}
         hits: dict[str, Hit] = {}
         for level in levels(self._state):
@@ -98,9 +103,14 @@ class Prober:
         if upstream is None:
             return None
         try:
-            return self._keys.parts(step, self._keys.definition(step, step), upstream)
+            return self._keys.parts(step, self._keys.definition(step, step), upstream, handed)
         except ReadsChanged:
             return None
+
+    def _look_again(self) -> None:
+        self._reads.look_again()
+        if self._work is not None:
+            self._work.look_again()
 
     def _may_hit(self, known: StepState) -> bool:
         """What a loop or a person has opened again runs: by its key it would be found as it was."""
@@ -122,7 +132,7 @@ class Prober:
 
     def _probe(self, step_ids: Sequence[str], seen: Seen) -> list[Event]:
         """One `Cached` for all hits and the hits that follow from them, then an `Admitted` for each other step."""
-        self._reads.look_again()
+        self._look_again()
         asked: list[_Asked] = []
         events: list[Event] = []
         for step_id in step_ids:
@@ -136,10 +146,10 @@ class Prober:
         handed: dict[str, Entry] = {}
         missing = self._missing(found)
         for one in asked:
-            hit = self._hit(one.step, one.key, found.get(one.step.id), missing)
+            hit = self._hit(one.step, one.key, found.get(one.step.id), missing, handed)
             if isinstance(hit, Hit):
                 hits[one.step.id] = hit
-                handed[one.step.id] = found[one.step.id]
+                handed[one.step.id] = found[one.step.id]._replace(left=hit.left)
             else:
                 events.append(self._admitted(one, hit, seen.steps[one.step.id]))
         self._follow(seen, hits, handed)
@@ -169,10 +179,10 @@ class Prober:
         missing = self._missing(found)
         new: list[str] = []
         for step, key in wanted:
-            hit = self._hit(step, key, found.get(step.id), missing)
+            hit = self._hit(step, key, found.get(step.id), missing, handed)
             if isinstance(hit, Hit):
                 hits[step.id] = hit
-                handed[step.id] = found[step.id]
+                handed[step.id] = found[step.id]._replace(left=hit.left)
                 new.append(step.id)
         return new
 
@@ -186,7 +196,9 @@ class Prober:
         return {step.id: found[key] for step, key in wanted if key in found}
 
     def _missing(self, found: Mapping[str, Entry]) -> Sequence[Artifact]:
-        return self._reads.missing([artifact for entry in found.values() for artifact in entry.artifacts])
+        # What was left in a workspace is in a commit.
+        here = (entry for entry in found.values() if entry.left is None)
+        return self._reads.missing([artifact for entry in here for artifact in entry.artifacts])
 
     def _ask(self, step: Step, seen: Seen) -> _Asked | Admitted:
         try:
@@ -213,7 +225,9 @@ class Prober:
         told = difference(before, parts)
         return Admitted(step.id, key, "its last result was not kept" if told == NO_DIFFERENCE else told)
 
-    def _hit(self, step: Step, key: str, entry: Entry | None, missing: Sequence[Artifact]) -> Hit | str:
+    def _hit(
+        self, step: Step, key: str, entry: Entry | None, missing: Sequence[Artifact], handed: Mapping[str, Entry]
+    ) -> Hit | str:
         """The hit, or why there is none (empty: the key is not there). `missing`: of all entries found with it."""
         if entry is None:
             return ""
@@ -225,10 +239,13 @@ class Prober:
         trouble = self._results.restore(gone, self._root) if gone else None
         if trouble is not None:
             return trouble
+        left = self._work.found(step, entry, handed) if self._work is not None and in_workspace(step) else None
+        if isinstance(left, str):
+            return left
         where = f" (run {entry.origin[0]})" if entry.origin else ""
         text = entry.text if step.text_used else None
         why = f"unchanged since it succeeded{where}"
-        return Hit(key, why, text, entry.outputs or None, entry.artifacts, entry.origin)
+        return Hit(key, why, text, entry.outputs or None, entry.artifacts, entry.origin, left)
 
     def _asks_again(self, step: Step, loop: Loop, entry: Entry) -> str:
         """Why a result of a step with a loop is not the last one; empty when its `until` holds."""
@@ -258,7 +275,7 @@ class Prober:
 
     def now(self, step_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         """(key, what changed in it since the step's last look-up) of steps as their files are now; "" for no key."""
-        self._reads.look_again()
+        self._look_again()
         found: dict[str, tuple[str, str]] = {}
         seen = self._seen
         for step_id in step_ids:
@@ -281,29 +298,20 @@ class Prober:
 
     def places(self, patterns: Iterable[Sequence[str]]) -> frozenset[str]:
         """Directories in which a change can make a difference to what these patterns stand for."""
-        self._reads.look_again()
+        self._look_again()
         return self._reads.places(patterns)
 
     # -- after a success -------------------------------------------------------------------------------------
 
-    def artifacts(self, step: Step, rendering: Rendering) -> tuple[Artifact, ...] | Failed:
-        """The declared output files as they are now; what is missing fails the attempt (class `output`)."""
-        found: list[Artifact] = []
-        for file in step.outputs.files:
-            path = rendering.path(file.path, key=f"outputs.{file.name}")
-            artifact = self._digest_file(self._root, file.name, path)
-            if isinstance(artifact, str):
-                reason = f"outputs.{file.name}: {artifact}"
-                return Failed(FailureClass.OUTPUT, reason, detail=f"The file {path} must exist when you are done.")
-            found.append(artifact)
-        return tuple(found)
+    def artifacts(self, step: Step, rendering: Rendering, *, root: str) -> tuple[Artifact, ...] | Failed:
+        return artifacts_of(step, rendering, root, self._digest_file)
 
     def tree(self, step: Step, attempt: int) -> str:
         """Digest of the files that the step works on as they are now: those that it may write, else all that git does
         not ignore and those that it reads. Empty where none of this is known, or they cannot be read."""
         rendering = Rendering(self._state, step, run=self._run, attempt=attempt)
         try:
-            self._reads.look_again()
+            self._look_again()
             globs = [rendering.text(value, key="writes") for value in step.writes]
             if globs:
                 return value_digest(sorted(self._reads.digests(globs).items()))
@@ -339,8 +347,10 @@ class Prober:
         if started is None:
             return None, "not cached: what it read when it began is not known any more"
         step, parts = started.rendered, started.parts
+        if in_workspace(step):
+            return self._keep_work(known, attempt, outcome, started)
         try:
-            self._reads.look_again()
+            self._look_again()
             after = self._reads.digests(None if step.reads is None else [str(p) for p in step.reads])
         except ReadsChanged as error:
             return None, f"not cached: {error}"
@@ -353,19 +363,37 @@ class Prober:
         if foreign:
             more = f" (and {len(foreign) - 1} more)" if len(foreign) > 1 else ""
             return None, f"not cached: {foreign[0]}{more} changed while it ran"
-        parts = parts._replace(reads=after)
+        return self._stored(step, parts._replace(reads=after), attempt, outcome, root=self._root), ""
+
+    def _keep_work(self, known: StepState, attempt: int, outcome: Succeeded, started: _Asked) -> tuple[str | None, str]:
+        """Of a step in a workspace, where nobody else changes what it reads: by the commit that it really began at."""
+        ready, patterns = known.attempts[attempt - 1].ready, started.rendered.reads
+        why = (
+            self._work.why_not_kept(outcome, known, attempt) if self._work is not None else "not cached: no repository"
+        )
+        if why or ready is None or self._work is None:
+            return None, why
+        try:
+            reads = self._work.reads_of(ready.base, None if patterns is None else [str(p) for p in patterns])
+        except ReadsChanged as error:
+            return None, f"not cached: {error}"
+        return self._stored(
+            started.rendered, started.parts._replace(reads=reads), attempt, outcome, root=ready.path
+        ), ""
+
+    def _stored(self, step: Step, parts: KeyParts, attempt: int, outcome: Succeeded, *, root: str) -> str:
         key = parts.digest()
         number = self._run.get("number")
         origin = (number, attempt) if isinstance(number, int) else None
-        entry = Entry(outcome.text, outcome.outputs or {}, outcome.artifacts, origin)
-        self._results.store(key, entry, parts=parts, step=step.id, root=self._root)
-        return key, ""
+        entry = Entry(outcome.text, outcome.outputs or {}, outcome.artifacts, origin, outcome.left)
+        self._results.store(key, entry, parts=parts, step=step.id, root=root)
+        return key
 
     def _asked_again(self, known: StepState) -> _Asked | None:
         """For an attempt that another runner began: what its key was made of, if that is still so."""
         if known.key is None:
             return None
-        self._reads.look_again()
+        self._look_again()
         asked = self._ask(known.step, self._seen)
         if isinstance(asked, Admitted) or asked.key != known.key:
             return None

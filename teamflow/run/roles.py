@@ -16,6 +16,7 @@ from teamflow.core.outcome import Artifact, Failed, Outcome, Succeeded
 from teamflow.core.plan import EngineDefinition, Json, Step
 from teamflow.core.spending import SpendingTold
 from teamflow.core.state import RunState, StepState
+from teamflow.core.work import WorkspaceReady
 from teamflow.ports import Engine, Exited, Start
 from teamflow.run.brief import Rendering
 
@@ -55,6 +56,22 @@ class Attempts(Protocol):
     def close(self) -> None: ...
 
 
+class Making(Protocol):
+    """Workspaces of attempts, as whoever begins these sees them; `run/trees.py` implements it."""
+
+    def lacks(self, step_id: str) -> bool:
+        """Whether the live attempt of a step has yet to be given one."""
+        ...
+
+    async def make(self, step_id: str, attempt: int) -> WorkspaceReady | AttemptEnded:
+        """Its workspace, or why there can be none. Takes a while."""
+        ...
+
+    def given(self, step_id: str) -> None:
+        """What was made is in the log, or its attempt has ended: others may have theirs."""
+        ...
+
+
 class Prober(Protocol):
     async def probe(self, step_ids: Sequence[str]) -> list[Event]:
         """Looks the steps' cache keys up: `Cached` or `Admitted` for each."""
@@ -91,7 +108,9 @@ class Engines(Protocol):
 class Results(Protocol):
     """What becomes of a success on disk: its artifacts, its key and its place in the cache."""
 
-    def artifacts(self, step: Step, rendering: Rendering) -> tuple[Artifact, ...] | Failed: ...
+    def artifacts(self, step: Step, rendering: Rendering, *, root: str) -> tuple[Artifact, ...] | Failed:
+        """`root`: where the step works."""
+        ...
 
     def keep(self, known: StepState, attempt: int, outcome: Succeeded) -> tuple[str | None, str]:
         """(key, note): stores the result; key None with the reason why it was not stored."""

@@ -18,6 +18,11 @@ class Seen(NamedTuple):
     dependents: Mapping[str, Sequence[Edge]]
 
 
+def handed_by(known: StepState) -> Entry:
+    """What an ended step hands on."""
+    return Entry(known.text, known.outputs, known.artifacts, None, known.left)
+
+
 def levels(state: RunState) -> Iterable[list[Step]]:
     level: list[Step] = []
     ordered = sorted(state.plan.steps, key=lambda step: step.level)
@@ -44,5 +49,5 @@ def upstream_of(step: Step, seen: Seen, handed: Mapping[str, Entry]) -> dict[str
         elif dependency.status not in (Status.SUCCEEDED, Status.CACHED) or edge.when == "failed":
             return None
         elif dependency.step.expansion is None:
-            upstream[edge.on] = Entry(dependency.text, dependency.outputs, dependency.artifacts)
+            upstream[edge.on] = handed_by(dependency)
     return upstream

@@ -23,6 +23,7 @@ from zlib import crc32
 
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Artifact
+from teamflow.core.work import Left
 from teamflow.store.cache_index import Index
 from teamflow.store.objects import Objects
 from teamflow.store.text import storable
@@ -48,6 +49,8 @@ class Entry(NamedTuple):
     outputs: str | None = None
     artifacts: tuple[Artifact, ...] = ()
     origin: tuple[int, int] | None = None
+    left: Left | None = None
+    """The commit of what it has left in a workspace; its objects are in the repository, not here."""
 
 
 class Cache:
@@ -145,7 +148,8 @@ class Cache:
         if not all(self._objects.has(kept.digest, size=kept.size) for kept in entry.artifacts):
             return None
         run, attempt = entry.origin or (None, None)
-        artifacts = json.dumps(entry.artifacts, ensure_ascii=False) if entry.artifacts else "[]"
+        made: object = entry.artifacts if entry.left is None else {"artifacts": entry.artifacts, "left": entry.left}
+        artifacts = json.dumps(made, ensure_ascii=False) if made else "[]"
         outputs = None if entry.outputs is None else storable(entry.outputs)
         row = (entry.key, text, text_object, outputs, storable(artifacts), run, attempt)
         return (*row, size, now, _crc(row))
@@ -166,7 +170,7 @@ class Cache:
         if kept is None:
             return None
         origin = (run, attempt) if isinstance(run, int) and isinstance(attempt, int) else None
-        return Entry(str(key), _text(text), _text(outputs), kept, origin)
+        return Entry(str(key), _text(text), _text(outputs), kept[0], origin, kept[1])
 
     def _one(self, statement: str, *arguments: str) -> _Row | None:
         def question(connection: sqlite3.Connection) -> _Row | None:
@@ -282,15 +286,18 @@ def _named_objects(connection: sqlite3.Connection) -> set[str]:
     for text_object, artifacts in connection.execute("SELECT text_object, artifacts FROM entries"):
         if text_object:
             named.add(text_object)
-        named.update(kept.digest for kept in _artifacts(artifacts) or ())
+        made, _ = _artifacts(artifacts) or ((), None)
+        named.update(kept.digest for kept in made)
     return named
 
 
-def _artifacts(stored: object) -> tuple[Artifact, ...] | None:
+def _artifacts(stored: object) -> tuple[tuple[Artifact, ...], Left | None] | None:
     """None: damaged."""
     if stored == "[]":
-        return ()
+        return (), None
     try:
-        return tuple([Artifact(*fields) for fields in decode_json(str(stored))[0]])
-    except (ValueError, TypeError):
+        made = decode_json(str(stored))[0]
+        rows, left = (made["artifacts"], Left(*made["left"])) if isinstance(made, dict) else (made, None)
+        return tuple([Artifact(*fields) for fields in rows]), left
+    except (ValueError, TypeError, KeyError):
         return None

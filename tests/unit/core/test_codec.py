@@ -38,7 +38,7 @@ def test_hits_are_rows_and_those_of_earlier_versions_are_read() -> None:
     made = Artifact("made", "out/a", "ab" * 32, 3, 0o644)
     cached = Cached({"a": Hit("key", "why", "text", {"n": 1}, (made,), (7, 2)), "b": Hit("key", "why")})
     stored = dump_event(cached)
-    assert json.loads(stored)["hits"]["b"] == ["key", "why", None, None, [], None]
+    assert json.loads(stored)["hits"]["b"] == ["key", "why", None, None, [], None, None]
     assert load_event("Cached", stored) == cached
     named = {"a": {"key": "key", "reason": "why", "text": "text", "outputs": {"n": 1}, "artifacts": [[*made]]}}
     named["a"]["origin"] = [7, 2]

@@ -1,0 +1,119 @@
+"""Which commits a step starts from, whose worktree it may have, and whether it goes on where it was. Pure.
+
+A step starts from what its dependencies have left. One that left nothing of its own (it asked, was skipped, works in
+the project directory, failed) passes on what it had itself. Refuses to know git and directories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from teamflow.core.attempts import AttemptState
+from teamflow.core.plan import APART, ASK, COMMAND, Step
+from teamflow.core.state import RunState, StepState
+from teamflow.core.work import DEPENDENCY, PROJECT, Left
+
+SUBJECT: Final = 60
+"""Characters of what a commit says of the work, behind the name of the step."""
+
+
+def in_workspace(step: Step) -> bool:
+    """Whether its attempts work in a workspace that teamflow makes."""
+    return step.workspace != PROJECT and step.kind != ASK and step.expansion is None
+
+
+def is_making(known: StepState) -> bool:
+    """Whether the live attempt has yet to be given its workspace."""
+    live = known.live
+    return live is not None and live.ready is None and in_workspace(known.step)
+
+
+def parents(state: RunState, step: Step, found: Mapping[str, Left | None] | None = None) -> tuple[tuple[str, str], ...]:
+    """(step, commit) of what a step starts from, in the order of the plan, each commit once.
+
+    `found`: what steps have left that a look at the cache has just found, and the state does not know yet.
+    """
+    handed = found or {}
+    commits: dict[str, str] = {}
+    order = state.order
+    for name in sorted(set(_leavers(state, step, handed)), key=lambda name: (order.get(name, -1), name)):
+        left = _left(state, name, handed)
+        if left is not None:
+            commits.setdefault(left.commit, name)
+    return tuple((name, commit) for commit, name in commits.items())
+
+
+def _leavers(state: RunState, step: Step, handed: Mapping[str, Left | None]) -> Iterator[str]:
+    """The nearest steps before it that have left a commit."""
+    seen: set[str] = set()
+    pending = [step]
+    while pending:
+        at = pending.pop()
+        for edge in at.edges:
+            name = edge.on
+            if edge.when == APART or name in seen:
+                continue
+            seen.add(name)
+            if _left(state, name, handed) is not None:
+                yield name
+            elif (known := state.steps.get(name)) is not None:
+                pending.append(known.step)
+        for name in at.taken:
+            if name not in seen and _left(state, name, handed) is not None:
+                seen.add(name)
+                yield name
+
+
+def _left(state: RunState, name: str, handed: Mapping[str, Left | None]) -> Left | None:
+    if name in handed:
+        return handed[name]
+    known = state.steps.get(name)
+    if known is not None:
+        return known.left
+    hit = state.taken.get(name)
+    return hit.left if hit is not None else None
+
+
+def goes_on(known: StepState, live: AttemptState) -> bool:
+    """Whether an attempt works on in the workspace of an earlier one as that left it. What was made by others is taken
+    anew when a loop asks again: it is another commit now."""
+    if live.continues is None or known.ready is None:
+        return False
+    return live.cause != "rework" or known.step.workspace != DEPENDENCY
+
+
+def in_use(state: RunState, path: str, *, by_other_than: str) -> str:
+    """The other step that works in that workspace now; empty when nobody does."""
+    for name in state.running:
+        live = state.steps[name].live
+        if name != by_other_than and live is not None and live.ready is not None and live.ready.path == path:
+            return name
+    return ""
+
+
+def borrowed(state: RunState, known: StepState, before: tuple[tuple[str, str], ...]) -> str:
+    """Path of the worktree of its dependency that it may have; empty: there is none, or it belongs to several."""
+    if known.step.workspace != DEPENDENCY or len(before) != 1 or before[0][0] not in state.steps:
+        return ""
+    owner = state.steps[before[0][0]]
+    ready = owner.ready
+    if ready is None or owner.live is not None or ready.repo:
+        return ""
+    return "" if in_use(state, ready.path, by_other_than=known.step.id) else ready.path
+
+
+def message(known: StepState, live: AttemptState, *, work: str, run: str) -> str:
+    """Of the commit of what a step has left: what was asked for, and who made it. `run`: its number and id.
+
+    Trailers as `git interpret-trailers` reads them.
+    """
+    step = known.step
+    line = " ".join(work.split())
+    said = line if len(line) <= SUBJECT else f"{line[: SUBJECT - 1].rstrip()}…"
+    engine = live.engine if step.kind != COMMAND else COMMAND
+    rows = [("Run", run), ("Step", step.id), ("Attempt", str(live.number)), ("Agent", step.agent), ("Engine", engine)]
+    if live.model is not None:
+        rows.append(("Model", live.model))
+    trailers = "\n".join(f"Teamflow-{name}: {' '.join(value.split())}" for name, value in rows)
+    return f"{step.id}: {said or 'work'}\n\n{trailers}\n"

@@ -1,0 +1,220 @@
+"""The workspace of an attempt: which one is ordered, that it is given to nobody else, and what was left in it.
+
+Decides nothing about git, which is `workspaces/`, nor about commits to start from, which is `policy/trees.py`. A
+workspace that cannot be made, or whose work is not allowed, is an outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor as Pool
+
+from teamflow.core.attempts import AttemptState
+from teamflow.core.events import AttemptEnded
+from teamflow.core.outcome import Failed, FailureClass
+from teamflow.core.plan import Command, Json, Step
+from teamflow.core.redact import Redactor
+from teamflow.core.state import RunState, StepState
+from teamflow.core.work import WORKTREE, Ready, WorkspaceReady
+from teamflow.policy.trees import borrowed, goes_on, in_use, in_workspace, is_making, message, parents
+from teamflow.ports import Done, Finish, Order, Parent, Workspaces
+from teamflow.run.brief import BriefError, Rendering
+from teamflow.run.place import Place
+
+
+class Trees:
+    """Implements `run/roles.Making`. Belongs to the loop's thread, but for `finish`."""
+
+    def __init__(
+        self,
+        state: RunState,
+        *,
+        place: Place,
+        workspaces: Callable[[], Workspaces | str],
+        redactor: Redactor,
+        pool: Pool | None = None,
+    ) -> None:
+        """`workspaces`: asked once something needs them; a text says why there can be none. `pool` makes workspaces,
+        several at once; None: asyncio's own."""
+        self._state = state
+        self._place = place
+        self._open = workspaces
+        self._opened: Workspaces | str | None = None
+        self._redactor = redactor
+        self._pool = pool
+        self._reserved: dict[str, str] = {}
+        """Path → the step for which it is being made ready."""
+        self._waiting: list[asyncio.Future[None]] = []
+        self._lock = threading.Lock()
+
+    # -- before the work -------------------------------------------------------------------------------------
+
+    def lacks(self, step_id: str) -> bool:
+        return is_making(self._state.steps[step_id])
+
+    async def make(self, step_id: str, attempt: int) -> WorkspaceReady | AttemptEnded:
+        """The workspace of a live attempt, once nobody else is in it."""
+        made = await self._make(step_id, attempt)
+        if isinstance(made, Ready):
+            return WorkspaceReady(step_id, attempt, made)
+        return AttemptEnded(step_id, attempt, self._shown(made), "")
+
+    async def _make(self, step_id: str, attempt: int) -> Ready | Failed:
+        known = self._state.steps[step_id]
+        live = known.attempts[attempt - 1]
+        try:
+            order = self._order(known, live)
+        except BriefError as error:
+            return Failed(FailureClass.START, str(error))
+        path = order.takes or (order.before.path if order.before is not None else "")
+        while path and (
+            self._reserved.get(path, step_id) != step_id or in_use(self._state, path, by_other_than=step_id)
+        ):
+            await self._somebody_left()
+        if path:
+            self._reserved[path] = step_id
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._prepare, order)
+        except OSError as error:
+            return Failed(FailureClass.SETUP, f"the workspace could not be made: {error}")
+
+    def _prepare(self, order: Order) -> Ready | Failed:
+        workspaces = self._workspaces()
+        if isinstance(workspaces, str):
+            return Failed(FailureClass.SETUP, workspaces)
+        return workspaces.prepare(self._settled(order, workspaces))
+
+    def _settled(self, order: Order, workspaces: Workspaces) -> Order:
+        """Of a step that a loop has opened again, when what it starts from has become another commit meanwhile: what it
+        had left, and that, together."""
+        known = self._state.steps[order.step]
+        if not order.goes_on or known.attempts[-1].cause != "rework" or order.before is None or not order.parents:
+            return order
+        start = workspaces.merged(order.parents, order.message)
+        if start == order.before.base or known.left is None or isinstance(start, Failed):
+            return order
+        own = Parent(order.step, known.left.commit)
+        return order._replace(goes_on=False, parents=(own, *order.parents))
+
+    def _workspaces(self) -> Workspaces | str:
+        with self._lock:
+            if self._opened is None:
+                self._opened = self._open()
+            return self._opened
+
+    def _shown(self, failed: Failed) -> Failed:
+        text = self._redactor.text
+        return failed._replace(reason=text(failed.reason), detail=text(failed.detail))
+
+    def given(self, step_id: str) -> None:
+        """The log knows now who works where; or nobody does."""
+        self._reserved = {path: name for path, name in self._reserved.items() if name != step_id}
+        self.freed()
+
+    def freed(self) -> None:
+        """An attempt has ended: its workspace may be what another waits for."""
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            if not one.done():
+                one.set_result(None)
+
+    async def _somebody_left(self) -> None:
+        one: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(one)
+        await one
+
+    def _order(self, known: StepState, live: AttemptState) -> Order:
+        step = known.step
+        rendering = Rendering(self._state, step, run=self._place.run, attempt=live.number)
+        before = parents(self._state, step)
+        go_on = goes_on(known, live)
+        takes = "" if go_on else borrowed(self._state, known, before)
+        if takes in self._reserved:
+            takes = ""
+        tree = step.tree
+        copy = tuple(rendering.path(value, key="workspace.copy") for value in tree.copy) if tree is not None else ()
+        return Order(
+            step=step.id,
+            attempt=live.number,
+            parents=tuple(Parent(name, commit, self._path_of(name)) for name, commit in before),
+            own=step.workspace == WORKTREE,
+            goes_on=go_on,
+            before=known.ready,
+            takes=takes,
+            copy=copy,
+            sparse=self._sparse(step, rendering),
+            message=self._merge_message(step, before),
+        )
+
+    def _path_of(self, name: str) -> str:
+        known = self._state.steps.get(name)
+        ready = known.ready if known is not None else None
+        return ready.path if ready is not None else ""
+
+    def _sparse(self, step: Step, rendering: Rendering) -> tuple[str, ...] | None:
+        if step.tree is None or not step.tree.sparse:
+            return None
+        reads = [rendering.path(value, key="reads") for value in step.reads or ()]
+        writes = [rendering.path(value, key="writes") for value in step.writes]
+        return tuple(dict.fromkeys((*reads, *writes)))
+
+    def _merge_message(self, step: Step, before: tuple[tuple[str, str], ...]) -> str:
+        names = ", ".join(name for name, _ in before)
+        return f"merge {names}\n\nTeamflow-Run: {self._run}\nTeamflow-Step: {step.id}\n"
+
+    @property
+    def _run(self) -> str:
+        run = self._place.run
+        return f"{run.get('number', '')} {run.get('id', '')}".strip()
+
+    # -- after it --------------------------------------------------------------------------------------------
+
+    def finish(self, known: StepState, attempt: int) -> Done | Failed | None:
+        """What a step that is done has left, as a commit; None where it works in no workspace of ours. Blocking."""
+        live = known.attempts[attempt - 1]
+        if live.ready is None or not in_workspace(known.step):
+            return None
+        work = message(known, live, work=self._redactor.text(_work_of(known.step)), run=self._run)
+        workspaces = self._workspaces()
+        if isinstance(workspaces, str):
+            return Failed(FailureClass.SETUP, workspaces)
+        try:
+            done = workspaces.finish(Finish(known.step.id, attempt, live.ready, work))
+        except OSError as error:
+            done = Failed(FailureClass.OUTPUT, f"what it left could not be committed: {error}")
+        return self._shown(done) if isinstance(done, Failed) else done
+
+
+def root_of(live: AttemptState | None, project: str) -> str:
+    """Where an attempt works."""
+    return project if live is None or live.ready is None else live.ready.path
+
+
+def note_of(ready: Ready | None) -> Json:
+    """What travels with a start, so that the journal proves where it works."""
+    return None if ready is None else {**ready._asdict(), "copied": list(ready.copied)}
+
+
+def ready_from(note: object) -> Ready | None:
+    """The inverse of `note_of`; None for what is no such thing."""
+    if not isinstance(note, dict) or not isinstance(note.get("path"), str):
+        return None
+    known = {name: value for name, value in note.items() if name in Ready._fields}
+    copied = known.get("copied")
+    known["copied"] = tuple(copied) if isinstance(copied, list) else ()
+    try:
+        return Ready(**known)
+    except TypeError:
+        return None
+
+
+def _work_of(step: Step) -> str:
+    """What was asked for, on one line."""
+    if isinstance(step.prompt, str):
+        return step.prompt.strip().partition("\n")[0]
+    command = step.command or Command(None)
+    if command.shell is not None:
+        return command.shell.strip().partition("\n")[0]
+    return " ".join(word for word in command.argv if isinstance(word, str))
