@@ -23,6 +23,7 @@ from teamflow.core.state import RunState
 from teamflow.core.status import ENDED, Status
 from teamflow.plan.ripple import rippled
 from teamflow.policy.asking import may_go_on
+from teamflow.policy.trees import in_workspace
 from teamflow.run.executor import Executor
 from teamflow.run.probe import Prober
 
@@ -244,8 +245,8 @@ class Rereading:
 
 
 def _patterns(step: Step) -> tuple[str, ...]:
-    """What it declares to read, where that is known."""
-    return _texts(step.reads or ())
+    """What it declares to read, where that is known. In a workspace it reads a commit, which no save changes."""
+    return () if in_workspace(step) else _texts(step.reads or ())
 
 
 def _written(step: Step) -> tuple[str, ...]:

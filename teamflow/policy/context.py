@@ -12,6 +12,7 @@ from teamflow.core.ids import UNDECIDED, slug
 from teamflow.core.outcome import Succeeded
 from teamflow.core.plan import Json, Step
 from teamflow.core.state import RunState, StepState
+from teamflow.core.work import Left
 
 
 def step_context(state: RunState, step: Step, *, run: Mapping[str, Json], attempt: int = 1) -> dict[str, Json]:
@@ -118,8 +119,7 @@ def _seen(state: RunState, step_id: str) -> dict[str, Json]:
         "outputs": (hit.outputs if hit else None) or {},
         "artifacts": {made.name: made.path for made in hit.artifacts} if hit else {},
         "matrix": added.instances.get(step_id, {}) if added is not None else {},
-        "diffstat": None,
-        "branch": None,
+        **_left(hit.left if hit else None),
     }
 
 
@@ -130,6 +130,10 @@ def _view(known: StepState) -> dict[str, Json]:
         "outputs": known.outputs,
         "artifacts": {artifact.name: artifact.path for artifact in known.artifacts},
         "matrix": known.step.matrix,
-        "diffstat": None,
-        "branch": None,
+        **_left(known.left),
     }
+
+
+def _left(left: Left | None) -> dict[str, Json]:
+    """What a step left in a workspace that teamflow made; null where it works in none."""
+    return {"diffstat": left.stat if left is not None else None, "branch": left.branch or None if left else None}

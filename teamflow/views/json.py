@@ -23,8 +23,10 @@ from teamflow.core.state import RunState, StepState
 from teamflow.core.status import Status
 from teamflow.policy.budget import budget_object
 from teamflow.policy.context import step_context
+from teamflow.policy.trees import in_workspace
 from teamflow.views.figures import counts, run_cost, total
 from teamflow.views.header import RunHeader
+from teamflow.views.left import left_object, workspace_path
 from teamflow.views.plan import fallbacks_object
 from teamflow.views.questions import question_object
 from teamflow.views.shown import shown_dependencies, shown_steps
@@ -121,7 +123,7 @@ def step_object(
         "model": step.model,
         "fallbacks": fallbacks_object(step),
         "target": step.target,
-        "workspace": _workspace(state, header, step),
+        "workspace": _workspace(state, header, known),
         "depends_on": [*shown_dependencies(state, step)],
         "parent": None,
         "messages": [_message(known, number) for number in range(len(known.messages))],
@@ -130,7 +132,9 @@ def step_object(
         "text": _text(known, text),
         "outputs": known.outputs,
         "artifacts": [_artifact(artifact) for artifact in known.artifacts],
-        "diffstat": None,
+        "diffstat": left_object(known),
+        "branch": known.left.branch or None if known.left is not None else None,
+        "commit": known.left.commit if known.left is not None else None,
         "key": known.key,
         "failure": failure_of(known),
         "loop": _loop(known),
@@ -223,8 +227,12 @@ def _wait(state: RunState, known: StepState, header: RunHeader, now: Now) -> Jso
     return {"what": wait.what, "on": list(wait.on), "until": until, "detail": wait.detail, "question": asked}
 
 
-def _workspace(state: RunState, header: RunHeader, step: Step) -> str:
-    root = header.root if step.workspace == "project" else step.workspace
+def _workspace(state: RunState, header: RunHeader, known: StepState) -> str | None:
+    """Where it works; None: in a workspace that is yet to be made."""
+    step = known.step
+    root = workspace_path(known) if in_workspace(step) else header.root
+    if root is None:
+        return None
     return f"{root}/{workdir}" if (workdir := _workdir(state, step)) else root
 
 

@@ -31,6 +31,7 @@ from teamflow.core.events import (
     StepWaiting,
 )
 from teamflow.core.limited import EngineLimited, LimitLifted
+from teamflow.core.outcome import Succeeded
 from teamflow.core.plan import ASK, Caps
 from teamflow.core.questions import answer_words, asked_by
 from teamflow.core.requested import (
@@ -44,7 +45,8 @@ from teamflow.core.requested import (
     StopRequested,
 )
 from teamflow.core.spending import BudgetReached, BudgetSet, caps_words
-from teamflow.core.state import Question, RunState
+from teamflow.core.state import Question, RunState, StepState
+from teamflow.core.work import DEPENDENCY
 from teamflow.policy.budget import reached_words
 from teamflow.views import words
 from teamflow.views.header import RunHeader
@@ -149,8 +151,8 @@ class PlainPrinter:
     def _ended(self, event: StepEnded, record: Record, state: RunState) -> list[str]:
         lines = self._output.close(event.step)
         attempt = _attempt_at(state, event.step, record.at) if event.status != "skipped" else None
-        told = f": {event.reason}" if event.reason else ""
-        lines.append(cell(f"{event.step}: {event.status}{_took(attempt)}{told}"))
+        told = _join(event.reason, _left_words(attempt, state.steps[event.step]))
+        lines.append(cell(f"{event.step}: {event.status}{_took(attempt)}{': ' + told if told else ''}"))
         if attempt is not None and attempt.note:
             lines.append(cell(f"{event.step}: not kept in the cache: {attempt.note}"))
         if event.status == "failed" and attempt is not None and state.steps[event.step].step.kind != ASK:
@@ -166,6 +168,16 @@ class PlainPrinter:
         log = cell(self._header.log(step_id, attempt.number))
         told = "its last line" if len(tail) == 1 else f"its last {len(tail)} lines"
         return [cell(f"{step_id}: {told} ({log}):"), *numbered(tail, step_id)]
+
+
+def _left_words(attempt: AttemptState | None, known: StepState) -> str:
+    """What an attempt has left, where it was there to change something or did so."""
+    left = attempt.outcome.left if attempt is not None and isinstance(attempt.outcome, Succeeded) else None
+    return left.stat if left is not None and (left.changed or known.step.workspace != DEPENDENCY) else ""
+
+
+def _join(first: str, second: str) -> str:
+    return f"{first}; {second}" if first and second else first or second
 
 
 def _answered(question: Question) -> list[str]:

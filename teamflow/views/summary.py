@@ -19,6 +19,7 @@ from teamflow.policy.budget import ASK_AT, LEAST, lines
 from teamflow.views import words
 from teamflow.views.figures import counts, run_cost_words
 from teamflow.views.header import RunHeader
+from teamflow.views.left import work_lines
 from teamflow.views.questions import how
 from teamflow.views.sanitize import cell
 from teamflow.views.shown import shown_steps
@@ -43,6 +44,7 @@ def summary(
     lines += _labelled("empty", _empty(state))
     lines += _labelled("waits", _waiting(state, header, now, zone=zone))
     lines += _labelled("files", _files(state, begun))
+    lines += _labelled("work", work_lines(state))
     lines += _labelled("outputs", _outputs(state))
     lines += _labelled("cost", _cost(state))
     lines += _labelled("next", next_commands(state, header))

@@ -19,6 +19,7 @@ from teamflow.core.state import RunState, StepState
 from teamflow.core.status import Status
 from teamflow.views import words
 from teamflow.views.figures import attempt_seconds
+from teamflow.views.left import making_words
 from teamflow.views.questions import how
 from teamflow.views.sanitize import cell
 from teamflow.views.waiting import wait_of, wait_words
@@ -97,6 +98,8 @@ def _running(state: RunState, known: StepState, past: Past, now: Now, *, gone: b
     since = f"since {words.moment(live.started, now=now.wall, zone=zone)}"
     took = words.duration(attempt_seconds(state, live, now))
     line = f"running {since} ({took}){_which(known, live)}"
+    if making := making_words(state, known):
+        line += f", {making}"
     if live.phase and live.phase != "agent":
         line += f", in {live.phase}"
     if live.stopping is not None:
@@ -120,6 +123,8 @@ def _ended(state: RunState, known: StepState, past: Past, now: Now, *, zone: tzi
     if newest is None:
         return line
     line = _join(line, _cause(known, newest, past))
+    if known.left is not None and known.status is Status.SUCCEEDED:
+        line = _join(line, f"{known.left.stat}{f' on {known.left.branch}' if known.left.branch else ''}")
     return _join(line, f"not kept in the cache: {newest.note}" if newest.note else "")
 
 
@@ -181,14 +186,14 @@ def short_reason(
         rounds = f"{words.round_words(known)}, " if known.round > 1 else ""
         return rounds + wait_words(wait, now, run=run, zone=zone)
     if known.status is Status.RUNNING:
-        return _live_words(known)
+        return _live_words(state, known)
     newest = known.attempt
     if known.status is Status.SUCCEEDED and len(known.attempts) > 1 and newest is not None:
         return known.reason or f"in attempt {newest.number}"
     return known.reason
 
 
-def _live_words(known: StepState) -> str:
+def _live_words(state: RunState, known: StepState) -> str:
     live = known.live
     if live is None:
         newest = known.attempt
@@ -201,6 +206,8 @@ def _live_words(known: StepState) -> str:
                 return ""
     if live.stopping is not None:
         return f"being stopped ({live.stopping})"
+    if making := making_words(state, known):
+        return making
     if known.progress is not None:
         percent, text = known.progress
         share = "" if percent is None else f"{percent:.0f}% "
