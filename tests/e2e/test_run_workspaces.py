@@ -1,0 +1,228 @@
+"""Where the code goes, on real git: worktrees, commits along the edges, merging, and the checkout of the user."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.project import Project, proves
+
+ENGINE = {"sh": {"command": ["sh", "-es"]}}
+"""An agent that does what its prompt says, as a shell."""
+
+
+def team(agents: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"engines": ENGINE, "defaults": {"retry": {"attempts": 1, "delay": "1ms"}}, **more, "agents": agents}
+
+
+def sh(script: str, **more: Any) -> dict[str, Any]:
+    return {"engine": "sh", "prompt": script, **more}
+
+
+def repository(place: Path, agents: dict[str, Any], files: dict[str, str] | None = None, **more: Any) -> Project:
+    project = Project(place, team(agents, **more), files={"a.txt": "a\n", **(files or {})}, git=True)
+    project.write(".gitignore", ".teamflow/\n")
+    project.git("add", "-A")
+    project.git("commit", "-qm", "first")
+    return project
+
+
+def show(project: Project, commit: str, path: str) -> str:
+    return project.git("show", f"{commit}:{path}")
+
+
+def untouched(project: Project) -> None:
+    """The user's checkout is as it was."""
+    assert project.git("status", "--porcelain") == ""
+    assert project.git("rev-parse", "--abbrev-ref", "HEAD").strip() == "main"
+    assert project.git("log", "--oneline", "main").count("\n") == 1
+    assert project.git("stash", "list") == ""
+
+
+@proves(agent=["workspace.mode"])
+def test_each_works_in_a_worktree_of_its_own_and_the_next_sees_what_the_one_before_did(tmp_path: Path) -> None:
+    agents = {
+        "one": sh("echo one > one.txt; echo more >> a.txt"),
+        "two": sh("test ! -e one.txt; echo two > two.txt"),
+        "both": sh("cat one.txt two.txt > both.txt", depends_on=["one", "two"]),
+        "look": {"command": "cat both.txt a.txt; pwd", "depends_on": ["both"]},
+    }
+    project = repository(tmp_path, agents)
+    project.run().expect(0)
+    untouched(project)
+    status = project.status()
+    assert status.text("look").splitlines()[:4] == ["one", "two", "a", "more"]
+    assert ".teamflow/work/" in status.text("look").splitlines()[4]
+    both = status.step("both")
+    assert both["branch"] == "teamflow/1/both"
+    assert show(project, "teamflow/1/both", "both.txt") == "one\ntwo\n"
+    assert status.step("one")["diffstat"] == {"files": 2, "added": 2, "deleted": 0}
+    message = project.git("log", "-1", "--format=%B", "teamflow/1/one")
+    assert message.startswith("one: echo one > one.txt")
+    trailers = project.git("log", "-1", "--format=%(trailers:only,unfold)", "teamflow/1/one")
+    for trailer in ("Teamflow-Run: 1 ", "Teamflow-Step: one", "Teamflow-Agent: one", "Teamflow-Engine: sh"):
+        assert trailer in trailers
+
+
+def test_nothing_changed_is_said_and_leaves_no_commit(tmp_path: Path) -> None:
+    project = repository(tmp_path, {"idle": sh("true")})
+    done = project.run().expect(0)
+    assert "no changes" in done.err
+    assert "no changes" in project.why("idle")
+    assert project.git("rev-parse", "teamflow/1/idle") == project.git("rev-parse", "main")
+
+
+def test_commits_of_the_agent_are_kept_and_the_rest_is_committed_on_top(tmp_path: Path) -> None:
+    script = (
+        "git config user.name me; git config user.email m@e; echo x > x; git add x; git commit -qm mine; echo y > y"
+    )
+    project = repository(tmp_path, {"build": sh(script)})
+    project.run().expect(0)
+    subjects = project.git("log", "--format=%s", "main..teamflow/1/build").splitlines()
+    assert subjects[1] == "mine"
+    assert subjects[0].startswith("build: git config user.name me")
+
+
+def test_a_conflict_names_the_files_and_both_sides(tmp_path: Path) -> None:
+    agents = {
+        "left": sh("echo left > a.txt"),
+        "right": sh("echo right > a.txt"),
+        "both": sh("true", depends_on=["left", "right"]),
+    }
+    project = repository(tmp_path, agents)
+    project.run().expect(1)
+    status = project.status()
+    assert status.failures("both") == ["conflict"]
+    reason = status.step("both")["reason"]
+    assert "a.txt" in reason
+    assert "left" in reason
+    assert "right" in reason
+    untouched(project)
+
+
+def test_uncommitted_files_of_the_user_stay_and_are_told_of(tmp_path: Path) -> None:
+    project = repository(tmp_path, {"build": sh("cat a.txt > b.txt")})
+    project.write("a.txt", "changed\n")
+    project.write("new.txt", "new\n")
+    before = project.git("status", "--porcelain")
+    told = project.call("plan").expect(0)
+    assert "a.txt" in told.out
+    project.run().expect(0)
+    assert project.git("status", "--porcelain") == before
+    assert show(project, "teamflow/1/build", "b.txt") == "a\n"
+
+
+def test_what_git_ignores_is_not_committed_and_retry_after_verify_goes_on_in_the_same_worktree(tmp_path: Path) -> None:
+    agents = {
+        "build": sh("echo x >> tries; mkdir -p out; echo o > out/o", verify=["test $(wc -l < tries) -ge 2"])
+        | {"retry": {"attempts": 3, "delay": "1ms"}}
+    }
+    project = repository(tmp_path, agents, {".gitignore": "out/\n"})
+    project.run().expect(0)
+    assert show(project, "teamflow/1/build", "tries") == "x\nx\n"
+    assert "out/o" not in project.git("ls-tree", "-r", "--name-only", "teamflow/1/build")
+
+
+def test_other_retries_start_clean_and_what_the_old_attempt_left_is_kept(tmp_path: Path) -> None:
+    agents = {"build": sh("test ! -e tries; echo x > tries; echo junk > junk; test -e ../../../go")}
+    agents["build"]["retry"] = {"attempts": 2, "delay": "1ms", "backoff": "fixed"}
+    project = repository(tmp_path, agents)
+    project.run().expect(1)
+    kept = project.git("for-each-ref", "--format=%(refname)", "refs/teamflow").splitlines()
+    first = next(name for name in kept if name.endswith("/build/1"))
+    assert show(project, first, "junk") == "junk\n"
+    (project.root / "go").write_text("")
+    (project.root / ".teamflow" / "go").write_text("")
+    project.run().expect(0)
+    assert show(project, "teamflow/1/build", "tries") == "x\n"
+
+
+@proves(agent=["workspace.copy", "workspace.setup"])
+def test_ignored_files_are_brought_along_and_never_committed(tmp_path: Path) -> None:
+    workspace = {"copy": [".env", "conf/*.local"], "setup": "echo ready > ready.tmp"}
+    agents = {"build": sh("cat .env conf/x.local ready.tmp > got; echo EXTRA >> .env", workspace=workspace)}
+    project = repository(tmp_path, agents, {".gitignore": ".teamflow/\n.env\n*.local\n*.tmp\n"})
+    project.write(".gitignore", ".teamflow/\n*.local\n*.tmp\n")
+    project.write(".env", "SECRET=1\n")
+    project.write("conf/x.local", "local\n")
+    project.run().expect(0)
+    assert show(project, "teamflow/1/build", "got") == "SECRET=1\nlocal\nready\n"
+    assert ".env" not in project.git("ls-tree", "-r", "--name-only", "teamflow/1/build").splitlines()
+
+
+def test_a_command_takes_the_worktree_of_its_dependency_and_two_at_once_do_not_share_one(tmp_path: Path) -> None:
+    agents = {
+        "build": sh("echo b > b; mkdir -p cache.tmp; echo c > cache.tmp/c"),
+        "alone": {"command": "cat cache.tmp/c; pwd", "depends_on": ["build"]},
+        "x": {"command": "pwd; sleep 1", "depends_on": ["alone"]},
+        "y": {"command": "pwd; sleep 1", "depends_on": ["alone"]},
+    }
+    project = repository(tmp_path, agents, {".gitignore": ".teamflow/\n*.tmp\n"}, limits={"max_parallel": 4})
+    project.write(".gitignore", ".teamflow/\n*.tmp\n")
+    project.git("commit", "-qam", "ignore")
+    project.run().expect(0)
+    status = project.status()
+    assert status.text("alone").splitlines()[0] == "c"
+    assert status.text("x") != status.text("y")
+
+
+@pytest.mark.slow
+def test_a_loop_works_on_in_the_same_worktree_and_the_review_sees_each_round(tmp_path: Path) -> None:
+    agents = {
+        "build": sh("echo round >> rounds"),
+        "review": {
+            "command": "n=$(wc -l < rounds); [ $n -ge 3 ] && echo '{\"ok\": true}' || echo '{\"ok\": false}'",
+            "depends_on": ["build"],
+            "outputs": {"ok": "boolean"},
+            "loop": {"until": "outputs.ok", "max": 5, "rework": "build"},
+        },
+        "ship": {"command": "cat rounds", "depends_on": ["review"]},
+    }
+    project = repository(tmp_path, agents)
+    project.run().expect(0)
+    assert project.status().text("ship") == "round\nround\nround"
+    assert len(project.git("log", "--format=%s", "main..teamflow/1/build").splitlines()) == 3
+
+
+@proves(agent=["cache"])
+def test_the_cache_gives_commits_back_also_on_top_of_what_the_user_has_committed_since(tmp_path: Path) -> None:
+    agents = {
+        "build": sh("cat src.txt > made; echo run >> ../../../builds", reads=["src.txt"]),
+        "use": {"command": "cat made other.txt", "depends_on": ["build"]},
+    }
+    project = repository(tmp_path, agents, {"src.txt": "s\n", "other.txt": "1\n"})
+    project.run("--new").expect(0)
+    project.run("--new").expect(0)
+    status = project.status()
+    assert status.statuses["build"] == "cached"
+    assert status.text("use") == "s\n1"
+    project.write("other.txt", "2\n")
+    project.git("commit", "-qam", "other")
+    project.run("--new").expect(0)
+    status = project.status()
+    assert status.statuses["build"] == "cached"
+    assert status.text("use") == "s\n2"
+    project.write("src.txt", "t\n")
+    project.git("commit", "-qam", "source")
+    project.run("--new").expect(0)
+    assert project.status().text("use") == "t\n2"
+
+
+@proves(agent=["writes"])
+def test_an_edit_outside_of_writes_fails_the_attempt_and_names_the_file(tmp_path: Path) -> None:
+    project = repository(
+        tmp_path, {"build": sh("mkdir -p src docs; echo 1 > src/x; echo 2 > docs/y", writes=["src/**"])}
+    )
+    project.run().expect(1)
+    status = project.status()
+    assert status.failures("build") == ["writes"]
+    assert "docs/y" in status.step("build")["reason"]
+
+
+def test_without_a_repository_a_worktree_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    project = Project(tmp_path, team({"build": sh("true", workspace={"mode": "worktree"})}))
+    refused = project.run()
+    assert refused.code == 2
+    assert "git init" in refused.said
