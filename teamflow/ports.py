@@ -195,6 +195,10 @@ class Workspaces(Protocol):
         """Path → object id (with mode) of a commit's files, of those that match; None: the commit is not there."""
         ...
 
+    def content(self, commit: str, path: str) -> bytes | None:
+        """A file of a commit; None: it is not there, is no file, or has more than 4 MiB."""
+        ...
+
     def head(self) -> str | None:
         """The project's commit; None: it has none yet."""
         ...

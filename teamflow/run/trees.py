@@ -18,6 +18,7 @@ from teamflow.core.plan import Command, Json, Step
 from teamflow.core.redact import Redactor
 from teamflow.core.state import RunState, StepState
 from teamflow.core.work import WORKTREE, Ready, WorkspaceReady
+from teamflow.policy.edits import judged
 from teamflow.policy.trees import borrowed, goes_on, in_use, in_workspace, is_making, message, parents
 from teamflow.ports import Done, Finish, Order, Parent, Workspaces
 from teamflow.run.brief import BriefError, Rendering
@@ -184,7 +185,26 @@ class Trees:
             done = workspaces.finish(Finish(known.step.id, attempt, live.ready, work))
         except OSError as error:
             done = Failed(FailureClass.OUTPUT, f"what it left could not be committed: {error}")
-        return self._shown(done) if isinstance(done, Failed) else done
+        failed = done if isinstance(done, Failed) else self._judged(known, live, done, workspaces)
+        return done if failed is None else self._shown(failed)
+
+    def _judged(self, known: StepState, live: AttemptState, done: Done, workspaces: Workspaces) -> Failed | None:
+        """Why what it has changed may not be kept."""
+        step = known.step
+        diff = step.tree.diff if step.tree is not None else None
+        if not step.writes and diff is None:
+            return None
+        rendering = Rendering(self._state, step, run=self._place.run, attempt=live.number)
+        try:
+            writes = [rendering.path(value, key="writes") for value in step.writes]
+            made = [rendering.path(file.path, key=f"outputs.{file.name}") for file in step.outputs.files]
+        except BriefError as error:
+            return Failed(FailureClass.WRITES, str(error))
+
+        def content(path: str, after: bool) -> bytes | None:  # noqa: FBT001
+            return workspaces.content(done.left.commit if after else done.left.base, path)
+
+        return judged(done.changes, writes=writes, diff=diff, artifacts=made, read=content)
 
 
 def root_of(live: AttemptState | None, project: str) -> str:
