@@ -20,7 +20,7 @@ from teamflow.core.slots import variables
 from teamflow.core.state import RunState, StepState
 from teamflow.core.work import WORKTREE, Ready, WorkspaceReady
 from teamflow.policy.edits import judged
-from teamflow.policy.trees import borrowed, goes_on, in_use, in_workspace, is_making, message, parents
+from teamflow.policy.trees import borrowed, goes_on, in_use, in_workspace, is_making, message, not_kept, parents
 from teamflow.ports import Done, Finish, Order, Parent, Workspaces
 from teamflow.run.brief import BriefError, Rendering
 from teamflow.run.place import Place
@@ -178,6 +178,19 @@ class Trees:
     def _run(self) -> str:
         run = self._place.run
         return f"{run.get('number', '')} {run.get('id', '')}".strip()
+
+    def tidy(self) -> list[str]:
+        """Takes away the workspaces that need not outlive the run; what could not be, in words. Blocking."""
+        wrong = []
+        for known, ready in not_kept(self._state):
+            workspaces = self._workspaces()
+            if isinstance(workspaces, str):
+                return [workspaces]
+            number = known.attempts[-1].number
+            workspaces.keep(known.step.id, number, ready)
+            if trouble := workspaces.remove(ready):
+                wrong.append(f"{known.step.id}: {trouble}")
+        return wrong
 
     # -- after it --------------------------------------------------------------------------------------------
 
