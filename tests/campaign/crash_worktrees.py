@@ -30,7 +30,7 @@ engines: {{sh: {{command: [sh, -es]}}}}
 limits: {{max_parallel: 3}}
 defaults: {{retry: {{delay: 20ms, backoff: fixed}}}}
 agents:
-  plan: {{engine: sh, prompt: '{WORK} agent 0; mkdir -p by; echo plan >> by/plan'}}
+  plan: {{engine: sh, prompt: '{WORK} agent 0; mkdir -p by; echo plan >> by/plan; exit'}}
   build:
     engine: sh
     depends_on: [plan]
@@ -42,6 +42,7 @@ agents:
       git -c user.name=a -c user.email=a@a -c core.hooksPath=/dev/null add -A
       git -c user.name=a -c user.email=a@a commit -qm mine
       echo more >> "by/$(basename "$TEAMFLOW_STEP")"
+      exit
   flaky:
     engine: sh
     depends_on: [plan]
@@ -53,22 +54,23 @@ agents:
       test "$TEAMFLOW_ATTEMPT" -ge 2
       rm junk
       echo flaky >> by/flaky
+      exit
   checked:
     engine: sh
     depends_on: [plan]
     retry: {{attempts: 3}}
-    prompt: '{WORK} agent 0; echo line >> by/checked'
+    prompt: '{WORK} agent 0; echo line >> by/checked; exit'
     verify: ['test "$(wc -l < by/checked)" -ge 2']
-  both: {{engine: sh, depends_on: [build, flaky, checked], prompt: '{WORK} agent 0; ls by > by/both'}}
+  both: {{engine: sh, depends_on: [build, flaky, checked], prompt: '{WORK} agent 0; ls by > by/both; exit'}}
   look: {{command: '{WORK} agent 0; cat by/both', depends_on: [both]}}
   look-too: {{command: '{WORK} agent 0; git rev-parse HEAD', depends_on: [both]}}
-  draft: {{engine: sh, depends_on: [plan], prompt: '{WORK} agent 0; echo round >> by/draft'}}
+  draft: {{engine: sh, depends_on: [plan], prompt: '{WORK} agent 0; echo round >> by/draft; exit'}}
   judge:
     depends_on: [draft]
     command: '{WORK} agent 0 && test "$(wc -l < by/draft)" -ge 2 && echo true || echo false'
     outputs: {{ok: boolean}}
     loop: {{until: outputs.ok, max: 4, rework: draft}}
-  kept: {{engine: sh, prompt: '{WORK} agent 0; cp source.txt made.txt', reads: [source.txt], cache: true}}
+  kept: {{engine: sh, prompt: '{WORK} agent 0; cp source.txt made.txt; exit', reads: [source.txt], cache: true}}
   end: {{depends_on: [look, look-too, judge, kept], command: '{WORK} agent 0; ls by | sort; cat made.txt'}}
 outputs: {{end: agents.end.text, look: agents.look.text}}
 """
