@@ -23,6 +23,8 @@ from teamflow.workspaces.preparing import Preparing
 from teamflow.workspaces.process import GitError
 from teamflow.workspaces.repository import Repository
 
+_LONGEST: Final = 4 * 2**20
+"""Bytes of a file of which `content` tells."""
 _TROUBLE: Final = (GitError, WorkspaceError, PatternError, OSError)
 
 
@@ -91,6 +93,12 @@ class GitWorkspaces:
             return files
         wanted = PathSet(patterns)
         return {path: found for path, found in files.items() if path in wanted}
+
+    def content(self, commit: str, path: str) -> bytes | None:
+        try:
+            return self.repository.content(commit, path, most=_LONGEST)
+        except _TROUBLE:
+            return None
 
     def head(self) -> str | None:
         return self.repository.commit_of("HEAD")

@@ -119,6 +119,15 @@ class Repository:
         """Path → mode and object id. GitError: it is not there."""
         return git.tree_entries(self.look("ls-tree", "-r", "-z", "--full-tree", commit).out)
 
+    def content(self, commit: str, path: str, *, most: int) -> bytes | None:
+        """A plain file's bytes; None: it is not there, is none, or is longer. GitError."""
+        found = git.tree_entries(self.look("ls-tree", "-z", "--full-tree", commit, "--", f":(literal){path}").out)
+        mode, _, blob = found.get(path, "").partition(" ")
+        if not blob or mode not in ("100644", "100755"):
+            return None
+        size = self.look("cat-file", "-s", blob)
+        return self.look("cat-file", "blob", blob).out if int(size.text or 0) <= most else None
+
     def message_of(self, commit: str) -> str:
         """As it was given to `commit`."""
         return os.fsdecode(self.look("cat-file", "commit", commit).out).partition("\n\n")[2]
