@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from teamflow.core.plan import Json
-from teamflow.run.clock import SystemClock
 from teamflow.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -39,6 +38,7 @@ def lessor(
 
     def lease(name: str, path: str, wanted: int | None) -> int | None:
         # Imported here: most runs have no workspaces.
+        from teamflow.run.clock import SystemClock
         from teamflow.store.errors import StoreError
         from teamflow.store.machine import Machine
         from teamflow.store.slots import take
@@ -71,6 +71,7 @@ def lessor(
 
 def _open(root: str, run: Mapping[str, Json], environ: Mapping[str, str]) -> Workspaces | str:
     # Imported here: most runs need no git.
+    from teamflow.app.failpoints import failpoint
     from teamflow.workspaces.errors import WorkspaceError
     from teamflow.workspaces.provider import GitWorkspaces
 
@@ -82,6 +83,7 @@ def _open(root: str, run: Mapping[str, Json], environ: Mapping[str, str]) -> Wor
             number=number if isinstance(number, int) else 0,
             home=Layout(root).directory,
             environ=environ,
+            boundary=failpoint(environ) or (lambda: None),
         )
     except WorkspaceError as error:
         return NO_REPOSITORY if error.code == "no-git" else f"{error.path}: {error.reason}"

@@ -144,9 +144,7 @@ async def run_to_end(
 
                 meanwhile.enter_context(watched(watch, session, loop, wired, run_dir=database.layout.run(wired.number)))
             ended = await executor.run(begin, first, until=until, opened=listening)
-            if ended is not None and ended.status in _OVER and loop.trees is not None:
-                for trouble in await asyncio.to_thread(loop.trees.tidy):
-                    screen.trouble(trouble)
+            await _tidy(loop, ended)
     finally:
         closed = asyncio.to_thread(loop.writer.close, timeout=1.0 if executor.abandoned else 10.0)
         await asyncio.gather(running.run_in_executor(loop.pool, prober.close), closed)
@@ -157,6 +155,13 @@ async def run_to_end(
     else:
         loop.screen.leave()
     return ended
+
+
+async def _tidy(loop: Loop, ended: RunEnded | None) -> None:
+    """Takes away the workspaces that need not outlive the run."""
+    if ended is not None and ended.status in _OVER and loop.trees is not None:
+        for trouble in await asyncio.to_thread(loop.trees.tidy):
+            loop.screen.trouble(trouble)
 
 
 def _loop(

@@ -105,8 +105,7 @@ class Trees:
         start = workspaces.merged(order.parents, order.message)
         if start == order.before.base or known.left is None or isinstance(start, Failed):
             return order
-        own = Parent(order.step, known.left.commit)
-        return order._replace(goes_on=False, parents=(own, *order.parents))
+        return order._replace(goes_on=False, adds=known.left.commit)
 
     def _workspaces(self) -> Workspaces | str:
         with self._lock:
