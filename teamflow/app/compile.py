@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from teamflow.core.diagnostics import Diagnostics
     from teamflow.team.load import LoadedTeam
 
-_FORMAT = 4
+_FORMAT = 5
 _RACY_NS = 20_000_000
 """A file changed this shortly before it was read may change again within one tick of its clock."""
 

@@ -13,6 +13,7 @@ from teamflow.app.compile import Compiled, Request, compile_team, inputs_digest
 from teamflow.app.launch import RunOptions, compile_run
 from teamflow.app.project import find_source, project_of
 from teamflow.app.session import FINISHED, read_state
+from teamflow.app.uncommitted import start_notes
 from teamflow.core.added import effective
 from teamflow.core.events import Admitted, Cached, Event, PlanRevised, Record, StepsAdded
 from teamflow.core.fold import apply, initial
@@ -52,12 +53,18 @@ def preview_team(options: RunOptions, *, environ: Mapping[str, str], directory: 
         compiled = compile_team(root, _request(file, options), directory=None)
         if compiled.plan is None:
             return Shown(compiled, None, root)
-        return Shown(compiled, _fresh(compiled.plan, Layout(root), options), root)
+        return _noted(Shown(compiled, _fresh(compiled.plan, Layout(root), options), root))
     with database:
         compiled = compile_run(database, file, options)
         if compiled.plan is None:
             return Shown(compiled, None, root)
-        return _beside_runs(database, compiled, compiled.plan, options)
+        return _noted(_beside_runs(database, compiled, compiled.plan, options))
+
+
+def _noted(shown: Shown) -> Shown:
+    found = shown.preview
+    notes = start_notes(found.plan, shown.root) if found is not None and found.has_work else ()
+    return shown._replace(preview=found._replace(notes=notes)) if found is not None and notes else shown
 
 
 def _request(file: str, options: RunOptions) -> Request:

@@ -9,8 +9,6 @@ from teamflow.core.plan import Plan
 
 _INSTEAD: Final[Mapping[str, str]] = {
     "engine": "only engine: scripted and those under engines work yet, one at a time",
-    "workspace": "a prompt that may edit gets a worktree of its own in git: write workspace: {mode: shared} to let it "
-    "work in the project directory, or permissions: read",
 }
 """What to write where leaving the key out is no way: it is not written, or its default is what waits."""
 

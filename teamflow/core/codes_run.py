@@ -54,6 +54,24 @@ RUN: Final = (
         "plan",
     ),
     Code(
+        "no-repository",
+        "a worktree outside a git repository",
+        "A worktree is made of a commit of the project. Make the project a repository (git init, and a first commit), "
+        "or let the agent work in the project directory, which takes workspace: {mode: shared}.",
+        "agents:\n  fix: {prompt: Fix it., workspace: {mode: worktree}}\n",
+        "agents:\n  fix: {prompt: Fix it., workspace: {mode: shared}}\n",
+        "plan",
+    ),
+    Code(
+        "diff-not-judged",
+        "a diff policy outside a git repository",
+        "What a step has changed is known only where it has a worktree, and that takes a git repository. Outside one "
+        "the step runs, and its changes are not judged.",
+        "agents:\n  fix: {prompt: Fix it., diff: {max_lines: 600}}\n",
+        "agents:\n  fix: {prompt: Fix it.}\n",
+        "plan",
+    ),
+    Code(
         "overlapping-writes",
         "two steps that may run at once may write the same file",
         "Neither step waits for the other, and what they declare under writes meets in the file that is named, so what "

@@ -88,6 +88,15 @@ TEAM: Final = (
         "",
         "",
     ),
+    Code(
+        "shared-workspace",
+        "a key for a workspace of its own, and the agent gets none",
+        "diff, workspace.copy and workspace.sparse concern a worktree that is made for the step. A prompt that may "
+        "edit gets one, and so does whoever writes workspace: {mode: worktree}. With mode: shared there is none, nor "
+        "for commands and prompts with permissions: read that do not ask for it.",
+        "agents:\n  fix: {prompt: Fix it., diff: {max_lines: 600}, workspace: {mode: shared}}\n",
+        "agents:\n  fix: {prompt: Fix it., diff: {max_lines: 600}}\n",
+    ),
     Code("no-agents", "the team has no agents", "A team needs at least one agent.", "agents: {}\n", _RIGHT),
     Code(
         "no-kind",

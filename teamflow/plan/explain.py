@@ -56,6 +56,8 @@ class Preview(NamedTuple):
     levels: tuple[tuple[str, ...], ...]
     most_steps: int | None
     critical_path: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What to know besides, for people: sentences."""
 
     @property
     def edges(self) -> Iterable[tuple[str, str]]:

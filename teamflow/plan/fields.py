@@ -14,6 +14,7 @@ from teamflow.core.plan import (
     Caps,
     Command,
     Deferred,
+    DiffPolicy,
     Edge,
     EngineDefinition,
     Expansion,
@@ -26,6 +27,7 @@ from teamflow.core.plan import (
     Outputs,
     Retry,
     Text,
+    Tree,
 )
 
 PlainText: TypeAlias = "str | tuple[str]"
@@ -192,6 +194,23 @@ def names_in(value: Sequence[str]) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _tree_out(value: Tree | None) -> tuple[object, ...] | None:
+    if value is None:
+        return None
+    diff = None if value.diff is None else tuple(value.diff)
+    copy, repo = _texts_out(value.copy), _prompt_out(value.repo)
+    return (copy, value.keep, value.sparse, repo, value.on_conflict, diff)
+
+
+def _tree_in(value: Sequence[Never] | None) -> Tree | None:
+    """A field that its writer did not know yet is as if nobody had said anything."""
+    if value is None:
+        return None
+    found = Tree(*value)
+    diff = None if found.diff is None else DiffPolicy(found.diff[0], tuple(found.diff[1]))
+    return found._replace(copy=_texts_in(found.copy) or (), repo=_prompt_in(found.repo), diff=diff)
+
+
 Change: TypeAlias = "tuple[Callable[[Never], object], Callable[[Never], object]]"
 
 CHANGES: Final[Mapping[str, Change]] = {
@@ -217,6 +236,7 @@ CHANGES: Final[Mapping[str, Change]] = {
     "custom": (_custom_out, _custom_in),
     "fallbacks": (_fallbacks_out, _fallbacks_in),
     "budget": (_optional_out, _caps_in),
+    "tree": (_tree_out, _tree_in),
     "guards": (_optional_out, lambda value: None if value is None else Guards._make(value)),
 }
 """The fields that are not plain scalars or JSON as they stand: how they are stored, how they are read."""

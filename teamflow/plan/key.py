@@ -52,6 +52,13 @@ _ASPECTS: Final[Mapping[str, Callable[[Step], object]]] = {
 }
 """What makes up a definition. Not in it: timeouts, retry, limits, target, titles, hooks, pull requests."""
 
+_LATER: Final[Mapping[str, Callable[[Step], object]]] = {
+    "copy": lambda step: step.tree.copy if step.tree is not None else (),
+    "sparse": lambda step: step.tree is not None and step.tree.sparse,
+    "diff": lambda step: step.tree.diff if step.tree is not None else None,
+}
+"""Likewise, but counted only where it says something, so that all other definitions keep the keys that they have."""
+
 
 class Upstream(NamedTuple):
     """What one dependency hands over: digests of its outputs, of each artifact, and of its text if it counts."""
@@ -98,22 +105,31 @@ def is_deferred(step: Step) -> bool:
         or any(map(_deferred, step.writes))
         or any(map(_deferred, step.reads or ()))
         or _deferred(step.workdir)
+        or (step.tree is not None and any(map(_deferred, step.tree.copy)))
     )
 
 
 def definition_key(step: Step) -> str:
     """Digest of the definition. Of a step with deferred parts, render those first: they count by value."""
-    return _digest([KEY_VERSION, *(value(step) for value in _ASPECTS.values())])
+    return _digest([KEY_VERSION, *(value(step) for value in _ASPECTS.values()), *_later(step)])
+
+
+def _later(step: Step) -> list[tuple[str, object]]:
+    if step.tree is None:
+        return []
+    return [(name, said) for name, value in _LATER.items() if (said := value(step))]
 
 
 def aspects(step: Step) -> dict[str, str]:
     """A digest for each aspect of the definition, so that a later change can be named."""
-    return {name: _digest(value(step)) for name, value in _ASPECTS.items()}
+    found = {name: _digest(value(step)) for name, value in _ASPECTS.items()}
+    return {**found, **{name: _digest(said) for name, said in _later(step)}}
 
 
 def changed_aspects(old: Step, new: Step) -> tuple[str, ...]:
     """The aspects in which two definitions differ."""
-    return tuple(name for name, value in _ASPECTS.items() if _canonical(value(old)) != _canonical(value(new)))
+    every = {**_ASPECTS, **_LATER}.items()
+    return tuple(name for name, value in every if _canonical(value(old)) != _canonical(value(new)))
 
 
 def value_digest(value: Json) -> str:
@@ -150,7 +166,8 @@ def difference(old: KeyParts, new: KeyParts) -> str:
 def _definition_changes(old: KeyParts, new: KeyParts) -> list[str]:
     if old.definition == new.definition:
         return []
-    names = [name for name in new.aspects if old.aspects.get(name, "") != new.aspects[name]] if old.aspects else []
+    every = {**new.aspects, **old.aspects} if old.aspects and new.aspects else {}
+    names = [name for name in every if old.aspects.get(name) != new.aspects.get(name)]
     return [f"definition changed: {', '.join(names)}" if names else "definition changed"]
 
 

@@ -48,14 +48,14 @@ class Agents(NamedTuple):
 
 class Chosen(NamedTuple):
     """What is to become steps. `ids`: the chosen ones; `only`: agent → names of chosen instances that only a run will
-    know. `git`: whether the project is in a git repository."""
+    know. `workspaces`: where the steps of each agent work."""
 
     loaded: LoadedTeam
     agents: Agents
     ids: frozenset[str]
     only: Mapping[str, tuple[str, ...]]
     layout: Layout
-    git: bool
+    workspaces: Mapping[str, str]
 
 
 def layout_of(graph: Dependencies, ids: Mapping[str, Sequence[str]], chosen: frozenset[str]) -> Layout:
@@ -76,7 +76,7 @@ def make_steps(chosen: Chosen, inputs: Mapping[str, Json], found: Diagnostics) -
     pairs = agents.pairs
     steps: list[Step] = []
     for name in chosen.layout.order:
-        shared = common(agents.settings[name], loaded, git=chosen.git)
+        shared = common(agents.settings[name], loaded, workspace=chosen.workspaces[name])
         place = _place(name, chosen, inputs, text_used=name in used, reworked=name in again)
         by_other = _ties(name, chosen)
         ties = _tied(by_other.values())
@@ -100,7 +100,7 @@ def _place(name: str, chosen: Chosen, inputs: Mapping[str, Json], *, text_used: 
         reworked=reworked,
         level=chosen.layout.level[name],
         height=chosen.layout.height[name],
-        waits=agent_waits(chosen.loaded, agents.settings[name], git=chosen.git),
+        waits=agent_waits(chosen.loaded, agents.settings[name]),
         expansion=expansion_of(
             agents.settings[name],
             agents.settings,

@@ -21,6 +21,7 @@ from teamflow.plan.loops import report_loops
 from teamflow.plan.overrides import override
 from teamflow.plan.placing import Agents, Chosen, critical_path, layout_of, make_steps, team_outputs
 from teamflow.plan.selection import Choices, Selection, select
+from teamflow.plan.workspaces import report_no_repository, workspaces_of
 from teamflow.plan.writers import report_overlaps
 from teamflow.team.loaded import LoadedTeam
 from teamflow.team.resolved import ResolvedAgent
@@ -61,6 +62,8 @@ def _make_plan(
     report_cycles(agents.needs, loaded, found)
     report_loops(agents.needs, agents.settings, loaded, found)
     check_bounds(agents, loaded, found)
+    if not git:
+        report_no_repository(agents.settings, loaded, found)
     if found.has_errors:
         return None
     ids = {name: tuple(instances) for name, instances in agents.instances.items()}
@@ -69,7 +72,8 @@ def _make_plan(
     if found.has_errors:
         return None
     layout = layout_of(graph, ids, chosen)
-    steps = make_steps(Chosen(loaded, agents, chosen, only, layout, git), inputs, found)
+    workspaces = workspaces_of(agents, git=git)
+    steps = make_steps(Chosen(loaded, agents, chosen, only, layout, workspaces), inputs, found)
     if not found.has_errors:
         report_overlaps(steps, agents, loaded, found)
         report_budgets(agents.settings, loaded, found)

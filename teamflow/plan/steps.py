@@ -26,7 +26,9 @@ from teamflow.core.plan import (
     Retry,
     Step,
     Text,
+    Tree,
 )
+from teamflow.core.work import WORKTREE
 from teamflow.plan.instances import Instance
 from teamflow.plan.key import definition_key, is_deferred
 from teamflow.plan.texts import StepTexts
@@ -82,8 +84,8 @@ class Common(NamedTuple):
     schemas: Mapping[str, Json]
 
 
-def common(agent: ResolvedAgent, loaded: LoadedTeam, *, git: bool) -> Common:
-    """The settings of `agent` in the plan's words. `git`: whether the project is in a git repository."""
+def common(agent: ResolvedAgent, loaded: LoadedTeam, *, workspace: str) -> Common:
+    """The settings of `agent` in the plan's words. `workspace`: where it works, as in `Step`."""
     work, retry = agent.work, agent.retry
     choice = work.engines[0] if isinstance(work, PromptWork) else None
     defined = (loaded.team.engines or {}).get(choice.name) if choice else None
@@ -98,7 +100,7 @@ def common(agent: ResolvedAgent, loaded: LoadedTeam, *, git: bool) -> Common:
         fallbacks=_fallbacks(work, loaded) if isinstance(work, PromptWork) else (),
         inherit_env=(defined.inherit_env or ()) if defined else (),
         target=target_in_words(agent.target),
-        workspace=_workspace(agent, git=git),
+        workspace=workspace,
         retry=Retry(retry.attempts, retry.backoff, retry.delay, retry.max_delay),
         verify=tuple(Command(line) for line in agent.verify),
         schemas={
@@ -118,14 +120,6 @@ def _fallbacks(work: PromptWork, loaded: LoadedTeam) -> tuple[Fallback, ...]:
 def target_in_words(target: TargetChoice) -> str:
     """A target's name, or the labels that it must carry: `[gpu, big]`."""
     return target.name if target.name is not None else f"[{', '.join(target.labels)}]"
-
-
-def _workspace(agent: ResolvedAgent, *, git: bool) -> str:
-    mode = agent.workspace.mode
-    if mode == "auto":
-        edits = isinstance(agent.work, PromptWork) and agent.work.permissions.may_edit
-        return "worktree" if git and edits else "project"
-    return "project" if mode == "shared" else mode
 
 
 def make_step(shared: Common, instance: Instance, step_id: str, place: Place, ties: Ties, texts: StepTexts) -> Step:
@@ -185,8 +179,15 @@ def make_step(shared: Common, instance: Instance, step_id: str, place: Place, ti
         budget=agent.budget if agent.budget != NO_CAPS else None,
         reworked=place.reworked,
         any_time=agent.cache and _can_be_put_back(agent),
+        tree=_tree(shared, texts) if shared.workspace == WORKTREE else None,
     )
     return step._replace(key=definition_key(step), deferred=is_deferred(step))
+
+
+def _tree(shared: Common, texts: StepTexts) -> Tree:
+    given = shared.agent.workspace
+    copy = _paths(given.copy, "workspace", texts)
+    return Tree(copy=copy, keep=given.keep, sparse=given.sparse, diff=shared.agent.diff)
 
 
 def _can_be_put_back(agent: ResolvedAgent) -> bool:

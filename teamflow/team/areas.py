@@ -18,7 +18,8 @@ WORKS: Final = "works"
 
 SSH = "SSH targets"
 PULL_REQUESTS = "pull requests"
-WORKTREES = "worktrees"
+CLONES = "clones"
+REMOVAL = "removal of worktrees"
 SUB_AGENTS = "sub-agents"
 AGENTS = "real agents"
 
@@ -62,7 +63,9 @@ AGENT: Final[Mapping[str, str]] = {
     **dict.fromkeys(("continue_on_error", "workspace", "workspace.mode", "workspace.setup", "workdir"), WORKS),
     **dict.fromkeys(("isolation", "target", "start", "model", "writes"), WORKS),
     **dict.fromkeys(("loop", "loop.until", "loop.max", "loop.rework", "skip_if_verified"), WORKS),
-    **dict.fromkeys(("workspace.repo", "workspace.copy", "workspace.keep"), WORKTREES),
+    **dict.fromkeys(("workspace.copy", "workspace.sparse", "diff", "diff.max_lines", "diff.forbid"), WORKS),
+    "workspace.repo": CLONES,
+    "workspace.keep": REMOVAL,
     "target.labels": SSH,
     **dict.fromkeys(("mcp_servers", "mcp_servers.*.type", "mcp_servers.*.command"), AGENTS),
     **dict.fromkeys(("mcp_servers.*.args", "mcp_servers.*.env", "mcp_servers.*.url"), AGENTS),
@@ -105,16 +108,13 @@ def area_of(key: str, *, agent: bool) -> str:
     return (AGENT if agent else TEAM)[key]
 
 
-def waiting(loaded: LoadedTeam, agents: Iterable[str], *, git: bool) -> list[Waiting]:
-    """Every key in use that waits: run-level ones always, agents' ones for `agents` (those of the steps to run).
-
-    `git`: whether the project is in a git repository, where a prompt that may edit needs a workspace of its own.
-    """
+def waiting(loaded: LoadedTeam, agents: Iterable[str]) -> list[Waiting]:
+    """Every key in use that waits: run-level ones always, agents' ones for `agents` (those of the steps to run)."""
     found = list(_run_level(loaded.team))
     for name in agents:
         agent = loaded.resolved.get(name)
         if agent is not None:
-            found.extend(_agent_level(loaded, name, agent, git=git))
+            found.extend(_agent_level(loaded, name, agent))
     return found
 
 
@@ -123,9 +123,9 @@ def run_waits(loaded: LoadedTeam) -> tuple[tuple[str, str], ...]:
     return tuple((item.key, item.area) for item in _run_level(loaded.team))
 
 
-def agent_waits(loaded: LoadedTeam, agent: ResolvedAgent, *, git: bool) -> tuple[tuple[str, str], ...]:
+def agent_waits(loaded: LoadedTeam, agent: ResolvedAgent) -> tuple[tuple[str, str], ...]:
     """(key, area) of one agent's keys in use that wait, for the plan; `agent` as the command line has settled it."""
-    found = _agent_level(loaded, agent.name, agent, git=git)
+    found = _agent_level(loaded, agent.name, agent)
     return tuple(dict.fromkeys((item.key, item.area) for item in found))
 
 
@@ -142,10 +142,10 @@ def _waits(path: tuple[str | int, ...], area: str, agent: str | None, message: s
     return item if message else item._replace(message=f"{item.key} waits for {area}")
 
 
-def _agent_level(loaded: LoadedTeam, name: str, agent: ResolvedAgent, *, git: bool) -> Iterator[Waiting]:
+def _agent_level(loaded: LoadedTeam, name: str, agent: ResolvedAgent) -> Iterator[Waiting]:
     for layer, prefix in _layers(loaded.team, name):
         yield from _layer(layer, prefix, name, agent)
-    yield from _special(loaded, name, agent, git=git)
+    yield from _special(loaded, name, agent)
 
 
 def _layers(team: Team, name: str) -> Iterator[tuple[Agent, tuple[str, ...]]]:
@@ -179,7 +179,7 @@ def _is_off(key: str, value: object) -> bool:
     return value is False or value in ((), {})
 
 
-def _special(loaded: LoadedTeam, name: str, agent: ResolvedAgent, *, git: bool) -> Iterator[Waiting]:
+def _special(loaded: LoadedTeam, name: str, agent: ResolvedAgent) -> Iterator[Waiting]:
     own = ("agents", name)
     if not agent.startable:
         yield _waits((*own, "start"), SUB_AGENTS, name)
@@ -187,27 +187,20 @@ def _special(loaded: LoadedTeam, name: str, agent: ResolvedAgent, *, git: bool) 
         yield _waits((*own, "pr"), PULL_REQUESTS, name)
     if agent.target.name != "local":
         yield _waits((*own, "target"), SSH, name)
-    yield from _workspace(name, agent, git=git)
+    yield from _workspace(name, agent)
     if isinstance(agent.work, PromptWork):
         yield from _prompt(name, agent.work, loaded.team.engines or ())
 
 
-def _workspace(name: str, agent: ResolvedAgent, *, git: bool) -> Iterator[Waiting]:
+def _workspace(name: str, agent: ResolvedAgent) -> Iterator[Waiting]:
     path = ("agents", name, "workspace")
     given = agent.workspace
-    if given.mode in ("worktree", "clone"):
-        yield _waits((*path, "mode"), WORKTREES, name, f"workspace.mode: {given.mode} waits for worktrees")
-    if given.copy:
-        yield _waits((*path, "copy"), WORKTREES, name)
-    if given.keep_declared:
-        yield _waits((*path, "keep"), WORKTREES, name)
-    edits = isinstance(agent.work, PromptWork) and agent.work.permissions.may_edit
-    if git and edits and given.mode == "auto":
-        message = (
-            "a prompt that may edit gets a worktree of its own, which waits for worktrees: write "
-            "workspace: {mode: shared} to let it work in the project directory, or permissions: read"
-        )
-        yield _waits(path, WORKTREES, name, message)
+    if given.mode == "clone":
+        what = f"mode: {given.mode}" if given.declared else "repo"
+        key = "mode" if given.declared else "repo"
+        yield _waits((*path, key), CLONES, name, f"workspace.{what} waits for {CLONES}")
+    if given.keep_declared and given.keep != "on_failure":
+        yield _waits((*path, "keep"), REMOVAL, name)
 
 
 def _prompt(name: str, work: PromptWork, defined: Container[str]) -> Iterator[Waiting]:

@@ -68,6 +68,11 @@ def _check_relations(scope: Scope, keys: Agent, path: Path) -> None:
         _check_verified(scope, keys, path)
     if keys.max_failures is not None and scope.setting(keys, "matrix") is None:
         scope.error("key-without-meaning", "max_failures needs a matrix", (*path, "max_failures"), key=True)
+    if keys.diff is not None or keys.workspace is not None:
+        # Imported here: most agents leave where they work to teamflow.
+        from teamflow.team.check_workspace import check_alone
+
+        check_alone(scope, keys, path)
 
 
 def _check_verified(scope: Scope, keys: Agent, path: Path) -> None:

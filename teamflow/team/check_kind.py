@@ -11,7 +11,7 @@ from teamflow.team.template import is_template
 _PROMPT_ONLY = ("engine", "model", "script", "permissions", "mcp_servers", "subagents", "instructions", "budget")
 _ASK_ONLY = ("options", "default")
 _PROCESS_ONLY = (
-    "retry", "verify", "skip_if_verified", "idle_timeout", "grace", "outputs", "workspace", "workdir",
+    "retry", "verify", "skip_if_verified", "idle_timeout", "grace", "outputs", "workspace", "diff", "workdir",
     "isolation", "reads", "writes", "cache", "target", "loop", "secrets", "guards",
 )  # fmt: skip
 MEANINGLESS = {

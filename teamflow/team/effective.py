@@ -19,6 +19,7 @@ from teamflow.team.declared import KINDS
 from teamflow.team.loaded import LoadedTeam
 from teamflow.team.model import Agent, Team
 from teamflow.team.resolve import BUILT_IN
+from teamflow.team.resolved import ResolvedAgent
 from teamflow.team.schema import DEFAULTS
 from teamflow.team.source import Path, Value
 
@@ -48,7 +49,7 @@ Node: TypeAlias = "Setting | dict[str, Node]"
 """Maps whose entries are settled one by one, down to the settings."""
 
 MERGED: Final = frozenset(
-    ("env", "outputs", "mcp_servers", "retry", "workspace", "budget", "guards", "permissions", "pr")
+    ("env", "outputs", "mcp_servers", "retry", "workspace", "diff", "budget", "guards", "permissions", "pr")
 )
 """Maps of an agent that are merged one level over its layers."""
 
@@ -120,7 +121,9 @@ class _Writer:
         defaults = self._section("defaults")
         persona = own.get("persona", defaults.get("persona"))
         layers = [_Layer(("agents", name), own, FILE), *self._persona_layers(persona, defaults)]
-        return self._settled(layers, kind=_kind(layers))
+        found = self._settled(layers, kind=_kind(layers))
+        _drop_unmade(found, self._loaded.resolved[name])
+        return found
 
     def _helpers(self, agents: Mapping[str, Node]) -> dict[str, Node]:
         """The personas that some agent, or some persona that is one of these, may start as sub-agents."""
@@ -255,6 +258,22 @@ def _fill(found: dict[str, Node], key: str, kind: str) -> None:
         retry.setdefault("attempts", Setting(attempts, Origin(BUILT)))
         for part in ("backoff", "delay", "max_delay"):
             retry.setdefault(part, Setting(DEFAULTS[f"agent.retry.{part}"], Origin(BUILT)))
+
+
+def _drop_unmade(found: dict[str, Node], agent: ResolvedAgent) -> None:
+    """What weaker layers ask of a workspace of its own, where the agent gets none."""
+    if agent.diff is None:
+        found.pop("diff", None)
+    workspace = found.get("workspace")
+    if not isinstance(workspace, dict):
+        return
+    if not agent.workspace.copy:
+        workspace.pop("copy", None)
+    sparse = workspace.get("sparse")
+    if isinstance(sparse, Setting) and sparse.value and not agent.workspace.sparse:
+        del workspace["sparse"]
+    if not workspace:
+        del found["workspace"]
 
 
 def _drop_idle(found: dict[str, Node]) -> None:

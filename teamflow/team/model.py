@@ -115,6 +115,13 @@ class Guards(Model):
     )
 
 
+class Diff(Model):
+    max_lines: Positive | None = Field(None, description="At most so many lines, added and deleted ones together.")
+    forbid: Annotated[tuple[Literal["deleted_tests", "new_dependency", "binary"], ...], Strict(strict=False)] | None = (
+        Field(None, description="What the changes must not have: deleted tests, new dependencies, binary files.")
+    )
+
+
 class Workspace(Model):
     mode: Literal["shared", "worktree", "clone"] | None = Field(
         None,
@@ -126,6 +133,9 @@ class Workspace(Model):
     )
     copy_: OneOrMany | None = Field(
         None, alias="copy", description="Files of the project to copy into a workspace of its own."
+    )
+    sparse: bool | None = Field(
+        None, description="Check out only what `reads` and `writes` name, in a workspace of its own."
     )
     keep: Literal["always", "on_failure", "never"] | None = Field(
         None, description="When a workspace of its own outlives the step."
@@ -241,6 +251,7 @@ class Agent(Model):
     guards: Guards | None = Field(None, description="When to stop work that goes round in circles, and ask.")
     budget: Budget | None = Field(None, description="What each step of it may spend, in all its attempts.")
     workspace: Workspace | None = Field(None, description="Where it works, and how that is made ready.")
+    diff: Diff | None = Field(None, description="What its changes may not be, in a workspace of its own.")
     workdir: Text | None = Field(None, description="The directory to start in, relative to the workspace root.")
     isolation: Literal["pidns"] | None = Field(
         None, description="`pidns`: a process namespace of its own, so that nothing it starts survives it."

@@ -8,29 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
-
-from pydantic import BaseModel
+from typing import Any, TypeAlias
 
 from teamflow.core.plan import NO_CAPS, NO_GUARDS, Caps, Guards, Json
-from teamflow.team.declared import ITEM, KINDS, is_file_output, json_schema, layers_of
+from teamflow.team.declared import ITEM, is_file_output, json_schema, layers_of
+from teamflow.team.layers import Layers
 from teamflow.team.model import (
     Agent,
     Budget,
     FileReference,
-    Permissions,
     PrPolicy,
     Retry,
     TargetLabels,
     Team,
-    Workspace,
 )
 from teamflow.team.model import Guards as GuardKeys
 from teamflow.team.model_types import Env
 from teamflow.team.resolved import (
     AskWork,
     CommandWork,
-    EngineChoice,
     FileOutput,
     LoopPolicy,
     Matrix,
@@ -43,9 +39,8 @@ from teamflow.team.resolved import (
     Script,
     TargetChoice,
     Work,
-    WorkspacePolicy,
 )
-from teamflow.team.resolved import Permissions as ResolvedPermissions
+from teamflow.team.where import diff, is_alone, permissions, workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,74 +65,6 @@ USUAL_GUARDS = Guards(same_failure=3, ping_pong=10, same_findings=3)
 
 PrSetting: TypeAlias = PrPolicy | str | bool | None
 
-Part = TypeVar("Part", bound=BaseModel)
-
-
-class _Layers:
-    """The layers of one agent, strongest first; `get` is the value of the first that has the key."""
-
-    __slots__ = ("_merged", "_sets")
-
-    def __init__(self, layers: tuple[Agent, ...]) -> None:
-        self._sets = tuple(
-            {key: value for key, value in layer.__dict__.items() if value is not None} for layer in layers
-        )
-        if len(layers) == 1:
-            self._merged = self._sets[0]
-        else:
-            self._merged = {}
-            for values in reversed(self._sets):
-                self._merged.update(values)
-
-    def get(self, key: str) -> Any:
-        return self._merged.get(key)
-
-    def maps(self, key: str) -> dict[str, Any]:
-        """The plain maps of all layers, merged by key."""
-        if key not in self._merged:
-            return {}
-        merged: dict[str, Any] = {}
-        for values in reversed(self._sets):
-            merged.update(values.get(key, ()))
-        return merged
-
-    def part(self, key: str, kind: type[Part]) -> Part | None:
-        """A map with known keys, merged one level over the layers that write it as a map."""
-        if key not in self._merged:
-            return None
-        found = [values[key] for values in self._sets if key in values]
-        parts = [value for value in found if isinstance(value, kind)]
-        if not parts or not isinstance(found[0], kind):
-            return None
-        if len(parts) == 1:
-            return parts[0]
-        merged: dict[str, Any] = {}
-        for value in reversed(parts):
-            merged.update({name: getattr(value, name) for name in value.model_fields_set})
-        return kind.model_construct(**merged)
-
-    def work_layer(self) -> dict[str, Any] | None:
-        """The strongest layer that says what to do; None when it says nothing or too much."""
-        for values in self._sets:
-            said = [kind for kind in KINDS if kind in values]
-            if said:
-                return values if len(said) == 1 else None
-        return None
-
-    def engines(self) -> tuple[EngineChoice, ...]:
-        """The engine chain: a `model` counts only if no stronger layer chose the engine."""
-        model: str | None = None
-        for values in self._sets:
-            model = model or values.get("model")
-            if "engine" in values:
-                return tuple(_engine(text, model=model) for text in values["engine"])
-        return (_engine(BUILT_IN.engine, model=model),)
-
-
-def _engine(text: str, *, model: str | None) -> EngineChoice:
-    name, _, own = text.partition("/")
-    return EngineChoice(name, own or model)
-
 
 def _texts(value: tuple[str, ...] | None) -> tuple[str, ...]:
     return value or ()
@@ -150,17 +77,7 @@ def _env(values: Mapping[str, str | int]) -> dict[str, str]:
     return {name: str(value) for name, value in values.items()} if values else _NO_ENV
 
 
-def _permissions(layers: _Layers) -> ResolvedPermissions:
-    value = layers.get("permissions")
-    if value is None:
-        return ResolvedPermissions()
-    if isinstance(value, str):
-        return ResolvedPermissions(level=value)  # type: ignore[arg-type]
-    merged = layers.part("permissions", Permissions) or value
-    return ResolvedPermissions("edit", merged.edit, merged.run, merged.net or "allow", merged.ask or "queue")
-
-
-def _retry(layers: _Layers, *, prompt: bool) -> RetryPolicy:
+def _retry(layers: Layers, *, prompt: bool) -> RetryPolicy:
     given = layers.part("retry", Retry)
     if given is None:
         return _RETRY_OF_PROMPT if prompt else _RETRY_OF_OTHERS
@@ -170,7 +87,7 @@ def _retry(layers: _Layers, *, prompt: bool) -> RetryPolicy:
     return RetryPolicy(given.attempts or built_in, given.backoff or "exponential", delay, longest)
 
 
-def _guards(layers: _Layers, work: Work) -> Guards:
+def _guards(layers: Layers, work: Work) -> Guards:
     if isinstance(work, AskWork):
         return NO_GUARDS
     usual = USUAL_GUARDS if isinstance(work, PromptWork) else NO_GUARDS
@@ -185,23 +102,6 @@ _RETRY_OF_PROMPT, _RETRY_OF_OTHERS = (
     RetryPolicy(attempts, "exponential", BUILT_IN.retry_delay, BUILT_IN.retry_max_delay)
     for attempts in (BUILT_IN.attempts_of_prompt, BUILT_IN.attempts_of_others)
 )
-_WORKSPACE = WorkspacePolicy("auto", None, (), "on_failure", None, declared=False, keep_declared=False)
-
-
-def _workspace(layers: _Layers) -> WorkspacePolicy:
-    given = layers.part("workspace", Workspace)
-    if given is None:
-        return _WORKSPACE
-    mode = given.mode or ("clone" if given.repo else "auto")
-    return WorkspacePolicy(
-        mode,
-        given.setup,
-        _texts(given.copy_),
-        given.keep or "on_failure",
-        given.repo,
-        declared=given.mode is not None,
-        keep_declared=given.keep is not None,
-    )
 
 
 def caps(given: Budget | None) -> Caps:
@@ -230,7 +130,7 @@ def _outputs(declared: Mapping[str, Any]) -> dict[str, Output]:
     }
 
 
-def _target(layers: _Layers) -> TargetChoice:
+def _target(layers: Layers) -> TargetChoice:
     value = layers.get("target")
     if value is None:
         return _LOCAL
@@ -264,7 +164,7 @@ def pr_policy(team: Team, value: PrSetting) -> dict[str, Json] | None:
     return merged
 
 
-def _work(layers: _Layers, texts: Mapping[str, str], scripts: Mapping[str, Json]) -> Work | None:
+def _work(layers: Layers, texts: Mapping[str, str], scripts: Mapping[str, Json]) -> Work | None:
     layer = layers.work_layer()
     if layer is None:
         return None
@@ -275,9 +175,9 @@ def _work(layers: _Layers, texts: Mapping[str, str], scripts: Mapping[str, Json]
     prompt, script = layer["prompt"], layers.get("script")
     return PromptWork(
         text=texts.get(prompt.file, "") if isinstance(prompt, FileReference) else prompt,
-        engines=layers.engines(),
+        engines=layers.engines(BUILT_IN.engine),
         instructions=layers.get("instructions") or "",
-        permissions=_permissions(layers),
+        permissions=permissions(layers),
         script=Script(script, scripts.get(script)) if script else None,
         mcp_servers={name: server.model_dump(exclude_none=True) for name, server in layers.maps("mcp_servers").items()},
         subagents=_texts(layers.get("subagents")),
@@ -292,13 +192,14 @@ def resolve_agent(
     `texts` and `scripts` hold what prompt and script files contain, by the path in the model.
     """
     agent = team.agents[name]
-    layers = _Layers(layers_of(team, agent))
+    layers = Layers(layers_of(team, agent))
     work = _work(layers, texts, scripts)
     if work is None:
         return None
     pr = layers.part("pr", PrPolicy) or layers.get("pr")
     team_env: Env = team.env or {}
     loop = layers.get("loop")
+    alone = not isinstance(work, AskWork) and is_alone(layers, prompt=isinstance(work, PromptWork))
     return ResolvedAgent(
         name=name,
         work=work,
@@ -318,7 +219,8 @@ def resolve_agent(
         verify=_texts(layers.get("verify")),
         outputs=_outputs(layers.maps("outputs")),
         loop=LoopPolicy(loop.until, loop.max, loop.rework) if loop and not isinstance(work, AskWork) else None,
-        workspace=_workspace(layers),
+        workspace=workspace(layers, work, alone=alone),
+        diff=diff(layers, alone=alone),
         workdir=layers.get("workdir"),
         isolation=layers.get("isolation") or "default",
         target=_target(layers),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from teamflow.core.plan import Caps, Guards, Json
+from teamflow.core.plan import Caps, DiffPolicy, Guards, Json
 
 Kind = Literal["prompt", "command", "ask"]
 Condition = Literal["succeeded", "failed", "finished", "passed"]
@@ -120,11 +120,15 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class WorkspacePolicy:
-    """Where a step works. `auto`: decided by kind, permissions and whether the project is in git."""
+    """Where a step works. `auto`: decided by kind, permissions, dependencies and whether the project is in git.
+
+    `copy`, `sparse`: nothing and False where no workspace will be made for the step alone.
+    """
 
     mode: Literal["auto", "shared", "worktree", "clone"]
     setup: str | None
     copy: tuple[str, ...]
+    sparse: bool
     keep: Literal["always", "on_failure", "never"]
     repo: str | None
     declared: bool
@@ -176,6 +180,8 @@ class ResolvedAgent:
     outputs: Mapping[str, Output]
     loop: LoopPolicy | None
     workspace: WorkspacePolicy
+    diff: DiffPolicy | None
+    """None where no workspace will be made for the step alone."""
     workdir: str | None
     isolation: Literal["default", "pidns"]
     target: TargetChoice

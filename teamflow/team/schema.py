@@ -44,6 +44,7 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "agent.on_failure": "stop",
     "agent.target": "local",
     "agent.workspace.keep": "on_failure",
+    "agent.workspace.sparse": "false",
 }
 """Built-in values for the table of keys; a test compares them with what resolution gives."""
 

@@ -15,6 +15,7 @@ from typing import Final
 from teamflow.core.plan import Command, Deferred, Json, Step
 from teamflow.core.shell import excerpt, shown
 from teamflow.core.spending import caps_words
+from teamflow.core.work import DEPENDENCY, PROJECT
 from teamflow.plan.explain import Line, Preview
 from teamflow.views.ascii import plain
 from teamflow.views.graph import tree
@@ -83,7 +84,8 @@ def plan_text(preview: Preview, *, columns: int, ascii_only: bool = False, graph
 
 
 def _table(lines: Sequence[Line], columns: int) -> Iterator[str]:
-    rows = [_cells(line.step) for line in lines]
+    left = {line.step.id: line.step.agent for line in lines if line.step.workspace != PROJECT}
+    rows = [_cells(line.step, left) for line in lines]
     shown = _shown_columns(rows, columns)
     yield fit("  " + "  ".join(pad(_HEADS[index], size) for index, size in shown) + "  why", columns).rstrip()
     for line, row in zip(lines, rows, strict=True):
@@ -103,8 +105,17 @@ def _shown_columns(rows: Sequence[tuple[str, ...]], columns: int) -> list[tuple[
     return [(index, sizes[index]) for index in used]
 
 
-def _cells(step: Step) -> tuple[str, ...]:
-    return tuple(map(cell, (step.id, engine_of(step), step.target, step.workspace, step.permissions)))
+def _cells(step: Step, left: Mapping[str, str]) -> tuple[str, ...]:
+    """`left`: the steps that leave something, with their agents."""
+    return tuple(map(cell, (step.id, engine_of(step), step.target, _workspace(step, left), step.permissions)))
+
+
+def _workspace(step: Step, left: Mapping[str, str]) -> str:
+    """`of build`, where it works in what one agent has left."""
+    if step.workspace != DEPENDENCY or step.taken:
+        return step.workspace
+    agents = {left[on] for on in step.dependencies if on in left} - {step.agent}
+    return f"of {min(agents)}" if len(agents) == 1 else step.workspace
 
 
 # -- the summary -------------------------------------------------------------------------------------------------
@@ -128,6 +139,8 @@ def _summary(preview: Preview, columns: int) -> Iterator[str]:
     if preview.plan.hooks:
         words = "hooks: " + "; ".join(f"{event} runs {_hook_words(command)}" for event, command in preview.plan.hooks)
         yield from textwrap.wrap(cell(words), max(columns, 20), subsequent_indent="  ")
+    for note in preview.notes:
+        yield from textwrap.wrap(cell(note), max(columns, 20), subsequent_indent="  ")
     for area, keys in _waiting(preview).items():
         words = f"not in this version yet: {area} ({names(keys, most=_KEYS)})"
         yield from textwrap.wrap(words, max(columns, 20), subsequent_indent="  ")
@@ -188,6 +201,7 @@ def plan_object(preview: Preview) -> dict[str, Json]:
         "critical_path": list(preview.critical_path),
         "edges": [list(edge) for edge in preview.edges],
         "most_steps": preview.most_steps,
+        "notes": list(preview.notes),
     }
 
 

@@ -87,9 +87,8 @@ TEAM: Mapping[str, Use] = {
 }
 
 AGENT: Mapping[str, Use] = {
-    "workspace.repo": _agent("workspace.mode", workspace={"repo": "../other"}),
-    "workspace.copy": _agent("workspace.copy", workspace={"mode": "worktree", "copy": [".env"]}),
-    "workspace.keep": _agent("workspace.keep", workspace={"mode": "worktree", "keep": "always"}),
+    "workspace.repo": _agent("workspace.repo", workspace={"repo": "../other"}),
+    "workspace.keep": _agent("workspace.keep", workspace={"keep": "always"}),
     "target.labels": Use(
         "target",
         {**COMMAND, "target": {"labels": ["gpu"]}},
@@ -138,8 +137,7 @@ SPECIAL: Mapping[str, tuple[Use, str]] = {
         Use("permissions", {**PROMPT, "permissions": "full", "workspace": {"mode": "shared"}}),
         areas.AGENTS,
     ),
-    "a worktree": (Use("workspace.mode", {**COMMAND, "workspace": {"mode": "worktree"}}), areas.WORKTREES),
-    "a clone": (Use("workspace.mode", {**COMMAND, "workspace": {"mode": "clone"}}), areas.WORKTREES),
+    "a clone": (Use("workspace.mode", {**COMMAND, "workspace": {"mode": "clone"}}), areas.CLONES),
 }
 """Values that wait, of keys that work otherwise."""
 
@@ -250,7 +248,7 @@ def test_a_use_in_defaults_or_a_persona_is_refused_too(tmp_path: Path) -> None:
         "agents": {"a": {"command": "true"}, "b": {"command": "true", "persona": "p"}},
     }
     refused = Project(tmp_path, team).run().expect(2).err
-    assert "a, b: workspace.keep: waits for worktrees" in refused
+    assert "a, b: workspace.keep: waits for removal of worktrees" in refused
     assert "b: pr: waits for pull requests" in refused
 
 
@@ -258,14 +256,15 @@ def test_a_use_in_defaults_or_a_persona_is_refused_too(tmp_path: Path) -> None:
 def test_more_than_three_steps_are_counted(tmp_path: Path) -> None:
     agents = {f"a{number}": {"command": "true", "workspace": {"keep": "always"}} for number in range(6)}
     assert (
-        "a0, a1, a2 and 3 more: workspace.keep: waits for worktrees" in Project(tmp_path, {"agents": agents}).run().err
+        "a0, a1, a2 and 3 more: workspace.keep: waits for removal of worktrees"
+        in Project(tmp_path, {"agents": agents}).run().err
     )
 
 
 _EDITS = {key: value for key, value in PROMPT.items() if key != "permissions"}
 
 
-def test_in_git_a_prompt_that_may_edit_needs_a_shared_workspace_written_out(tmp_path: Path) -> None:
+def test_in_git_a_prompt_that_may_edit_is_planned_with_a_worktree(tmp_path: Path) -> None:
     team = {
         "agents": {
             "edits": _EDITS,
@@ -275,13 +274,19 @@ def test_in_git_a_prompt_that_may_edit_needs_a_shared_workspace_written_out(tmp_
         }
     }
     project = Project(tmp_path, team, files={"s.yaml": "- say: hi\n"}, git=True)
-    refused = project.run().expect(2).err
-    assert "workspace: {mode: shared}" in refused
-    assert "permissions: read" in refused
-    assert "edits, edit: workspace" in refused
-    assert "shared" not in refused.replace("{mode: shared}", "")
+    shown = project.plan()
+    assert {step["id"]: step["workspace"] for step in shown["steps"]} == {
+        "edits": "worktree", "shared": "project", "reads": "project", "edit": "worktree",
+    }  # fmt: skip
+    assert len(shown["notes"]) == 1
     project.run("shared", "reads").expect(0)
     assert project.status().statuses == {"shared": "succeeded", "reads": "succeeded"}
+
+
+def test_a_worktree_outside_git_is_refused_with_its_remedy(tmp_path: Path) -> None:
+    refused = Project(tmp_path, {"agents": {"a": {**COMMAND, "workspace": {"mode": "worktree"}}}}).run().expect(2).err
+    assert "no-repository" in refused
+    assert "git init" in refused
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from teamflow.core.plan import Command, Deferred, EngineDefinition, OutputFile, Outputs, Retry, Step
+from teamflow.core.plan import Command, Deferred, DiffPolicy, EngineDefinition, OutputFile, Outputs, Retry, Step, Tree
 from teamflow.plan.key import (
     KeyParts,
     Upstream,
@@ -41,6 +41,11 @@ STEP = make_step("build/api")
         ("secrets", STEP._replace(secrets=("TOKEN",))),
         ("workspace", STEP._replace(workdir="sub")),
         ("setup", STEP._replace(setup="npm ci")),
+        ("copy", STEP._replace(tree=Tree(copy=(".env",)))),
+        ("copy", STEP._replace(tree=Tree(copy=(Deferred("{{ agents.a.text }}"),)))),
+        ("sparse", STEP._replace(tree=Tree(sparse=True))),
+        ("diff", STEP._replace(tree=Tree(diff=DiffPolicy(600)))),
+        ("diff", STEP._replace(tree=Tree(diff=DiffPolicy(None, ("binary",))))),
         ("writes", STEP._replace(writes=("src/**",))),
         ("verify", STEP._replace(verify=(Command("pytest"),))),
         ("outputs", STEP._replace(outputs=Outputs((OutputFile("a", "a.md"),)))),
@@ -50,7 +55,7 @@ STEP = make_step("build/api")
 def test_what_changes_a_definition(aspect: str, changed: Step) -> None:
     assert definition_key(changed) != definition_key(STEP)
     assert changed_aspects(STEP, changed) == (aspect,)
-    assert [name for name, digest in aspects(changed).items() if digest != aspects(STEP)[name]] == [aspect]
+    assert [name for name, digest in aspects(changed).items() if digest != aspects(STEP).get(name)] == [aspect]
 
 
 @pytest.mark.parametrize(
@@ -67,6 +72,8 @@ def test_what_changes_a_definition(aspect: str, changed: Step) -> None:
         STEP._replace(continue_on_error=True),
         STEP._replace(waits=(("pr", "pull requests"),)),
         STEP._replace(matrix={"unused": 1}),
+        STEP._replace(tree=Tree()),
+        STEP._replace(tree=Tree(keep="always")),
     ],
 )
 def test_what_changes_no_definition(changed: Step) -> None:
@@ -115,6 +122,7 @@ def test_deferred_parts_count_by_value_once_rendered() -> None:
         STEP._replace(outputs=Outputs((OutputFile("a", Deferred("x")),))),
         STEP._replace(writes=(Deferred("x"),)),
         STEP._replace(reads=("y", Deferred("x"))),
+        STEP._replace(tree=Tree(copy=("y", Deferred("x")))),
     ],
 )
 def test_every_deferred_part_of_a_definition_is_seen(deferred: Step) -> None:
@@ -141,6 +149,8 @@ OLD = KeyParts(
         (OLD._replace(definition="d2", aspects={"command": "c2", "env": "e1"}), "definition changed: command"),
         (OLD._replace(definition="d2", aspects={"command": "c2", "env": "e2"}), "definition changed: command, env"),
         (OLD._replace(definition="d2", aspects={}), "definition changed"),
+        (OLD._replace(definition="d2", aspects={**OLD.aspects, "diff": "d"}), "definition changed: diff"),
+        (OLD._replace(definition="d2", aspects={"command": "c1"}), "definition changed: env"),
         (OLD._replace(upstream={**OLD.upstream, "plan": Upstream("q")}), "outputs of plan changed"),
         (
             OLD._replace(upstream={**OLD.upstream, "build": Upstream("o1", {"report": "r2"}, "t1")}),

@@ -354,15 +354,6 @@ def test_whatever_matters_changes_the_digest(old: str, new: str) -> None:
     assert plan_of(BASE, inputs={"x": "d"}).digest == before.digest
 
 
-def test_where_a_prompt_works_depends_on_git() -> None:
-    team = "agents: {a: {prompt: x}, b: {prompt: x, permissions: read}, c: {prompt: x, workspace: {mode: shared}}}"
-    assert [step.workspace for step in plan_of(team).steps] == ["project", "project", "project"]
-    plan = plan_of(team, git=True)
-    assert [step.workspace for step in plan.steps] == ["worktree", "project", "project"]
-    assert ("workspace", "worktrees") in plan.steps[0].waits
-    assert ("workspace", "worktrees") not in plan.steps[2].waits
-
-
 def test_keys_that_wait_are_in_the_plan() -> None:
     plan = plan_of("agents: {a: {command: x, pr: {title: t}}, b: {command: x}}")
     assert plan.waits == ()

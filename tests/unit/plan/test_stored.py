@@ -7,7 +7,19 @@ import sys
 
 import pytest
 
-from teamflow.core.plan import Command, Deferred, Edge, EngineDefinition, OutputFile, Outputs, Plan, Retry, SecretSource
+from teamflow.core.plan import (
+    Command,
+    Deferred,
+    DiffPolicy,
+    Edge,
+    EngineDefinition,
+    OutputFile,
+    Outputs,
+    Plan,
+    Retry,
+    SecretSource,
+    Tree,
+)
 from teamflow.plan.stored import PlanFormatError, plan_from_json, plan_from_plain, plan_to_json, plan_to_plain
 from tests.fakes.plans import make_plan, make_step
 
@@ -51,6 +63,19 @@ RICH = make_plan(
         make_step("c", condition="inputs.x", timeout=5),
         make_step("d", skip="if: no", model="m", matrix={"t": True}),
         make_step("e", matrix={"t": 1}),
+        make_step("t", workspace="worktree", tree=Tree()),
+        make_step(
+            "u",
+            workspace="worktree",
+            tree=Tree(
+                (".env", Deferred("{{ agents.a.text }}")),
+                keep="always",
+                sparse=True,
+                repo=Deferred("{{ inputs.x }}"),
+                on_conflict="a",
+                diff=DiffPolicy(600, ("binary",)),
+            ),
+        ),
         make_step("g", engine="mine", custom=EngineDefinition(("mine",))),
         make_step(
             "h",
@@ -94,6 +119,20 @@ def same(one: Plan, other: Plan) -> None:
 def test_both_forms_come_back(plan: Plan) -> None:
     same(plan_from_plain(marshal.loads(marshal.dumps(plan_to_plain(plan)))), plan)
     same(plan_from_json(plan_to_json(plan)), plan)
+
+
+def test_a_plan_that_an_earlier_version_has_stored_loads() -> None:
+    steps = [make_step("a"), make_step("b", needs=["a"])]
+    raw = json.loads(plan_to_json(make_plan(steps)))
+    assert "tree" not in raw["steps"][0], "a step without a worktree is stored as before"
+    same(plan_from_json(json.dumps(raw)), make_plan(steps))
+
+
+def test_a_tree_of_an_earlier_version_has_what_is_built_in() -> None:
+    plan = make_plan([make_step("a", workspace="worktree", tree=Tree((".env",)))])
+    raw = json.loads(plan_to_json(plan))
+    raw["steps"][0]["tree"] = raw["steps"][0]["tree"][:1]
+    same(plan_from_json(json.dumps(raw)), plan)
 
 
 def test_steps_that_share_an_object_share_it_again() -> None:

@@ -38,7 +38,7 @@ def test_the_tree_can_be_left_out() -> None:
 def test_json_has_exactly_the_documented_keys() -> None:
     found = json.loads(plan_json(preview(PLAN)))
     assert list(found) == ["schema_version", "team", "digest", "steps", "levels", "critical_path", "edges",
-                           "most_steps"]  # fmt: skip
+                           "most_steps", "notes"]  # fmt: skip
     assert list(found["steps"][0]) == [
         "id",
         "agent",

@@ -91,7 +91,7 @@ limits: {max_parallel: 1}
 agents:
   a: {command: x, writes: [out], if: inputs.fast}
   b: {command: x, writes: [out], if: not inputs.fast, workspace: {mode: worktree}}
-""", inputs={"fast": True}) == ["a and b: out"]  # fmt: skip
+""", inputs={"fast": True}, git=True) == ["a and b: out"]  # fmt: skip
 
 
 def test_files_of_another_repository_are_other_files() -> None:

@@ -29,8 +29,8 @@ def test_every_area_is_named_once() -> None:
 WAITING = {
     "target": "targets: {t: {ssh: h}}\nagents: {a: {command: x, target: t}}\n",
     "pr": "agents: {a: {command: x, pr: {base: main}}}\n",
-    "workspace.mode": "agents: {a: {command: x, workspace: {mode: worktree}}}\n",
-    "workspace.copy": "agents: {a: {command: x, workspace: {copy: [.env]}}}\n",
+    "workspace.mode": "agents: {a: {command: x, workspace: {mode: clone}}}\n",
+    "workspace.repo": "agents: {a: {command: x, workspace: {repo: ../other}}}\n",
     "workspace.keep": "agents: {a: {command: x, workspace: {keep: always}}}\n",
     "engine": "agents: {a: {prompt: x, workspace: {mode: shared}}}\n",
     "start": "agents: {a: {start: never, command: x}}\n",
@@ -46,7 +46,7 @@ WAITING_PROMPTS = {
 @pytest.mark.parametrize("key", WAITING)
 def test_a_waiting_key_is_found_where_it_stands(team: Team, key: str) -> None:
     loaded = team(WAITING[key])
-    found = {item.key: item for item in waiting(loaded, ["a"], git=True)}
+    found = {item.key: item for item in waiting(loaded, ["a"])}
     assert key in found
     expected = WAITING[key].splitlines()
     span = loaded.key_span(*found[key].path)
@@ -57,7 +57,7 @@ def test_a_waiting_key_is_found_where_it_stands(team: Team, key: str) -> None:
 @pytest.mark.parametrize("key", WAITING_PROMPTS)
 def test_a_waiting_key_of_a_prompt(team: Team, key: str) -> None:
     loaded = team({"team.yaml": SCRIPTED % WAITING_PROMPTS[key], "s.yaml": "- say: x\n"})
-    assert {item.key for item in waiting(loaded, ["a"], git=True)} - {"engine"} == {key}
+    assert {item.key for item in waiting(loaded, ["a"])} - {"engine"} == {key}
 
 
 def test_what_works_does_not_wait(team: Team) -> None:
@@ -95,7 +95,8 @@ agents:
     verify: [v]
     outputs: {o: string, f: {file: out.txt}}
     continue_on_error: true
-    workspace: {mode: shared, setup: npm ci}
+    workspace: {mode: worktree, setup: npm ci, copy: [.env], sparse: true, keep: on_failure}
+    diff: {max_lines: 600, forbid: [binary, deleted_tests, new_dependency]}
     workdir: sub
     isolation: pidns
     target: local
@@ -105,22 +106,14 @@ agents:
 outputs: {o: agents.a.text}
 """
     loaded = team({"team.yaml": text, "e": "X=1\n", "s.yaml": "- say: x\n"})
-    assert waiting(loaded, ["a", "b"], git=True) == []
+    assert waiting(loaded, ["a", "b"]) == []
     assert run_waits(loaded) == ()
-    assert agent_waits(loaded, loaded.resolved["b"], git=True) == ()
+    assert agent_waits(loaded, loaded.resolved["b"]) == ()
 
 
-def test_a_prompt_that_may_edit_needs_a_shared_workspace_written_out(team: Team) -> None:
-    def waits(keys: str, *, git: bool) -> list[str]:
-        text = f"agents: {{a: {{prompt: x, engine: scripted, script: s.yaml{keys}}}}}\n"
-        loaded = team({"team.yaml": text, "s.yaml": "- say: x\n"})
-        return [item.message for item in waiting(loaded, ["a"], git=git)]
-
-    assert waits("", git=False) == []
-    assert waits(", permissions: read", git=True) == []
-    assert waits(", workspace: {mode: shared}", git=True) == []
-    assert ["workspace: {mode: shared}" in message for message in waits("", git=True)] == [True]
-    assert ["workspace: {mode: shared}" in message for message in waits(", permissions: edit", git=True)] == [True]
+def test_a_prompt_that_may_edit_waits_for_nothing(team: Team) -> None:
+    loaded = team({"team.yaml": "agents: {a: {prompt: x, engine: scripted, script: s.yaml}}\n", "s.yaml": "- say: x\n"})
+    assert waiting(loaded, ["a"]) == []
 
 
 def test_keys_of_persona_and_defaults_count_for_those_who_use_them(team: Team) -> None:
@@ -128,12 +121,12 @@ def test_keys_of_persona_and_defaults_count_for_those_who_use_them(team: Team) -
         "personas: {p: {pr: {base: main}}}\ndefaults: {workspace: {keep: always}, mcp_servers: {d: {command: x}}}\n"
         "agents: {a: {command: x, persona: p}, b: {command: y}}\n"
     )
-    assert agent_waits(loaded, loaded.resolved["a"], git=True) == (
+    assert agent_waits(loaded, loaded.resolved["a"]) == (
         ("pr", areas.PULL_REQUESTS),
-        ("workspace.keep", areas.WORKTREES),
+        ("workspace.keep", areas.REMOVAL),
     )
-    assert agent_waits(loaded, loaded.resolved["b"], git=True) == (("workspace.keep", areas.WORKTREES),)
-    assert [item.path for item in waiting(loaded, ["a"], git=True)] == [
+    assert agent_waits(loaded, loaded.resolved["b"]) == (("workspace.keep", areas.REMOVAL),)
+    assert [item.path for item in waiting(loaded, ["a"])] == [
         ("agents", "a", "pr"),
         ("agents", "a", "workspace", "keep"),
     ]
@@ -141,11 +134,11 @@ def test_keys_of_persona_and_defaults_count_for_those_who_use_them(team: Team) -
 
 def test_steps_that_are_not_selected_do_not_wait(team: Team) -> None:
     loaded = team("agents: {a: {command: x}, b: {ask: Go?}}\n")
-    assert waiting(loaded, ["a"], git=True) == []
+    assert waiting(loaded, ["a"]) == []
 
 
 def test_the_larger_example_waits_for_many_things(examples: Any) -> None:
     loaded = load("larger.yaml", sources=examples).team
     assert loaded is not None
-    found = {item.area for item in waiting(loaded, loaded.resolved, git=True)}
+    found = {item.area for item in waiting(loaded, loaded.resolved)}
     assert found >= set(AGENT.values()) - {WORKS}

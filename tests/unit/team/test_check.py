@@ -118,7 +118,7 @@ WRONG = {
         "  a: {command: x, writes: '../x'}\n",
         "  a: {command: x, outputs: {f: {file: /tmp/x}}}\n",
         "  a: {command: x, workdir: ..}\n",
-        "  a: {command: x, workspace: {copy: [~/.ssh]}}\n",
+        "  a: {prompt: x, workspace: {copy: [~/.ssh]}}\n",
         "  a: {command: x, reads: ['{{ inputs.s }}/../../x']}\n",
         "  a: {prompt: x, permissions: {edit: [../x]}}\n",
         "  a: {command: x, reads: ['C:\\x']}\n",

@@ -1,0 +1,90 @@
+"""What is not in the commit that steps start from: uncommitted files of the user, or that there is no commit.
+
+Looks only, and only where a step works in something that is made of a commit. The hooks and the file system monitor
+that the repository's configuration names are not run; git decides itself whether a file whose times tell nothing goes
+through the filters of the user's own attributes.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from teamflow.core.plan import Plan
+from teamflow.core.work import DEPENDENCY, WORKTREE
+
+STATUS: Final = (
+    "git",
+    "--no-optional-locks",
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "status.relativePaths=false",
+    "status",
+    "--porcelain=v2",
+    "-z",
+    "--branch",
+    "--no-ahead-behind",
+    "--no-renames",
+    "--untracked-files=normal",
+    "--ignore-submodules=all",
+)
+"""To be started in the project."""
+
+_SHOWN: Final = 3
+_FIELDS: Final = {"1": 8, "u": 10}
+"""First character of an entry → how many blanks stand before its path."""
+
+
+def start_notes(plan: Plan, root: str) -> tuple[str, ...]:
+    """Sentences about the commit that the steps of `plan` would start from; () where there is nothing to say."""
+    if not any(step.workspace in (WORKTREE, DEPENDENCY) for step in plan.steps):
+        return ()
+    status = _status(root)
+    if status is None:
+        return ()
+    if not has_commit(status):
+        return ("there is no commit yet, and worktrees are made of commits: commit something first",)
+    files = uncommitted(status)
+    if not files:
+        return ()
+    named = ", ".join(files[:_SHOWN]) + (", …" if len(files) > _SHOWN else "")
+    count, are = ("1 uncommitted file", "is") if len(files) == 1 else (f"{len(files)} uncommitted files", "are")
+    return (f"{count} ({named}) {are} not in the worktrees: steps start from the last commit",)
+
+
+def has_commit(status: bytes) -> bool:
+    """Whether HEAD names a commit, by what STATUS has printed."""
+    return b"# branch.oid (initial)" not in status.split(b"\0")
+
+
+def uncommitted(status: bytes) -> list[str]:
+    """Paths that differ from HEAD, and directories (with a slash) that it does not have; without teamflow's own."""
+    found: dict[str, None] = {}
+    for entry in status.decode(errors="surrogateescape").split("\0"):
+        kind = entry[:1]
+        path = entry[2:] if kind == "?" else entry.split(" ", _FIELDS[kind])[-1] if kind in _FIELDS else ""
+        if path and not path.startswith(".teamflow/"):
+            found[path] = None
+    return list(found)
+
+
+def _status(root: str) -> bytes | None:
+    """None where git cannot say: the run will meet that itself."""
+    import subprocess  # slow to import, and most plans need no look
+
+    try:
+        done = subprocess.run(
+            STATUS, cwd=root, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _environment() -> dict[str, str]:
+    """Ours without what would point git at another repository, and without prompts."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return {**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
