@@ -27,6 +27,8 @@ _UNFINISHED: Final = {
     "BISECT_LOG": ("bisect", "`git bisect reset`"),
 }
 _TRUE: Final = ("true", "yes", "on", "1")
+_ROLES: Final = ("AUTHOR", "COMMITTER")
+_WHO: Final = ("NAME", "EMAIL")
 _NAMED: Final = 5
 
 
@@ -47,6 +49,7 @@ class CheckedOut:
     def __init__(self, project: str, *, home: str, environ: Mapping[str, str]) -> None:
         """`home`: the project's `.teamflow`. What is ours of this lies in `own`."""
         self.path = project
+        self._environ = environ
         self.own = f"{home}/git/user"
         # A git directory apart: the patterns of the user's sparse checkout are for nobody else.
         self.repository = Repository.open(project, home=self.own, environ=environ)
@@ -61,6 +64,20 @@ class CheckedOut:
         return self.repository.look(
             *self._sparse, *words, index=index or self._index, tree=self.path, given=given, allowed=allowed
         )
+
+    def commit(self, tree: str, *, parents: Sequence[str], message: str) -> str:
+        """Makes a commit, by whom git would name here: the environment first. Gives its id."""
+        who = self.repository.identity()
+        env = {f"GIT_{role}_{what}": value for role in _ROLES for what, value in zip(_WHO, who, strict=True)}
+        words = [word for parent in parents for word in ("-p", parent)]
+        answer = self.repository.look(
+            "commit-tree",
+            tree,
+            *words,
+            given=message.encode("utf-8", "surrogateescape"),
+            more={**env, **{name: value for name in env if (value := self._environ.get(name))}},
+        )
+        return answer.text
 
     # What is checked out.
 

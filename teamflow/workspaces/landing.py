@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from teamflow import git
@@ -23,6 +25,7 @@ from teamflow.workspaces.locking import locked
 from teamflow.workspaces.process import GitError
 
 _LINK: Final = "160000"
+_STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Wanted(NamedTuple):
@@ -78,7 +81,8 @@ def _land(here: CheckedOut, wanted: Wanted, *, mended: bool, crossed: Callable[[
     entries = here.between(branch.head, new)
     here.check_filters(entries, new, hand=f"git merge {wanted.name}")
     here.check_free(entries)
-    _apply(here, _Note(branch.name, branch.head, new), why=_why(wanted, forward=forward), crossed=crossed)
+    with _undisturbed():
+        _apply(here, _Note(branch.name, branch.head, new), why=_why(wanted, forward=forward), crossed=crossed)
     return Landed(
         branch.short,
         branch.head,
@@ -102,12 +106,22 @@ def _merged(here: CheckedOut, branch: Branch, wanted: Wanted) -> str:
             remedy=f"merge by hand: `git merge {wanted.name}`",
         )
     parents = (branch.head, wanted.commit)
-    return here.repository.commit(os.fsdecode(tree), parents=parents, message=wanted.message)
+    return here.commit(os.fsdecode(tree), parents=parents, message=wanted.message)
 
 
 def _why(wanted: Wanted, *, forward: bool) -> str:
     """As git says it in the reflog."""
     return f"merge {wanted.name}: {'Fast-forward' if forward else 'Merge made by teamflow'}"
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C waits: it would end git in the middle of writing files."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _apply(here: CheckedOut, note: _Note, *, why: str, crossed: Callable[[], None]) -> None:

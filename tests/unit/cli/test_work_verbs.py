@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -192,6 +194,20 @@ def test_on_a_terminal_nothing_steers_it_and_nothing_secret_shows(work: Work) ->
     assert "x y.txt" in process(work.root, "diff", "web/x", "--stat", FORCE_COLOR="1").out
 
 
+def test_on_a_real_terminal(work: Work) -> None:
+    leader, follower = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "teamflow", "diff", "web/x"], cwd=work.root, env=environment(TERM="xterm"),
+        stdout=follower, check=False,
+    )  # fmt: skip
+    os.close(follower)
+    shown = os.read(leader, 1 << 16).decode()
+    os.close(leader)
+    assert done.returncode == 0
+    assert "\x1b[32m+red supersecretvalue\x1b[0m\r\n" in shown
+    assert "\x1b]" not in shown
+
+
 def test_diff_of_what_cannot_be_seen(work: Work) -> None:
     for step, says in {"here": "git diff", "new": "no workspace yet", "ask": "asks people"}.items():
         answer = call(work.root, "diff", step)
@@ -251,6 +267,20 @@ def test_several_are_merged_until_one_cannot_be(work: Work) -> None:
     assert told[0] == "Ana|Merge web/x of run 1"
     assert told[-1] == "Teamflow-Step: web/x"
     assert work.repo.status == ""
+
+
+def test_two_at_once(work: Work) -> None:
+    begun = [
+        subprocess.Popen(
+            [sys.executable, "-m", "teamflow", "merge", step], cwd=work.root, env=environment(), stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )
+        for step in ("api", "web/x")
+    ]  # fmt: skip
+    for merging in begun:
+        assert "merged into main" in merging.communicate(timeout=60)[0]
+    assert (work.repo.status, work.repo.read("a.txt")) == ("", "ONE\ntwo\nthree\n")
+    assert (work.root / "x y.txt").exists()
 
 
 def test_merge_with_a_message(work: Work) -> None:

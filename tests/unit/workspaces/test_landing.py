@@ -71,6 +71,21 @@ def test_two_that_have_gone_apart(repo: Repo) -> None:
     assert (again.old, again.new) == (landed.new, landed.new)
 
 
+def test_who_merges(repo: Repo) -> None:
+    """As git would name them: the environment, then the configuration; else nobody but teamflow."""
+    work = repo.branch("work", {"b.txt": "b\n"})
+    base = repo.head
+    for environ, name in (
+        ({}, "teamflow"),
+        ({"GIT_AUTHOR_NAME": "Cleo"}, "Cleo"),
+        ({"GIT_COMMITTER_NAME": "Cleo"}, "teamflow"),
+    ):
+        repo.git("reset", "-q", "--hard", base)
+        here = CheckedOut(str(repo.root), home=f"{repo.root}/.teamflow", environ={**repo.environ, **environ})
+        land(here, Wanted(work, "work", "Merge work\n", always=True))
+        assert repo.git("log", "-1", "--format=%an") == name
+
+
 def test_a_message_makes_a_commit(repo: Repo) -> None:
     work = repo.branch("work", {"b.txt": "b\n"})
     landed = merge(repo, work, always=True)
