@@ -61,7 +61,7 @@ class Finishing:
         head = self.head(found, ready)
         branch = self.repository.commit_of(f"refs/heads/{ready.branch}") if ready.branch else None
         parents = [head]
-        if branch and not self.repository.is_ancestor(branch, head):
+        if branch and branch != ready.base and not self.repository.is_ancestor(branch, head):
             parents.append(branch)
         tree = self.repository.tree_of(head)
         if found.is_there():

@@ -46,16 +46,17 @@ class Names:
 
         One that is ours already, unless it is checked out elsewhere than at `path`; else the first that is free.
         """
-        taken = {ref.lower() for ref in self._repository.refs("refs/heads/")}
+        there = self._repository.refs("refs/heads/")
+        taken = {ref.lower() for ref in there}
         elsewhere = heads(self._repository, but=path)
         marks = self.of(name)
         for at in range(1, _TRIES):
             ref = f"{git.BRANCHES}{self.number}/{name}{f'-{at}' if at > 1 else ''}"
             mark = self.ref(name, f"branch/{at}")
             if f"branch/{at}" in marks:
-                if ref not in elsewhere:
-                    return ref, {mark: None}
-                continue
+                if ref in elsewhere or (ref not in there and _clashes(ref.lower(), taken)):
+                    continue
+                return ref, {mark: None}
             if not _clashes(ref.lower(), taken):
                 return ref, {mark: None}
         return None

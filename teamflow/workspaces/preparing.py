@@ -66,7 +66,7 @@ class Preparing:
         head = commit
         if self._repository.message_of(commit).startswith(KEPT):
             head = self._repository.parents_of(commit)[0]
-        paths = chosen(self._project, order.copy)
+        paths = chosen(self._project, order.copy or before.copied)
         made = self._fresh(order._replace(own=before.own), head, paths, files=commit)
         return made if isinstance(made, Failed) else made._replace(base=before.base)
 

@@ -170,7 +170,7 @@ def test_a_branch_that_is_not_ours_is_never_moved(project: Path) -> None:
     assert prepared(project, Order("b", 1, (), own=True)).branch == "teamflow/7/b-2"
     git(project, "branch", "-m", "teamflow/7/A", "teamflow/8")
     other = GitWorkspaces(str(project), run_id=RUN, number=8, home=str(project / ".teamflow"), environ=dict(os.environ))
-    failed = other.prepare(Order("a", 1, (), own=True))
+    failed = other.prepare(Order("z", 1, (), own=True))
     assert isinstance(failed, Failed)
     assert "`teamflow/8` is in the way" in failed.reason
 
