@@ -12,9 +12,10 @@ from teamflow.app.inspect import Inspected
 from teamflow.cli.opened import opened
 from teamflow.cli.output import columns, out, out_bytes, say, use_color
 from teamflow.cli.verb import VerbCommand, check_step, json_option, run_option
-from teamflow.core.work import Change
+from teamflow.core.work import Change, Ready
 from teamflow.views.json import SCHEMA_VERSION, json_text
 from teamflow.views.patch import patch_lines, shown_lines
+from teamflow.views.sanitize import cell
 
 
 @click.command(
@@ -40,14 +41,15 @@ def diff(step: str, paths: tuple[str, ...], stat: bool, name_only: bool, number:
         raise click.UsageError("one of --stat, --name-only and --json")
     with opened(number) as inspected:
         check_step(step, inspected.state.steps)
-        below = [_from_top(path, inspected.layout.root) for path in paths]
+        known = inspected.state.steps[step]
+        below = [_from_top(path, known.ready, inspected.layout.root) for path in paths]
         try:
-            found = differences(inspected, inspected.state.steps[step], environ=os.environ)
+            found = differences(inspected, known, environ=os.environ)
         except NothingToSee as error:
             say(f"teamflow: {error}")
             return 1
         for line in found.aside:
-            say(f"{step}: {line}")
+            say(f"{step}: {cell(line)}")
         changes = found.changes(below)
         if as_json:
             out(json_text(_object(inspected, step, found, changes)) + "\n")
@@ -62,9 +64,12 @@ def diff(step: str, paths: tuple[str, ...], stat: bool, name_only: bool, number:
         return 0
 
 
-def _from_top(path: str, root: str) -> str:
-    """As paths in the repository are named. UsageError: it lies outside."""
+def _from_top(path: str, ready: Ready | None, root: str) -> str:
+    """As paths in the repository are named, from the project or from the step's workspace. UsageError: it lies outside
+    of that one of the two that we are in."""
     here = os.path.realpath(os.getcwd())
+    if ready is not None and f"{here}/".startswith(f"{ready.path}/"):
+        root = ready.path
     found = os.path.relpath(os.path.normpath(os.path.join(here, path)), os.path.realpath(root))
     if found == ".." or found.startswith("../"):
         raise click.UsageError(f"{path} lies outside of {root}")

@@ -14,6 +14,7 @@ from teamflow.cli.opened import opened
 from teamflow.cli.output import out, say
 from teamflow.cli.verb import VerbCommand, json_option, run_option
 from teamflow.views.json import SCHEMA_VERSION, json_text
+from teamflow.views.sanitize import clean
 from teamflow.workspaces.errors import WorkspaceError
 
 
@@ -40,7 +41,11 @@ def merge(steps: tuple[str, ...], message: str | None, number: int | None, as_js
     code = 0
     with opened(number) as inspected:
         check_names(steps, inspected.state)
-        for known in chosen(inspected.state, steps):
+        found = chosen(inspected.state, steps)
+        if not found:
+            say(f"teamflow: {', '.join(steps)}: there are no steps of it yet")
+            return 1
+        for known in found:
             try:
                 told.append(merge_step(inspected, known, message=message, environ=os.environ))
             except WorkspaceError as error:
@@ -56,7 +61,7 @@ def merge(steps: tuple[str, ...], message: str | None, number: int | None, as_js
             out(json_text({"schema_version": SCHEMA_VERSION, "run": inspected.row.number, "steps": rows}) + "\n")
     if code:
         done = [merged.step for merged in told if merged.landed is not None and merged.landed.new != merged.landed.old]
-        say(f"teamflow: {told[-1].message}" + (f"\n  merged before that: {', '.join(done)}" if done else ""))
+        say(f"teamflow: {clean(told[-1].message)}" + (f"\n  merged before that: {', '.join(done)}" if done else ""))
     return code
 
 

@@ -171,6 +171,14 @@ def test_paths_are_those_of_the_directory_that_one_is_in(work: Work) -> None:
     assert call(work.root / "sub", "diff", "late", "--name-only", "--", "../a.txt").out == "a.txt\n"
 
 
+def test_in_a_workspace_the_project_is_meant(work: Work) -> None:
+    place = work.root / ".teamflow/work/1"
+    assert call(place / "api", "path", "late") == (0, f"{place.resolve()}/late/sub\n", "")
+    assert call(place / "late/sub", "diff", "late", "--name-only", "--", "new.txt").out == "sub/new.txt\n"
+    assert call(place / "api", "merge", "api").code == 0
+    assert (work.repo.read("a.txt"), work.repo.status) == ("ONE\ntwo\nthree\n", "")
+
+
 def test_a_patch_can_be_applied(work: Work) -> None:
     (work.root / ".teamflow/work/1/late/bin").write_bytes(bytes(range(256)))
     done = subprocess.run(
