@@ -17,11 +17,11 @@ from teamflow.core.status import Status
 from teamflow.core.work import Change, Left, Ready
 from teamflow.policy.trees import in_workspace
 from teamflow.workspaces.errors import WorkspaceError
+from teamflow.workspaces.finishing import Finishing
+from teamflow.workspaces.naming import Names, part
 from teamflow.workspaces.place import Place, place
 from teamflow.workspaces.process import GitError
-from teamflow.workspaces.registered import find
 from teamflow.workspaces.repository import Repository
-from teamflow.workspaces.snapshot import Look
 
 MADE = (Status.SUCCEEDED, Status.CACHED)
 
@@ -112,18 +112,23 @@ def _left(inspected: Inspected, step: str, left: Left, environ: Mapping[str, str
 
 
 def _lies_there(inspected: Inspected, known: StepState, ready: Ready, environ: Mapping[str, str]) -> Differences:
-    step = known.step.id
-    if not os.path.isdir(ready.path) or os.path.islink(ready.path):
-        raise NothingToSee(f"{step}: its workspace is gone: {ready.path}")
+    step, row = known.step.id, inspected.row
+    home = os.path.realpath(inspected.layout.directory)
     repository = opened(inspected, environ, repo=ready.repo)
     check_there(repository, (ready.base,), step)
-    registered = find(repository.common, ready.path)
-    admin = registered.admin if registered is not None else ready.repo
-    # Who has broken the directory so that HEAD says nothing has still changed what differs from its beginning.
-    head = (repository.commit_of("HEAD", admin=admin) if admin else None) or ready.base
-    there = _place(ready.path, home=os.path.realpath(inspected.layout.directory))
+    names = Names(repository, run_id=row.id, number=row.number)
+    if not os.path.isdir(ready.path):
+        number = next((attempt.number for attempt in reversed(known.attempts) if attempt.ready == ready), 0)
+        kept = names.of(part(step)).get(str(number))
+        if kept is None:
+            raise NothingToSee(f"{step}: its workspace is gone: {ready.path}")
+        return Differences(repository, ready.base, kept, tree="")
+    there = _place(ready.path, home=home)
+    if not there.is_there():
+        raise NothingToSee(f"{step}: its workspace is not where teamflow has made it: a directory above it is a link")
+    looking = Finishing(repository, names, home=home, run=os.path.basename(there.root))
     with there.borrowed_index() as index:
-        found = Look(repository, there, index=index, copied=ready.copied).take(head=head, base=ready.base)
+        found = looking.look(there, ready, head=looking.head(there, ready), index=index)
     return Differences(repository, ready.base, found.tree, tree=ready.path, aside=found.aside)
 
 

@@ -15,6 +15,7 @@ from teamflow.core.events import AttemptEnded, AttemptStarted, Event, RunnerStar
 from teamflow.core.outcome import Failed, FailureClass, Succeeded
 from teamflow.core.plan import Ask
 from teamflow.core.work import Left, Ready, WorkspaceReady
+from teamflow.store.sqlite import Database
 from tests.fakes.plans import make_plan, make_step
 from tests.fakes.repositories import WHO, Repo
 from tests.unit.cli.made import REPOSITORY, Made, call, environment, make_run, process
@@ -223,6 +224,33 @@ def test_diff_of_what_cannot_be_seen(work: Work) -> None:
         assert says in answer.err
     subprocess.run(["rm", "-r", str(work.root / ".teamflow/work/1/late")], check=True)
     assert "its workspace is gone" in call(work.root, "diff", "late").err
+
+
+def test_a_workspace_that_is_gone_but_was_kept(work: Work) -> None:
+    place = work.root / ".teamflow/work/1/bad"
+    work.repo.git("add", "-A", at=place)
+    work.repo.git("commit", "-q", "-m", "kept", at=place)
+    with Database.open(str(work.root)) as database:
+        run = database.newest_run()
+    assert run is not None
+    work.repo.git("update-ref", f"refs/teamflow/{run.id}/bad/1", "HEAD", at=place)
+    work.repo.git("worktree", "remove", "--force", str(place))
+    assert call(work.root, "diff", "bad", "--name-only").out.split() == ["a.txt", "b.txt", "sub/new.txt"]
+
+
+def test_a_clone_of_another_repository(work: Work, tmp_path: Path) -> None:
+    other = Repo(tmp_path / "other")
+    base = other.head
+    left = Left(other.commit({"a.txt": "other\n"}), base, "", 1, 1, 3, str(other.root / ".git"))
+    ready = Ready(str(other.root), base, repo=left.repo)
+    work.made.append([
+        AttemptEnded("late", 1, Succeeded(left=left)), StepEnded("late", "succeeded", ""),
+        AttemptStarted("new", 1, "first"), WorkspaceReady("new", 1, ready),
+    ])  # fmt: skip
+    assert "+other" in call(work.root, "diff", "late").out
+    assert "clone of another repository" in call(work.root, "merge", "late").err
+    other.write("a.txt", "more\n")
+    assert "+more" in call(work.root, "diff", "new").out
 
 
 def drop(work: Work, name: str) -> None:

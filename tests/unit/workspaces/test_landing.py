@@ -334,6 +334,23 @@ def test_a_filter_that_fails_halfway_leaves_all_as_it_was(repo: Repo) -> None:
     assert not (repo.root / ".git/index.lock").exists()
 
 
+def test_a_git_that_is_killed_in_the_middle(repo: Repo) -> None:
+    """The lock that it leaves is named; without it the next merge puts everything right."""
+    work = repo.branch(
+        "work", {".gitattributes": "*.bin filter=own\n", "a.txt": "A\n", "new/b.txt": "b\n", "x.bin": "x\n"}
+    )
+    (repo.home / ".gitconfig").write_text('[filter "own"]\n\tsmudge = kill -9 $PPID\n\trequired = true\n')
+    with pytest.raises(WorkspaceError, match="nothing was merged"):
+        merge(repo, work)
+    (repo.home / ".gitconfig").write_text('[filter "own"]\n\tsmudge = cat\n')
+    lock = repo.root / ".git/index.lock"
+    with pytest.raises(WorkspaceError, match=f"remove {lock}"):
+        merge(repo, work)
+    lock.unlink()
+    assert merge(repo, work).new == work
+    assert (repo.status, repo.head, repo.read("a.txt"), repo.read("x.bin")) == ("", work, "A\n", "x\n")
+
+
 def test_odd_names(repo: Repo) -> None:
     names = ["-x", "with space", "new\nline", 'quo"te', "ünï", "tab\there", "\udcff"]
     work = repo.branch("work", dict.fromkeys(names, "x\n"))
