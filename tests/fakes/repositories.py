@@ -31,11 +31,12 @@ class Repo:
     def environ(self) -> dict[str, str]:
         return {"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8"}
 
-    def git(self, *words: str, at: Path | None = None, ok: bool = True) -> str:
+    def git(self, *words: str, at: Path | None = None, ok: bool = True, given: str = "") -> str:
         done = subprocess.run(
             ["git", *words],
             cwd=at or self.root,
             env={**self.environ, **WHO},
+            input=given,
             capture_output=True,
             text=True,
             errors="surrogateescape",

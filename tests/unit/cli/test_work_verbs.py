@@ -359,6 +359,7 @@ def test_a_branch_that_has_gone_on(work: Work) -> None:
     assert work.repo.head == work.left["api"].commit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forward", [True, False])
 def test_killed_anywhere_the_next_merge_finishes(tmp_path: Path, forward: bool) -> None:
     """SIGKILL at each boundary, then once more: it is as if nothing had happened."""

@@ -307,6 +307,16 @@ def test_nothing_that_the_repository_names_is_run(repo: Repo, tmp_path: Path) ->
     assert repo.read("a.txt") == "ONE\ntwo\nTHREE\n"
 
 
+@pytest.mark.parametrize("name", [".git", ".GIT", ".."])
+def test_a_tree_that_reaches_into_the_git_directory(repo: Repo, name: str) -> None:
+    blob = repo.git("hash-object", "-w", "a.txt")
+    inner = repo.git("mktree", given=f"100755 blob {blob}\tplanted\n")
+    tree = repo.git("mktree", given=f"040000 tree {inner}\t{name}\n100644 blob {blob}\ta.txt\n")
+    work = repo.git("commit-tree", tree, "-p", "HEAD", "-m", "evil")
+    refused(repo, work, "git")
+    assert not list(repo.root.parent.rglob("planted"))
+
+
 def test_a_filter_of_the_repository_is_for_the_user_to_run(repo: Repo, tmp_path: Path) -> None:
     work = repo.branch("work", {".gitattributes": "*.bin filter=evil\n", "x.bin": "x\n"})
     repo.git("config", "filter.evil.smudge", f"touch {tmp_path}/trapped; cat")
