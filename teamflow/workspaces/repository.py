@@ -47,7 +47,7 @@ class Repository:
         common: str,
         project_dir: str,
         environ: Mapping[str, str],
-        boundary: Callable[[], None],
+        boundary: Callable[[], None] = lambda: None,
     ) -> None:
         self.project = project
         self.common = common
