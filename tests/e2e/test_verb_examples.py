@@ -57,6 +57,7 @@ agents:
   build:
     matrix: {part: [api, web]}
     engine: sh
+    workspace: {keep: always}
     prompt: "mkdir -p src && echo {{ matrix.part }} > src/{{ matrix.part }}.txt"
   lint: {command: "true"}
 """
