@@ -151,6 +151,7 @@ def test_ignored_files_are_brought_along_and_never_committed(tmp_path: Path) -> 
     assert ".env" not in project.git("ls-tree", "-r", "--name-only", "teamflow/1/build").splitlines()
 
 
+@pytest.mark.slow
 def test_a_command_takes_the_worktree_of_its_dependency_and_two_at_once_do_not_share_one(tmp_path: Path) -> None:
     agents = {
         "build": sh("echo b > b; mkdir -p cache.tmp; echo c > cache.tmp/c"),
@@ -277,6 +278,7 @@ def test_the_diff_policy_judges_the_commit(tmp_path: Path, script: str, told: st
     assert status.statuses["after"] == "skipped"
 
 
+@pytest.mark.slow
 def test_each_workspace_has_ports_and_names_of_its_own(tmp_path: Path) -> None:
     tell = 'echo "$TEAMFLOW_PORT_0 $TEAMFLOW_DATABASE $COMPOSE_PROJECT_NAME $TEAMFLOW_SLOT"'
     agents = {f"s{number}": sh(f"{tell}; pwd; sleep 0.5") for number in range(4)}
