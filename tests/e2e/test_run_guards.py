@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.e2e.project import Project, finish, proves
 from tests.e2e.test_run_limits import begun, wait_until
 
