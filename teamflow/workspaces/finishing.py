@@ -1,0 +1,167 @@
+"""What is done with a workspace after its attempt: kept behind a ref, committed, taken away.
+
+Decides on top of which commit the result goes: of the agent's own commits where they go on from the starting commit,
+else of that. Nothing that was there before is lost: what the result does not contain is kept behind a ref.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Final
+
+from teamflow.core.outcome import Failed, FailureClass
+from teamflow.core.work import Left, Ready
+from teamflow.ports import Done, Finish
+from teamflow.workspaces.errors import WorkspaceError
+from teamflow.workspaces.naming import Names, part
+from teamflow.workspaces.place import Made, Place, copy_index, place
+from teamflow.workspaces.registered import attach, find, is_locked, mend, settle, unregister
+from teamflow.workspaces.repository import Repository
+from teamflow.workspaces.snapshot import Look, Snapshot
+
+KEPT: Final = "teamflow: what lay in a workspace"
+"""Message of a commit that only keeps what was uncommitted."""
+
+
+class Finishing:
+    def __init__(self, repository: Repository, names: Names, *, home: str, run: str) -> None:
+        self.repository = repository
+        self.names = names
+        self._home = home
+        self._run = run
+
+    def at(self, name: str) -> Place:
+        return place(self._home, self._run, name)
+
+    def of(self, path: str) -> Place:
+        """Of a workspace of this run. WorkspaceError (escape): it is none."""
+        root, name = os.path.split(path)
+        found = self.at(name) if name not in ("", ".", "..") else None
+        if found is None or found.root != root or os.path.realpath(root) != root:
+            raise WorkspaceError("escape", path, "is no workspace of this run")
+        return found
+
+    def head(self, found: Place, ready: Ready) -> str:
+        """The commit that a worktree is at, as far as that can still be told."""
+        known = find(self.repository.common, found.path)
+        commit = self.repository.commit_of("HEAD", admin=known.admin) if known else None
+        if commit is None and ready.branch:
+            commit = self.repository.commit_of(f"refs/heads/{ready.branch}")
+        return commit or ready.base
+
+    def look(self, found: Place, ready: Ready, *, head: str, index: str) -> Snapshot:
+        made = found.made() or Made()
+        copied = {*ready.copied, *made.copied}
+        return Look(self.repository, found, index=index, copied=copied).take(head=head, base=ready.base)
+
+    def keep(self, step: str, what: str, ready: Ready, *, fresh: bool = False) -> str:
+        """`what`: the ref's last name; `fresh`: another one is taken where that is there and holds something else."""
+        found, name = self.of(ready.path), part(step)
+        head = self.head(found, ready)
+        branch = self.repository.commit_of(f"refs/heads/{ready.branch}") if ready.branch else None
+        parents = [head]
+        if branch and branch != ready.base and not self.repository.is_ancestor(branch, head):
+            parents.append(branch)
+        tree = self.repository.tree_of(head)
+        if found.is_there():
+            with found.borrowed_index() as index:
+                tree = self.look(found, ready, head=head, index=index).tree
+        if len(parents) == 1 and tree == self.repository.tree_of(head):
+            commit = head
+        else:
+            commit = self._again(name, what, tree, parents) or self.repository.commit(
+                tree, parents=parents, message=KEPT
+            )
+        if commit == ready.base:
+            return ""
+        with self.repository.alone():
+            known = self.names.of(name)
+            ref, at = what, 1
+            while fresh and known.get(ref, commit) != commit:
+                at += 1
+                ref = f"{what}-{at}"
+            self.repository.update({self.names.ref(name, ref): commit})
+        return commit
+
+    def _again(self, name: str, what: str, tree: str, parents: Sequence[str]) -> str:
+        """The commit that was made of the same before."""
+        known = self.names.of(name).get(what, "")
+        if not known or not self.repository.has(known) or self.repository.tree_of(known) != tree:
+            return ""
+        return known if self.repository.parents_of(known) == tuple(parents) else ""
+
+    def finish(self, work: Finish) -> Done | Failed:
+        ready = work.ready
+        found, name = self.of(ready.path), part(work.step)
+        if not found.is_there():
+            reason = f"the workspace is not there any more, or a link lies in its place: {ready.path}"
+            return Failed(FailureClass.OUTPUT, reason)
+        head = self.head(found, ready)
+        with found.borrowed_index() as index:
+            taken = self.look(found, ready, head=head, index=index)
+            onto = head if self._goes_on(found, ready, head) else ready.base
+            if onto != head:
+                self.keep(work.step, f"stray-{work.attempt}", ready, fresh=True)
+            commit = self._commit(name, taken.tree, onto=onto, message=work.message)
+            with self.repository.alone():
+                branch = self._settle(found, ready, name=name, commit=commit, index=index)
+            if isinstance(branch, Failed):
+                return branch
+        changes = self.repository.changes(ready.base, commit, tree=found.path)
+        added, deleted = sum(change.added for change in changes), sum(change.deleted for change in changes)
+        left = Left(commit, ready.base, branch, len(changes), added, deleted)
+        return Done(left, changes, taken.aside)
+
+    def _goes_on(self, found: Place, ready: Ready, head: str) -> bool:
+        """Whether the agent's own commits are the result's history, too: never with what `copy` brought."""
+        if head == ready.base:
+            return True
+        if not self.repository.is_ancestor(ready.base, head):
+            return False
+        copied = {*ready.copied, *(found.made() or Made()).copied}
+        if not copied:
+            return True
+        words = ("rev-list", "--max-count=1", f"{ready.base}..{head}", "--", *sorted(copied))
+        return not self.repository.look(*words).out
+
+    def _commit(self, name: str, tree: str, *, onto: str, message: str) -> str:
+        if tree == self.repository.tree_of(onto):
+            return onto
+        return self._again(name, "left", tree, [onto]) or self.repository.commit(tree, parents=[onto], message=message)
+
+    def _settle(self, found: Place, ready: Ready, *, name: str, commit: str, index: str) -> str | Failed:
+        """Writes the refs, then HEAD and the worktree's index. Gives the branch's short name."""
+        wanted: dict[str, str | None] = {self.names.ref(name, "left"): commit}
+        branch = ""
+        if ready.own or commit != ready.base:
+            chosen = self.names.branch(name, path=found.path)
+            if chosen is None:
+                return Failed(FailureClass.OUTPUT, f"no branch name is free for {name}")
+            branch, marks = chosen
+            wanted |= {branch: commit, **dict.fromkeys(marks, commit)}
+            old = self.repository.commit_of(branch)
+            if old and not self.repository.is_ancestor(old, commit):
+                wanted[self.names.ref(name, f"stray/{old[:12]}")] = old
+        self.repository.update(wanted)
+        admin, _ = mend(self.repository, found)
+        attach(self.repository, admin, branch=branch, commit=commit)
+        settle(admin)
+        copy_index(index, f"{admin}/index")
+        copy_index(index, found.reference)
+        return branch.removeprefix("refs/heads/")
+
+    def remove(self, ready: Ready) -> str:
+        found = self.of(ready.path)
+        if is_locked(self.repository.common, found.path):
+            return f"{found.path} is locked (`git worktree unlock` frees it)"
+        if found.made() is not None and found.is_there():
+            self.keep(found.name, "removed", ready, fresh=True)
+        self.clear(found)
+        return ""
+
+    def clear(self, found: Place) -> None:
+        """Takes the directory and its registration away, without a look at what is in it. OSError."""
+        found.take_away(f"{self._home}/git/gone")
+        with self.repository.alone():
+            unregister(self.repository.common, found.path)

@@ -1,0 +1,45 @@
+"""One at a time, inside and across processes: a lock on a file. Refuses to know what is done under it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from teamflow.workspaces.errors import WorkspaceError
+
+LONGEST: Final = 600.0
+"""Seconds to wait for whoever has it."""
+_FIRST: Final = 0.002
+_LAST: Final = 0.05
+
+
+@contextmanager
+def locked(path: str) -> Iterator[None]:
+    """Holds the lock; it goes with the process, too. WorkspaceError (unreadable): not to be had.
+
+    Polled, since a lock that somebody never gives back must end in a message and not in a wait.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        raise WorkspaceError("unreadable", path, f"cannot be locked: {error.strerror or error}") from error
+    try:
+        end, pause = time.monotonic() + LONGEST, _FIRST
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise WorkspaceError(
+                        "unreadable", path, f"has been locked by another process for {LONGEST:.0f} s"
+                    ) from None
+            time.sleep(pause)
+            pause = min(pause * 1.5, _LAST)
+        yield
+    finally:
+        os.close(descriptor)

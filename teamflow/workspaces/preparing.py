@@ -1,0 +1,156 @@
+"""A workspace for an attempt: a fresh worktree, that of a dependency, or the one that the last attempt worked in.
+
+Decides which of them, at which commit, on which branch; what lies in the way is kept first.
+"""
+
+from __future__ import annotations
+
+import os
+
+from teamflow.core.outcome import Failed, FailureClass
+from teamflow.core.work import Ready
+from teamflow.ports import Order
+from teamflow.workspaces import merging
+from teamflow.workspaces.checkout import checkout
+from teamflow.workspaces.copying import chosen, copy
+from teamflow.workspaces.errors import WorkspaceError
+from teamflow.workspaces.finishing import KEPT, Finishing
+from teamflow.workspaces.naming import part
+from teamflow.workspaces.place import Made, Place, copy_index
+from teamflow.workspaces.registered import add, attach, find, mend
+from teamflow.workspaces.repository import Repository
+
+
+class Preparing:
+    def __init__(self, finishing: Finishing, *, project: str) -> None:
+        self._finishing = finishing
+        self._repository: Repository = finishing.repository
+        self._names = finishing.names
+        self._project = project
+
+    def prepare(self, order: Order) -> Ready | Failed:
+        if order.goes_on and order.before is not None:
+            return self._go_on(order, order.before)
+        start = self._start(order)
+        if isinstance(start, Failed):
+            return start
+        paths = chosen(self._project, order.copy)
+        if order.takes and not order.own:
+            taken = self._take(order, start, paths)
+            if taken is not None:
+                return taken
+        return self._fresh(order, start, paths)
+
+    def _start(self, order: Order) -> str | Failed:
+        if order.parents:
+            return merging.merged(self._repository, order.parents, message=order.message)
+        head = self._repository.commit_of("HEAD")
+        if head is None:
+            reason = "the project has no commit to start from (none yet, or HEAD is broken): commit something first"
+            return Failed(FailureClass.SETUP, reason)
+        return head
+
+    def _go_on(self, order: Order, before: Ready) -> Ready | Failed:
+        found = self._finishing.of(before.path)
+        if found.made() is not None and found.is_there():
+            with self._repository.alone():
+                mend(self._repository, found)
+            return before
+        return self._restore(order, before)
+
+    def _restore(self, order: Order, before: Ready) -> Ready | Failed:
+        """The workspace is gone: made anew, with what was kept of it."""
+        name = part(order.step)
+        known = self._names.of(name)
+        commit = next((known[what] for what in _newest(known, order.attempt)), before.base)
+        head = commit
+        if self._repository.message_of(commit).startswith(KEPT):
+            head = self._repository.parents_of(commit)[0]
+        paths = chosen(self._project, order.copy)
+        made = self._fresh(order._replace(own=before.own), head, paths, files=commit)
+        return made if isinstance(made, Failed) else made._replace(base=before.base)
+
+    def _take(self, order: Order, start: str, paths: tuple[str, ...]) -> Ready | None:
+        """A dependency's worktree, where it really holds the commit and nothing else; None: it does not."""
+        try:
+            found = self._finishing.of(order.takes)
+        except WorkspaceError:
+            return None
+        known, made = find(self._repository.common, found.path), found.made()
+        if known is None or made is None or not found.is_there():
+            return None
+        as_is = Ready(found.path, start, own=False, copied=made.copied)
+        head = self._finishing.head(found, as_is)
+        tree = self._repository.tree_of(start)
+        if self._repository.tree_of(head) != tree:
+            return None
+        with found.borrowed_index() as index:
+            if self._finishing.look(found, as_is, head=head, index=index).tree != tree:
+                return None
+            with self._repository.alone():
+                self._repository.update({self._names.ref(part(order.step), "start"): start})
+                admin, _ = mend(self._repository, found)
+                attach(self._repository, admin, branch="", commit=start)
+                copy_index(index, f"{admin}/index")
+        brought = self._bring(found, start, paths)
+        copied = tuple(dict.fromkeys((*made.copied, *brought)))
+        found.record(Made(copied))
+        return as_is._replace(copied=copied)
+
+    def _fresh(self, order: Order, start: str, paths: tuple[str, ...], *, files: str = "") -> Ready | Failed:
+        """`files`: the commit whose files are to lie there; '': those of the starting commit."""
+        name = part(order.step)
+        found = self._finishing.at(name)
+        self._clear(order, found)
+        with self._repository.alone():
+            wanted: dict[str, str | None] = {self._names.ref(name, "start"): start}
+            branch = ""
+            if order.own:
+                picked = self._names.branch(name, path=found.path)
+                if picked is None:
+                    return _no_name(self._names.number)
+                branch, marks = picked
+                wanted |= {branch: start, **dict.fromkeys(marks, start)}
+                old = self._repository.commit_of(branch)
+                if old and not self._repository.is_ancestor(old, start):
+                    wanted[self._names.ref(name, f"stray/{old[:12]}")] = old
+            self._repository.update(wanted)
+            admin = add(self._repository, found, commit=start, branch=branch)
+        checkout(self._repository, found, admin, commit=files or start, sparse=order.sparse)
+        if files and files != start:
+            # The files of what was kept, over the commit that it was on: uncommitted, as they were.
+            self._repository.look("read-tree", "-i", "-m", start, index=f"{admin}/index", tree=found.path)
+        copied = self._bring(found, start, paths)
+        found.record(Made(copied))
+        return Ready(found.path, start, branch.removeprefix("refs/heads/"), order.own, copied=copied)
+
+    def _clear(self, order: Order, found: Place) -> None:
+        """Takes away what an earlier attempt has left, once it is kept."""
+        if not os.path.lexists(found.path):
+            found.forget()
+            return
+        made = found.made()
+        if made is not None and found.is_there():
+            name = part(order.step)
+            start = self._names.of(name).get("start") or self._repository.commit_of("HEAD") or ""
+            before = order.before or Ready(found.path, start, copied=made.copied)
+            if before.path != found.path:
+                before = Ready(found.path, start, copied=made.copied)
+            self._finishing.keep(order.step, str(max(order.attempt - 1, 0)), before, fresh=True)
+        self._finishing.clear(found)
+
+    def _bring(self, found: Place, start: str, paths: tuple[str, ...]) -> tuple[str, ...]:
+        if not paths:
+            return ()
+        return copy(self._project, found.path, paths=paths, but=self._repository.files(start))
+
+
+def _newest(known: dict[str, str], attempt: int) -> list[str]:
+    """The refs that may hold what the last attempt has left, best first."""
+    tries = [str(number) for number in range(attempt, 0, -1)]
+    return [what for what in (*tries, "removed", "left", "start") if what in known]
+
+
+def _no_name(number: int) -> Failed:
+    reason = f"no branch may be called teamflow/{number}/...: a branch `teamflow` or `teamflow/{number}` is in the way"
+    return Failed(FailureClass.SETUP, f"{reason}; rename it")
