@@ -145,6 +145,9 @@ class Order(NamedTuple):
     """A repository to clone: URL or path; None: the project's."""
     message: str = ""
     """Of a commit that merges its parents."""
+    adds: str = ""
+    """The commit that it has left itself before, where its parents have become others since: it goes on with that on
+    top of them, and its starting commit is theirs."""
 
 
 class Finish(NamedTuple):
@@ -186,9 +189,9 @@ class Workspaces(Protocol):
         """Takes a workspace away, after `keep`; why not, where it could not be done."""
         ...
 
-    def on_top(self, left: Left, parents: tuple[Parent, ...]) -> Left | None:
-        """The same changes on top of other commits, of a result that the cache gives back; None: they do not apply, or
-        its commits are not there any more."""
+    def on_top(self, step: str, left: Left, parents: tuple[Parent, ...]) -> Left | None:
+        """The same changes on top of other commits, of a result of a step that the cache gives back; None: they do not
+        apply, or its commits are not there any more."""
         ...
 
     def tree(self, commit: str, patterns: tuple[str, ...] | None) -> Mapping[str, str] | None:

@@ -178,17 +178,14 @@ def run_plan(
     if refusal:
         front.complain(refusal)
         return USAGE
-    from teamflow.app.secrets import explain_secrets, gather_secrets
+    from teamflow.app.doubts import tell_doubts
+    from teamflow.app.secrets import gather_secrets
     from teamflow.app.session import Busy, take
     from teamflow.app.taken import results_for
 
     root = database.layout.root
     secrets = gather_secrets(plan, root=root, environ=environ)
-    if secrets.doubtful:
-        explained = explain_secrets(plan, root=root, environ=environ)
-        front.diagnostics(explained)
-        if secrets.problems and not (explained.diagnostics and explained.diagnostics.has_errors):
-            front.complain("\n".join(secrets.problems))
+    tell_doubts(plan, secrets, front, root=root, environ=environ)
     if secrets.problems:
         return ENVIRONMENT
     taken = results_for(database, plan)

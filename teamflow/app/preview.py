@@ -13,6 +13,7 @@ from teamflow.app.compile import Compiled, Request, compile_team, inputs_digest
 from teamflow.app.launch import RunOptions, compile_run
 from teamflow.app.project import find_source, project_of
 from teamflow.app.session import FINISHED, read_state
+from teamflow.app.trees import opener
 from teamflow.app.uncommitted import start_notes
 from teamflow.core.added import effective
 from teamflow.core.events import Admitted, Cached, Event, PlanRevised, Record, StepsAdded
@@ -26,7 +27,9 @@ from teamflow.plan.converge import Converged, reopen
 from teamflow.plan.diff import compare
 from teamflow.plan.explain import Preview, Probe, preview
 from teamflow.policy.expand import expanded
+from teamflow.policy.trees import in_workspace
 from teamflow.run.probe import Prober
+from teamflow.run.work import Work
 from teamflow.store.layout import Layout
 from teamflow.store.lock import holder_of
 from teamflow.store.sqlite import Database
@@ -182,6 +185,7 @@ def _prober(state: RunState, layout: Layout, options: RunOptions) -> Prober | No
         digest_file=file_artifact,
         use_cache=options.use_cache,
         force=frozenset(options.force),
+        work=Work(state, opener(layout.root, {}, os.environ)) if any(map(in_workspace, state.plan.steps)) else None,
     )
 
 

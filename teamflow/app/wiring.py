@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from teamflow.app.bridge import Bridge
 from teamflow.app.failpoints import CrashingStore, failpoint, guarded
@@ -21,6 +21,7 @@ from teamflow.app.others import OtherRuns
 from teamflow.app.parts import Controls, Screen, Wired
 from teamflow.app.quotas import MachineLimits
 from teamflow.app.session import Session, opening, read_records
+from teamflow.app.trees import lessor
 from teamflow.core.events import Cached, Event, RunEnded, RunnerStarted
 from teamflow.core.invocation import Brief as AttemptBrief
 from teamflow.core.invocation import Exit
@@ -56,6 +57,10 @@ if TYPE_CHECKING:
     from teamflow.app.replan import Watch
 
 
+_OVER: Final = ("succeeded", "failed", "cancelled")
+"""Ends of a run after which nobody goes on with it before long."""
+
+
 class EngineTable:
     """`run/attempt.Engines` over the registry."""
 
@@ -84,6 +89,7 @@ class Loop(NamedTuple):
     writer: Writer
     bridge: Bridge
     screen: Screen
+    trees: Trees | None
     pool: ThreadPoolExecutor
     """One thread, for what reads and digests files."""
 
@@ -138,6 +144,7 @@ async def run_to_end(
 
                 meanwhile.enter_context(watched(watch, session, loop, wired, run_dir=database.layout.run(wired.number)))
             ended = await executor.run(begin, first, until=until, opened=listening)
+            await _tidy(loop, ended)
     finally:
         closed = asyncio.to_thread(loop.writer.close, timeout=1.0 if executor.abandoned else 10.0)
         await asyncio.gather(running.run_in_executor(loop.pool, prober.close), closed)
@@ -148,6 +155,13 @@ async def run_to_end(
     else:
         loop.screen.leave()
     return ended
+
+
+async def _tidy(loop: Loop, ended: RunEnded | None) -> None:
+    """Takes away the workspaces that need not outlive the run."""
+    if ended is not None and ended.status in _OVER and loop.trees is not None:
+        for trouble in await asyncio.to_thread(loop.trees.tidy):
+            loop.screen.trouble(trouble)
 
 
 def _loop(
@@ -174,7 +188,7 @@ def _loop(
     writer = Writer(layout, wired.number, after=state.seq, on_durable=on_durable, on_trouble=bridge.trouble)
     store, aimed, kept = guarded(boundary, writer, target, prober)
     environments = environments_of(wired, place, target)
-    trees = _trees(state, wired, place)
+    trees = _trees(state, wired, place, lambda told: running.call_soon_threadsafe(screen.trouble, told))
     attempts = _attempts(state, wired, place, clock, environments, kept, bridge, pool, trees)
     hooks = Hooks(
         state,
@@ -205,7 +219,7 @@ def _loop(
         making=trees,
     )
     bridge.executor, bridge.hooks = executor, hooks
-    return Loop(executor, hooks, attempts, environments, prober, store, writer, bridge, screen, pool)
+    return Loop(executor, hooks, attempts, environments, prober, store, writer, bridge, screen, trees, pool)
 
 
 def _others(
@@ -278,10 +292,11 @@ def _attempts(
     )
 
 
-def _trees(state: RunState, wired: Wired, place: Place) -> Trees | None:
+def _trees(state: RunState, wired: Wired, place: Place, warn: Callable[[str], object]) -> Trees | None:
     if wired.workspaces is None:
         return None
-    return Trees(state, place=place, workspaces=wired.workspaces, redactor=wired.redactor)
+    lease = lessor(wired.root, wired.run, wired.environ, run_dir=place.run_dir, warn=warn)
+    return Trees(state, place=place, workspaces=wired.workspaces, redactor=wired.redactor, lease=lease)
 
 
 def _opening(

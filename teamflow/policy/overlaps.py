@@ -79,10 +79,14 @@ def pairs_to_compare(
 def may_meet(first: Mapping[str, str], second: Mapping[str, str]) -> bool:
     """False where no merge of the two can conflict.
 
-    Beside a file that both have changed that is a file where the other has a directory, and files that one puts where
-    the other took some away: the directory may have moved, and git moves what came along.
+    Beside a file that both have changed that is a file where the other has a directory; and, as git takes a deleted
+    file for one that may have moved: a file that both have deleted while one of them added others, and files that one
+    puts where the other took some away, which move along with their directory.
     """
     if common(first, second):
+        return True
+    grew = any(first.values()) or any(second.values())
+    if grew and any(not held and path in second for path, held in first.items()):
         return True
     return _in_the_way(first, second) or _in_the_way(second, first)
 

@@ -10,10 +10,14 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from teamflow.core.attempts import AttemptState
+from teamflow.core.ids import slug
 from teamflow.core.plan import APART, ASK, COMMAND, Step
 from teamflow.core.state import RunState, StepState
-from teamflow.core.work import DEPENDENCY, PROJECT, Left
+from teamflow.core.status import ENDED, Status
+from teamflow.core.work import DEPENDENCY, PROJECT, Left, Ready
 
+ON_FAILURE: Final = "on_failure"
+NEVER: Final = "never"
 SUBJECT: Final = 60
 """Characters of what a commit says of the work, behind the name of the step."""
 
@@ -101,6 +105,21 @@ def borrowed(state: RunState, known: StepState, before: tuple[tuple[str, str], .
     if ready is None or owner.live is not None or ready.repo:
         return ""
     return "" if in_use(state, ready.path, by_other_than=known.step.id) else ready.path
+
+
+def not_kept(state: RunState) -> list[tuple[StepState, Ready]]:
+    """The workspaces that nobody needs once a run is left: `keep` of the steps for which they were made says so. What
+    was left in them is in commits."""
+    found = []
+    for known in state.steps.values():
+        ready, keep = known.ready, known.step.tree.keep if known.step.tree is not None else ON_FAILURE
+        if ready is None or not in_workspace(known.step) or known.status not in ENDED:
+            continue
+        mine = ready.path.rpartition("/")[2] == slug(known.step.id)
+        good = known.status in (Status.SUCCEEDED, Status.CACHED, Status.SKIPPED)
+        if mine and (keep == NEVER or (keep == ON_FAILURE and good)):
+            found.append((known, ready))
+    return found
 
 
 def message(known: StepState, live: AttemptState, *, work: str, run: str) -> str:

@@ -28,7 +28,7 @@ from teamflow.run.following import Following
 from teamflow.run.logs import OUTPUT_LIMIT, TEXT_LIMIT, count_inputs, cut_text, read_tail, read_text, separate_err
 from teamflow.run.place import Place
 from teamflow.run.roles import Engines, Report, Results
-from teamflow.run.trees import Trees, note_of, root_of
+from teamflow.run.trees import Trees, note_of, root_of, variables_of
 from teamflow.run.watch import idle_after
 
 _WORDS: Final = {BEFORE: "hook before_step"}
@@ -114,7 +114,7 @@ class AttemptRunner:
         apart = separate_err(step.by(live.fallback), protocol=invocation.protocol)
         log_limit = self._state.plan.limits.log_size
         idle = idle_after(step)
-        env = {**invocation.env, "PWD": cwd, **env}
+        env = {**invocation.env, "PWD": cwd, **variables_of(live, self._place), **env}
         return Start(
             step=step.id,
             attempt=live.number,

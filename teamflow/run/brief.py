@@ -69,7 +69,8 @@ class Rendering:
     def check_paths(self) -> None:
         """Raises BriefError when something that the step reads, writes or hands over lies outside its workspace."""
         step = self._step
-        for key, paths in (("reads", step.reads or ()), ("writes", step.writes)):
+        copied = step.tree.copy if step.tree is not None else ()
+        for key, paths in (("reads", step.reads or ()), ("writes", step.writes), ("workspace.copy", copied)):
             for path in paths:
                 self.path(path, key=key)
         for file in step.outputs.files:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from operator import is_
 
-from teamflow.core.plan import Deferred, Json, Step
+from teamflow.core.plan import Deferred, Json, Step, Tree
 from teamflow.core.state import RunState, StepState
 from teamflow.plan.key import KeyParts, Upstream, definition_key, outputs_digest, value_digest
 from teamflow.policy.trees import in_workspace
@@ -44,6 +44,7 @@ class Keys:
             reads=None if step.reads is None else tuple(rendering.path(value, key="reads") for value in step.reads),
             writes=tuple(rendering.path(value, key="writes") for value in step.writes),
             workdir=rendering.path(step.workdir, key="workdir"),
+            tree=None if step.tree is None else _tree(step.tree, rendering),
         )
 
     def definition(self, step: Step, rendered: Step) -> str:
@@ -73,6 +74,10 @@ class Keys:
         made = _upstream_digest(handed, text=text)
         self._handed[text][name] = (handed, made)
         return made
+
+
+def _tree(tree: Tree, rendering: Rendering) -> Tree:
+    return tree._replace(copy=tuple(rendering.path(value, key="workspace.copy") for value in tree.copy))
 
 
 def _upstream_digest(handed: Entry, *, text: bool) -> Upstream:

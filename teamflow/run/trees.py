@@ -16,10 +16,11 @@ from teamflow.core.events import AttemptEnded
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.plan import Command, Json, Step
 from teamflow.core.redact import Redactor
+from teamflow.core.slots import variables
 from teamflow.core.state import RunState, StepState
 from teamflow.core.work import WORKTREE, Ready, WorkspaceReady
 from teamflow.policy.edits import judged
-from teamflow.policy.trees import borrowed, goes_on, in_use, in_workspace, is_making, message, parents
+from teamflow.policy.trees import borrowed, goes_on, in_use, in_workspace, is_making, message, not_kept, parents
 from teamflow.ports import Done, Finish, Order, Parent, Workspaces
 from teamflow.run.brief import BriefError, Rendering
 from teamflow.run.place import Place
@@ -35,15 +36,18 @@ class Trees:
         place: Place,
         workspaces: Callable[[], Workspaces | str],
         redactor: Redactor,
+        lease: Callable[[str, str, int | None], int | None] = lambda step, path, wanted: None,
         pool: Pool | None = None,
     ) -> None:
-        """`workspaces`: asked once something needs them; a text says why there can be none. `pool` makes workspaces,
-        several at once; None: asyncio's own."""
+        """`workspaces`: asked once something needs them; a text says why there can be none. `lease`: the slot of a
+        step's workspace at a path, if it can have the one that it had. `pool` makes workspaces, several at once; None:
+        asyncio's own."""
         self._state = state
         self._place = place
         self._open = workspaces
         self._opened: Workspaces | str | None = None
         self._redactor = redactor
+        self._lease = lease
         self._pool = pool
         self._reserved: dict[str, str] = {}
         """Path → the step for which it is being made ready."""
@@ -85,7 +89,12 @@ class Trees:
         workspaces = self._workspaces()
         if isinstance(workspaces, str):
             return Failed(FailureClass.SETUP, workspaces)
-        return workspaces.prepare(self._settled(order, workspaces))
+        ready = workspaces.prepare(self._settled(order, workspaces))
+        if isinstance(ready, Failed):
+            return ready
+        # By its directory: who borrows it has the same.
+        wanted = order.before.slot if order.before is not None else None
+        return ready._replace(slot=self._lease(_name(ready.path), ready.path, wanted))
 
     def _settled(self, order: Order, workspaces: Workspaces) -> Order:
         """Of a step that a loop has opened again, when what it starts from has become another commit meanwhile: what it
@@ -96,8 +105,7 @@ class Trees:
         start = workspaces.merged(order.parents, order.message)
         if start == order.before.base or known.left is None or isinstance(start, Failed):
             return order
-        own = Parent(order.step, known.left.commit)
-        return order._replace(goes_on=False, parents=(own, *order.parents))
+        return order._replace(goes_on=False, adds=known.left.commit)
 
     def _workspaces(self) -> Workspaces | str:
         with self._lock:
@@ -170,6 +178,19 @@ class Trees:
         run = self._place.run
         return f"{run.get('number', '')} {run.get('id', '')}".strip()
 
+    def tidy(self) -> list[str]:
+        """Takes away the workspaces that need not outlive the run; what could not be, in words. Blocking."""
+        wrong = []
+        for known, ready in not_kept(self._state):
+            workspaces = self._workspaces()
+            if isinstance(workspaces, str):
+                return [workspaces]
+            number = known.attempts[-1].number
+            workspaces.keep(known.step.id, number, ready)
+            if trouble := workspaces.remove(ready):
+                wrong.append(f"{known.step.id}: {trouble}")
+        return wrong
+
     # -- after it --------------------------------------------------------------------------------------------
 
     def finish(self, known: StepState, attempt: int) -> Done | Failed | None:
@@ -201,10 +222,27 @@ class Trees:
         except BriefError as error:
             return Failed(FailureClass.WRITES, str(error))
 
-        def content(path: str, after: bool) -> bytes | None:  # noqa: FBT001
+        def content(path: str, *, after: bool) -> bytes | None:
             return workspaces.content(done.left.commit if after else done.left.base, path)
 
         return judged(done.changes, writes=writes, diff=diff, artifacts=made, read=content)
+
+
+def variables_of(live: AttemptState, place: Place) -> dict[str, str]:
+    """What an attempt in a workspace has in its environment because of it."""
+    ready = live.ready
+    if ready is None:
+        return {}
+    found = {"TEAMFLOW_WORKSPACE": ready.path}
+    number = place.run.get("number")
+    if ready.slot is not None:
+        run = number if isinstance(number, int) else 0
+        found |= variables(ready.slot, project_name=_name(place.project), number=run, step=_name(ready.path))
+    return found
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def root_of(live: AttemptState | None, project: str) -> str:

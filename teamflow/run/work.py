@@ -58,7 +58,7 @@ class Work:
         if entry.left is None:
             return "its commit was not kept"
         try:
-            left = self._workspaces().on_top(entry.left, self._before(step, handed))
+            left = self._workspaces().on_top(step.id, entry.left, self._before(step, handed))
         except ReadsChanged as error:
             return str(error)
         return left if left is not None else "its commit is gone, or does not apply any more"

@@ -1,5 +1,5 @@
-"""What this machine's runs share, over all projects: which there are, and which engines are out of reach. One SQLite
-file of this user's.
+"""What this machine's runs share, over all projects: which there are, which engines are out of reach, and who has
+which ports (`store/slots.py`). One SQLite file of this user's.
 
 Advice, never truth: it may be deleted at any time, and a run that cannot write it goes on. `$XDG_STATE_HOME/teamflow`,
 else `~/.local/state/teamflow`; on a network file system too, where SQLite's locks are only slower.
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from teamflow.core.named import NamedTuple
@@ -19,7 +19,7 @@ from teamflow.store.place import unwritable
 from teamflow.store.text import storable
 
 NAME: Final = "machine.db"
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 _SCHEMA: Final = """
 BEGIN IMMEDIATE;
@@ -36,7 +36,18 @@ CREATE TABLE IF NOT EXISTS limits (
   seen REAL NOT NULL,      -- Unix: when this was told
   lifted INTEGER NOT NULL  -- 1: somebody says that it is over
 ) WITHOUT ROWID;
-PRAGMA user_version = 2;
+CREATE TABLE IF NOT EXISTS slots (
+  slot INTEGER PRIMARY KEY, -- from 0, as in core/slots
+  project TEXT NOT NULL,
+  run TEXT NOT NULL,
+  step TEXT NOT NULL,
+  workspace BLOB NOT NULL, -- paths as bytes: they are looked at
+  directory BLOB NOT NULL, -- the run's
+  boot TEXT NOT NULL,
+  taken REAL NOT NULL,     -- Unix
+  UNIQUE (project, run, step)
+);
+PRAGMA user_version = 3;
 COMMIT;
 """
 
@@ -69,6 +80,10 @@ class Machine:
         self._path = path
         self._connection = connection
 
+    @property
+    def path(self) -> str:
+        return self._path
+
     @staticmethod
     def open(environ: Mapping[str, str], *, busy: float = BUSY_SECONDS) -> Machine | None:
         """Made where it is missing; None: there is no place for it. `busy`: seconds to wait for others. StoreError."""
@@ -93,6 +108,24 @@ class Machine:
 
     def close(self) -> None:
         self._connection.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """For its body's statements that only ask."""
+        with explained(self._path):
+            yield self._connection
+
+    @contextmanager
+    def changing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: nobody else writes between its statements. Undone where its body raises."""
+        with self.reading() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
     def note_project(self, root: str, *, now: float) -> None:
         """A run of this project starts."""

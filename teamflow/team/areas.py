@@ -19,7 +19,6 @@ WORKS: Final = "works"
 SSH = "SSH targets"
 PULL_REQUESTS = "pull requests"
 CLONES = "clones"
-REMOVAL = "removal of worktrees"
 SUB_AGENTS = "sub-agents"
 AGENTS = "real agents"
 
@@ -63,9 +62,10 @@ AGENT: Final[Mapping[str, str]] = {
     **dict.fromkeys(("continue_on_error", "workspace", "workspace.mode", "workspace.setup", "workdir"), WORKS),
     **dict.fromkeys(("isolation", "target", "start", "model", "writes"), WORKS),
     **dict.fromkeys(("loop", "loop.until", "loop.max", "loop.rework", "skip_if_verified"), WORKS),
-    **dict.fromkeys(("workspace.copy", "workspace.sparse", "diff", "diff.max_lines", "diff.forbid"), WORKS),
+    **dict.fromkeys(
+        ("workspace.copy", "workspace.keep", "workspace.sparse", "diff", "diff.max_lines", "diff.forbid"), WORKS
+    ),
     "workspace.repo": CLONES,
-    "workspace.keep": REMOVAL,
     "target.labels": SSH,
     **dict.fromkeys(("mcp_servers", "mcp_servers.*.type", "mcp_servers.*.command"), AGENTS),
     **dict.fromkeys(("mcp_servers.*.args", "mcp_servers.*.env", "mcp_servers.*.url"), AGENTS),
@@ -199,8 +199,6 @@ def _workspace(name: str, agent: ResolvedAgent) -> Iterator[Waiting]:
         what = f"mode: {given.mode}" if given.declared else "repo"
         key = "mode" if given.declared else "repo"
         yield _waits((*path, key), CLONES, name, f"workspace.{what} waits for {CLONES}")
-    if given.keep_declared and given.keep != "on_failure":
-        yield _waits((*path, "keep"), REMOVAL, name)
 
 
 def _prompt(name: str, work: PromptWork, defined: Container[str]) -> Iterator[Waiting]:

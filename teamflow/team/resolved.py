@@ -133,7 +133,6 @@ class WorkspacePolicy:
     repo: str | None
     declared: bool
     """Whether the file wrote `mode` out."""
-    keep_declared: bool
 
 
 @dataclass(frozen=True, slots=True)

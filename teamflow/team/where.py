@@ -25,9 +25,7 @@ def permissions(layers: Layers) -> ResolvedPermissions:
     return ResolvedPermissions("edit", merged.edit, merged.run, merged.net or "allow", merged.ask or "queue")
 
 
-_WORKSPACE = WorkspacePolicy(
-    "auto", None, (), sparse=False, keep="on_failure", repo=None, declared=False, keep_declared=False
-)
+_WORKSPACE = WorkspacePolicy("auto", None, (), sparse=False, keep="on_failure", repo=None, declared=False)
 
 
 def workspace(layers: Layers, work: Work, *, alone: bool) -> WorkspacePolicy:
@@ -43,7 +41,6 @@ def workspace(layers: Layers, work: Work, *, alone: bool) -> WorkspacePolicy:
         keep=given.keep or "on_failure",
         repo=given.repo,
         declared=given.mode is not None,
-        keep_declared=given.keep is not None,
     )
 
 

@@ -55,6 +55,11 @@ class Finishing:
         copied = {*ready.copied, *made.copied}
         return Look(self.repository, found, index=index, copied=copied).take(head=head, base=ready.base)
 
+    def protect(self, step: str, commit: str) -> None:
+        """What a step has left, though it worked nowhere."""
+        with self.repository.alone():
+            self.repository.update({self.names.ref(part(step), "left"): commit})
+
     def keep(self, step: str, what: str, ready: Ready, *, fresh: bool = False) -> str:
         """`what`: the ref's last name; `fresh`: another one is taken where that is there and holds something else."""
         found, name = self.of(ready.path), part(step)

@@ -25,6 +25,8 @@ class Made(NamedTuple):
     """What is on record of a worktree that is ready."""
 
     copied: tuple[str, ...] = ()
+    taken: bool = False
+    """Whether a step after the one that it was made for has had it since."""
 
 
 class Place(NamedTuple):
@@ -47,15 +49,15 @@ class Place(NamedTuple):
         """None: it is not there, or somebody was killed while making it."""
         try:
             with open(f"{self.state}/made", encoding="utf-8", errors="surrogateescape") as file:
-                copied = json.load(file)["copied"]
-        except (OSError, ValueError, KeyError, TypeError):
+                told = json.load(file)
+                return Made(tuple(map(str, told["copied"])), told.get("taken") is True)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
-        return Made(tuple(map(str, copied)))
 
     def record(self, made: Made) -> None:
         new = f"{self.state}/made.new"
         with open(new, "w", encoding="utf-8", errors="surrogateescape") as file:
-            json.dump({"copied": made.copied}, file)
+            json.dump(made._asdict(), file)
         os.replace(new, f"{self.state}/made")
 
     def forget(self) -> None:

@@ -9,7 +9,7 @@ import os
 
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.work import Ready
-from teamflow.ports import Order
+from teamflow.ports import Order, Parent
 from teamflow.workspaces import merging
 from teamflow.workspaces.checkout import checkout
 from teamflow.workspaces.copying import chosen, copy
@@ -35,6 +35,10 @@ class Preparing:
         if isinstance(start, Failed):
             return start
         paths = chosen(self._project, order.copy)
+        if order.adds:
+            own = Parent(order.step, order.adds)
+            tip = merging.merged(self._repository, (own, Parent("what it starts from", start)), message=order.message)
+            return tip if isinstance(tip, Failed) else self._fresh(order, start, paths, tip=tip)
         if order.takes and not order.own:
             taken = self._take(order, start, paths)
             if taken is not None:
@@ -52,11 +56,27 @@ class Preparing:
 
     def _go_on(self, order: Order, before: Ready) -> Ready | Failed:
         found = self._finishing.of(before.path)
-        if found.made() is not None and found.is_there():
+        made = found.made()
+        if made is not None and made.taken and before.own and before.branch:
+            return self._give_back(order, before, found)
+        if made is not None and found.is_there():
             with self._repository.alone():
                 mend(self._repository, found)
             return before
         return self._restore(order, before)
+
+    def _give_back(self, order: Order, before: Ready, found: Place) -> Ready | Failed:
+        """Others have worked there since: as the step itself has left it, with what git ignores."""
+        paths = chosen(self._project, order.copy)
+        tip = self._repository.commit_of(f"refs/heads/{before.branch}") or before.base
+        taken = self._take(order._replace(takes=before.path, own=False), tip, paths)
+        if taken is None:
+            return self._fresh(order, before.base, paths, tip=tip)
+        with self._repository.alone():
+            admin, _ = mend(self._repository, found)
+            attach(self._repository, admin, branch=f"refs/heads/{before.branch}", commit=tip)
+        found.record(Made(taken.copied))
+        return before._replace(copied=taken.copied)
 
     def _restore(self, order: Order, before: Ready) -> Ready | Failed:
         """The workspace is gone: made anew, with what was kept of it."""
@@ -66,7 +86,7 @@ class Preparing:
         head = commit
         if self._repository.message_of(commit).startswith(KEPT):
             head = self._repository.parents_of(commit)[0]
-        paths = chosen(self._project, order.copy)
+        paths = chosen(self._project, order.copy or before.copied)
         made = self._fresh(order._replace(own=before.own), head, paths, files=commit)
         return made if isinstance(made, Failed) else made._replace(base=before.base)
 
@@ -88,17 +108,21 @@ class Preparing:
             if self._finishing.look(found, as_is, head=head, index=index).tree != tree:
                 return None
             with self._repository.alone():
-                self._repository.update({self._names.ref(part(order.step), "start"): start})
+                if not order.goes_on:
+                    self._repository.update({self._names.ref(part(order.step), "start"): start})
                 admin, _ = mend(self._repository, found)
                 attach(self._repository, admin, branch="", commit=start)
                 copy_index(index, f"{admin}/index")
         brought = self._bring(found, start, paths)
         copied = tuple(dict.fromkeys((*made.copied, *brought)))
-        found.record(Made(copied))
+        found.record(Made(copied, taken=True))
         return as_is._replace(copied=copied)
 
-    def _fresh(self, order: Order, start: str, paths: tuple[str, ...], *, files: str = "") -> Ready | Failed:
-        """`files`: the commit whose files are to lie there; '': those of the starting commit."""
+    def _fresh(
+        self, order: Order, start: str, paths: tuple[str, ...], *, tip: str = "", files: str = ""
+    ) -> Ready | Failed:
+        """`tip`: the commit to be at, `files`: the one whose files are to lie there; '': those of the starting one."""
+        tip = tip or start
         name = part(order.step)
         found = self._finishing.at(name)
         self._clear(order, found)
@@ -110,16 +134,16 @@ class Preparing:
                 if picked is None:
                     return _no_name(self._names.number)
                 branch, marks = picked
-                wanted |= {branch: start, **dict.fromkeys(marks, start)}
+                wanted |= {branch: tip, **dict.fromkeys(marks, tip)}
                 old = self._repository.commit_of(branch)
-                if old and not self._repository.is_ancestor(old, start):
+                if old and not self._repository.is_ancestor(old, tip):
                     wanted[self._names.ref(name, f"stray/{old[:12]}")] = old
             self._repository.update(wanted)
-            admin = add(self._repository, found, commit=start, branch=branch)
-        checkout(self._repository, found, admin, commit=files or start, sparse=order.sparse)
-        if files and files != start:
+            admin = add(self._repository, found, commit=tip, branch=branch)
+        checkout(self._repository, found, admin, commit=files or tip, sparse=order.sparse)
+        if files and files != tip:
             # The files of what was kept, over the commit that it was on: uncommitted, as they were.
-            self._repository.look("read-tree", "-i", "-m", start, index=f"{admin}/index", tree=found.path)
+            self._repository.look("read-tree", "-i", "-m", tip, index=f"{admin}/index", tree=found.path)
         copied = self._bring(found, start, paths)
         found.record(Made(copied))
         return Ready(found.path, start, branch.removeprefix("refs/heads/"), order.own, copied=copied)

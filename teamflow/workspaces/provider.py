@@ -7,7 +7,7 @@ objects first, then the refs that protect them in one transaction, then the work
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Final
 
@@ -23,23 +23,36 @@ from teamflow.workspaces.preparing import Preparing
 from teamflow.workspaces.process import GitError
 from teamflow.workspaces.repository import Repository
 
+_LONGEST: Final = 4 * 2**20
+"""Bytes of a file of which `content` tells."""
 _TROUBLE: Final = (GitError, WorkspaceError, PatternError, OSError)
 
 
 class GitWorkspaces:
     """Of one run. `project`: the top level of a work tree; `home`: its `.teamflow`; both absolute."""
 
-    def __init__(self, project: str, *, run_id: str, number: int, home: str, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        project: str,
+        *,
+        run_id: str,
+        number: int,
+        home: str,
+        environ: Mapping[str, str],
+        boundary: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`run_id` empty: only to look; no ref is written. `boundary`: called before and after each git command."""
         self._project = project
         self._run_id = run_id
         self._number = number
         self._home = os.path.realpath(home)
         self._environ = dict(environ)
+        self._boundary = boundary
 
     @cached_property
     def repository(self) -> Repository:
         """Opened with the first use. WorkspaceError (no-git)."""
-        return Repository.open(self._project, home=self._home, environ=self._environ)
+        return Repository.open(self._project, home=self._home, environ=self._environ, boundary=self._boundary)
 
     @cached_property
     def _finishing(self) -> Finishing:
@@ -75,10 +88,13 @@ class GitWorkspaces:
         except _TROUBLE as error:
             return str(error)
 
-    def on_top(self, left: Left, parents: tuple[Parent, ...]) -> Left | None:
+    def on_top(self, step: str, left: Left, parents: tuple[Parent, ...]) -> Left | None:
         try:
             base = self.merged(parents, "")
-            return None if isinstance(base, Failed) else merging.on_top(self.repository, left, base=base)
+            found = None if isinstance(base, Failed) else merging.on_top(self.repository, left, base=base)
+            if found is not None and self._run_id:
+                self._finishing.protect(step, found.commit)
+            return found
         except _TROUBLE:
             return None
 
@@ -91,6 +107,12 @@ class GitWorkspaces:
             return files
         wanted = PathSet(patterns)
         return {path: found for path, found in files.items() if path in wanted}
+
+    def content(self, commit: str, path: str) -> bytes | None:
+        try:
+            return self.repository.content(commit, path, most=_LONGEST)
+        except _TROUBLE:
+            return None
 
     def head(self) -> str | None:
         return self.repository.commit_of("HEAD")

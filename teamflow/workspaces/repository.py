@@ -16,7 +16,7 @@ Writes no ref outside refs/heads/teamflow/ and refs/teamflow/.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from teamflow import git
@@ -39,17 +39,29 @@ NOBODY = Identity("teamflow", "teamflow@localhost")
 class Repository:
     """Threads may share one. Paths are absolute; `common` is what all worktrees share, `objects` lies in it."""
 
-    def __init__(self, project: str, *, own: str, common: str, project_dir: str, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        project: str,
+        *,
+        own: str,
+        common: str,
+        project_dir: str,
+        environ: Mapping[str, str],
+        boundary: Callable[[], None],
+    ) -> None:
         self.project = project
         self.common = common
         self.objects = f"{common}/objects"
         self._project_dir = project_dir
         self._environ = environ
         self._own = own
+        self._boundary = boundary
         private.write(own, common=common, project_dir=project_dir, environ=environ)
 
     @classmethod
-    def open(cls, project: str, *, home: str, environ: Mapping[str, str]) -> Repository:
+    def open(
+        cls, project: str, *, home: str, environ: Mapping[str, str], boundary: Callable[[], None] = lambda: None
+    ) -> Repository:
         """`home`: the project's `.teamflow`. WorkspaceError (no-git)."""
         words = git.command("rev-parse", "--path-format=absolute", "--git-common-dir", "--absolute-git-dir")
         try:
@@ -59,7 +71,9 @@ class Repository:
             raise WorkspaceError(
                 "no-git", project, f"is no git repository: {error}", remedy="run `git init` and commit something"
             ) from error
-        return cls(project, own=f"{home}/git", common=common, project_dir=project_dir, environ=environ)
+        return cls(
+            project, own=f"{home}/git", common=common, project_dir=project_dir, environ=environ, boundary=boundary
+        )
 
     # Objects: the private directory.
 
@@ -84,7 +98,7 @@ class Repository:
         )
         if os.path.exists(f"{self.common}/shallow"):
             env["GIT_SHALLOW_FILE"] = f"{self.common}/shallow"
-        return run(git.command(*words), env=env, cwd=tree or self._own, given=given, allowed=allowed)
+        return self._run(words, env=env, cwd=tree or self._own, given=given, allowed=allowed)
 
     def tree_of(self, commit: str) -> str:
         """Id of a commit's tree. GitError: it is not there."""
@@ -118,6 +132,15 @@ class Repository:
     def files(self, commit: str) -> dict[str, str]:
         """Path → mode and object id. GitError: it is not there."""
         return git.tree_entries(self.look("ls-tree", "-r", "-z", "--full-tree", commit).out)
+
+    def content(self, commit: str, path: str, *, most: int) -> bytes | None:
+        """A plain file's bytes; None: it is not there, is none, or is longer. GitError."""
+        found = git.tree_entries(self.look("ls-tree", "-z", "--full-tree", commit, "--", f":(literal){path}").out)
+        mode, _, blob = found.get(path, "").partition(" ")
+        if not blob or mode not in ("100644", "100755"):
+            return None
+        size = self.look("cat-file", "-s", blob)
+        return self.look("cat-file", "blob", blob).out if int(size.text or 0) <= most else None
 
     def message_of(self, commit: str) -> str:
         """As it was given to `commit`."""
@@ -154,7 +177,15 @@ class Repository:
         env = git.environment(
             self._environ, GIT_DIR=admin or self._project_dir, GIT_COMMON_DIR=self.common, GIT_WORK_TREE=self._own
         )
-        return run(git.command(*words), env=env, cwd=self._own, given=given, allowed=allowed)
+        return self._run(words, env=env, cwd=self._own, given=given, allowed=allowed)
+
+    def _run(
+        self, words: Sequence[str], *, env: Mapping[str, str], cwd: str, given: bytes, allowed: Sequence[int]
+    ) -> Answer:
+        self._boundary()
+        answer = run(git.command(*words), env=env, cwd=cwd, given=given, allowed=allowed)
+        self._boundary()
+        return answer
 
     def commit_of(self, ref: str, *, admin: str = "") -> str | None:
         """What a full ref name, HEAD or an id stands for; None: no commit."""

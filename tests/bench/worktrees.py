@@ -27,7 +27,7 @@ def make(root: Path, files: int) -> None:
         path.write_text(f"{number}\n" * 20)
     subprocess.run([*git, "add", "."], check=True)
     subprocess.run([*git, "commit", "-q", "-m", "x"], check=True)
-    subprocess.run([*git, "gc", "-q"], check=True)
+    subprocess.run([*git, "-c", "pack.threads=1", "repack", "-a", "-d", "-q"], check=True)
 
 
 def main(files: int, rounds: int) -> float:

@@ -70,7 +70,7 @@ def team(nodes: list[Node], chance: random.Random) -> dict[str, Any]:
         if node.kind in ("command", "writer"):
             agents[node.name] = {"command": f"set -e; {script}"}
         else:
-            agents[node.name] = {"engine": "sh", "prompt": script}
+            agents[node.name] = {"engine": "sh", "prompt": f"{script}\nexit"}
             if node.kind == "reader":
                 agents[node.name]["permissions"] = "read"
         if node.before:
@@ -106,7 +106,7 @@ def trial(seed: int, place: Path) -> int:
         project.run().expect(0)
         status = project.status()
         for name, names in expected(nodes).items():
-            found = set(status.text(name).split())
+            found = set((status.step(name)["text"] or "").split())
             assert found == names, f"seed {seed}: {name} saw {sorted(found)}, not {sorted(names)}"
         assert project.git("status", "--porcelain") == "", f"seed {seed}: the checkout is not as it was"
         assert project.git("log", "--oneline", "main").count("\n") == 1

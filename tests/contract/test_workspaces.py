@@ -187,9 +187,9 @@ def test_without_a_commit_there_is_nothing_to_start_from(tmp_path: Path) -> None
 def test_changes_go_on_top_of_other_commits(project: Path) -> None:
     one, two = made(project, "one", {"b": "b\n"}), made(project, "two", {"c": "c\n"})
     base = git(project, "rev-parse", "HEAD")
-    left = workspaces(project).on_top(Left(one.commit, base), (two,))
+    left = workspaces(project).on_top("step", Left(one.commit, base), (two,))
     assert left is not None
     assert (left.base, left.files, left.added) == (two.commit, 1, 1)
     other = made(project, "other", {"b": "x\n"})
-    assert workspaces(project).on_top(Left(one.commit, base), (other,)) is None
-    assert workspaces(project).on_top(Left("1" * 40, base), (two,)) is None
+    assert workspaces(project).on_top("step", Left(one.commit, base), (other,)) is None
+    assert workspaces(project).on_top("step", Left("1" * 40, base), (two,)) is None

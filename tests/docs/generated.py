@@ -48,7 +48,7 @@ def layers() -> str:
         "run | views": "the only loop that acts | state to text and JSON, pure",
         "engines | targets | workspaces | store | watch": "translators | processes | files | records | file changes",
         "keeper": "starts and kills processes; imports nothing of teamflow",
-        "ports": "the seams, as Protocols",
+        "ports | git": "the seams, as Protocols | git's command lines and answers, as values",
         "policy": "decide and retry: state in, records out",
         "plan": "model to plan, keys, differences (networkx)",
         "team": "file to model, every complaint (yaml, pydantic, jinja2)",

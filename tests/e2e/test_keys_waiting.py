@@ -88,7 +88,6 @@ TEAM: Mapping[str, Use] = {
 
 AGENT: Mapping[str, Use] = {
     "workspace.repo": _agent("workspace.repo", workspace={"repo": "../other"}),
-    "workspace.keep": _agent("workspace.keep", workspace={"keep": "always"}),
     "target.labels": Use(
         "target",
         {**COMMAND, "target": {"labels": ["gpu"]}},
@@ -243,22 +242,19 @@ def test_steps_that_are_not_selected_are_not_refused(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_use_in_defaults_or_a_persona_is_refused_too(tmp_path: Path) -> None:
     team = {
-        "defaults": {"workspace": {"keep": "always"}},
+        "defaults": {"workspace": {"repo": "../r.git"}},
         "personas": {"p": {"pr": POLICY}},
         "agents": {"a": {"command": "true"}, "b": {"command": "true", "persona": "p"}},
     }
     refused = Project(tmp_path, team).run().expect(2).err
-    assert "a, b: workspace.keep: waits for removal of worktrees" in refused
+    assert "a, b: workspace.repo: waits for clones" in refused
     assert "b: pr: waits for pull requests" in refused
 
 
 @pytest.mark.slow
 def test_more_than_three_steps_are_counted(tmp_path: Path) -> None:
-    agents = {f"a{number}": {"command": "true", "workspace": {"keep": "always"}} for number in range(6)}
-    assert (
-        "a0, a1, a2 and 3 more: workspace.keep: waits for removal of worktrees"
-        in Project(tmp_path, {"agents": agents}).run().err
-    )
+    agents = {f"a{number}": {"command": "true", "workspace": {"repo": "../r.git"}} for number in range(6)}
+    assert "a0, a1, a2 and 3 more: workspace.repo: waits for clones" in Project(tmp_path, {"agents": agents}).run().err
 
 
 _EDITS = {key: value for key, value in PROMPT.items() if key != "permissions"}

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.project import Project, proves
 
 ENGINE = {"sh": {"command": ["sh", "-es"]}}
-"""An agent that does what its prompt says, as a shell."""
+"""An agent that does what its prompt says, as a shell, up to `exit`: behind that stands why the last attempt failed."""
 
 
 def team(agents: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -18,12 +18,12 @@ def team(agents: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def sh(script: str, **more: Any) -> dict[str, Any]:
-    return {"engine": "sh", "prompt": script, **more}
+    return {"engine": "sh", "prompt": f"{script}\nexit", **more}
 
 
 def repository(place: Path, agents: dict[str, Any], files: dict[str, str] | None = None, **more: Any) -> Project:
     project = Project(place, team(agents, **more), files={"a.txt": "a\n", **(files or {})}, git=True)
-    project.write(".gitignore", ".teamflow/\n")
+    project.write(".gitignore", (files or {}).get(".gitignore", "") + ".teamflow/\n")
     project.git("add", "-A")
     project.git("commit", "-qm", "first")
     return project
@@ -143,8 +143,7 @@ def test_other_retries_start_clean_and_what_the_old_attempt_left_is_kept(tmp_pat
 def test_ignored_files_are_brought_along_and_never_committed(tmp_path: Path) -> None:
     workspace = {"copy": [".env", "conf/*.local"], "setup": "echo ready > ready.tmp"}
     agents = {"build": sh("cat .env conf/x.local ready.tmp > got; echo EXTRA >> .env", workspace=workspace)}
-    project = repository(tmp_path, agents, {".gitignore": ".teamflow/\n.env\n*.local\n*.tmp\n"})
-    project.write(".gitignore", ".teamflow/\n*.local\n*.tmp\n")
+    project = repository(tmp_path, agents, {".gitignore": ".env\n*.local\n*.tmp\n"})
     project.write(".env", "SECRET=1\n")
     project.write("conf/x.local", "local\n")
     project.run().expect(0)
@@ -159,9 +158,7 @@ def test_a_command_takes_the_worktree_of_its_dependency_and_two_at_once_do_not_s
         "x": {"command": "pwd; sleep 1", "depends_on": ["alone"]},
         "y": {"command": "pwd; sleep 1", "depends_on": ["alone"]},
     }
-    project = repository(tmp_path, agents, {".gitignore": ".teamflow/\n*.tmp\n"}, limits={"max_parallel": 4})
-    project.write(".gitignore", ".teamflow/\n*.tmp\n")
-    project.git("commit", "-qam", "ignore")
+    project = repository(tmp_path, agents, {".gitignore": "*.tmp\n"}, limits={"max_parallel": 4})
     project.run().expect(0)
     status = project.status()
     assert status.text("alone").splitlines()[0] == "c"

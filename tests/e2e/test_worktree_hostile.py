@@ -84,7 +84,9 @@ def test_many_at_once_from_threads_and_processes(project: Path) -> None:
 def test_a_kill_at_any_time_is_mended_by_the_next_call(project: Path) -> None:
     """The runner and the git process that it has just started, at forty moments of a workspace's life."""
     begin = time.monotonic()
-    assert life(project, "whole", 1).wait() == 0
+    first = life(project, "whole", 1)
+    first.communicate()
+    assert first.returncode == 0
     whole = time.monotonic() - begin
     for number in range(40):
         step = f"s{number}"

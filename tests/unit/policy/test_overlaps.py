@@ -59,6 +59,8 @@ def test_steps_of_which_one_needs_the_other() -> None:
         ({"a": "1"}, {"a": "1"}, False),
         ({"a": "1"}, {"a": ""}, True),
         ({"a": ""}, {"a": ""}, False),
+        ({"a": "", "b": "1"}, {"a": ""}, True),
+        ({"a": "", "b": "1"}, {"a": "", "c": "1"}, True),
         ({"a": "1"}, {"b": "2"}, False),
         ({"a": "1"}, {"a/b": "2"}, True),
         ({"a": "1"}, {"ab": "2"}, False),
