@@ -24,7 +24,8 @@ def repository(place: Path, agents: dict[str, Any]) -> Project:
 
 
 def sh(script: str, **more: Any) -> dict[str, Any]:
-    return {"engine": "sh", "prompt": script, **more}
+    """One that leaves its worktree."""
+    return {"engine": "sh", "prompt": script, "workspace": {"keep": "always"}, **more}
 
 
 def done(place: Path) -> Project:

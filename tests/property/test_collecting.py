@@ -119,12 +119,13 @@ def test_nothing_goes_that_is_used_dirty_or_anothers(world: tuple[dict[str, tupl
     ended = {Stage.OVER, Stage.FORGOTTEN, Stage.PURGED}
     for tree in found.trees:
         assert facts.runs[tree.run].stage in ended
-        assert not (tree.dirty or tree.used or tree.locked or tree.leased)
+        assert not any((tree.dirty, tree.used, tree.locked, tree.leased))
         assert tree.lie in (Lie.WHOLE, Lie.HALF, Lie.GONE)
     out = {tree.branch for tree in facts.trees if tree not in found.trees}
     for ref in found.refs:
         assert facts.runs[ref.run].stage in ended
-        assert not (ref.symbolic or (ref.role is Role.BRANCH and (ref.held or ref.name in out)))
+        assert not ref.symbolic
+        assert ref.role is not Role.BRANCH or not (ref.held or ref.name in out)
         if facts.runs[ref.run].stage is Stage.OVER:
             assert ref.role is Role.BRANCH
     rest = {kept.item for kept in found.kept}
