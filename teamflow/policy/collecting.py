@@ -90,7 +90,7 @@ class Role(StrEnum):
 
 class RefFacts(NamedTuple):
     """A ref of teamflow's namespaces. `run`: whose it is; empty: nobody knows. `held`: a worktree that is none of ours
-    has it checked out."""
+    has it checked out; of a mark: a branch that nobody is known to own may be the one that it speaks of."""
 
     name: str
     commit: str
@@ -207,7 +207,7 @@ def _may_go(ref: RefFacts, facts: Facts, *, bound: Collection[str], start: str |
     if ref.symbolic or stage not in _ENDED:
         return False
     if ref.role is not Role.BRANCH:
-        return stage in _FORGOTTEN
+        return stage in _FORGOTTEN and not ref.held
     return not ref.held and ref.name not in bound and (ref.commit not in facts.graph or ref.commit == start)
 
 

@@ -187,8 +187,9 @@ class Collecting:
         tips = {row[0] for row in ours} | {tree.head for tree in trees if tree.head}
         commits = self._commits(tips)
         marks = dict(_marks(runs, [row[1] for row in ours]))
+        orphans = set(_orphans(runs, [row[1] for row in ours], owned=marks))
         refs = tuple(
-            ref._replace(held=name in held, symbolic=bool(link) or commit not in commits)
+            ref._replace(held=name in held or name in orphans, symbolic=bool(link) or commit not in commits)
             for commit, name, link in ours
             if (ref := _ref(name, commit, marks)) is not None
         )
@@ -284,6 +285,18 @@ def _marks(runs: Mapping[str, RunFacts], names: Iterable[str]) -> Iterator[tuple
             at = found[3].removeprefix("branch/")
             branch = f"{git.BRANCHES}{runs[found[1]].number}/{found[2]}"
             yield (branch if at == "1" else f"{branch}-{at}"), (found[1], found[2])
+
+
+def _orphans(runs: Mapping[str, RunFacts], names: Iterable[str], *, owned: Collection[str]) -> Iterator[str]:
+    """Marks of runs whose number nobody remembers, while there is a branch that they may speak of."""
+    free = {name.split("/", 4)[4] for name in names if name.startswith(git.BRANCHES) and name not in owned
+            and name.count("/") >= 4}  # fmt: skip
+    for name in names:
+        found = _HIDDEN.match(name)
+        if found and found[3].startswith("branch/") and (found[1] not in runs or not runs[found[1]].number):
+            at = found[3].removeprefix("branch/")
+            if (found[2] if at == "1" else f"{found[2]}-{at}") in free:
+                yield name
 
 
 def _ref(name: str, commit: str, marks: Mapping[str, tuple[str, str]]) -> RefFacts | None:
