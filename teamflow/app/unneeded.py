@@ -20,6 +20,7 @@ from teamflow.policy.collecting import Kept, RefFacts, Role, RunFacts, Stage, Tr
 from teamflow.store.layout import Layout
 from teamflow.store.lock import Holder, RunLock, holder_of
 from teamflow.store.place import unwritable
+from teamflow.store.rows import RunRow
 from teamflow.store.sqlite import Database
 from teamflow.targets import keeper_files
 from teamflow.workspaces.collecting import Collecting, Owners, directory_of, number_in
@@ -209,7 +210,7 @@ def stages(database: Database, owners: Owners, *, purged: int | None) -> dict[st
     found: dict[str, RunFacts] = {}
     for row in rows:
         directory = directory_of(row.number, row.id)
-        if directory in owners.directories or row.id in owners.ids:
+        if directory in owners.directories or row.id in owners.marks:
             goes_on = row.status in _GOES_ON
             goes_on |= row.status != "succeeded" and newest[row.file, row.inputs_digest] == row.number
             stage = Stage.OPEN if goes_on else Stage.OVER
@@ -226,24 +227,30 @@ def stages(database: Database, owners: Owners, *, purged: int | None) -> dict[st
     return found
 
 
-def _taken(known: Mapping[str, object], run: RunFacts) -> bool:
+def _taken(known: Mapping[str, RunRow], run: RunFacts) -> bool:
     """Whether another run that is on record has the number now."""
-    return any(getattr(row, "number", None) == run.number for row in known.values())
+    return any(row.number == run.number for row in known.values())
 
 
-def _forgotten(layout: Layout, owners: Owners, *, known: Collection[str], taken: Collection[str]) -> Iterator[RunFacts]:
+def _forgotten(
+    layout: Layout, owners: Owners, *, known: Mapping[str, RunRow], taken: Collection[str]
+) -> Iterator[RunFacts]:
     """Runs that are not on record: forgotten ones of this project, and those of others."""
     directories = {name: number for name in owners.directories if (number := number_in(name)) is not None}
     notes = {note.id: (number, note) for number in _numbers(layout.runs) if (note := read_note(layout, number))}
     elsewhere = _elsewhere(owners)
+    numbers = {row.id: row.number for row in known.values()}
     named = set(taken)
-    for run in sorted(owners.ids - set(known)):
+    for run in sorted(set(owners.marks) - set(known)):
         number, note = notes.get(run, (0, Note(run, frozenset())))
         mine = next((name for name in directories if name == directory_of(directories[name], run)), "")
         number = number or directories.get(mine, 0)
         named.add(mine)
         strange = run in elsewhere or (not number and owners.blind)
         stage = Stage.STRANGE if strange else Stage.FORGOTTEN
+        number = elsewhere.get(run, number)
+        if not number and not strange:
+            number = _guess(run, owners, others={**numbers, **elsewhere})
         yield RunFacts(run, number, stage, directory_of(number, run), note.done)
     for name, number in directories.items():
         if name not in named:
@@ -251,14 +258,21 @@ def _forgotten(layout: Layout, owners: Owners, *, known: Collection[str], taken:
             yield RunFacts(by_note.id if by_note else name, number, Stage.FORGOTTEN, name)
 
 
-def _elsewhere(owners: Owners) -> set[str]:
-    """Ids of the runs of other projects in this repository."""
-    found: set[str] = set()
+def _guess(run: str, owners: Owners, *, others: Mapping[str, int]) -> int:
+    """The number of a run of which only refs are left, by the branches that are marked as its; 0: not clear."""
+    taken = {(number, tail) for other, number in others.items() for tail in owners.marks.get(other, ())}
+    found = {number for number, tail in owners.branches - taken if tail in owners.marks[run]}
+    return found.pop() if len(found) == 1 else 0
+
+
+def _elsewhere(owners: Owners) -> dict[str, int]:
+    """Id → number of the runs of other projects in this repository."""
+    found: dict[str, int] = {}
     for root in owners.roots:
         database = Database.find(root, allow_network=True)
         if database is not None:
             with database:
-                found |= {row.id for row in database.runs()}
+                found |= {row.id: row.number for row in database.runs()}
     return found
 
 

@@ -99,6 +99,8 @@ class RefFacts(NamedTuple):
     role: Role
     held: bool = False
     symbolic: bool = False
+    of: str = ""
+    """Of a mark: the branch that it speaks of, in full."""
 
 
 class Facts(NamedTuple):
@@ -238,9 +240,9 @@ def _covered(
 
 
 def _without_marks(going: list[RefFacts], stays: list[RefFacts]) -> tuple[list[RefFacts], list[RefFacts]]:
-    """A mark stays as long as a branch that it may speak of."""
-    branches = {(ref.run, ref.slug) for ref in stays if ref.role is Role.BRANCH}
-    marks = [ref for ref in going if ref.role is Role.MARK and (ref.run, ref.slug) in branches]
+    """A mark stays as long as its branch."""
+    branches = {ref.name for ref in stays if ref.role is Role.BRANCH}
+    marks = [ref for ref in going if ref.role is Role.MARK and ref.of in branches]
     return marks, [ref for ref in going if ref not in marks]
 
 

@@ -25,6 +25,7 @@ GONE: Final = "git/gone"
 """Below `.teamflow`: what is on its way out, in directories that begin with the id of the process that moved it."""
 _USERS: Final = ("refs/heads/", "refs/remotes/", "refs/tags/")
 _HIDDEN: Final = re.compile(r"refs/teamflow/([^/]+)/([^/]+)/(.+)\Z")
+_BRANCH: Final = re.compile(r"refs/heads/teamflow/([0-9]+)/([^/]+)\Z")
 _RUN: Final = re.compile(r"([0-9]+)-[0-9a-z]+\Z")
 _MAKING: Final = "initializing"
 """What git has in `locked` while it adds a worktree."""
@@ -32,10 +33,15 @@ _MAKING: Final = "initializing"
 
 class Owners(NamedTuple):
     """Whose things there are. `directories`: names below `work/`; `ids`: runs that have hidden refs; `roots`: the
-    other work trees of the repository; `blind`: some of these cannot be looked at."""
+    other work trees of the repository; `blind`: some of these cannot be looked at.
+
+    `marks`: id of a run → last part of the names of the branches that are marked as its; `branches`: (number of the
+    run that the name says, last part) of each that there is.
+    """
 
     directories: tuple[str, ...]
-    ids: frozenset[str]
+    marks: Mapping[str, frozenset[str]]
+    branches: frozenset[tuple[int, str]]
     roots: tuple[str, ...]
     blind: bool
 
@@ -73,8 +79,16 @@ class Collecting:
         roots = {os.path.realpath(root) if root else "" for root in roots | {main}}
         roots.discard(os.path.realpath(self._repository.project))
         blind = any(not os.path.isdir(root) for root in roots) or os.path.basename(common) != ".git"
-        ids = {found[1] for name in self._repository.refs(git.KEPT) if (found := _HIDDEN.match(name))}
-        return Owners(tuple(sorted(names)), frozenset(ids), tuple(sorted(filter(os.path.isdir, roots))), blind)
+        marks: dict[str, set[str]] = {}
+        for name in self._repository.refs(git.KEPT):
+            found = _HIDDEN.match(name)
+            if found:
+                marks.setdefault(found[1], set()).update(_marked(name))
+        branches = {(int(at[1]), at[2]) for name in self._repository.refs(git.BRANCHES) if (at := _BRANCH.match(name))}
+        marked = {run: frozenset(tails) for run, tails in marks.items()}
+        return Owners(
+            tuple(sorted(names)), marked, frozenset(branches), tuple(sorted(filter(os.path.isdir, roots))), blind
+        )
 
     def facts(
         self,
@@ -191,7 +205,7 @@ class Collecting:
         refs = tuple(
             ref._replace(held=name in held or name in orphans, symbolic=bool(link) or commit not in commits)
             for commit, name, link in ours
-            if (ref := _ref(name, commit, marks)) is not None
+            for ref in (_ref(name, commit, marks, runs),)
         )
         given = "".join(f"{tip}\n" for tip in sorted(commits)) + "".join(f"^{tip}\n" for tip in sorted(users))
         words = ("-c", "core.commitGraph=false", "rev-list", "--parents", "--ignore-missing", "--stdin")
@@ -277,36 +291,44 @@ class Collecting:
         return freed
 
 
+def _marked(name: str) -> tuple[str, ...]:
+    """Last part of the name of the branch that a hidden ref is the mark of; none where it is no mark."""
+    found = _HIDDEN.match(name)
+    if found is None or not found[3].startswith("branch/"):
+        return ()
+    at = found[3].removeprefix("branch/")
+    return (found[2] if at == "1" else f"{found[2]}-{at}",)
+
+
 def _marks(runs: Mapping[str, RunFacts], names: Iterable[str]) -> Iterator[tuple[str, tuple[str, str]]]:
     """Full name of a branch → run and step, of each branch that a mark says is a run's."""
     for name in names:
         found = _HIDDEN.match(name)
-        if found and found[3].startswith("branch/") and found[1] in runs:
-            at = found[3].removeprefix("branch/")
-            branch = f"{git.BRANCHES}{runs[found[1]].number}/{found[2]}"
-            yield (branch if at == "1" else f"{branch}-{at}"), (found[1], found[2])
+        if found and found[1] in runs:
+            for tail in _marked(name):
+                yield f"{git.BRANCHES}{runs[found[1]].number}/{tail}", (found[1], found[2])
 
 
 def _orphans(runs: Mapping[str, RunFacts], names: Iterable[str], *, owned: Collection[str]) -> Iterator[str]:
     """Marks of runs whose number nobody remembers, while there is a branch that they may speak of."""
-    free = {name.split("/", 4)[4] for name in names if name.startswith(git.BRANCHES) and name not in owned
-            and name.count("/") >= 4}  # fmt: skip
+    free = {at[2] for name in names if name not in owned and (at := _BRANCH.match(name))}
     for name in names:
         found = _HIDDEN.match(name)
-        if found and found[3].startswith("branch/") and (found[1] not in runs or not runs[found[1]].number):
-            at = found[3].removeprefix("branch/")
-            if (found[2] if at == "1" else f"{found[2]}-{at}") in free:
-                yield name
+        if found and not (found[1] in runs and runs[found[1]].number) and not free.isdisjoint(_marked(name)):
+            yield name
 
 
-def _ref(name: str, commit: str, marks: Mapping[str, tuple[str, str]]) -> RefFacts | None:
+def _ref(name: str, commit: str, marks: Mapping[str, tuple[str, str]], runs: Mapping[str, RunFacts]) -> RefFacts:
     if name.startswith(git.BRANCHES):
         run, slug = marks.get(name, ("", ""))
         return RefFacts(name, commit, run, slug, Role.BRANCH)
     found = _HIDDEN.match(name)
     if found is None:
         return RefFacts(name, commit, "", "", Role.KEPT)
-    return RefFacts(name, commit, found[1], found[2], _role(found[3]))
+    ref = RefFacts(name, commit, found[1], found[2], _role(found[3]))
+    if ref.role is not Role.MARK or found[1] not in runs:
+        return ref
+    return ref._replace(of=f"{git.BRANCHES}{runs[found[1]].number}/{''.join(_marked(name))}")
 
 
 def _role(what: str) -> Role:

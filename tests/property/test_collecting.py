@@ -63,7 +63,8 @@ def worlds(draw: st.DrawFn) -> tuple[dict[str, tuple[str, ...]], Facts]:
             Role.KEPT: f"refs/teamflow/{run}/{name}/{at}",
         }.get(role, f"refs/teamflow/{run}/{name}/{role}")
         flags = [draw(st.integers(0, 6)) == 0 for _ in range(2)]
-        refs[full] = RefFacts(full, draw(commit), run, name, role, *flags)
+        of = f"refs/heads/teamflow/{run}/{name}-{at}" if role is Role.MARK else ""
+        refs[full] = RefFacts(full, draw(commit), run, name, role, *flags, of)
     branches = [ref.name for ref in refs.values() if ref.role is Role.BRANCH]
     trees = {}
     for _ in range(draw(st.integers(0, 5))):

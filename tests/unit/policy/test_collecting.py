@@ -113,9 +113,11 @@ def test_of_a_forgotten_run_what_is_merged_goes_and_of_the_rest_one_ref_for_each
 
 
 def test_a_mark_stays_with_its_branch_and_the_branch_does_for_the_rest() -> None:
-    branch, mark, left = ref(Role.BRANCH, "c"), ref(Role.MARK, "a", name="branch/1"), ref(Role.LEFT, "c")
-    found = decided(Stage.PURGED, branch, mark, left)
-    assert found.refs == (left,)
+    branch, left = ref(Role.BRANCH, "c"), ref(Role.LEFT, "c")
+    mark = ref(Role.MARK, "a", name="branch/1")._replace(of=branch.name)
+    second = ref(Role.MARK, "a", name="branch/2")._replace(of=f"{branch.name}-2")
+    found = decided(Stage.PURGED, branch, mark, left, second)
+    assert found.refs == (left, second)
     assert [kept.item for kept in found.kept] == [branch]
 
 
