@@ -95,7 +95,7 @@ def _forget(database: Database, run: int, *, purge: bool, held: ExitStack, betwe
 def _write_note(database: Database, run: int) -> None:
     """What `gc` has to know to take away the workspaces of a run that is on record no more."""
     if in_git(database.layout.root):
-        from teamflow.app.unneeded import write_note
+        from teamflow.app.whose import write_note
 
         write_note(database, run)
 

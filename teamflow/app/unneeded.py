@@ -1,37 +1,31 @@
 """Worktrees, branches and hidden refs that no run needs: whose they are by the store, and their removal under locks.
 
-Decides how far a run is. What may go then is `policy/collecting`; this sees to it that nobody goes on with a run while
-something of it is taken away, and that each worktree is looked at again right before.
+What may go is decided by `policy/collecting`, how far a run is by `whose`; this sees to it that nobody goes on with a
+run while something of it is taken away, and that each worktree is looked at again right before.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from teamflow.app.session import read_state
+from teamflow.app.whose import is_alive, stages
 from teamflow.core.named import NamedTuple
 from teamflow.core.shell import quoted
-from teamflow.core.status import Status
 from teamflow.policy.collecting import Kept, RefFacts, Role, RunFacts, Stage, TreeFacts, Why, decide
 from teamflow.store.layout import Layout
-from teamflow.store.lock import Holder, RunLock, holder_of
-from teamflow.store.place import unwritable
-from teamflow.store.rows import RunRow
+from teamflow.store.lock import Holder, RunLock
 from teamflow.store.sqlite import Database
 from teamflow.targets import keeper_files
-from teamflow.workspaces.collecting import Collecting, Owners, directory_of, number_in
+from teamflow.workspaces.collecting import Collecting
 from teamflow.workspaces.errors import WorkspaceError
 from teamflow.workspaces.naming import part
 from teamflow.workspaces.process import GitError
 from teamflow.workspaces.repository import Repository
 
-NOTE: Final = "forgotten.json"
-"""In the directory of a run that is forgotten: what has to be known of it to take away its workspaces."""
-_GOES_ON: Final = frozenset({"created", "running", "interrupted", "limited", "waiting"})
 _AT_ONCE: Final = 100
 """Runs whose locks are held together."""
 
@@ -54,11 +48,6 @@ class Cleared(NamedTuple):
     freed: int = 0
     kept: tuple[KeptLine, ...] = ()
     trouble: str = ""
-
-
-class Note(NamedTuple):
-    id: str
-    done: frozenset[str]
 
 
 def clear(
@@ -198,96 +187,6 @@ class _Clearing:
 _ENDED: Final = frozenset({Stage.OVER, Stage.FORGOTTEN, Stage.PURGED})
 
 
-def stages(database: Database, owners: Owners, *, purged: int | None) -> dict[str, RunFacts]:
-    """By id, the runs of this project and of others that have something here. `purged`: this one is to go wholly."""
-    layout = database.layout
-    rows = database.runs()
-    known = {row.id: row for row in rows}
-    newest: dict[tuple[str, str], int] = {}
-    for row in rows:
-        key = (row.file, row.inputs_digest)
-        newest[key] = max(newest.get(key, 0), row.number)
-    found: dict[str, RunFacts] = {}
-    for row in rows:
-        directory = directory_of(row.number, row.id)
-        if directory in owners.directories or row.id in owners.marks:
-            goes_on = row.status in _GOES_ON
-            goes_on |= row.status != "succeeded" and newest[row.file, row.inputs_digest] == row.number
-            stage = Stage.OPEN if goes_on else Stage.OVER
-            if is_alive(layout, row.number):
-                stage = Stage.ALIVE
-            found[row.id] = RunFacts(row.id, row.number, stage, directory)
-    for run in _forgotten(layout, owners, known=known, taken={run.directory for run in found.values()}):
-        stage = run.stage
-        if stage is Stage.FORGOTTEN:
-            marked = run.number == purged or os.path.exists(f"{layout.run(run.number)}/purged")
-            stage = Stage.PURGED if marked else stage
-            stage = Stage.ALIVE if not marked and is_alive(layout, run.number) and not _taken(known, run) else stage
-        found[run.id] = run._replace(stage=stage)
-    return found
-
-
-def _taken(known: Mapping[str, RunRow], run: RunFacts) -> bool:
-    """Whether another run that is on record has the number now."""
-    return any(row.number == run.number for row in known.values())
-
-
-def _forgotten(
-    layout: Layout, owners: Owners, *, known: Mapping[str, RunRow], taken: Collection[str]
-) -> Iterator[RunFacts]:
-    """Runs that are not on record: forgotten ones of this project, and those of others."""
-    directories = {name: number for name in owners.directories if (number := number_in(name)) is not None}
-    notes = {note.id: (number, note) for number in _numbers(layout.runs) if (note := read_note(layout, number))}
-    elsewhere = _elsewhere(owners)
-    numbers = {row.id: row.number for row in known.values()}
-    named = set(taken)
-    for run in sorted(set(owners.marks) - set(known)):
-        number, note = notes.get(run, (0, Note(run, frozenset())))
-        mine = next((name for name in directories if name == directory_of(directories[name], run)), "")
-        number = number or directories.get(mine, 0)
-        named.add(mine)
-        strange = run in elsewhere or (not number and owners.blind)
-        stage = Stage.STRANGE if strange else Stage.FORGOTTEN
-        number = elsewhere.get(run, number)
-        if not number and not strange:
-            number = _guess(run, owners, others={**numbers, **elsewhere})
-        yield RunFacts(run, number, stage, directory_of(number, run), note.done)
-    for name, number in directories.items():
-        if name not in named:
-            by_note = next((note for _, note in notes.values() if directory_of(number, note.id) == name), None)
-            yield RunFacts(by_note.id if by_note else name, number, Stage.FORGOTTEN, name)
-
-
-def _guess(run: str, owners: Owners, *, others: Mapping[str, int]) -> int:
-    """The number of a run of which only refs are left, by the branches that are marked as its; 0: not clear."""
-    taken = {(number, tail) for other, number in others.items() for tail in owners.marks.get(other, ())}
-    found = {number for number, tail in owners.branches - taken if tail in owners.marks[run]}
-    return found.pop() if len(found) == 1 else 0
-
-
-def _elsewhere(owners: Owners) -> dict[str, int]:
-    """Id → number of the runs of other projects in this repository."""
-    found: dict[str, int] = {}
-    for root in owners.roots:
-        database = Database.find(root, allow_network=True)
-        if database is not None:
-            with database:
-                found |= {row.id: row.number for row in database.runs()}
-    return found
-
-
-def _numbers(directory: str) -> list[int]:
-    try:
-        return sorted(int(name) for name in os.listdir(directory) if name.isascii() and name.isdigit())
-    except OSError:
-        return []
-
-
-def is_alive(layout: Layout, run: int) -> bool:
-    """Whether somebody drives the run, or its steps still run."""
-    return holder_of(layout, run) is not None or keeper_files.is_held(layout.run(run))
-
-
 @contextmanager
 def _alone(layout: Layout, run: RunFacts) -> Iterator[bool]:
     """Whether nobody works on the run; while this is held, nobody begins to."""
@@ -302,31 +201,3 @@ def _alone(layout: Layout, run: RunFacts) -> Iterator[bool]:
         yield not keeper_files.is_held(layout.run(run.number))
     finally:
         lock.release()
-
-
-def write_note(database: Database, number: int) -> None:
-    """What has to be known of a run once its records are gone. StoreError."""
-    row = database.run(number)
-    if row is None:
-        return
-    state, _ = read_state(database, number)
-    done = sorted(part(step) for step, known in state.steps.items() if known.status is Status.SUCCEEDED)
-    path = f"{database.layout.run(number)}/{NOTE}"
-    try:
-        with open(f"{path}.new", "w", encoding="utf-8") as file:
-            json.dump({"id": row.id, "done": done}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(f"{path}.new", path)
-    except OSError as error:
-        raise unwritable(path, error) from error
-
-
-def read_note(layout: Layout, number: int) -> Note | None:
-    """None: there is none, or it is damaged."""
-    try:
-        with open(f"{layout.run(number)}/{NOTE}", encoding="utf-8") as file:
-            given = json.load(file)
-        return Note(str(given["id"]), frozenset(map(str, given["done"])))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

@@ -31,7 +31,6 @@ _SHOWN: Final = 10
         ("teamflow gc", "what nothing needs in this project"),
         ("teamflow gc --cache 500MB", "and keep at most so much of the cache"),
         ("teamflow gc --dry-run", "which worktrees and branches would go, and why others stay"),
-        ("teamflow gc --json", "what was removed, for a script"),
     ),
 )
 @click.option("--cache", "cache", metavar="SIZE", help="What the cache may keep; 5GB without it.")

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from teamflow import git
-from teamflow.core.named import NamedTuple
-from teamflow.policy.collecting import Facts, Lie, RefFacts, Role, RunFacts, TreeFacts
+from teamflow.policy.collecting import Facts, Lie, RefFacts, RunFacts, TreeFacts
+from teamflow.workspaces.ownership import BRANCH, HIDDEN, Owners, marked_by, marks_in, number_in, orphans_in, ref_facts
 from teamflow.workspaces.place import Place, discard
 from teamflow.workspaces.process import GitError
 from teamflow.workspaces.registered import Registration, registrations
@@ -24,37 +23,8 @@ from teamflow.workspaces.untouched import first_line, is_dirty
 GONE: Final = "git/gone"
 """Below `.teamflow`: what is on its way out, in directories that begin with the id of the process that moved it."""
 _USERS: Final = ("refs/heads/", "refs/remotes/", "refs/tags/")
-_HIDDEN: Final = re.compile(r"refs/teamflow/([^/]+)/([^/]+)/(.+)\Z")
-_BRANCH: Final = re.compile(r"refs/heads/teamflow/([0-9]+)/([^/]+)\Z")
-_RUN: Final = re.compile(r"([0-9]+)-[0-9a-z]+\Z")
 _MAKING: Final = "initializing"
 """What git has in `locked` while it adds a worktree."""
-
-
-class Owners(NamedTuple):
-    """Whose things there are. `directories`: names below `work/`; `ids`: runs that have hidden refs; `roots`: the
-    other work trees of the repository; `blind`: some of these cannot be looked at.
-
-    `marks`: id of a run → last part of the names of the branches that are marked as its; `branches`: (number of the
-    run that the name says, last part) of each that there is.
-    """
-
-    directories: tuple[str, ...]
-    marks: Mapping[str, frozenset[str]]
-    branches: frozenset[tuple[int, str]]
-    roots: tuple[str, ...]
-    blind: bool
-
-
-def directory_of(number: int, run_id: str) -> str:
-    """The name of a run's directory below `work/`."""
-    return f"{number}-{run_id[-8:].lower()}"
-
-
-def number_in(directory: str) -> int | None:
-    """Of the run whose directory it is; None: it is not named as one."""
-    found = _RUN.match(directory)
-    return int(found[1]) if found else None
 
 
 class Collecting:
@@ -81,10 +51,10 @@ class Collecting:
         blind = any(not os.path.isdir(root) for root in roots) or os.path.basename(common) != ".git"
         marks: dict[str, set[str]] = {}
         for name in self._repository.refs(git.KEPT):
-            found = _HIDDEN.match(name)
+            found = HIDDEN.match(name)
             if found:
-                marks.setdefault(found[1], set()).update(_marked(name))
-        branches = {(int(at[1]), at[2]) for name in self._repository.refs(git.BRANCHES) if (at := _BRANCH.match(name))}
+                marks.setdefault(found[1], set()).update(marked_by(name))
+        branches = {(int(at[1]), at[2]) for name in self._repository.refs(git.BRANCHES) if (at := BRANCH.match(name))}
         marked = {run: frozenset(tails) for run, tails in marks.items()}
         return Owners(
             tuple(sorted(names)), marked, frozenset(branches), tuple(sorted(filter(os.path.isdir, roots))), blind
@@ -200,12 +170,12 @@ class Collecting:
         users = {row[0] for row in rows if row[1].startswith(_USERS) and not row[1].startswith(git.BRANCHES)}
         tips = {row[0] for row in ours} | {tree.head for tree in trees if tree.head}
         commits = self._commits(tips)
-        marks = dict(_marks(runs, [row[1] for row in ours]))
-        orphans = set(_orphans(runs, [row[1] for row in ours], owned=marks))
+        marks = dict(marks_in(runs, [row[1] for row in ours]))
+        orphans = set(orphans_in(runs, [row[1] for row in ours], owned=marks))
         refs = tuple(
             ref._replace(held=name in held or name in orphans, symbolic=bool(link) or commit not in commits)
             for commit, name, link in ours
-            for ref in (_ref(name, commit, marks, runs),)
+            for ref in (ref_facts(name, commit, marks, runs),)
         )
         given = "".join(f"{tip}\n" for tip in sorted(commits)) + "".join(f"^{tip}\n" for tip in sorted(users))
         words = ("-c", "core.commitGraph=false", "rev-list", "--parents", "--ignore-missing", "--stdin")
@@ -289,54 +259,6 @@ class Collecting:
                     with contextlib.suppress(OSError):
                         os.rmdir(path)
         return freed
-
-
-def _marked(name: str) -> tuple[str, ...]:
-    """Last part of the name of the branch that a hidden ref is the mark of; none where it is no mark."""
-    found = _HIDDEN.match(name)
-    if found is None or not found[3].startswith("branch/"):
-        return ()
-    at = found[3].removeprefix("branch/")
-    return (found[2] if at == "1" else f"{found[2]}-{at}",)
-
-
-def _marks(runs: Mapping[str, RunFacts], names: Iterable[str]) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Full name of a branch → run and step, of each branch that a mark says is a run's."""
-    for name in names:
-        found = _HIDDEN.match(name)
-        if found and found[1] in runs:
-            for tail in _marked(name):
-                yield f"{git.BRANCHES}{runs[found[1]].number}/{tail}", (found[1], found[2])
-
-
-def _orphans(runs: Mapping[str, RunFacts], names: Iterable[str], *, owned: Collection[str]) -> Iterator[str]:
-    """Marks of runs whose number nobody remembers, while there is a branch that they may speak of."""
-    free = {at[2] for name in names if name not in owned and (at := _BRANCH.match(name))}
-    for name in names:
-        found = _HIDDEN.match(name)
-        if found and not (found[1] in runs and runs[found[1]].number) and not free.isdisjoint(_marked(name)):
-            yield name
-
-
-def _ref(name: str, commit: str, marks: Mapping[str, tuple[str, str]], runs: Mapping[str, RunFacts]) -> RefFacts:
-    if name.startswith(git.BRANCHES):
-        run, slug = marks.get(name, ("", ""))
-        return RefFacts(name, commit, run, slug, Role.BRANCH)
-    found = _HIDDEN.match(name)
-    if found is None:
-        return RefFacts(name, commit, "", "", Role.KEPT)
-    ref = RefFacts(name, commit, found[1], found[2], _role(found[3]))
-    if ref.role is not Role.MARK or found[1] not in runs:
-        return ref
-    return ref._replace(of=f"{git.BRANCHES}{runs[found[1]].number}/{''.join(_marked(name))}")
-
-
-def _role(what: str) -> Role:
-    if what in ("start", "left"):
-        return Role(what)
-    if what.startswith("branch/"):
-        return Role.MARK
-    return Role.KEPT if re.fullmatch(r"[0-9]+(?:-[0-9]+)?", what) else Role.STRAY
 
 
 def _directories(path: str) -> list[str]:
