@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
-from teamflow.app.session import read_state
-from teamflow.app.whose import is_alive, stages
+from teamflow.app.whose import is_alive, stages, steps_of
 from teamflow.core.named import NamedTuple
 from teamflow.core.shell import quoted
 from teamflow.policy.collecting import Kept, RefFacts, Role, RunFacts, Stage, TreeFacts, Why, decide
@@ -180,8 +179,7 @@ class _Clearing:
         row = self._database.run(run.number)
         if row is None or row.id != run.id:
             return ""
-        state, _ = read_state(self._database, run.number)
-        return next((step for step in state.steps if part(step) == slug), "")
+        return next((step for step in steps_of(self._database, run.number) if part(step) == slug), "")
 
 
 _ENDED: Final = frozenset({Stage.OVER, Stage.FORGOTTEN, Stage.PURGED})

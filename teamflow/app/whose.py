@@ -12,9 +12,12 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from teamflow.app.session import read_state
+from teamflow.core.codec import CodecError
 from teamflow.core.named import NamedTuple
-from teamflow.core.status import Status
+from teamflow.core.status import IllegalTransition, Status
+from teamflow.plan.stored import PlanFormatError
 from teamflow.policy.collecting import RunFacts, Stage
+from teamflow.store.errors import StoreError
 from teamflow.store.layout import Layout
 from teamflow.store.lock import holder_of
 from teamflow.store.place import unwritable
@@ -75,20 +78,24 @@ def _forgotten(
     """Runs that are not on record: forgotten ones of this project, and those of others."""
     directories = {name: number for name in owners.directories if (number := number_in(name)) is not None}
     notes = {note.id: (number, note) for number in _numbers(layout.runs) if (note := read_note(layout, number))}
-    elsewhere = _elsewhere(owners)
+    elsewhere, blind = _elsewhere(owners)
     numbers = {row.id: row.number for row in known.values()}
     named = set(taken)
+    unclear = []
     for run in sorted(set(owners.marks) - set(known)):
         number, note = notes.get(run, (0, Note(run, frozenset())))
         mine = next((name for name in directories if name == directory_of(directories[name], run)), "")
-        number = number or directories.get(mine, 0)
+        number = elsewhere.get(run, number or directories.get(mine, 0))
         named.add(mine)
-        strange = run in elsewhere or (not number and owners.blind)
-        stage = Stage.STRANGE if strange else Stage.FORGOTTEN
-        number = elsewhere.get(run, number)
-        if not number and not strange:
-            number = _guess(run, owners, others={**numbers, **elsewhere})
-        yield RunFacts(run, number, stage, directory_of(number, run), note.done)
+        if number:
+            numbers[run] = number
+            stage = Stage.STRANGE if run in elsewhere else Stage.FORGOTTEN
+            yield RunFacts(run, number, stage, directory_of(number, run), note.done)
+        else:
+            unclear.append(run)
+    for run in unclear:
+        number = 0 if blind else _guess(run, owners, others=numbers)
+        yield RunFacts(run, number, Stage.STRANGE if blind else Stage.FORGOTTEN, directory_of(number, run))
     for name, number in directories.items():
         if name not in named:
             by_note = next((note for _, note in notes.values() if directory_of(number, note.id) == name), None)
@@ -102,15 +109,19 @@ def _guess(run: str, owners: Owners, *, others: Mapping[str, int]) -> int:
     return found.pop() if len(found) == 1 else 0
 
 
-def _elsewhere(owners: Owners) -> dict[str, int]:
-    """Id → number of the runs of other projects in this repository."""
+def _elsewhere(owners: Owners) -> tuple[dict[str, int], bool]:
+    """Id → number of the runs of other projects in this repository; whether there may be more."""
     found: dict[str, int] = {}
+    blind = owners.blind
     for root in owners.roots:
-        database = Database.find(root, allow_network=True)
-        if database is not None:
-            with database:
-                found |= {row.id: row.number for row in database.runs()}
-    return found
+        try:
+            database = Database.find(root, allow_network=True)
+            if database is not None:
+                with database:
+                    found |= {row.id: row.number for row in database.runs()}
+        except StoreError:
+            blind = True
+    return found, blind
 
 
 def _numbers(directory: str) -> list[int]:
@@ -130,8 +141,8 @@ def write_note(database: Database, number: int) -> None:
     row = database.run(number)
     if row is None:
         return
-    state, _ = read_state(database, number)
-    done = sorted(part(step) for step, known in state.steps.items() if known.status is Status.SUCCEEDED)
+    known = steps_of(database, number)
+    done = sorted(part(step) for step, status in known.items() if status is Status.SUCCEEDED)
     path = f"{database.layout.run(number)}/{NOTE}"
     try:
         with open(f"{path}.new", "w", encoding="utf-8") as file:
@@ -141,6 +152,15 @@ def write_note(database: Database, number: int) -> None:
         os.replace(f"{path}.new", path)
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def steps_of(database: Database, number: int) -> dict[str, Status]:
+    """How the steps of a run are; none where its records cannot be read, which keeps nobody from forgetting it."""
+    try:
+        state, _ = read_state(database, number)
+    except (CodecError, PlanFormatError, IllegalTransition, StoreError):
+        return {}
+    return {step: known.status for step, known in state.steps.items()}
 
 
 def read_note(layout: Layout, number: int) -> Note | None:

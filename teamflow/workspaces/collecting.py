@@ -101,7 +101,8 @@ class Collecting:
     def _tree(self, run: RunFacts, path: str, row: Registration | None) -> TreeFacts:
         found = self.place(run, path)
         tree = TreeFacts(run.id, found.name, path, Lie.STRANGE)
-        if os.path.realpath(found.root) != found.root and os.path.lexists(found.root):
+        # Also where nothing lies: the links may lead to a disk that is not mounted now.
+        if os.path.realpath(found.root) != found.root:
             return tree
         head = branch = ""
         if row is not None:
