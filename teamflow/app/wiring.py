@@ -128,8 +128,7 @@ async def run_to_end(
         stays=watch is not None,
     )
     executor, state = loop.executor, session.state
-    boot = SystemClock().now().boot
-    begin = RunnerStarted(boot, os.getpid(), parallel, fail_fast, session.resumed, no_input, yes, *budget)
+    begin = RunnerStarted(_boot(), os.getpid(), parallel, fail_fast, session.resumed, no_input, yes, *budget)
     first, until = _opening(session, loop, prober, cached, wired.force), None
     if brief is not None:
         first, until = brief.opening, brief.done
@@ -155,6 +154,10 @@ async def run_to_end(
     else:
         loop.screen.leave()
     return ended
+
+
+def _boot() -> str:
+    return SystemClock().now().boot
 
 
 async def _tidy(loop: Loop, ended: RunEnded | None) -> None:

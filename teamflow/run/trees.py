@@ -198,7 +198,7 @@ class Trees:
         live = known.attempts[attempt - 1]
         if live.ready is None or not in_workspace(known.step):
             return None
-        work = message(known, live, work=self._redactor.text(_work_of(known.step)), run=self._run)
+        work = message(known, live, work=self._redactor.text(self._work_of(known.step, attempt)), run=self._run)
         workspaces = self._workspaces()
         if isinstance(workspaces, str):
             return Failed(FailureClass.SETUP, workspaces)
@@ -208,6 +208,19 @@ class Trees:
             done = Failed(FailureClass.OUTPUT, f"what it left could not be committed: {error}")
         failed = done if isinstance(done, Failed) else self._judged(known, live, done, workspaces)
         return done if failed is None else self._shown(failed)
+
+    def _work_of(self, step: Step, attempt: int) -> str:
+        """What was asked for, on one line."""
+        rendering = Rendering(self._state, step, run=self._place.run, attempt=attempt)
+        try:
+            if step.prompt is not None:
+                text = rendering.text(step.prompt, key="prompt")
+            else:
+                command = rendering.command(step.command or Command(None), key="command")
+                text = command.shell or " ".join(map(str, command.argv))
+        except BriefError:
+            return ""
+        return text.strip().partition("\n")[0]
 
     def _judged(self, known: StepState, live: AttemptState, done: Done, workspaces: Workspaces) -> Failed | None:
         """Why what it has changed may not be kept."""
@@ -266,13 +279,3 @@ def ready_from(note: object) -> Ready | None:
         return Ready(**known)
     except TypeError:
         return None
-
-
-def _work_of(step: Step) -> str:
-    """What was asked for, on one line."""
-    if isinstance(step.prompt, str):
-        return step.prompt.strip().partition("\n")[0]
-    command = step.command or Command(None)
-    if command.shell is not None:
-        return command.shell.strip().partition("\n")[0]
-    return " ".join(word for word in command.argv if isinstance(word, str))

@@ -123,7 +123,7 @@ def step_object(
         "model": step.model,
         "fallbacks": fallbacks_object(step),
         "target": step.target,
-        "workspace": _workspace(state, header, known),
+        "workspace": workspace_of(state, header, known),
         "depends_on": [*shown_dependencies(state, step)],
         "parent": None,
         "messages": [_message(known, number) for number in range(len(known.messages))],
@@ -227,7 +227,7 @@ def _wait(state: RunState, known: StepState, header: RunHeader, now: Now) -> Jso
     return {"what": wait.what, "on": list(wait.on), "until": until, "detail": wait.detail, "question": asked}
 
 
-def _workspace(state: RunState, header: RunHeader, known: StepState) -> str | None:
+def workspace_of(state: RunState, header: RunHeader, known: StepState) -> str | None:
     """Where it works; None: in a workspace that is yet to be made."""
     step = known.step
     root = workspace_path(known) if in_workspace(step) else header.root

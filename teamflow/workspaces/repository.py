@@ -47,7 +47,7 @@ class Repository:
         common: str,
         project_dir: str,
         environ: Mapping[str, str],
-        boundary: Callable[[], None],
+        boundary: Callable[[], None] = lambda: None,
     ) -> None:
         self.project = project
         self.common = common
@@ -135,7 +135,7 @@ class Repository:
 
     def content(self, commit: str, path: str, *, most: int) -> bytes | None:
         """A plain file's bytes; None: it is not there, is none, or is longer. GitError."""
-        found = git.tree_entries(self.look("ls-tree", "-z", "--full-tree", commit, "--", f":(literal){path}").out)
+        found = git.tree_entries(self.look("ls-tree", "-z", "--full-tree", commit, "--", path).out)
         mode, _, blob = found.get(path, "").partition(" ")
         if not blob or mode not in ("100644", "100755"):
             return None

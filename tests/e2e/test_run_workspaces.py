@@ -223,3 +223,104 @@ def test_without_a_repository_a_worktree_is_refused_before_anything_runs(tmp_pat
     refused = project.run()
     assert refused.code == 2
     assert "git init" in refused.said
+
+
+@proves(agent=["workspace.keep"])
+def test_a_worktree_goes_with_the_run_unless_it_is_to_be_kept(tmp_path: Path) -> None:
+    agents = {
+        "usual": sh("echo u > u"),
+        "kept": sh("echo k > k", workspace={"keep": "always"}),
+        "bad": sh("echo work > work; exit 1", continue_on_error=True),
+        "gone": sh("echo lost? > work; exit 1", workspace={"keep": "never"}, continue_on_error=True),
+    }
+    project = repository(tmp_path, agents)
+    project.run().expect(0)
+    there = {path.name for path in project.root.glob(".teamflow/work/*/*")}
+    assert there == {"kept", "bad"}
+    assert project.git("worktree", "list").count("\n") == 3
+    kept = project.git("for-each-ref", "--format=%(refname)", "refs/teamflow").split()
+    assert any(
+        "/gone/" in name and show(project, name, "work") == "lost? > work\n".replace(" > work", "") for name in kept
+    )
+
+
+@proves(agent=["workspace.sparse"])
+def test_only_what_a_step_reads_and_writes_is_checked_out(tmp_path: Path) -> None:
+    sparse = {"workspace": {"sparse": True}, "reads": ["src/**"], "writes": ["src/**"]}
+    project = repository(
+        tmp_path, {"build": sh("ls > src/seen; test ! -e big", **sparse)}, {"src/a": "a\n", "big/b": "b\n"}
+    )
+    project.run().expect(0)
+    assert show(project, "teamflow/1/build", "src/seen") == "src\n"
+    assert show(project, "teamflow/1/build", "big/b") == "b\n", "what is not there was not deleted"
+    assert project.status().step("build")["diffstat"] == {"files": 1, "added": 1, "deleted": 0}
+
+
+@proves(agent=["diff", "diff.max_lines", "diff.forbid"])
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("seq 9 > nine", "9 lines changed, at most 8"),
+        ("git rm -q tests/test_a.py", "tests/test_a.py"),
+        ("printf 'a\\0b' > x.bin", "x.bin"),
+        ('echo \'{"dependencies": {"left-pad": "1"}}\' > package.json', "left-pad"),
+    ],
+)
+def test_the_diff_policy_judges_the_commit(tmp_path: Path, script: str, told: str) -> None:
+    diff = {"max_lines": 8, "forbid": ["deleted_tests", "new_dependency", "binary"]}
+    files = {"tests/test_a.py": "def test_a(): pass\n", "package.json": '{"dependencies": {}}\n'}
+    project = repository(tmp_path, {"build": sh(script, diff=diff), "after": sh("true", depends_on=["build"])}, files)
+    project.run().expect(1)
+    status = project.status()
+    assert status.failures("build") == ["writes"]
+    assert told in status.step("build")["reason"]
+    assert status.statuses["after"] == "skipped"
+
+
+def test_each_workspace_has_ports_and_names_of_its_own(tmp_path: Path) -> None:
+    tell = 'echo "$TEAMFLOW_PORT_0 $TEAMFLOW_DATABASE $COMPOSE_PROJECT_NAME $TEAMFLOW_SLOT"'
+    agents = {f"s{number}": sh(f"{tell}; pwd; sleep 0.5") for number in range(4)}
+    agents["use"] = {"command": tell, "depends_on": ["s0"]}
+    project = repository(tmp_path, agents, limits={"max_parallel": 4})
+    project.run().expect(0)
+    status = project.status()
+    told = {name: (status.step(name)["text"] or "").splitlines()[0].split() for name in agents}
+    for at in range(4):
+        assert len({told[f"s{number}"][at] for number in range(4)}) == 4
+    assert told["use"] == told["s0"], "it works in the same one"
+
+
+def test_a_step_that_is_cancelled_while_its_workspace_is_made_ends(tmp_path: Path) -> None:
+    project = repository(tmp_path, {"build": sh("sleep 30"), "then": {"command": "true", "depends_on": ["build"]}})
+    with project.popen("run", "--progress", "plain") as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "build: started" in line:
+                break
+        project.call("cancel", "--all").expect(0)
+        process.communicate(timeout=30)
+        assert process.returncode == 1
+    assert project.status().statuses == {"build": "cancelled", "then": "cancelled"}
+
+
+@pytest.mark.slow
+def test_dependents_of_other_kinds_get_what_their_edges_promise(tmp_path: Path) -> None:
+    agents = {
+        "a": sh("echo a > a"),
+        "gone": sh("echo x > x", **{"if": "inputs.no"}),
+        "bad": sh("echo half > half; exit 1", continue_on_error=True),
+        "after-skip": {"command": "ls", "depends_on": {"a": "succeeded", "gone": "passed"}},
+        "after-bad": {"command": "ls", "depends_on": {"a": "succeeded", "bad": "failed"}},
+        "ask": {"ask": "Go?", "depends_on": ["a"]},
+        "after-ask": {"command": "ls", "depends_on": ["ask"]},
+        "shared": sh("pwd", workspace={"mode": "shared"}, depends_on=["a"]),
+    }
+    project = repository(tmp_path, agents, inputs={"no": {"type": "boolean", "default": False}})
+    assert project.run("--no-input").code == 5
+    project.call("approve", "1.1").expect(0)
+    project.run().expect(0)
+    status = project.status()
+    assert status.statuses["gone"] == "skipped"
+    for name in ("after-skip", "after-bad", "after-ask"):
+        assert set(status.text(name).split()) == {"a", "a.txt", "team.yaml"}, name
+    assert status.text("shared") == str(project.root)
