@@ -14,7 +14,8 @@ from typing import Final
 from teamflow.app.whose import is_alive, stages, steps_of
 from teamflow.core.named import NamedTuple
 from teamflow.core.shell import quoted
-from teamflow.policy.collecting import Kept, RefFacts, Role, RunFacts, Stage, TreeFacts, Why, decide
+from teamflow.policy.collecting import decide
+from teamflow.policy.leftover import Kept, RefFacts, Role, RunFacts, Stage, TreeFacts, Why
 from teamflow.store.layout import Layout
 from teamflow.store.lock import Holder, RunLock
 from teamflow.store.sqlite import Database

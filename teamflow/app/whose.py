@@ -16,7 +16,7 @@ from teamflow.core.codec import CodecError
 from teamflow.core.named import NamedTuple
 from teamflow.core.status import IllegalTransition, Status
 from teamflow.plan.stored import PlanFormatError
-from teamflow.policy.collecting import RunFacts, Stage
+from teamflow.policy.leftover import RunFacts, Stage
 from teamflow.store.errors import StoreError
 from teamflow.store.layout import Layout
 from teamflow.store.lock import holder_of

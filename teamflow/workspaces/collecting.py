@@ -12,7 +12,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from teamflow import git
-from teamflow.policy.collecting import Facts, Lie, RefFacts, RunFacts, TreeFacts
+from teamflow.policy.leftover import Facts, Lie, RefFacts, RunFacts, TreeFacts
+from teamflow.workspaces.looking import names_in, size_of, working_directories
 from teamflow.workspaces.ownership import BRANCH, HIDDEN, Owners, marked_by, marks_in, number_in, orphans_in, ref_facts
 from teamflow.workspaces.place import Place, discard
 from teamflow.workspaces.process import GitError
@@ -42,7 +43,7 @@ class Collecting:
         names = {
             path.removeprefix(own).partition("/")[0] for path in (row.path for row in known) if path.startswith(own)
         }
-        names |= set(_directories(self._work))
+        names |= set(names_in(self._work))
         roots = {row.path for row in known if not row.path.startswith(own)}
         # The main work tree is not registered; where the git directory lies elsewhere, nothing says where that is.
         main = os.path.dirname(common) if os.path.basename(common) == ".git" else self._repository.project
@@ -73,7 +74,7 @@ class Collecting:
         GitError, OSError.
         """
         known = {row.path: row for row in registrations(self._repository.common)}
-        directories = _in_use()
+        directories = working_directories()
         trees = []
         for run in within:
             for path in self._paths(runs[run], known):
@@ -88,7 +89,7 @@ class Collecting:
     def _paths(self, run: RunFacts, known: Mapping[str, Registration]) -> list[str]:
         root = f"{self._work}/{run.directory}"
         below = {path for path in known if os.path.dirname(path) == root}
-        below |= {f"{root}/{name}" for name in _directories(f"{self._home}/git/trees/{run.directory}")}
+        below |= {f"{root}/{name}" for name in names_in(f"{self._home}/git/trees/{run.directory}")}
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             if os.path.realpath(root) == root:
                 below |= {f"{root}/{name}" for name in os.listdir(root)}
@@ -249,10 +250,10 @@ class Collecting:
         are over. Gives bytes."""
         freed = 0
         gone = f"{self._home}/{GONE}"
-        for name in _directories(gone):
+        for name in names_in(gone):
             pid = name.partition(".")[0]
             if pid == str(os.getpid()) or not os.path.exists(f"/proc/{pid}"):
-                freed += _size(f"{gone}/{name}")
+                freed += size_of(f"{gone}/{name}")
                 discard(f"{gone}/{name}")
         for directory in directories:
             if number_in(directory) is not None:
@@ -260,30 +261,3 @@ class Collecting:
                     with contextlib.suppress(OSError):
                         os.rmdir(path)
         return freed
-
-
-def _directories(path: str) -> list[str]:
-    try:
-        with os.scandir(path) as entries:
-            return sorted(entry.name for entry in entries)
-    except OSError:
-        return []
-
-
-def _in_use() -> set[str]:
-    """Directories that processes are in."""
-    found = set()
-    for name in _directories("/proc"):
-        if name.isdigit():
-            with contextlib.suppress(OSError):
-                found.add(os.readlink(f"/proc/{name}/cwd"))
-    return found
-
-
-def _size(path: str) -> int:
-    total = 0
-    for place, _, names in os.walk(path):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(place, name)).st_size
-    return total

@@ -11,7 +11,7 @@ from typing import Final
 
 from teamflow import git
 from teamflow.core.named import NamedTuple
-from teamflow.policy.collecting import RefFacts, Role, RunFacts
+from teamflow.policy.leftover import RefFacts, Role, RunFacts
 
 HIDDEN: Final = re.compile(r"refs/teamflow/([^/]+)/([^/]+)/(.+)\Z")
 BRANCH: Final = re.compile(r"refs/heads/teamflow/([0-9]+)/([^/]+)\Z")

@@ -8,18 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from teamflow.policy.collecting import (
-    Decision,
-    Facts,
-    Lie,
-    RefFacts,
-    Role,
-    RunFacts,
-    Stage,
-    TreeFacts,
-    decide,
-    reachable,
-)
+from teamflow.policy.collecting import decide, reachable
+from teamflow.policy.leftover import Decision, Facts, Lie, RefFacts, Role, RunFacts, Stage, TreeFacts
 
 EXAMPLES = int(os.environ.get("TEAMFLOW_EXAMPLES", "200"))
 RUNS = ("A", "B", "C")

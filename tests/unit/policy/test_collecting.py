@@ -4,18 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from teamflow.policy.collecting import (
-    Decision,
-    Facts,
-    Lie,
-    RefFacts,
-    Role,
-    RunFacts,
-    Stage,
-    TreeFacts,
-    Why,
-    decide,
-)
+from teamflow.policy.collecting import decide
+from teamflow.policy.leftover import Decision, Facts, Lie, RefFacts, Role, RunFacts, Stage, TreeFacts, Why
 
 GRAPH = {"b": ("a",), "c": ("b",), "x": ("a",)}
 """`a` is merged; on it lie b, c on b, and x beside them."""

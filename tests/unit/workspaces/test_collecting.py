@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from teamflow.core.work import Ready
-from teamflow.policy.collecting import Lie, RunFacts, Stage, TreeFacts
+from teamflow.policy.leftover import Lie, RunFacts, Stage, TreeFacts
 from teamflow.ports import Order
 from teamflow.workspaces.collecting import Collecting
 from teamflow.workspaces.ownership import directory_of
