@@ -103,9 +103,11 @@ def _forgotten(
 
 
 def _guess(run: str, owners: Owners, *, others: Mapping[str, int]) -> int:
-    """The number of a run of which only refs are left, by the branches that are marked as its; 0: not clear."""
-    taken = {(number, tail) for other, number in others.items() for tail in owners.marks.get(other, ())}
-    found = {number for number, tail in owners.branches - taken if tail in owners.marks[run]}
+    """The number of a run of which only refs are left, by the branches that are marked as its; 0: not clear.
+
+    Never one that another run has: what bears that number may be its.
+    """
+    found = {number for number, tail in owners.branches if tail in owners.marks[run]} - set(others.values())
     return found.pop() if len(found) == 1 else 0
 
 
