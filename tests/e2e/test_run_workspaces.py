@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.project import Project, proves
+from tests.e2e.watched import Watched
 
 ENGINE = {"sh": {"command": ["sh", "-es"]}}
 """An agent that does what its prompt says, as a shell, up to `exit`: behind that stands why the last attempt failed."""
@@ -326,3 +327,20 @@ def test_dependents_of_other_kinds_get_what_their_edges_promise(tmp_path: Path) 
     for name in ("after-skip", "after-bad", "after-ask"):
         assert set(status.text(name).split()) == {"a", "a.txt", "team.yaml"}, name
     assert status.text("shared") == str(project.root)
+
+
+@pytest.mark.slow
+def test_in_a_watched_run_a_commit_is_a_save(tmp_path: Path) -> None:
+    agents = {
+        "build": sh("cat src.txt > made", reads=["src.txt"]),
+        "use": {"command": "cat made", "depends_on": ["build"]},
+    }
+    project = repository(tmp_path, agents, {"src.txt": "one\n", "other.txt": "o\n"})
+    with Watched(project) as watched:
+        watched.rests(1)
+        project.write("src.txt", "two\n")
+        project.write("other.txt", "p\n")
+        project.git("commit", "-qm", "other", "other.txt")
+        project.git("commit", "-qm", "source", "src.txt")
+        watched.until(lambda: project.status().step("use")["text"] == "two", "the commit is followed")
+        assert len(project.status().step("build")["attempts"]) == 2
