@@ -11,12 +11,13 @@ import os
 import shutil
 import stat
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 
 from teamflow.core.named import NamedTuple
 from teamflow.workspaces.errors import WorkspaceError
+from teamflow.workspaces.locking import locked
 
 _numbers = count()
 
@@ -73,6 +74,10 @@ class Place(NamedTuple):
         except OSError:
             return False
 
+    def alone(self) -> AbstractContextManager[None]:
+        """For what only one may do at a time in this worktree; a git that outlives its runner still counts."""
+        return locked(f"{self.state}/lock")
+
     @contextmanager
     def borrowed_index(self) -> Iterator[str]:
         """A copy of the reference index to work on, or the name for a new one."""
@@ -85,6 +90,27 @@ class Place(NamedTuple):
             for name in (path, f"{path}.lock"):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(name)
+
+    def put_by(self, paths: Iterable[bytes], more: Iterable[str] = ()) -> str:
+        """Moves what no commit holds out of the worktree, to where it outlives it: `paths` are relative to it, `more`
+        absolute. Gives the directory; '': there was nothing. OSError."""
+        into = ""
+        sources = [(os.fsencode(self.path) + b"/" + path, path) for path in paths]
+        for source, name in [*sources, *((os.fsencode(path), os.path.basename(os.fsencode(path))) for path in more)]:
+            if not os.path.lexists(source):
+                continue
+            into = into or self._free("aside")
+            target = os.fsencode(into) + b"/" + name
+            os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+            if not os.path.lexists(target):
+                os.rename(source, target)
+        return into
+
+    def _free(self, name: str) -> str:
+        at = 1
+        while os.path.lexists(f"{self.state}/{name}/{at}"):
+            at += 1
+        return f"{self.state}/{name}/{at}"
 
     def take_away(self, trash: str) -> None:
         """Moves what lies there into the directory `trash` and deletes it. Follows no link. OSError."""
