@@ -183,7 +183,7 @@ class Finishing:
     def keep_and_clear(self, step: str, what: str, ready: Ready) -> None:
         """Takes a worktree away: its files are behind a ref then, repositories inside it are put by."""
         found = self.of(ready.path)
-        if found.made() is not None and found.is_there():
+        if not found.is_half_made() and found.is_there():
             _, lost = self._keep(step, what, ready, fresh=True)
             if lost:
                 known = find(self.repository.common, found.path)

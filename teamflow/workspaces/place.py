@@ -55,11 +55,21 @@ class Place(NamedTuple):
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
+    def begin(self) -> None:
+        """What lies there from now on until `record` is half made, or to be taken away: nobody's work."""
+        with open(f"{self.state}/making", "wb"):
+            pass
+
+    def is_half_made(self) -> bool:
+        return os.path.lexists(f"{self.state}/making")
+
     def record(self, made: Made) -> None:
         new = f"{self.state}/made.new"
         with open(new, "w", encoding="utf-8", errors="surrogateescape") as file:
             json.dump(made._asdict(), file)
         os.replace(new, f"{self.state}/made")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{self.state}/making")
 
     def forget(self) -> None:
         """It is not ready any more."""
@@ -114,6 +124,7 @@ class Place(NamedTuple):
 
     def take_away(self, trash: str) -> None:
         """Moves what lies there into the directory `trash` and deletes it. Follows no link. OSError."""
+        self.begin()
         self.forget()
         if not os.path.lexists(self.path):
             return

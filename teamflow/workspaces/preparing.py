@@ -143,6 +143,7 @@ class Preparing:
     ) -> Ready | Failed:
         name = found.name
         self._clear(order, found)
+        found.begin()
         with self._repository.alone():
             wanted: dict[str, str | None] = {self._names.ref(name, "start"): start}
             branch = ""
@@ -171,6 +172,8 @@ class Preparing:
             found.forget()
             return
         made = found.made()
+        if made is None and not found.is_half_made():
+            made = Made()  # what was on record of it has been deleted: it may hold work all the same
         if made is not None and found.is_there():
             name = part(order.step)
             start = self._names.of(name).get("start") or self._repository.commit_of("HEAD") or ""

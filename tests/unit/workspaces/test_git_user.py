@@ -148,6 +148,16 @@ def test_what_the_user_deletes_of_ours_is_made_again(project: Path, what: str) -
     assert sorted(os.listdir(again.path)) == [".git", "a.txt"]
 
 
+@pytest.mark.parametrize("what", ["git", "git/trees"])
+def test_a_clean_attempt_keeps_what_lay_there_also_where_our_record_is_gone(project: Path, what: str) -> None:
+    ready, mine = worked(project)
+    shutil.rmtree(project / ".teamflow" / what)
+    again = workspaces(project).prepare(Order("a", 2, (), own=True, before=ready))
+    assert isinstance(again, Ready), again
+    assert git(project, "show", f"{KEPT}/a/1:c") == "c"
+    assert git(project, "rev-parse", f"{KEPT}/a/1^") == mine
+
+
 @pytest.mark.parametrize("where", ["bisect", "rebase", "merge"])
 def test_what_the_project_is_in_the_middle_of_does_not_matter(project: Path, where: str) -> None:
     commit(project, "second")
