@@ -203,7 +203,12 @@ class Workspaces(Protocol):
         ...
 
     def head(self) -> str | None:
-        """The project's commit; None: it has none yet."""
+        """The project's commit as it was at the first look, also when the user has committed since: all steps without
+        dependencies start from the same one. None: it has none yet."""
+        ...
+
+    def refresh(self) -> None:
+        """The next `head` looks again."""
         ...
 
     def merged(self, parents: tuple[Parent, ...], message: str) -> str | Failed:

@@ -166,6 +166,8 @@ class AttemptEnded(NamedTuple):
     note: str = ""
     tree: str = ""
     """Digest of the files that it worked on as it left them, of steps that a loop may open again."""
+    aside: str = ""
+    """What it has left in its workspace that no commit holds, and why; in a line."""
 
 
 class MessageDelivered(NamedTuple):

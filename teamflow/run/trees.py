@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor as Pool
 
 from teamflow.core.attempts import AttemptState
@@ -24,6 +24,9 @@ from teamflow.policy.trees import borrowed, goes_on, in_use, in_workspace, is_ma
 from teamflow.ports import Done, Finish, Order, Parent, Workspaces
 from teamflow.run.brief import BriefError, Rendering
 from teamflow.run.place import Place
+
+_NAMED = 3
+"""Of the files that could not be committed."""
 
 
 class Trees:
@@ -186,8 +189,12 @@ class Trees:
             if isinstance(workspaces, str):
                 return [workspaces]
             number = known.attempts[-1].number
-            workspaces.keep(known.step.id, number, ready)
-            if trouble := workspaces.remove(ready):
+            try:
+                workspaces.keep(known.step.id, number, ready)
+                trouble = workspaces.remove(ready)
+            except OSError as error:
+                trouble = f"{ready.path} stays: {error}"
+            if trouble:
                 wrong.append(f"{known.step.id}: {trouble}")
         return wrong
 
@@ -261,6 +268,12 @@ def _name(path: str) -> str:
 def root_of(live: AttemptState | None, project: str) -> str:
     """Where an attempt works."""
     return project if live is None or live.ready is None else live.ready.path
+
+
+def aside_words(aside: Sequence[str]) -> str:
+    """What no commit holds, on one line; `aside` as in `ports.Done`."""
+    named = [f"{path} ({why})" for path, _, why in (line.partition(": ") for line in aside[:_NAMED])]
+    return ", ".join(named) + (f" and {len(aside) - _NAMED} more" if len(aside) > _NAMED else "")
 
 
 def note_of(ready: Ready | None) -> Json:

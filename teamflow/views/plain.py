@@ -155,6 +155,8 @@ class PlainPrinter:
         lines.append(cell(f"{event.step}: {event.status}{_took(attempt)}{': ' + told if told else ''}"))
         if attempt is not None and attempt.note:
             lines.append(cell(f"{event.step}: not kept in the cache: {attempt.note}"))
+        if attempt is not None and attempt.aside:
+            lines.append(cell(f"{event.step}: not committed: {attempt.aside}"))
         if event.status == "failed" and attempt is not None and state.steps[event.step].step.kind != ASK:
             lines += self._last_lines(event.step, attempt)
         return lines

@@ -125,6 +125,7 @@ def _ended(state: RunState, known: StepState, past: Past, now: Now, *, zone: tzi
     line = _join(line, _cause(known, newest, past))
     if known.left is not None and known.status is Status.SUCCEEDED:
         line = _join(line, f"{known.left.stat}{f' on {known.left.branch}' if known.left.branch else ''}")
+    line = _join(line, f"not committed: {newest.aside}" if newest.aside else "")
     return _join(line, f"not kept in the cache: {newest.note}" if newest.note else "")
 
 

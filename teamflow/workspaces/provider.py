@@ -7,6 +7,7 @@ objects first, then the refs that protect them in one transaction, then the work
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Final
@@ -48,6 +49,8 @@ class GitWorkspaces:
         self._home = os.path.realpath(home)
         self._environ = dict(environ)
         self._boundary = boundary
+        self._head: str | None = None
+        self._lock = threading.Lock()
 
     @cached_property
     def repository(self) -> Repository:
@@ -61,7 +64,7 @@ class GitWorkspaces:
 
     @cached_property
     def _preparing(self) -> Preparing:
-        return Preparing(self._finishing, project=self._project)
+        return Preparing(self._finishing, project=self._project, head=self.head)
 
     def prepare(self, order: Order) -> Ready | Failed:
         if order.repo is not None:
@@ -69,18 +72,21 @@ class GitWorkspaces:
         try:
             return self._preparing.prepare(order)
         except _TROUBLE as error:
-            return Failed(FailureClass.SETUP, f"the workspace cannot be made: {_line(error)}", detail=str(error))
+            return Failed(FailureClass.SETUP, f"the workspace cannot be made: {self._said(error)}", detail=str(error))
 
     def finish(self, work: Finish) -> Done | Failed:
         try:
             return self._finishing.finish(work)
         except _TROUBLE as error:
-            reason = f"what lies in the workspace cannot be committed: {_line(error)}"
+            reason = f"what lies in the workspace cannot be committed: {self._said(error)}"
             return Failed(FailureClass.OUTPUT, reason, detail=str(error))
 
     def keep(self, step: str, attempt: int, ready: Ready) -> str:
-        """GitError, WorkspaceError, OSError: it cannot be kept; nothing is changed then."""
-        return self._finishing.keep(step, str(attempt), ready)
+        """OSError: it cannot be kept; nothing is changed then."""
+        try:
+            return self._finishing.keep(step, str(attempt), ready)
+        except (GitError, WorkspaceError) as error:
+            raise OSError(str(error)) from error
 
     def remove(self, ready: Ready) -> str:
         try:
@@ -100,9 +106,12 @@ class GitWorkspaces:
 
     def tree(self, commit: str, patterns: tuple[str, ...] | None) -> Mapping[str, str] | None:
         """PatternError."""
-        if not self.repository.has(commit):
+        try:
+            if not self.repository.has(commit):
+                return None
+            files = self.repository.files(commit)
+        except (GitError, WorkspaceError, OSError):
             return None
-        files = self.repository.files(commit)
         if patterns is None:
             return files
         wanted = PathSet(patterns)
@@ -115,21 +124,33 @@ class GitWorkspaces:
             return None
 
     def head(self) -> str | None:
-        return self.repository.commit_of("HEAD")
+        with self._lock:
+            if self._head is None:
+                try:
+                    self._head = self.repository.commit_of("HEAD")
+                except _TROUBLE:
+                    return None
+            return self._head
+
+    def refresh(self) -> None:
+        with self._lock:
+            self._head = None
 
     def merged(self, parents: tuple[Parent, ...], message: str) -> str | Failed:
         try:
             if not parents:
                 return self.head() or no_commit()
             return merging.merged(self.repository, parents, message=message)
-        except (GitError, OSError) as error:
-            return Failed(FailureClass.SETUP, f"commits cannot be merged: {_line(error)}", detail=str(error))
+        except _TROUBLE as error:
+            return Failed(FailureClass.SETUP, f"commits cannot be merged: {self._said(error)}", detail=str(error))
+
+    def _said(self, error: BaseException) -> str:
+        if isinstance(error, GitError) and "unable to read" in error.said and self.repository.is_partial():
+            remedy = "`git fetch --refetch --no-filter` brings all of them"
+            return f"the project is a partial clone, and an object that is needed is not here: {remedy}"
+        return str(error).partition("\n")[0]
 
 
 def no_commit() -> Failed:
     reason = "the project has no commit to start from (none yet, or HEAD is broken): commit something first"
     return Failed(FailureClass.SETUP, reason)
-
-
-def _line(error: BaseException) -> str:
-    return str(error).partition("\n")[0]

@@ -209,6 +209,14 @@ def test_the_cache_gives_commits_back_also_on_top_of_what_the_user_has_committed
     assert project.status().text("use") == "t\n2"
 
 
+def test_what_could_not_be_committed_is_told(tmp_path: Path) -> None:
+    project = repository(tmp_path, {"build": sh("echo b > b; mkfifo pipe; git init -q inner; echo i > inner/i")})
+    done = project.run().expect(0)
+    assert "build: not committed: inner (is a repository of its own" in done.err
+    assert "pipe (is no file" in done.err
+    assert "not committed: inner" in project.why("build")
+
+
 @proves(agent=["writes"])
 def test_an_edit_outside_of_writes_fails_the_attempt_and_names_the_file(tmp_path: Path) -> None:
     project = repository(

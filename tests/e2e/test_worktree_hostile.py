@@ -15,6 +15,7 @@ import pytest
 from teamflow.core.work import Ready
 from teamflow.ports import Done, Finish, Order
 from teamflow.workspaces.provider import GitWorkspaces
+from tests.e2e.tool import until
 
 RUN = "01JB0000000000000000000RUN"
 ROOT = Path(__file__).parents[2]
@@ -78,6 +79,32 @@ def test_many_at_once_from_threads_and_processes(project: Path) -> None:
     print(f"{good.count(False)} of {len(good)} failed")
     assert all(good)
     assert git(project, "worktree", "list").count("\n") == 64 + 24
+
+
+@pytest.mark.slow
+def test_a_git_that_outlives_its_runner_is_waited_for(project: Path, tmp_path: Path) -> None:
+    """The user's own filter holds a checkout up; the runner is killed; whoever comes next does not come in between."""
+    started, go = tmp_path / "started", tmp_path / "go"
+    wait = f"touch '{started}'; while ! test -e '{go}'; do sleep 0.02; done; cat"
+    git(project, "config", "--global", "filter.slow.smudge", f'sh -c "{wait}"')
+    (project / ".gitattributes").write_text("f39 filter=slow\n")
+    git(project, "add", ".")
+    git(project, "commit", "-q", "-m", "slow")
+    process = life(project, "a", 1)
+    until(started.exists, "the checkout has begun")
+    process.kill()
+    process.communicate()
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(workspaces(project).prepare, Order("a", 1, (), own=True))
+        time.sleep(0.5)
+        waited = not coming.done() and Path(f"{project}/.teamflow/work/7-00000run/a/f0").exists()
+        go.touch()
+        ready = coming.result()
+    git(project, "config", "--global", "--unset", "filter.slow.smudge")
+    assert isinstance(ready, Ready), ready
+    assert waited
+    assert git(ready.path, "status", "--porcelain") == ""
+    assert (Path(ready.path) / "f39").read_text() == "39\n"
 
 
 @pytest.mark.slow
