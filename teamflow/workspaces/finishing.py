@@ -178,6 +178,7 @@ class Finishing:
             return f"{found.path} is locked (`git worktree unlock` frees it)"
         with found.alone():
             self.keep_and_clear(found.name, "removed", ready)
+        found.vanish()
         return ""
 
     def keep_and_clear(self, step: str, what: str, ready: Ready) -> None:

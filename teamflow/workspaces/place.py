@@ -77,6 +77,13 @@ class Place(NamedTuple):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{self.state}/{name}")
 
+    def vanish(self) -> None:
+        """After it was taken away: nothing says that it was there, nor, where it was the last one, its run."""
+        discard(self.state)
+        for directory in (self.root, os.path.dirname(self.state)):
+            with contextlib.suppress(OSError):
+                os.rmdir(directory)  # not empty: others are there
+
     def is_there(self) -> bool:
         """Whether a directory lies there, and not a link to one."""
         try:

@@ -248,6 +248,9 @@ def test_a_worktree_goes_with_the_run_unless_it_is_to_be_kept(tmp_path: Path) ->
     there = {path.name for path in project.root.glob(".teamflow/work/*/*")}
     assert there == {"kept", "bad"}
     assert project.git("worktree", "list").count("\n") == 3
+    assert "would remove 1 worktree," in project.call("gc", "--dry-run").expect(0).out, (
+        "the kept one, and no trace of others"
+    )
     kept = project.git("for-each-ref", "--format=%(refname)", "refs/teamflow").split()
     assert any(
         "/gone/" in name and show(project, name, "work") == "lost? > work\n".replace(" > work", "") for name in kept
