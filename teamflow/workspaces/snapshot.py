@@ -40,8 +40,10 @@ class Look:
         self._copied = {os.fsencode(path) for path in copied}
         self._aside: dict[bytes, str] = {}
 
-    def take(self, *, head: str, base: str) -> Snapshot:
-        """`head`: the commit that the worktree is at; `base`: the one that it began with. GitError, OSError."""
+    def take(self, *, head: str, base: str, thorough: bool = True) -> Snapshot:
+        """`head`: the commit that the worktree is at; `base`: the one that it began with. GitError, OSError.
+
+        `thorough`: all that is not part of it is named, which takes a walk through all directories."""
         hidden = self._hidden()
         known = ("-i", "-m") if os.path.exists(self._index) else ()
         self._git("read-tree", *known, head)
@@ -54,10 +56,19 @@ class Look:
         self._add([path for path in [*tracked, *new] if self._is_readable(path)])
         self._as_checked_out(differs)
         self._remove(self._brought(base))
-        self._name_the_rest()
+        if thorough:
+            self._name_the_rest()
         tree = os.fsdecode(self._git("write-tree", "--missing-ok")).strip()
         aside = tuple(f"{os.fsdecode(path)}: {why}" for path, why in sorted(self._aside.items()))
         return Snapshot(tree, aside)
+
+    def is_as_it_was(self) -> bool:
+        """Whether nothing has changed since the index has held what lies there, as far as two listings tell; a False
+        may be wrong. GitError."""
+        if self._git("diff-files", "-z", "--name-only", "--no-renames", "--ignore-submodules=all"):
+            return False
+        found = git.paths(self._git("ls-files", "--others", "--exclude-standard", "-z"))
+        return self._copied.issuperset(found)
 
     def _git(self, *words: str, given: bytes = b"", allowed: tuple[int, ...] = (0,)) -> bytes:
         tree = self._place.path
