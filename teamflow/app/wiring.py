@@ -10,7 +10,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +30,7 @@ from teamflow.core.outcome import Failed, Outcome
 from teamflow.core.plan import NO_CAPS, Caps, EngineDefinition, Json
 from teamflow.core.requested import StopRequested
 from teamflow.core.state import RunState
+from teamflow.core.work import WORKTREE
 from teamflow.engines.exits import outcome_of
 from teamflow.engines.registry import ENGINES, custom_engine, engine
 from teamflow.policy.hooks import BEFORE_RUN
@@ -143,7 +144,8 @@ async def run_to_end(
                 from teamflow.app.watched import watched
 
                 meanwhile.enter_context(watched(watch, session, loop, wired, run_dir=database.layout.run(wired.number)))
-            ended = await executor.run(begin, first, until=until, opened=listening)
+            with _comparing(loop, wired, stays=watch is not None, briefly=brief is not None):
+                ended = await executor.run(begin, first, until=until, opened=listening)
             await _tidy(loop, ended)
     finally:
         closed = asyncio.to_thread(loop.writer.close, timeout=1.0 if executor.abandoned else 10.0)
@@ -155,6 +157,17 @@ async def run_to_end(
     else:
         loop.screen.leave()
     return ended
+
+
+def _comparing(loop: Loop, wired: Wired, *, stays: bool, briefly: bool) -> AbstractContextManager[None]:
+    """Worktrees are compared meanwhile, of runs that have some or may get some."""
+    state = loop.executor.state
+    if wired.workspaces is None or briefly or not (stays or any(s.workspace == WORKTREE for s in state.plan.steps)):
+        return nullcontext()
+    # Imported here: most runs have no worktrees.
+    from teamflow.app.overlaps import comparing
+
+    return comparing(state, loop.executor, wired.workspaces, environ=wired.environ, warn=loop.screen.trouble)
 
 
 async def _tidy(loop: Loop, ended: RunEnded | None) -> None:
