@@ -10,7 +10,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -117,7 +117,7 @@ async def run_to_end(
     `keeper`: started already, for a new run. `cached`: what a sweep before it has found. `brief`: only do that, and
     leave (None) when it is done; `parallel` is then 0, so nothing starts. `watch`: stay, and follow the files.
     """
-    running = asyncio.get_running_loop()
+    running, briefly = asyncio.get_running_loop(), brief is not None
     loop = _loop(
         database,
         session,
@@ -125,7 +125,7 @@ async def run_to_end(
         Sheltered(screen),
         prober,
         keeper=keeper,
-        briefly=brief is not None,
+        briefly=briefly,
         stays=watch is not None,
     )
     executor, state = loop.executor, session.state
@@ -137,14 +137,8 @@ async def run_to_end(
     loop.screen.begin(state)
     loop.screen.control(lambda: _controls(executor, wired.number))
     try:
-        with ExitStack() as meanwhile:
-            listening = meanwhile.enter_context(_listening(running, database, wired, executor))
-            if watch is not None:
-                # Imported here: only a watch needs it, and what it brings along is slow to import.
-                from teamflow.app.watched import watched
-
-                meanwhile.enter_context(watched(watch, session, loop, wired, run_dir=database.layout.run(wired.number)))
-            with _comparing(loop, wired, stays=watch is not None, briefly=brief is not None):
+        with _listening(running, database, wired, executor) as listening:
+            with _beside(watch, session, loop, wired, run_dir=database.layout.run(wired.number), briefly=briefly):
                 ended = await executor.run(begin, first, until=until, opened=listening)
             await _tidy(loop, ended)
     finally:
@@ -159,15 +153,26 @@ async def run_to_end(
     return ended
 
 
-def _comparing(loop: Loop, wired: Wired, *, stays: bool, briefly: bool) -> AbstractContextManager[None]:
-    """Worktrees are compared meanwhile, of runs that have some or may get some."""
-    state = loop.executor.state
-    if wired.workspaces is None or briefly or not (stays or any(s.workspace == WORKTREE for s in state.plan.steps)):
-        return nullcontext()
-    # Imported here: most runs have no worktrees.
-    from teamflow.app.overlaps import comparing
+@contextmanager
+def _beside(
+    watch: Watch | None, session: Session, loop: Loop, wired: Wired, *, run_dir: str, briefly: bool
+) -> Iterator[None]:
+    """What goes on beside the loop as long as it runs: files are followed, and worktrees compared, of runs that have
+    some or may get some. Imported here: most runs do neither, and what it brings along is slow to import."""
+    state = session.state
+    has_some = any(step.workspace == WORKTREE for step in state.plan.steps)
+    with ExitStack() as meanwhile:
+        if watch is not None:
+            from teamflow.app.watched import watched
 
-    return comparing(state, loop.executor, wired.workspaces, environ=wired.environ, warn=loop.screen.trouble)
+            meanwhile.enter_context(watched(watch, session, loop, wired, run_dir=run_dir))
+        if wired.workspaces is not None and not briefly and (has_some or watch is not None):
+            from teamflow.app.overlaps import comparing
+
+            warn = loop.screen.trouble
+            found = comparing(state, loop.executor, wired.workspaces, environ=wired.environ, warn=warn)
+            meanwhile.enter_context(found)
+        yield
 
 
 async def _tidy(loop: Loop, ended: RunEnded | None) -> None:

@@ -64,6 +64,7 @@ class Overlapping:
         self._cost = 0.0
         self._stopped = threading.Event()
         self._warned = False
+        self._remember(state.overlaps)
 
     @property
     def pause(self) -> float:
@@ -72,12 +73,15 @@ class Overlapping:
 
     async def follow(self) -> None:
         """One round after the other, until it is cancelled."""
-        self._remember(self._state.overlaps)
         while True:
             await self._sleep(self.pause)
+            # As a task: nothing that only tells may end a run, whatever it is.
+            one = asyncio.ensure_future(self.round())
             try:
-                await self.round()
-            except Exception as error:  # noqa: BLE001 - nothing that only tells may end a run
+                await asyncio.wait({one})
+            finally:
+                one.cancel()
+            if (error := one.exception()) is not None:
                 self.trouble(error)
 
     def trouble(self, error: BaseException) -> None:

@@ -63,12 +63,10 @@ class Look:
         return Snapshot(tree, aside)
 
     def is_as_it_was(self) -> bool:
-        """Whether nothing has changed since the index has held what lies there, as far as two listings tell; a False
-        may be wrong. GitError."""
-        if self._git("diff-files", "-z", "--name-only", "--no-renames", "--ignore-submodules=all"):
-            return False
-        found = git.paths(self._git("ls-files", "--others", "--exclude-standard", "-z"))
-        return self._copied.issuperset(found)
+        """Whether nothing has changed since the index has held what lies there, as far as a listing tells; a False may
+        be wrong. GitError."""
+        found = git.paths(self._git("ls-files", "-t", "--modified", "--others", "--exclude-standard", "-z"))
+        return all(line.startswith(b"? ") and line[2:] in self._copied for line in found)
 
     def _git(self, *words: str, given: bytes = b"", allowed: tuple[int, ...] = (0,)) -> bytes:
         tree = self._place.path

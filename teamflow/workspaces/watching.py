@@ -1,7 +1,7 @@
 """What lies in a worktree while somebody works there, again and again, and whether two of them go together.
 
 Decides how little of it is looked at when nothing has changed: each worktree has an index of ours that holds what lay
-there last, with the stats of the files, so that two listings tell. Touches no ref, no worktree and no worktree's index;
+there last, with the stats of the files, so that a listing tells. Touches no ref, no worktree and no worktree's index;
 the objects that it makes belong to nothing, and `git gc` takes them away.
 """
 
