@@ -169,3 +169,22 @@ def test_a_run_without_worktrees_compares_nothing(tmp_path: Path) -> None:
     project = project_of(tmp_path, {"one": {"command": "echo 1"}, "two": {"command": "echo 2"}})
     done = project.call("run", "--progress", "plain", python=("-X", "importtime")).expect(0)
     assert not {"teamflow.run.overlapping", "teamflow.app.overlaps"} & done.importtime()
+
+
+@proves(team=["limits.on_overlap"])
+def test_who_is_held_back_stays_so_when_nothing_else_goes_on_and_the_end_says_how_to_go_on(tmp_path: Path) -> None:
+    agents = {
+        "api": sh(f"{change(1, 'api')}; {wait(tmp_path, 'end')}"),
+        "web": sh(f"{change(1, 'web')}; {wait(tmp_path, 'end')}"),
+    }
+    living = Living(project_of(tmp_path, agents, limits={"on_overlap": "pause"}))
+    living.until(lambda: living.project.status().statuses["web"] == "waiting", "paused")
+    living.go("end")
+    ended = living.end()
+    assert ended.code != 0
+    assert "`teamflow resume web` lets it go on" in ended.said
+    assert living.project.status().data["overlaps"][0]["kind"] == "hard"
+    living.project.call("resume", "web").expect(0)
+    assert "goes on" in living.project.run(env=QUICK).expect(0).said
+    assert living.project.status().statuses == {"api": "succeeded", "web": "succeeded"}
+    assert len([event for event in living.project.events() if event["kind"] == "PauseRequested"]) == 1
