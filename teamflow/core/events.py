@@ -14,6 +14,7 @@ from teamflow.core.guarding import GuardTripped
 from teamflow.core.limited import EngineLimited, LimitLifted
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Artifact, FailureClass, Outcome
+from teamflow.core.overlapping import OverlapsSeen
 from teamflow.core.plan import Json
 from teamflow.core.requested import (
     CancelRequested,
@@ -325,6 +326,7 @@ Event: TypeAlias = (
     | DaySpent
     | EngineLimited
     | LimitLifted
+    | OverlapsSeen
     | StepWaiting
     | StepEnded
     | Reopened
@@ -367,6 +369,7 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     DaySpent,
     EngineLimited,
     LimitLifted,
+    OverlapsSeen,
     StepWaiting,
     StepEnded,
     Reopened,

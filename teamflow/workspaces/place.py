@@ -46,6 +46,11 @@ class Place(NamedTuple):
         """The reference index: entries and stats as teamflow itself has left them."""
         return f"{self.state}/index"
 
+    @property
+    def watched(self) -> str:
+        """An index of ours that holds what lay there when somebody last looked (`watching`)."""
+        return f"{self.state}/watched"
+
     def made(self) -> Made | None:
         """None: it is not there, or somebody was killed while making it."""
         try:
@@ -73,7 +78,7 @@ class Place(NamedTuple):
 
     def forget(self) -> None:
         """It is not ready any more."""
-        for name in ("made", "index"):
+        for name in ("made", "index", "watched"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{self.state}/{name}")
 

@@ -23,6 +23,7 @@ from teamflow.workspaces.naming import Names
 from teamflow.workspaces.preparing import Preparing
 from teamflow.workspaces.process import GitError
 from teamflow.workspaces.repository import Repository
+from teamflow.workspaces.watching import Watching
 
 _LONGEST: Final = 4 * 2**20
 """Bytes of a file of which `content` tells."""
@@ -65,6 +66,10 @@ class GitWorkspaces:
     @cached_property
     def _preparing(self) -> Preparing:
         return Preparing(self._finishing, project=self._project, head=self.head)
+
+    @cached_property
+    def _watching(self) -> Watching:
+        return Watching(self._finishing)
 
     def prepare(self, order: Order) -> Ready | Failed:
         if order.repo is not None:
@@ -120,6 +125,24 @@ class GitWorkspaces:
     def content(self, commit: str, path: str) -> bytes | None:
         try:
             return self.repository.content(commit, path, most=_LONGEST)
+        except _TROUBLE:
+            return None
+
+    def look(self, ready: Ready) -> tuple[str, Mapping[str, str]] | None:
+        try:
+            return self._watching.look(ready)
+        except _TROUBLE:
+            return None
+
+    def differs(self, left: Left) -> Mapping[str, str] | None:
+        try:
+            return self._watching.differs(left.base, left.commit)
+        except _TROUBLE:
+            return None
+
+    def conflicts(self, first: str, second: str) -> tuple[str, ...] | None:
+        try:
+            return self._watching.conflicts(first, second)
         except _TROUBLE:
             return None
 

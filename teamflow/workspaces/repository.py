@@ -7,6 +7,7 @@ How the adapter is divided, from below:
   registration of worktrees need the real one, and there only plumbing runs, with everything switched off;
 - `registered`: which worktree of the repository lies where; adds, mends and takes away;
 - `snapshot`: what lies in a worktree, as a tree, by an index that no agent has had in its hands;
+- `watching`: the same again and again while somebody works there, and whether two of them go together;
 - `checkout`: files of a commit into a worktree; `copying`: files of the project;
 - `merging`: several commits as one; `naming`: the refs of a run and a step;
 - `provider`: the Protocol `Workspaces`, in words of all these.

@@ -48,9 +48,11 @@ class Look:
         self._aside: dict[bytes, str] = {}
         self._lost: dict[bytes, None] = {}
 
-    def take(self, *, head: str, base: str) -> Snapshot:
-        """`head`: the commit that the worktree is at; `base`: the one that it began with. GitError, OSError."""
-        odd = special(os.fsencode(self._place.path))
+    def take(self, *, head: str, base: str, thorough: bool = True) -> Snapshot:
+        """`head`: the commit that the worktree is at; `base`: the one that it began with. GitError, OSError.
+
+        `thorough`: all that is not part of it is named, which takes a walk through all directories."""
+        odd = special(os.fsencode(self._place.path)) if thorough else {}
         hidden = self._hidden()
         known = ("-i", "-m") if os.path.exists(self._index) else ()
         self._git("read-tree", *known, head)
@@ -71,6 +73,12 @@ class Look:
         tree = os.fsdecode(self._git("write-tree", "--missing-ok")).strip()
         aside = tuple(f"{os.fsdecode(path)}: {why}" for path, why in sorted(self._aside.items()))
         return Snapshot(tree, aside, tuple(sorted(self._lost)), tuple(sorted(theirs)))
+
+    def is_as_it_was(self) -> bool:
+        """Whether nothing has changed since the index has held what lies there, as far as a listing tells; a False may
+        be wrong. GitError."""
+        found = git.paths(self._git("ls-files", "-t", "--modified", "--others", "--exclude-standard", "-z"))
+        return all(line.startswith(b"? ") and line[2:] in self._copied for line in found)
 
     def _git(self, *words: str, given: bytes = b"", allowed: tuple[int, ...] = (0,)) -> bytes:
         return self._look(*words, given=given, allowed=allowed).out
