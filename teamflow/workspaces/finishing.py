@@ -138,8 +138,17 @@ class Finishing:
         copied = {*ready.copied, *(found.made() or Made()).copied}
         if not copied:
             return True
-        words = ("rev-list", "--max-count=1", f"{ready.base}..{head}", "--", *sorted(copied))
-        return not self.repository.look(*words).out
+        words = (
+            "log",
+            "--format=",
+            "--name-only",
+            "--no-renames",
+            "--no-ext-diff",
+            "-m",
+            "-z",
+            f"{ready.base}..{head}",
+        )
+        return copied.isdisjoint(os.fsdecode(path) for path in git.paths(self.repository.look(*words, "--").out))
 
     def _commit(self, name: str, tree: str, *, onto: str, message: str) -> str:
         if tree == self.repository.tree_of(onto):

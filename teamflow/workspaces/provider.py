@@ -6,6 +6,7 @@ objects first, then the refs that protect them in one transaction, then the work
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -27,6 +28,8 @@ from teamflow.workspaces.watching import Watching
 
 _LONGEST: Final = 4 * 2**20
 """Bytes of a file of which `content` tells."""
+_LITTLE: Final = 2**20
+"""Bytes that git cannot do with."""
 _TROUBLE: Final = (GitError, WorkspaceError, PatternError, OSError)
 
 
@@ -171,7 +174,12 @@ class GitWorkspaces:
         if isinstance(error, GitError) and "unable to read" in error.said and self.repository.is_partial():
             remedy = "`git fetch --refetch --no-filter` brings all of them"
             return f"the project is a partial clone, and an object that is needed is not here: {remedy}"
-        return str(error).partition("\n")[0]
+        line = str(error).partition("\n")[0]
+        with contextlib.suppress(OSError):
+            found = os.statvfs(self._home)
+            if found.f_bavail * found.f_frsize < _LITTLE and "No space left" not in line:
+                return f"{line} (the disk has no space left)"
+        return line
 
 
 def no_commit() -> Failed:

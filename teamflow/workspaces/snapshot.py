@@ -24,6 +24,11 @@ from teamflow.workspaces.waiting import read_plain
 
 _LINK: Final = b"160000"
 _LARGEST_INDEX: Final = 1 << 30
+_NOT_OF_THE_FILE: Final = (
+    "No space left", "Out of diskspace", "quota exceeded", "Read-only file system", "Input/output error",
+    "unable to write", "unable to create", "insufficient permission", "unable to deflate",
+)  # fmt: skip
+"""Why git takes in nothing at all: the disk, and not one file, is what must be mended."""
 _FORBIDDEN: Final = "git does not take a name like that"
 
 
@@ -230,7 +235,7 @@ class Look:
                 listed = set(git.paths(self._git("ls-files", "-z")))
                 self._refused([path for path in paths if path not in listed], _FORBIDDEN)
         except GitError as error:
-            if error.code is None or "unable to create" in error.said or "No space left" in error.said:
+            if error.code is None or any(word in error.said for word in _NOT_OF_THE_FILE):
                 raise
             if len(paths) > 1:
                 middle = len(paths) // 2
