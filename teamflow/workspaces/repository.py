@@ -6,7 +6,8 @@ How the adapter is divided, from below:
 - `repository` (here): commits, differences, refs. Objects are looked at in the private directory; only refs and the
   registration of worktrees need the real one, and there only plumbing runs, with everything switched off;
 - `registered`: which worktree of the repository lies where; adds, mends and takes away;
-- `snapshot`: what lies in a worktree, as a tree, by an index that no agent has had in its hands;
+- `snapshot`: what lies in a worktree, as a tree, by an index that no agent has had in its hands; `special`: what git
+  passes over in silence; `inner`: repositories inside it; `waiting`: pipes in place of files;
 - `watching`: the same again and again while somebody works there, and whether two of them go together;
 - `checkout`: files of a commit into a worktree; `copying`: files of the project;
 - `merging`: several commits as one; `naming`: the refs of a run and a step;
