@@ -6,6 +6,8 @@ How the adapter is divided, from below:
 - `repository` (here): commits, differences, refs. Objects are looked at in the private directory; only refs and the
   registration of worktrees need the real one, and there only plumbing runs, with everything switched off;
 - `registered`: which worktree of the repository lies where; adds, mends and takes away;
+- `origins`, `mirrors`, `objects`, `clones`: other repositories, which are this (`Repository`) once they are fetched;
+- `seats`: what a workspace is to its repository, a worktree or a clone;
 - `snapshot`: what lies in a worktree, as a tree, by an index that no agent has had in its hands;
 - `checkout`: files of a commit into a worktree; `copying`: files of the project;
 - `merging`: several commits as one; `naming`: the refs of a run and a step;
@@ -88,14 +90,13 @@ class Repository:
     ) -> Answer:
         """Runs in the private git directory, on an index and a work tree where these are named. GitError."""
         private.ensure(self._own)
-        env = git.environment(
-            self._environ,
-            GIT_DIR=self._own,
-            GIT_OBJECT_DIRECTORY=self.objects,
-            GIT_WORK_TREE=tree or self._own,
-            GIT_INDEX_FILE=index or f"{self._own}/index",
-            **(more or {}),
-        )
+        given_here = {
+            "GIT_DIR": self._own,
+            "GIT_OBJECT_DIRECTORY": self.objects,
+            "GIT_WORK_TREE": tree or self._own,
+            "GIT_INDEX_FILE": index or f"{self._own}/index",
+        }
+        env = git.environment(self._environ, **{**given_here, **(more or {})})
         if os.path.exists(f"{self.common}/shallow"):
             env["GIT_SHALLOW_FILE"] = f"{self.common}/shallow"
         return self._run(words, env=env, cwd=tree or self._own, given=given, allowed=allowed)
@@ -135,7 +136,7 @@ class Repository:
 
     def content(self, commit: str, path: str, *, most: int) -> bytes | None:
         """A plain file's bytes; None: it is not there, is none, or is longer. GitError."""
-        found = git.tree_entries(self.look("ls-tree", "-z", "--full-tree", commit, "--", f":(literal){path}").out)
+        found = git.tree_entries(self.look("ls-tree", "-z", "--full-tree", commit, "--", path).out)
         mode, _, blob = found.get(path, "").partition(" ")
         if not blob or mode not in ("100644", "100755"):
             return None
@@ -178,6 +179,11 @@ class Repository:
             self._environ, GIT_DIR=admin or self._project_dir, GIT_COMMON_DIR=self.common, GIT_WORK_TREE=self._own
         )
         return self._run(words, env=env, cwd=self._own, given=given, allowed=allowed)
+
+    def within(self, git_dir: str, *words: str, allowed: Sequence[int] = (0,)) -> Answer:
+        """Runs plumbing in a git directory that shares nothing with this one (a clone's), as `touch`. GitError."""
+        env = git.environment(self._environ, GIT_DIR=git_dir, GIT_COMMON_DIR=git_dir, GIT_WORK_TREE=self._own)
+        return self._run(words, env=env, cwd=self._own, given=b"", allowed=allowed)
 
     def _run(
         self, words: Sequence[str], *, env: Mapping[str, str], cwd: str, given: bytes, allowed: Sequence[int]
