@@ -52,6 +52,22 @@ def store_of(home: str, origin: Origin) -> str:
     return f"{home}/clones/{origin.name}.git"
 
 
+def stores(home: str) -> list[str]:
+    """Paths of all stores of a project. One that no `Left` and no `Ready` of any run names can be taken away."""
+    try:
+        return [f"{home}/clones/{name}" for name in sorted(os.listdir(f"{home}/clones")) if _STORE.match(name)]
+    except FileNotFoundError:
+        return []
+
+
+def remove_store(home: str, repo: str) -> None:
+    """With the commits in it. WorkspaceError, OSError."""
+    store = store_at(home, repo)
+    with locked(f"{store}/teamflow.lock"):
+        discard(store)
+    discard(f"{home}/git/clones/{os.path.basename(store)}")
+
+
 def take_in(store: str, origin: Origin, fetched: Fetched) -> None:
     """What a mirror has, into the store, whose HEAD is then that of the origin. Nothing in it goes away."""
     os.makedirs(store, mode=0o700, exist_ok=True)

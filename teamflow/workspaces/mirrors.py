@@ -118,7 +118,8 @@ class Mirrors:
             # What runs over there reads a configuration that agents may have written; it may start nothing.
             settings[f"remote.{_REMOTE}.uploadpack"] = "GIT_ALLOW_PROTOCOL=none git upload-pack"
             given["GIT_ALLOW_PROTOCOL"] = "file"
-        given |= self._login(path)
+        else:
+            given |= self._login(path)
         env = git.remote_environment(self._environ, settings, **given)
         self._boundary()
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.project import Project, proves
-from tests.e2e.test_run_workspaces import repository, sh, untouched
+from tests.e2e.test_run_workspaces import repository, sh, team, untouched
 
 
 def git(root: Path | str, *words: str) -> str:
@@ -121,6 +121,16 @@ def test_two_repositories_in_one_step_without_its_own_are_refused(tmp_path: Path
     status = project.status()
     assert status.failures("both") == ["setup"]
     assert "`here` and `there`" in status.step("both")["reason"]
+
+
+def test_the_project_itself_need_not_be_in_git(tmp_path: Path, other: Path) -> None:
+    agents = {
+        "a": sh("cat there.txt > made", workspace={"repo": str(other)}),
+        "b": {"command": "cat made", "depends_on": ["a"]},
+    }
+    project = Project(tmp_path / "here", team(agents))
+    project.run().expect(0)
+    assert project.status().text("b") == "1"
 
 
 class Backend(BaseHTTPRequestHandler):

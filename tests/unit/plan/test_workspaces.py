@@ -61,9 +61,7 @@ def test_a_clone_needs_no_repository_of_the_project(workspace: str) -> None:
 
 
 def test_the_repository_may_be_a_template() -> None:
-    plan = plan_of(
-        "inputs: {r: {default: api}}\nagents: {a: {command: x, workspace: {repo: 'https://h/{{ inputs.r }}'}}}"
-    )
+    plan = plan_of("agents: {a: {command: x, workspace: {repo: 'https://h/{{ step.agent }}'}}}")
     tree = plan.steps[0].tree
     assert tree is not None
     assert tree.repo == "https://h/a"

@@ -16,6 +16,7 @@ import pytest
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.work import Left, Ready
 from teamflow.ports import Done, Finish, Order, Parent
+from teamflow.workspaces.clones import remove_store, stores
 from teamflow.workspaces.errors import WorkspaceError
 from teamflow.workspaces.mirrors import remove, unused
 from teamflow.workspaces.origins import origin, redacted
@@ -391,6 +392,17 @@ def test_the_same_repository_by_other_words(project: Path, other: Path) -> None:
     assert name("git@h:x/y.git") == name("h:x/y") != name("g:x/y")
     assert origin("ssh://git:pw@h/x", project="/").shown == "ssh://git@h/x"
     assert not origin("git@h:x", project="/").is_local
+
+
+def test_a_store_that_nothing_names_goes_and_is_made_anew(project: Path) -> None:
+    ready = prepared(project)
+    home = f"{project}/.teamflow"
+    assert stores(home) == [ready.repo]
+    assert workspaces(project).remove(ready) == ""
+    remove_store(home, ready.repo)
+    assert stores(home) == []
+    assert workspaces(project).tree(ready.base, None, repo=ready.repo) is None
+    assert prepared(project) == ready
 
 
 def test_mirrors_that_nobody_has_used_go(project: Path, tmp_path: Path) -> None:
