@@ -207,8 +207,27 @@ class Workspaces(Protocol):
         """A file of a commit; None: it is not there, is no file, or has more than 4 MiB."""
         ...
 
+    def look(self, ready: Ready) -> tuple[str, Mapping[str, str]] | None:
+        """What lies in a workspace now, as a commit without a ref, and path → object id (empty: gone) of each file that
+        differs from its starting commit. Changes nothing there, its index included; cheap where nothing has changed.
+        None: it cannot be told now. Not for two threads at once in one workspace."""
+        ...
+
+    def differs(self, left: Left) -> Mapping[str, str] | None:
+        """The same of what a step has left: path → object id of each file that it changed. None: it is not there."""
+        ...
+
+    def conflicts(self, first: str, second: str) -> tuple[str, ...] | None:
+        """Files in conflict when two commits are merged, whatever they started from; None: it could not be tried."""
+        ...
+
     def head(self) -> str | None:
-        """The project's commit; None: it has none yet."""
+        """The project's commit as it was at the first look, also when the user has committed since: all steps without
+        dependencies start from the same one. None: it has none yet."""
+        ...
+
+    def refresh(self) -> None:
+        """The next `head` looks again."""
         ...
 
     def origin(self, repo: str) -> Parent | Failed:

@@ -59,6 +59,11 @@ def _failpoint(number: int) -> Failpoint:
     return Failpoint(number)
 
 
+def boundaries(environ: Mapping[str, str]) -> Callable[[], None]:
+    """To be called between effects: ends the process at the Nth call if the variable asks for it."""
+    return failpoint(environ) or (lambda: None)
+
+
 class CrashingDatabase(Database):
     """A database with boundaries around what makes a run, and around appends without a writer."""
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from teamflow.app.act import Told
 from teamflow.app.leftovers import end_leftovers
@@ -18,6 +19,10 @@ from teamflow.store.lock import Holder, RunLock, creation_lock
 from teamflow.store.place import unwritable
 from teamflow.store.sqlite import Database
 from teamflow.targets import keeper_files
+from teamflow.workspaces.shared import in_git
+
+if TYPE_CHECKING:
+    from teamflow.app.unneeded import Cleared
 
 PURGED: Final = "purged"
 """A file in a run's directory: all of it is to go."""
@@ -26,19 +31,41 @@ CACHE_LIMIT: Final = 5 * 10**9
 """Bytes of the cache's contents that `gc` leaves by default."""
 
 
-def forget(database: Database, run: int, *, purge: bool) -> Told:
-    """Whether the run is forgotten, and what to say. StoreError."""
+def forget(
+    database: Database,
+    run: int,
+    *,
+    purge: bool,
+    environ: Mapping[str, str],
+    between: Callable[[], None] = lambda: None,
+) -> Told:
+    """Whether the run is forgotten, and what to say. `between` is called between any two effects. StoreError."""
     directory = database.layout.run(run)
     with ExitStack() as held:
         # No run is begun, or gone on with, until this one is no longer there to be found.
         with creation_lock(database.layout):
-            told = _forget(database, run, purge=purge, held=held)
-        if told[0] and purge and os.path.isdir(directory):
-            remove(directory)
-    return told
+            done, said = _forget(database, run, purge=purge, held=held, between=between)
+        if done and purge:
+            said += _purge_workspaces(database, run, environ, between)
+            if os.path.isdir(directory):
+                remove(directory)
+    return done, said
 
 
-def _forget(database: Database, run: int, *, purge: bool, held: ExitStack) -> Told:
+def _purge_workspaces(database: Database, run: int, environ: Mapping[str, str], between: Callable[[], None]) -> str:
+    """What became of them, in lines of their own."""
+    if not in_git(database.layout.root):
+        return ""
+    # Imported here: most runs have none.
+    from teamflow.app.unneeded import clear
+
+    cleared = clear(database, environ, purged=run, held=True, between=between)
+    lines = [f"kept {line.what}: {line.why}" + (f"; {line.remedy}" if line.remedy else "") for line in cleared.kept]
+    lines += [f"its workspaces stay: {cleared.trouble}"] if cleared.trouble else []
+    return "".join(f"\n  {line}" for line in lines)
+
+
+def _forget(database: Database, run: int, *, purge: bool, held: ExitStack, between: Callable[[], None]) -> Told:
     """Takes it out of the list; its lock is held until `held` closes."""
     layout = database.layout
     directory = layout.run(run)
@@ -53,12 +80,24 @@ def _forget(database: Database, run: int, *, purge: bool, held: ExitStack) -> To
         held.callback(lock.release)
         if keeper_files.is_held(directory):
             return False, f"run {run}: its steps still run\n  end them with `teamflow cancel --all -r {run}`"
+        _write_note(database, run)
+        between()
     database.forget(run)
+    between()
     if purge and there:
         # After it is forgotten: what is listed may be gone on with, and `gc` goes by the mark.
         _mark(directory)
+        between()
     kept = "" if purge or not there else f"; its logs stay in {directory}"
     return True, f"run {run}: {'purged' if purge else 'forgotten'}{kept}"
+
+
+def _write_note(database: Database, run: int) -> None:
+    """What `gc` has to know to take away the workspaces of a run that is on record no more."""
+    if in_git(database.layout.root):
+        from teamflow.app.whose import write_note
+
+        write_note(database, run)
 
 
 def _mark(directory: str) -> None:
@@ -87,18 +126,29 @@ def remove(directory: str) -> None:
 
 
 class Collected(NamedTuple):
-    """What `gc` has removed: numbers of processes, of purges that had been broken off, of cached results; bytes."""
+    """What `gc` has removed: numbers of processes, of purges that had been broken off, of cached results; bytes.
+
+    `cleared`: what of workspaces; None: the project is in no git repository.
+    """
 
     processes: int
     directories: int
     results: int
     freed: int
+    cleared: Cleared | None = None
 
 
-def collect(database: Database, *, cache_limit: int) -> Collected:
-    """Removes what nothing needs: processes that lost runner and keeper, broken-off purges, what the cache cannot hold.
+def collect(
+    database: Database,
+    *,
+    cache_limit: int,
+    environ: Mapping[str, str],
+    between: Callable[[], None] = lambda: None,
+) -> Collected:
+    """Removes what nothing needs: processes that lost runner and keeper, broken-off purges, what the cache cannot hold,
+    workspaces.
 
-    `cache_limit` in bytes. StoreError.
+    `cache_limit` in bytes. `between` is called between any two effects. StoreError.
     """
     from teamflow.store.cache import Cache
 
@@ -109,14 +159,30 @@ def collect(database: Database, *, cache_limit: int) -> Collected:
         processes += len(end_leftovers(layout, run))
         directory = layout.run(run)
         if os.path.exists(f"{directory}/{PURGED}") and database.run(run) is None:
-            forget(database, run, purge=True)
+            forget(database, run, purge=True, environ=environ, between=between)
             directories += not os.path.exists(directory)
     cache = Cache(layout.cache, on_warning=lambda message: None)
     try:
         results = cache.collect(limit=cache_limit, now=time.time())
     finally:
         cache.close()
-    return Collected(processes, directories, results, max(0, before - _size(layout.directory)))
+    cleared = _clear(database, environ, dry_run=False, between=between)
+    return Collected(processes, directories, results, max(0, before - _size(layout.directory)), cleared)
+
+
+def would_collect(database: Database, *, environ: Mapping[str, str]) -> Cleared | None:
+    """What `collect` would do about workspaces; changes nothing. None: the project is in no git repository."""
+    return _clear(database, environ, dry_run=True, between=lambda: None)
+
+
+def _clear(
+    database: Database, environ: Mapping[str, str], *, dry_run: bool, between: Callable[[], None]
+) -> Cleared | None:
+    if not in_git(database.layout.root):
+        return None
+    from teamflow.app.unneeded import clear
+
+    return clear(database, environ, dry_run=dry_run, between=between)
 
 
 def _numbers(directory: str) -> list[int]:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Final
 
 from teamflow.core.named import NamedTuple
+
+_WORK: Final = "/.teamflow/work/"
 
 
 class Project(NamedTuple):
@@ -32,7 +35,13 @@ def project_of(directory: str) -> Project:
 
 
 def project_around(directory: str) -> Project:
-    """The project whose runs are meant in `directory`: outside git the nearest one above that has state."""
+    """The project whose runs are meant in `directory`: outside git the nearest one above that has state.
+
+    In a worktree that teamflow has made for a step, the project of that.
+    """
+    outer, inside, _ = f"{os.path.realpath(directory)}/".partition(_WORK)
+    if inside and os.path.isdir(f"{outer}{_WORK}"):
+        return project_of(outer)
     found = project_of(directory)
     if not found.git:
         for place in _upward(found.root):

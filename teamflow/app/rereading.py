@@ -27,6 +27,8 @@ from teamflow.policy.trees import in_workspace
 from teamflow.run.executor import Executor
 from teamflow.run.probe import Prober
 
+COMMITS: Final = ".git/logs/HEAD"
+"""What git writes whenever HEAD becomes another commit."""
 _MANY: Final = 256
 """Paths in one burst that are looked at one by one."""
 
@@ -60,7 +62,8 @@ class Rereading:
     async def places(self) -> frozenset[str]:
         """Directories in which a change can make a difference."""
         patterns = list({each for step in self._state.plan.steps if (each := _patterns(step))})
-        return await self._loop.run_in_executor(self._pool, self._prober.places, patterns)
+        found = await self._loop.run_in_executor(self._pool, self._prober.places, patterns)
+        return found | {COMMITS.rpartition("/")[0]} if self._of_commits() else found
 
     def redefined(self, step_id: str) -> None:
         """What was known of how this step behaves holds no more; somebody has saved the team file."""
@@ -91,13 +94,14 @@ class Rereading:
     def _readers(self, paths: frozenset[str]) -> tuple[list[str], bool]:
         """The steps that read some of these files, and whether it is steps alone that may have changed them."""
         steps = [step for step in self._state.plan.steps if _patterns(step)]
+        committed = self._of_commits() if COMMITS in paths else []
         if len(paths) > _MANY:
             # A checkout, say: the keys will tell, and a person has done it.
             self._suspects.saved()
-            return [step.id for step in steps], False
+            return [*(step.id for step in steps), *committed], False
         now = self._executor.now().wall
-        readers: dict[str, None] = {}
-        by_person = False
+        readers: dict[str, None] = dict.fromkeys(committed)
+        by_person = bool(committed)
         for path in paths:
             reading = [step.id for step in steps if self._reads(step, path)]
             if reading:
@@ -114,6 +118,10 @@ class Rereading:
         if by_person:
             self._suspects.saved()
         return list(readers), not by_person
+
+    def _of_commits(self) -> list[str]:
+        """Steps that declare what they read of the commit that they start from: a commit of the user is their save."""
+        return [step.id for step in self._state.plan.steps if in_workspace(step) and step.reads is not None]
 
     def _changed_at(self, path: str, *, now: float) -> float:
         """When it was changed, as a Unix time; of what is gone, when its directory was."""

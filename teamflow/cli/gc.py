@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from teamflow.app.forget import CACHE_LIMIT, collect
+from teamflow.app.failpoints import boundaries
+from teamflow.app.forget import CACHE_LIMIT, Collected, collect, would_collect
 from teamflow.app.inspect import NoRun, open_project
 from teamflow.app.project import project_around
 from teamflow.cli.output import out, say
@@ -15,36 +18,87 @@ from teamflow.engines.exits import size as size_words
 from teamflow.views import words
 from teamflow.views.json import json_text
 
+if TYPE_CHECKING:
+    from teamflow.app.unneeded import KeptLine
+
+_SHOWN: Final = 10
+"""Things that stay, in the text."""
+
 
 @click.command(
     cls=VerbCommand,
     examples=(
         ("teamflow gc", "what nothing needs in this project"),
         ("teamflow gc --cache 500MB", "and keep at most so much of the cache"),
-        ("teamflow gc --json", "what was removed, for a script"),
+        ("teamflow gc --dry-run", "which worktrees and branches would go, and why others stay"),
     ),
 )
 @click.option("--cache", "cache", metavar="SIZE", help="What the cache may keep; 5GB without it.")
+@click.option("--dry-run", is_flag=True, help="Say what would become of workspaces; change nothing.")
 @json_option
-def gc(cache: str | None, as_json: bool) -> None:
-    """Remove processes that have lost their owner, purges that were broken off, and results that the cache has no room
-    for. Runs, logs and files of yours stay: `rm` forgets runs."""
+def gc(cache: str | None, as_json: bool, dry_run: bool) -> None:
+    """Remove what nothing needs: worktrees, branches and refs of runs that are over, processes that have lost their
+    owner, purges that were broken off, and results that the cache has no room for.
+
+    Never a worktree that is in use or holds uncommitted files, nor a branch that is neither merged nor pushed: what
+    stays is told, with the command that lets it go. Runs and logs stay: `rm` forgets runs.
+    """
     limit = CACHE_LIMIT if cache is None else _bytes(cache)
     try:
         with open_project(project_around(os.getcwd()), os.environ) as database:
-            found = collect(database, cache_limit=limit)
+            if dry_run:
+                found = Collected(0, 0, 0, 0, would_collect(database, environ=os.environ))
+            else:
+                between = boundaries(os.environ)
+                found = collect(database, cache_limit=limit, environ=os.environ, between=between)
     except NoRun:
         say("no run yet: there is nothing to remove")
         return
     if as_json:
-        out(json_text({"schema_version": 1, **found._asdict()}) + "\n")
+        out(json_text(_as_object(found, dry_run=dry_run)) + "\n")
         return
+    out("".join(f"{line}\n" for line in _lines(found, dry_run=dry_run)))
+
+
+def _as_object(found: Collected, *, dry_run: bool) -> dict[str, object]:
+    from teamflow.app.unneeded import Cleared
+
+    # Not of a repository: as one in which there is nothing.
+    rows = (found.cleared or Cleared())._asdict()
+    del rows["freed"]
+    rows["kept"] = [line._asdict() for line in rows["kept"]]
+    numbers = {name: value for name, value in found._asdict().items() if name != "cleared"}
+    return {"schema_version": 1, "dry_run": dry_run, **numbers, **rows}
+
+
+def _lines(found: Collected, *, dry_run: bool) -> list[str]:
     parts = [
         words.plural(found.processes, "process without an owner", "processes without an owner"),
         words.plural(found.directories, "broken-off purge"),
         words.plural(found.results, "cached result"),
     ]
-    out(f"removed {parts[0]}, {parts[1]}, {parts[2]}; {size_words(found.freed)} freed\n")
+    cleared = found.cleared
+    lines = []
+    if cleared is not None:
+        counts = [
+            words.plural(len(cleared.worktrees), "worktree"),
+            words.plural(len(cleared.branches), "branch", "branches"),
+            words.plural(len(cleared.refs), "ref"),
+        ]
+        parts = counts if dry_run else [*parts, *counts]
+        gone = [*cleared.worktrees, *(f"branch {name.removeprefix('refs/heads/')}" for name in cleared.branches)]
+        lines += [f"  {'would go' if dry_run else 'removed'}: {name}" for name in gone]
+        lines += [f"  kept: {line}" for line in kept_lines(cleared.kept)]
+        lines += [f"  workspaces stay: {cleared.trouble}"] if cleared.trouble else []
+    verb = "would remove" if dry_run else "removed"
+    end = "" if dry_run else f"; {size_words(found.freed)} freed"
+    return [f"{verb} {', '.join(parts)}{end}", *lines]
+
+
+def kept_lines(kept: Sequence[KeptLine]) -> list[str]:
+    """One for each, of at most ten."""
+    lines = [f"{line.what}: {line.why}" + (f" ({line.remedy})" if line.remedy else "") for line in kept[:_SHOWN]]
+    return [*lines, *([f"and {len(kept) - _SHOWN} more"] if len(kept) > _SHOWN else [])]
 
 
 def _bytes(text: str) -> int:

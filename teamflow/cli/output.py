@@ -37,6 +37,16 @@ def out(text: str) -> None:
     sys.stdout.write(text)
 
 
+def out_bytes(data: bytes) -> None:
+    """A result whose bytes count, whatever the stream's encoding."""
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None:
+        sys.stdout.write(data.decode("utf-8", "surrogateescape"))
+        return
+    sys.stdout.flush()
+    buffer.write(data)
+
+
 def say(message: str) -> None:
     """A message, one line or several; a newline is added."""
     sys.stdout.flush()

@@ -6,6 +6,7 @@ import os
 
 import click
 
+from teamflow.app.failpoints import boundaries
 from teamflow.app.forget import forget
 from teamflow.app.inspect import NoRun, open_project
 from teamflow.app.project import project_around
@@ -23,15 +24,20 @@ from teamflow.views.json import json_text
     ),
 )
 @click.argument("numbers", nargs=-1, required=True, type=RUN_NUMBER, metavar="N...")
-@click.option("--purge", is_flag=True, help="Remove the files, too; a run that is gone already is fine.")
+@click.option("--purge", is_flag=True, help="Remove files and workspaces, too; a run that is gone already is fine.")
 @json_option
 def rm(numbers: tuple[int, ...], purge: bool, as_json: bool) -> int:
-    """Forget runs: they are listed no more, and nothing goes on with them. One that lives is left alone (exit 1)."""
+    """Forget runs: they are listed no more, and nothing goes on with them. One that lives is left alone (exit 1).
+
+    With --purge their logs, worktrees and refs go, too, but no work that is nowhere else: what stays is told.
+    """
     told: list[tuple[int, bool, str]] = []
     try:
         with open_project(project_around(os.getcwd()), os.environ) as database:
             for number in dict.fromkeys(numbers):
-                told.append((number, *forget(database, number, purge=purge)))
+                told.append(
+                    (number, *forget(database, number, purge=purge, environ=os.environ, between=boundaries(os.environ)))
+                )
     except NoRun:
         told = [(number, purge, f"run {number}: there is no such run") for number in dict.fromkeys(numbers)]
     if as_json:

@@ -74,9 +74,8 @@ def _leavers(state: RunState, step: Step, handed: Mapping[str, Left | None]) -> 
     pending = [step]
     while pending:
         at = pending.pop()
-        for edge in at.edges:
-            name = edge.on
-            if edge.when == APART or name in seen:
+        for name in _before(state, at):
+            if name in seen:
                 continue
             seen.add(name)
             if _left(state, name, handed) is not None:
@@ -87,6 +86,16 @@ def _leavers(state: RunState, step: Step, handed: Mapping[str, Left | None]) -> 
             if name not in seen and _left(state, name, handed) is not None:
                 seen.add(name)
                 yield name
+
+
+def _before(state: RunState, step: Step) -> list[str]:
+    """What it depends on. A list of instances has nothing of its own: it stands for what it was made of only where no
+    instance of it, and nothing else, is there."""
+    names = [edge.on for edge in step.edges if edge.when != APART]
+    lists = {
+        name for name in names if (known := state.steps.get(name)) is not None and known.step.expansion is not None
+    }
+    return [name for name in names if name not in lists] or names
 
 
 def _left(state: RunState, name: str, handed: Mapping[str, Left | None]) -> Left | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor as Pool
 
 from teamflow.core.attempts import AttemptState
@@ -35,6 +35,9 @@ from teamflow.policy.trees import (
 from teamflow.ports import Done, Finish, Order, Parent, Workspaces
 from teamflow.run.brief import BriefError, Rendering
 from teamflow.run.place import Place
+
+_NAMED = 3
+"""Of the files that could not be committed."""
 
 
 class Trees:
@@ -201,8 +204,12 @@ class Trees:
             if isinstance(workspaces, str):
                 return [workspaces]
             number = known.attempts[-1].number
-            workspaces.keep(known.step.id, number, ready)
-            if trouble := workspaces.remove(ready):
+            try:
+                workspaces.keep(known.step.id, number, ready)
+                trouble = workspaces.remove(ready)
+            except OSError as error:
+                trouble = f"{ready.path} stays: {error}"
+            if trouble:
                 wrong.append(f"{known.step.id}: {trouble}")
         return wrong
 
@@ -213,7 +220,7 @@ class Trees:
         live = known.attempts[attempt - 1]
         if live.ready is None or not in_workspace(known.step):
             return None
-        work = message(known, live, work=self._redactor.text(_work_of(known.step)), run=self._run)
+        work = message(known, live, work=self._redactor.text(self._work_of(known.step, attempt)), run=self._run)
         workspaces = self._workspaces()
         if isinstance(workspaces, str):
             return Failed(FailureClass.SETUP, workspaces)
@@ -223,6 +230,19 @@ class Trees:
             done = Failed(FailureClass.OUTPUT, f"what it left could not be committed: {error}")
         failed = done if isinstance(done, Failed) else self._judged(known, live, done, workspaces)
         return done if failed is None else self._shown(failed)
+
+    def _work_of(self, step: Step, attempt: int) -> str:
+        """What was asked for, on one line."""
+        rendering = Rendering(self._state, step, run=self._place.run, attempt=attempt)
+        try:
+            if step.prompt is not None:
+                text = rendering.text(step.prompt, key="prompt")
+            else:
+                command = rendering.command(step.command or Command(None), key="command")
+                text = command.shell or " ".join(map(str, command.argv))
+        except BriefError:
+            return ""
+        return text.strip().partition("\n")[0]
 
     def _judged(self, known: StepState, live: AttemptState, done: Done, workspaces: Workspaces) -> Failed | None:
         """Why what it has changed may not be kept."""
@@ -274,6 +294,12 @@ def root_of(live: AttemptState | None, project: str) -> str:
     return project if live is None or live.ready is None else live.ready.path
 
 
+def aside_words(aside: Sequence[str]) -> str:
+    """What no commit holds, on one line; `aside` as in `ports.Done`."""
+    named = [f"{path} ({why})" for path, _, why in (line.partition(": ") for line in aside[:_NAMED])]
+    return ", ".join(named) + (f" and {len(aside) - _NAMED} more" if len(aside) > _NAMED else "")
+
+
 def note_of(ready: Ready | None) -> Json:
     """What travels with a start, so that the journal proves where it works."""
     return None if ready is None else {**ready._asdict(), "copied": list(ready.copied)}
@@ -290,13 +316,3 @@ def ready_from(note: object) -> Ready | None:
         return Ready(**known)
     except TypeError:
         return None
-
-
-def _work_of(step: Step) -> str:
-    """What was asked for, on one line."""
-    if isinstance(step.prompt, str):
-        return step.prompt.strip().partition("\n")[0]
-    command = step.command or Command(None)
-    if command.shell is not None:
-        return command.shell.strip().partition("\n")[0]
-    return " ".join(word for word in command.argv if isinstance(word, str))

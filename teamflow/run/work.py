@@ -12,7 +12,7 @@ from teamflow.core.outcome import Failed, Succeeded
 from teamflow.core.plan import Step
 from teamflow.core.state import RunState, StepState
 from teamflow.core.work import CLONE, WORKTREE, Left
-from teamflow.policy.trees import matching, parents, repository
+from teamflow.policy.trees import in_workspace, matching, parents, repository
 from teamflow.ports import Parent, Workspaces
 from teamflow.run.kept import Entry, ReadsChanged
 
@@ -23,16 +23,19 @@ class Work:
     def __init__(self, state: RunState, workspaces: Callable[[], Workspaces | str]) -> None:
         self._state = state
         self._open = workspaces
-        self._head: str | None = None
         self._origins: dict[str, Parent] = {}
         self._starts: dict[str, tuple[Parent, ...]] = {}
         self._trees: dict[tuple[str, tuple[str, ...] | None], Mapping[str, str]] = {}
 
     def look_again(self) -> None:
-        """The user may have committed since the last look, and others to what is cloned."""
-        self._head = None
+        """The user may have committed since the last look, and others to what is cloned. For who watches: else all
+        steps start from one commit."""
         self._origins.clear()
         self._starts.clear()
+        if any(map(in_workspace, self._state.plan.steps)):
+            workspaces = self._open()
+            if not isinstance(workspaces, str):
+                workspaces.refresh()
 
     def reads(self, step: Step, patterns: Sequence[str] | None, handed: Mapping[str, Entry]) -> Mapping[str, str]:
         """Path → object id of what a step would read if it began now. Raises ReadsChanged.
@@ -108,11 +111,10 @@ class Work:
         return self._origins[repo]
 
     def _at_head(self, workspaces: Workspaces) -> str:
-        if self._head is None:
-            self._head = workspaces.head()
-        if self._head is None:
+        head = workspaces.head()
+        if head is None:
             raise ReadsChanged("the repository has no commit yet")
-        return self._head
+        return head
 
     def _workspaces(self) -> Workspaces:
         workspaces = self._open()

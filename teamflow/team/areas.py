@@ -27,7 +27,7 @@ TEAM: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("secrets.*.env", "secrets.*.file", "defaults", "personas", "agents", "outputs", "limits"), WORKS),
     **dict.fromkeys(("limits.max_parallel", "limits.engines", "limits.timeout", "limits.orphan_after"), WORKS),
-    **dict.fromkeys(("limits.log_size", "limits.max_steps"), WORKS),
+    **dict.fromkeys(("limits.log_size", "limits.max_steps", "limits.on_overlap"), WORKS),
     **dict.fromkeys(("limits.budget", "limits.budget.usd", "limits.budget.tokens", "limits.budget.day"), WORKS),
     **dict.fromkeys(("limits.budget.day.usd", "limits.budget.day.tokens"), WORKS),
     **dict.fromkeys(("limits.on_usage_limit", "limits.max_wait"), WORKS),

@@ -27,6 +27,7 @@ from teamflow.policy.trees import in_workspace
 from teamflow.views.figures import counts, run_cost, total
 from teamflow.views.header import RunHeader
 from teamflow.views.left import left_object, workspace_path
+from teamflow.views.overlaps import overlaps_object
 from teamflow.views.plan import fallbacks_object
 from teamflow.views.questions import question_object
 from teamflow.views.shown import shown_dependencies, shown_steps
@@ -72,6 +73,7 @@ def run_object(
         "counts": _counts(state),
         "budget": budget_object(state, now),
         "limits": _limits(state, now),
+        "overlaps": overlaps_object(state),
         "questions": [question_object(question, header.number) for question in state.questions],
         "steps": [step_object(state, known, header, now, text=text) for known in shown_steps(state)],
     }
@@ -123,7 +125,7 @@ def step_object(
         "model": step.model,
         "fallbacks": fallbacks_object(step),
         "target": step.target,
-        "workspace": _workspace(state, header, known),
+        "workspace": workspace_of(state, header, known),
         "depends_on": [*shown_dependencies(state, step)],
         "parent": None,
         "messages": [_message(known, number) for number in range(len(known.messages))],
@@ -227,7 +229,7 @@ def _wait(state: RunState, known: StepState, header: RunHeader, now: Now) -> Jso
     return {"what": wait.what, "on": list(wait.on), "until": until, "detail": wait.detail, "question": asked}
 
 
-def _workspace(state: RunState, header: RunHeader, known: StepState) -> str | None:
+def workspace_of(state: RunState, header: RunHeader, known: StepState) -> str | None:
     """Where it works; None: in a workspace that is yet to be made."""
     step = known.step
     root = workspace_path(known) if in_workspace(step) else header.root

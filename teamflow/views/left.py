@@ -49,7 +49,9 @@ def work_lines(state: RunState) -> list[str]:
         lines.append(words.names([known.step.id for known in found[_MOST:]]))
     last = _last(state, found)
     shown = shlex.quote(last.step.id)
-    lines.append(f"`teamflow diff {shown}` shows it, `teamflow merge {shown}` merges it here, `teamflow gc` drops it")
+    branch = last.left.branch if last.left is not None else ""
+    drops = f", `git branch -D {shlex.quote(branch)}` drops it" if branch else ""
+    lines.append(f"`teamflow diff {shown}` shows it, `teamflow merge {shown}` merges it here{drops}")
     return lines
 
 

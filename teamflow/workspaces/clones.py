@@ -1,93 +1,28 @@
-"""Clones: repositories of a step's own, and the store of this project that keeps the commits of all of one origin.
+"""Clones: repositories of a step's own, out of the store that keeps the commits of all of one origin (`stores`).
 
-The store is bare, lies in `.teamflow/clones`, and no agent is given it: it takes in what the mirror has, a clone gets
-copies of its objects, and of a clone come only the commits that its HEAD and its branch name, once their history is
-whole. Decides what a clone's own git directory holds; one that cannot be used any more is moved aside and made anew.
+Decides what a clone's own git directory holds; one that cannot be used any more is moved aside and made anew. A clone
+gets copies of the store's objects; of it come only the commits that its HEAD and its branch name, once their history is
+whole.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import re
 import stat
-from collections.abc import Callable, Mapping
 from typing import Final
 
 from teamflow import git
-from teamflow.core.named import NamedTuple
 from teamflow.workspaces import registered
 from teamflow.workspaces.errors import WorkspaceError
-from teamflow.workspaces.locking import locked
-from teamflow.workspaces.mirrors import Fetched, write_bare
 from teamflow.workspaces.objects import copy_objects
-from teamflow.workspaces.origins import Origin
 from teamflow.workspaces.place import Place, copy_index, discard
 from teamflow.workspaces.process import GitError
 from teamflow.workspaces.repository import Repository
+from teamflow.workspaces.seats import Seat, Worktrees
+from teamflow.workspaces.stores import known, put
 
-_STORE: Final = re.compile(r"[0-9a-f]{24}\.git\Z")
-_REF: Final = re.compile(r"refs/(?:heads|tags)/[^\x00-\x20\x7f~^:?*\[\\]+\Z")
 _OURS: Final = "refs/heads/teamflow/"
-
-
-class Known(NamedTuple):
-    """What a store knows of its origin as it was fetched last."""
-
-    url: str = ""
-    branch: str = ""
-    refs: Mapping[str, str] = {}
-
-
-def store_at(home: str, repo: str) -> str:
-    """Where the store lies that a record names, also after the project has been moved. WorkspaceError (escape)."""
-    name = repo.rpartition("/")[2]
-    if not _STORE.match(name):
-        raise WorkspaceError("escape", repo, "is no store of cloned commits")
-    return f"{home}/clones/{name}"
-
-
-def store_of(home: str, origin: Origin) -> str:
-    return f"{home}/clones/{origin.name}.git"
-
-
-def stores(home: str) -> list[str]:
-    """Paths of all stores of a project. One that no `Left` and no `Ready` of any run names can be taken away."""
-    try:
-        return [f"{home}/clones/{name}" for name in sorted(os.listdir(f"{home}/clones")) if _STORE.match(name)]
-    except FileNotFoundError:
-        return []
-
-
-def remove_store(home: str, repo: str) -> None:
-    """With the commits in it. WorkspaceError, OSError."""
-    store = store_at(home, repo)
-    with locked(f"{store}/teamflow.lock"):
-        discard(store)
-    discard(f"{home}/git/clones/{os.path.basename(store)}")
-
-
-def take_in(store: str, origin: Origin, fetched: Fetched) -> None:
-    """What a mirror has, into the store, whose HEAD is then that of the origin. Nothing in it goes away."""
-    os.makedirs(store, mode=0o700, exist_ok=True)
-    with locked(f"{store}/teamflow.lock"):
-        if not os.path.exists(f"{store}/HEAD"):
-            write_bare(store, "ref: refs/heads/none", long_ids=len(fetched.head) == 64)
-        copy_objects(fetched.objects, store, below="objects", durable=True)
-        told = {"url": origin.shown, "branch": fetched.branch, "refs": dict(fetched.refs)}
-        _put(f"{store}/origin.json", json.dumps(told))
-        _put(f"{store}/HEAD", f"{fetched.head}\n")
-
-
-def opened(
-    store: str, *, home: str, environ: Mapping[str, str], boundary: Callable[[], None] = lambda: None
-) -> Repository:
-    """WorkspaceError (missing)."""
-    if not os.path.isfile(f"{store}/HEAD"):
-        raise WorkspaceError("missing", store, "the store of cloned commits is gone, with what steps had left in it")
-    own = f"{home}/git/clones/{os.path.basename(store)}"
-    return Repository(store, own=own, common=store, project_dir=store, environ=environ, boundary=boundary)
 
 
 class Clones:
@@ -97,7 +32,7 @@ class Clones:
         self._repository = repository
 
     def is_known(self, found: Place) -> bool:
-        return _is_directory(_admin(found)) and _read(f"{found.state}/store") == self._repository.common
+        return _is_directory(_admin(found)) and _read(found.store) == self._repository.common
 
     def head(self, found: Place, *, base: str) -> str | None:
         return self._taken(found, "HEAD", base)
@@ -109,7 +44,7 @@ class Clones:
         discard(found.path)
         os.mkdir(found.path)
         self._make(found, branch=branch, commit=commit)
-        _put(f"{found.state}/store", self._repository.common)
+        put(found.store, self._repository.common)
         return _admin(found)
 
     def mend(self, found: Place) -> str:
@@ -129,6 +64,9 @@ class Clones:
     def settle(self, found: Place) -> None:
         registered.settle(_admin(found))
 
+    def modules(self, found: Place) -> list[str]:
+        return [f"{_admin(found)}/modules"]
+
     def forget(self, path: str) -> None:
         """Nothing else names a clone."""
 
@@ -145,7 +83,7 @@ class Clones:
         words = ("rev-parse", "--verify", "--quiet", "--end-of-options", ref)
         try:
             answer = self._repository.within(admin, *words, allowed=(0, 1, 128))
-        except GitError:
+        except (GitError, WorkspaceError):
             return None
         commit = answer.text
         if answer.code or not git.is_id(commit):
@@ -156,7 +94,7 @@ class Clones:
             if not self._is_whole(commit, base):
                 self._import(f"{admin}/objects", commit, base)
             return commit if self._is_whole(commit, base) else None
-        except GitError:
+        except (GitError, WorkspaceError):
             return None
 
     def _is_whole(self, commit: str, base: str) -> bool:
@@ -203,7 +141,7 @@ class Clones:
 
     def _make(self, found: Place, *, branch: str, commit: str) -> None:
         """The git directory of a clone, in a directory where there is none."""
-        admin, known = _admin(found), _known(self._repository.common)
+        admin, origin = _admin(found), known(self._repository.common)
         os.mkdir(admin)
         for name in ("objects/info", "objects/pack", "refs/heads", "refs/tags", "refs/remotes/origin", "info", "hooks"):
             os.makedirs(f"{admin}/{name}")
@@ -212,33 +150,27 @@ class Clones:
         rows = [f"[core]\n\trepositoryFormatVersion = {int(long_ids)}\n\tbare = false\n\tlogAllRefUpdates = true\n"]
         if long_ids:
             rows.append("[extensions]\n\tobjectFormat = sha256\n")
-        if known.url:
+        if origin.url:
             fetch = "+refs/heads/*:refs/remotes/origin/*"
-            rows.append(f'[remote "origin"]\n\turl = {git.quoted(known.url)}\n\tfetch = {fetch}\n')
-        _put(f"{admin}/config", "".join(rows))
-        refs = {_here(name): value for name, value in known.refs.items() if not name.startswith(_OURS)}
+            rows.append(f'[remote "origin"]\n\turl = {git.quoted(origin.url)}\n\tfetch = {fetch}\n')
+        put(f"{admin}/config", "".join(rows))
+        refs = {_here(name): value for name, value in origin.refs.items() if not name.startswith(_OURS)}
         if branch:
             refs[branch] = commit
-        _put(f"{admin}/packed-refs", "".join(f"{refs[name]} {name}\n" for name in sorted(refs)))
-        if known.branch in known.refs:
-            _put(f"{admin}/refs/remotes/origin/HEAD", f"ref: {_here(known.branch)}\n")
-        _put(f"{admin}/HEAD", f"ref: {branch}\n" if branch else f"{commit}\n")
+        put(f"{admin}/packed-refs", "".join(f"{refs[name]} {name}\n" for name in sorted(refs)))
+        if origin.branch in origin.refs:
+            put(f"{admin}/refs/remotes/origin/HEAD", f"ref: {_here(origin.branch)}\n")
+        put(f"{admin}/HEAD", f"ref: {branch}\n" if branch else f"{commit}\n")
+
+
+def seat_in(repository: Repository, repo: str) -> Seat:
+    """Of the workspaces of a repository; `repo` as in `core/work.Ready`."""
+    return Clones(repository) if repo else Worktrees(repository)
 
 
 def _here(name: str) -> str:
     """What a branch of the origin is called in a clone; tags keep their names."""
     return name.replace("refs/heads/", "refs/remotes/origin/", 1) if name.startswith("refs/heads/") else name
-
-
-def _known(store: str) -> Known:
-    try:
-        with open(f"{store}/origin.json", encoding="utf-8", errors="surrogateescape") as file:
-            told = json.load(file)
-        refs = {str(name): str(value) for name, value in told["refs"].items()}
-        good = {name: value for name, value in refs.items() if _REF.match(name) and git.is_id(value)}
-        return Known(str(told["url"]), str(told["branch"]), good)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return Known()
 
 
 def _admin(found: Place) -> str:
@@ -258,10 +190,3 @@ def _read(path: str) -> str:
             return file.read()
     except OSError:
         return ""
-
-
-def _put(path: str, text: str) -> None:
-    new = f"{path}.new"
-    with open(new, "w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(text)
-    os.replace(new, path)

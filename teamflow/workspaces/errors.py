@@ -6,7 +6,8 @@ from __future__ import annotations
 class WorkspaceError(Exception):
     """A file that cannot be looked at, or a path that leaves its root. `path` is relative to the root.
 
-    `code` is a stable word: unreadable, escape, changing, not-a-file, missing, no-git.
+    `code` is a stable word: unreadable, escape, changing, not-a-file, missing, no-git, git; of a checkout that nothing
+    can be merged into: bare, detached, unborn, busy, dirty, in-the-way, filter, conflict.
     """
 
     def __init__(self, code: str, path: str, reason: str, *, remedy: str = "") -> None:

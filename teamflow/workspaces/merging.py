@@ -57,6 +57,11 @@ def on_top(repository: Repository, left: Left, *, base: str) -> Left | None:
     return counted(repository, commit, base)
 
 
+def conflicts(repository: Repository, ours: str, theirs: str) -> list[str]:
+    """The files in conflict when two commits are merged, whatever they come from. GitError."""
+    return _merge(repository, ours, theirs)[1]
+
+
 def counted(repository: Repository, commit: str, base: str) -> Left:
     changes = repository.changes(base, commit)
     added, deleted = sum(change.added for change in changes), sum(change.deleted for change in changes)

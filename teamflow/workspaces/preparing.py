@@ -6,6 +6,7 @@ Decides which of them, at which commit, on which branch; what lies in the way is
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.work import Ready
@@ -21,12 +22,14 @@ from teamflow.workspaces.repository import Repository
 
 
 class Preparing:
-    def __init__(self, finishing: Finishing, *, project: str) -> None:
+    def __init__(self, finishing: Finishing, *, project: str, head: Callable[[], str | None]) -> None:
+        """`head`: the commit that all start from that start from nobody's."""
         self._finishing = finishing
         self._repository: Repository = finishing.repository
         self._names = finishing.names
         self._seat = finishing.seat
         self._project = project
+        self._head = head
 
     def prepare(self, order: Order) -> Ready | Failed:
         if order.goes_on and order.before is not None:
@@ -48,7 +51,7 @@ class Preparing:
     def _start(self, order: Order) -> str | Failed:
         if order.parents:
             return merging.merged(self._repository, order.parents, message=order.message)
-        head = self._repository.commit_of("HEAD")
+        head = self._head()
         if head is None:
             reason = "the project has no commit to start from (none yet, or HEAD is broken): commit something first"
             return Failed(FailureClass.SETUP, reason)
@@ -99,13 +102,20 @@ class Preparing:
         made = found.made()
         if made is None or not found.is_there() or not self._seat.is_known(found):
             return None
+        with found.alone():
+            return self._take_alone(order, start, paths, found=found, made=made)
+
+    def _take_alone(
+        self, order: Order, start: str, paths: tuple[str, ...], *, found: Place, made: Made
+    ) -> Ready | None:
         as_is = Ready(found.path, start, own=False, repo=self._finishing.repo, copied=made.copied)
         head = self._finishing.head(found, as_is)
         tree = self._repository.tree_of(start)
         if self._repository.tree_of(head) != tree:
             return None
         with found.borrowed_index() as index:
-            if self._finishing.look(found, as_is, head=head, index=index).tree != tree:
+            lies = self._finishing.look(found, as_is, head=head, index=index)
+            if lies.tree != tree or lies.sparse:
                 return None
             with self._repository.alone():
                 if not order.goes_on:
@@ -125,7 +135,15 @@ class Preparing:
         tip = tip or start
         name = part(order.step)
         found = self._finishing.at(name)
+        with found.alone():
+            return self._make(order, found, start, paths, tip=tip, files=files)
+
+    def _make(
+        self, order: Order, found: Place, start: str, paths: tuple[str, ...], *, tip: str, files: str
+    ) -> Ready | Failed:
+        name = found.name
         self._clear(order, found)
+        found.begin()
         with self._repository.alone():
             wanted: dict[str, str | None] = {self._names.ref(name, "start"): start}
             branch = ""
@@ -154,13 +172,15 @@ class Preparing:
             found.forget()
             return
         made = found.made()
+        if made is None and not found.is_half_made():
+            made = Made()  # what was on record of it has been deleted: it may hold work all the same
         if made is not None and found.is_there():
             name = part(order.step)
             start = self._names.of(name).get("start") or self._repository.commit_of("HEAD") or ""
             before = order.before or Ready(found.path, start, copied=made.copied)
             if before.path != found.path:
                 before = Ready(found.path, start, copied=made.copied)
-            self._finishing.keep(order.step, str(max(order.attempt - 1, 0)), before, fresh=True)
+            self._finishing.keep_and_clear(order.step, str(max(order.attempt - 1, 0)), before)
         self._finishing.clear(found)
 
     def _bring(self, found: Place, start: str, paths: tuple[str, ...]) -> tuple[str, ...]:

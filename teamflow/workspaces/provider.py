@@ -6,6 +6,7 @@ objects first, then the refs that protect them in one transaction, then the work
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -13,34 +14,24 @@ from functools import cached_property
 from typing import Final
 
 from teamflow.core.globs import PathSet, PatternError
-from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.work import Left, Ready
 from teamflow.policy.trees import matching
 from teamflow.ports import Done, Finish, Order, Parent
 from teamflow.workspaces import merging
-from teamflow.workspaces.clones import Clones, opened, store_at, store_of, take_in
+from teamflow.workspaces.benches import Benches
 from teamflow.workspaces.errors import WorkspaceError
-from teamflow.workspaces.finishing import Finishing
 from teamflow.workspaces.mirrors import Mirrors, OriginError, root_of
-from teamflow.workspaces.naming import Names
 from teamflow.workspaces.origins import origin, redacted
-from teamflow.workspaces.preparing import Preparing
 from teamflow.workspaces.process import GitError
 from teamflow.workspaces.repository import Repository
-from teamflow.workspaces.seats import Seat, Worktrees
+from teamflow.workspaces.stores import opened, store_at, store_of, take_in
 
 _LONGEST: Final = 4 * 2**20
 """Bytes of a file of which `content` tells."""
+_LITTLE: Final = 2**20
+"""Bytes that git cannot do with."""
 _TROUBLE: Final = (GitError, WorkspaceError, PatternError, OSError)
-
-
-class Bench(NamedTuple):
-    """What works on one repository."""
-
-    repository: Repository
-    finishing: Finishing
-    preparing: Preparing
 
 
 class GitWorkspaces:
@@ -63,10 +54,10 @@ class GitWorkspaces:
         self._home = os.path.realpath(home)
         self._environ = dict(environ)
         self._boundary = boundary
-
-        self._mirrors = Mirrors(root_of(environ), environ=environ, boundary=boundary)
-        self._benches: dict[str, Bench] = {}
+        self._head: str | None = None
         self._lock = threading.Lock()
+        self._mirrors = Mirrors(root_of(environ), environ=environ, boundary=boundary)
+        self._benches = Benches(self.store, self.head, project=project, home=self._home, run=(run_id, number))
 
     @cached_property
     def repository(self) -> Repository:
@@ -79,32 +70,18 @@ class GitWorkspaces:
             return self.repository
         return opened(store_at(self._home, repo), home=self._home, environ=self._environ, boundary=self._boundary)
 
-    def _bench(self, repo: str) -> Bench:
-        path = store_at(self._home, repo) if repo else ""
-        with self._lock:
-            found = self._benches.get(path)
-            if found is None:
-                repository = self.store(path)
-                names = Names(repository, run_id=self._run_id, number=self._number)
-                seat: Seat = Clones(repository) if path else Worktrees(repository)
-                run = f"{self._number}-{self._run_id[-8:].lower()}"
-                finishing = Finishing(repository, names, seat, home=self._home, run=run, repo=path)
-                found = Bench(repository, finishing, Preparing(finishing, project=self._project))
-                self._benches[path] = found
-        return found
-
     def prepare(self, order: Order) -> Ready | Failed:
         try:
             return self._prepare(order)
         except OriginError as error:
             return Failed(error.failure, error.reason, detail=error.detail)
         except _TROUBLE as error:
-            return Failed(FailureClass.SETUP, f"the workspace cannot be made: {_line(error)}", detail=str(error))
+            return Failed(FailureClass.SETUP, f"the workspace cannot be made: {self._said(error)}", detail=str(error))
 
     def _prepare(self, order: Order) -> Ready | Failed:
         before = order.before
         if order.goes_on and before is not None:
-            return self._bench(before.repo).preparing.prepare(order)
+            return self._benches.of(before.repo).preparing.prepare(order)
         if order.own:
             repo = self._fetched(order.repo).repo if order.repo is not None else ""
             order = order._replace(parents=matching(order.parents, repo))
@@ -115,12 +92,12 @@ class GitWorkspaces:
             repo = found
         if before is not None and before.repo != repo:
             # It was of another repository: kept there, and taken away from there.
-            old = self._bench(before.repo).finishing
+            old = self._benches.of(before.repo).finishing
             if os.path.lexists(before.path) and before.own:
-                old.keep(order.step, str(max(order.attempt - 1, 0)), before, fresh=True)
-                old.clear(old.of(before.path))
+                with old.of(before.path).alone():
+                    old.keep_and_clear(order.step, str(max(order.attempt - 1, 0)), before)
             order = order._replace(before=None, adds="")
-        return self._bench(repo).preparing.prepare(order)
+        return self._benches.of(repo).preparing.prepare(order)
 
     def _fetched(self, repo: str) -> Parent:
         """Nobody's commit: the HEAD of a repository as it is now. OriginError, and `_TROUBLE`."""
@@ -142,18 +119,21 @@ class GitWorkspaces:
 
     def finish(self, work: Finish) -> Done | Failed:
         try:
-            return self._bench(work.ready.repo).finishing.finish(work)
+            return self._benches.of(work.ready.repo).finishing.finish(work)
         except _TROUBLE as error:
-            reason = f"what lies in the workspace cannot be committed: {_line(error)}"
+            reason = f"what lies in the workspace cannot be committed: {self._said(error)}"
             return Failed(FailureClass.OUTPUT, reason, detail=str(error))
 
     def keep(self, step: str, attempt: int, ready: Ready) -> str:
-        """GitError, WorkspaceError, OSError: it cannot be kept; nothing is changed then."""
-        return self._bench(ready.repo).finishing.keep(step, str(attempt), ready)
+        """OSError: it cannot be kept; nothing is changed then."""
+        try:
+            return self._benches.of(ready.repo).finishing.keep(step, str(attempt), ready)
+        except (GitError, WorkspaceError) as error:
+            raise OSError(str(error)) from error
 
     def remove(self, ready: Ready) -> str:
         try:
-            return self._bench(ready.repo).finishing.remove(ready)
+            return self._benches.of(ready.repo).finishing.remove(ready)
         except _TROUBLE as error:
             return str(error)
 
@@ -162,7 +142,7 @@ class GitWorkspaces:
             base, repo = self.merged(parents, ""), self._common(parents)
             if isinstance(base, Failed) or isinstance(repo, Failed) or not _same(repo, left.repo):
                 return None
-            bench = self._bench(repo)
+            bench = self._benches.of(repo)
             found = merging.on_top(bench.repository, left, base=base)
             if found is not None and self._run_id:
                 bench.finishing.protect(step, found.commit)
@@ -173,14 +153,12 @@ class GitWorkspaces:
     def tree(self, commit: str, patterns: tuple[str, ...] | None, *, repo: str = "") -> Mapping[str, str] | None:
         """PatternError."""
         try:
-            repository = self._bench(repo).repository
-        except WorkspaceError:
-            if repo:
+            repository = self._benches.of(repo).repository
+            if not repository.has(commit):
                 return None
-            raise
-        if not repository.has(commit):
+            files = repository.files(commit)
+        except (GitError, WorkspaceError, OSError):
             return None
-        files = repository.files(commit)
         if patterns is None:
             return files
         wanted = PathSet(patterns)
@@ -188,12 +166,40 @@ class GitWorkspaces:
 
     def content(self, commit: str, path: str, *, repo: str = "") -> bytes | None:
         try:
-            return self._bench(repo).repository.content(commit, path, most=_LONGEST)
+            return self._benches.of(repo).repository.content(commit, path, most=_LONGEST)
+        except _TROUBLE:
+            return None
+
+    def look(self, ready: Ready) -> tuple[str, Mapping[str, str]] | None:
+        try:
+            return self._benches.of(ready.repo).watching.look(ready)
+        except _TROUBLE:
+            return None
+
+    def differs(self, left: Left) -> Mapping[str, str] | None:
+        try:
+            return self._benches.of(left.repo).watching.differs(left.base, left.commit)
+        except _TROUBLE:
+            return None
+
+    def conflicts(self, first: str, second: str) -> tuple[str, ...] | None:
+        try:  # only worktrees of the project are compared (`policy/colliding`)
+            return self._benches.of("").watching.conflicts(first, second)
         except _TROUBLE:
             return None
 
     def head(self) -> str | None:
-        return self.repository.commit_of("HEAD")
+        with self._lock:
+            if self._head is None:
+                try:
+                    self._head = self.repository.commit_of("HEAD")
+                except _TROUBLE:
+                    return None
+            return self._head
+
+    def refresh(self) -> None:
+        with self._lock:
+            self._head = None
 
     def origin(self, repo: str) -> Parent | Failed:
         try:
@@ -201,7 +207,9 @@ class GitWorkspaces:
         except OriginError as error:
             return Failed(error.failure, error.reason, detail=error.detail)
         except _TROUBLE as error:
-            return Failed(FailureClass.SETUP, f"{redacted(repo)} cannot be fetched: {_line(error)}", detail=str(error))
+            return Failed(
+                FailureClass.SETUP, f"{redacted(repo)} cannot be fetched: {self._said(error)}", detail=str(error)
+            )
 
     def merged(self, parents: tuple[Parent, ...], message: str) -> str | Failed:
         try:
@@ -210,9 +218,26 @@ class GitWorkspaces:
             repo = self._common(parents)
             if isinstance(repo, Failed):
                 return repo
-            return merging.merged(self._bench(repo).repository, parents, message=message)
-        except (GitError, WorkspaceError, OSError) as error:
-            return Failed(FailureClass.SETUP, f"commits cannot be merged: {_line(error)}", detail=str(error))
+            return merging.merged(self._benches.of(repo).repository, parents, message=message)
+        except _TROUBLE as error:
+            return Failed(FailureClass.SETUP, f"commits cannot be merged: {self._said(error)}", detail=str(error))
+
+    def _said(self, error: BaseException) -> str:
+        if isinstance(error, GitError) and "unable to read" in error.said and self._is_partial():
+            remedy = "`git fetch --refetch --no-filter` brings all of them"
+            return f"the project is a partial clone, and an object that is needed is not here: {remedy}"
+        line = str(error).partition("\n")[0]
+        with contextlib.suppress(OSError):
+            found = os.statvfs(self._home)
+            if found.f_bavail * found.f_frsize < _LITTLE and "No space left" not in line:
+                return f"{line} (the disk has no space left)"
+        return line
+
+    def _is_partial(self) -> bool:
+        try:
+            return self.repository.is_partial()
+        except WorkspaceError:
+            return False  # who only clones needs no repository
 
 
 def _same(one: str, other: str) -> bool:
@@ -223,7 +248,3 @@ def _same(one: str, other: str) -> bool:
 def no_commit() -> Failed:
     reason = "the project has no commit to start from (none yet, or HEAD is broken): commit something first"
     return Failed(FailureClass.SETUP, reason)
-
-
-def _line(error: BaseException) -> str:
-    return str(error).partition("\n")[0]

@@ -44,6 +44,10 @@ class Seat(Protocol):
         """Takes away what an interrupted merge or rebase, and a killed git, have left."""
         ...
 
+    def modules(self, found: Place) -> list[str]:
+        """Where the repositories of submodules are that lie in its git directory."""
+        ...
+
     def forget(self, path: str) -> None:
         """What lay there is gone."""
         ...
@@ -78,6 +82,10 @@ class Worktrees:
 
     def settle(self, found: Place) -> None:
         registered.settle(self._admin(found))
+
+    def modules(self, found: Place) -> list[str]:
+        known = registered.find(self._repository.common, found.path)
+        return [f"{known.admin}/modules"] if known else []
 
     def forget(self, path: str) -> None:
         registered.unregister(self._repository.common, path)

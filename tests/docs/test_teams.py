@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 TEAMS = sorted(path.stem for path in ROOT.glob("teams/*.yaml") if path.stem != "check")
 STEPS = {
     "review-loop": ["write", "compile", "review", "announce"],
+    "feature": ["plan", "build/?", "review/?", "ship", "test", "report"],
     "hello": ["look", "greet", "words", "polite", "report"],
     "migrate": ["old", "plan", "move/?", "check/?", "report"],
     "own-engine": ["draft", "title", "report"],
@@ -28,9 +29,12 @@ STEPS = {
         "page/architecture", "page/engines", "page/glossary", "page/operations", "titles", "index", "links",
     ],
 }  # fmt: skip
-ADDED = {"migrate": {f"{agent}/?": [f"{agent}/site-{n:02}" for n in range(1, 41)] for agent in ("move", "check")}}
+ADDED = {"migrate": {f"{agent}/?": [f"{agent}/site-{n:02}" for n in range(1, 41)] for agent in ("move", "check")}} | {
+    "feature": {f"{agent}/?": [f"{agent}/roman", f"{agent}/ordinal"] for agent in ("build", "review")}
+}
 """What a run puts in the place of steps whose matrix is a result."""
 RETRIED = {
+    "feature": dict.fromkeys(("build/roman", "review/roman"), ["succeeded"] * 2),
     "migrate": {"move/site-13": ["exit", "succeeded"]},
     "own-engine": {"draft": ["verify", "succeeded"]},
     "ship": {"build/wrap": ["verify", "succeeded"]},

@@ -1,4 +1,5 @@
-"""Samples of campaigns about steering, with a fresh seed: a storm of verbs on a large run, two runners for one run."""
+"""Samples of campaigns, with a fresh seed: a storm of verbs on a large run, two runners for one run, `gc` in random
+repositories."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import random
 
 import pytest
 
-from tests.campaign import cancels
+from tests.campaign import cancels, gc_states
 from tests.campaign.race import races
 from tests.campaign.random_kills import percentile
 from tests.campaign.verb_storm import storm
@@ -38,3 +39,12 @@ def test_two_runners_race_for_one_run() -> None:
     seed = random.SystemRandom().randrange(1 << 31)
     print(f"seed {seed}")
     assert races(10, seed) == []
+
+
+def test_gc_in_random_repositories_loses_nothing() -> None:
+    seed = random.SystemRandom().randrange(1 << 31)
+    print(f"seed {seed}")
+    found = gc_states.campaign(60, seed)
+    assert found.wrong == []
+    assert found.worktrees > 20
+    assert found.branches > 20

@@ -176,6 +176,7 @@ def test_retry_takes_along_what_was_skipped(two: Project) -> None:
     assert two.gone(5)
 
 
+@pytest.mark.slow
 def test_relaunch_checks_before_it_stops_anything_and_keeps_all_logs(two: Project) -> None:
     detached(two, "long", "other")
     assert "it is no prompt" in refused(two.call("relaunch", "long", "--prompt", "x"))
@@ -249,6 +250,7 @@ def test_ten_terminals_at_once() -> None:
 # -- without a runner -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_each_verb_without_a_runner(two: Project) -> None:
     detached(two, "long", "other")
     alone(two)

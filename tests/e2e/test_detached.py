@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 TEAM = """
 agents:
@@ -25,6 +27,7 @@ def teamflow(*words: str, at: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_readers_take_nothing_from_a_detached_runner(tmp_path: Path) -> None:
     (tmp_path / "team.yaml").write_text(TEAM, encoding="utf-8")
     os.mkfifo(tmp_path / "gate")

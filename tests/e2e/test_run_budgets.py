@@ -62,6 +62,7 @@ def spent(made: Project) -> float:
     return sum(last.values())
 
 
+@pytest.mark.slow
 @proves(team=["limits.budget", "limits.budget.usd"])
 def test_a_wave_does_not_go_over_the_budget_and_a_raise_goes_on(tmp_path: Path) -> None:
     sums = "0.4 0.8 1.2 1.6 2.0 2.4"
@@ -103,6 +104,7 @@ def test_tokens_of_a_step(tmp_path: Path) -> None:
     assert made.status().step("work")["failure"] == "budget"
 
 
+@pytest.mark.slow
 @proves(team=["limits.budget.tokens"])
 def test_failed_attempts_count_and_people_are_asked(tmp_path: Path) -> None:
     """Each attempt takes 110 tokens: a second one does not fit."""
@@ -134,6 +136,7 @@ def test_somebody_is_asked_and_says_go_on(tmp_path: Path) -> None:
         finish(process)
 
 
+@pytest.mark.slow
 def test_with_nine_tenths_of_the_time_gone_somebody_is_asked(tmp_path: Path) -> None:
     works = " ".join(["0.1"] * 25)  # 7.5 seconds
     team = "limits: {timeout: 8s}\nagents:\n" + spends("first", works)
@@ -157,6 +160,7 @@ def _inbox(made: Project) -> list[dict[str, str]]:
     return items
 
 
+@pytest.mark.slow
 def test_a_living_run_is_given_more(tmp_path: Path) -> None:
     team = "limits: {max_parallel: 1, budget: {usd: 1}}\nagents:\n" + spends("a", "0.92")
     made = project(tmp_path, team + spends("b", "0.5", ", depends_on: [a]"))
@@ -180,6 +184,7 @@ def test_what_was_spent_before_a_crash_counts(tmp_path: Path) -> None:
     assert made.status().data["budget"]["run"]["usd"]["spent"] == pytest.approx(1.1)
 
 
+@pytest.mark.slow
 @proves(team=["limits.budget.day", "limits.budget.day.usd", "limits.budget.day.tokens"])
 def test_the_runs_of_a_day_share_a_budget(tmp_path: Path) -> None:
     """Also those that run at the same time."""
@@ -199,6 +204,7 @@ def test_the_runs_of_a_day_share_a_budget(tmp_path: Path) -> None:
     assert re.search(told, made.call("status").out)
 
 
+@pytest.mark.slow
 def test_what_an_engine_does_not_tell_is_warned_about_and_shown_as_unknown(tmp_path: Path) -> None:
     team = """
 limits: {budget: {usd: 5}}
@@ -231,6 +237,7 @@ def test_a_budget_that_makes_no_sense_is_refused(tmp_path: Path, words: str) -> 
 DAY = "limits: {max_parallel: 1, budget: {day: {usd: 2}}}\n"
 
 
+@pytest.mark.slow
 def test_what_another_run_gives_back_is_there_for_the_next(tmp_path: Path) -> None:
     """It had reserved the whole day, and spent little of it."""
     made = project(tmp_path, DAY + "agents:\n" + spends("work", "0.1 -"))
@@ -245,6 +252,7 @@ def test_what_another_run_gives_back_is_there_for_the_next(tmp_path: Path) -> No
     made.run("--no-input", "b.yaml").expect(0)
 
 
+@pytest.mark.slow
 def test_what_could_not_be_started_gives_back_what_it_had_reserved(tmp_path: Path) -> None:
     team = f"""
 engines: {{said: {{command: [echo], prompt: argument, output: json, message: text, usage: {{usd: cost}}}}}}

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.e2e.project import Project, finish, proves
 from tests.e2e.test_run_limits import begun, wait_until
 
@@ -40,6 +42,7 @@ def test_the_same_failure_is_asked_about_and_stop_fails_it(tmp_path: Path) -> No
     assert made.status().step("work")["failure"] == "rejected"
 
 
+@pytest.mark.slow
 @proves(agent=["guards.turns"])
 def test_turns_are_counted_and_go_on_continues_the_session(tmp_path: Path) -> None:
     says = "".join(f"- {{say: turn {n}}}\n- {{sleep: 300ms}}\n" for n in range(12))
@@ -72,6 +75,7 @@ agents:
     assert asked(made).startswith("it has made 2 tool calls and begins another (guards.calls)")
 
 
+@pytest.mark.slow
 @proves(agent=["guards.no_progress"])
 def test_output_without_anything_new_is_no_progress(tmp_path: Path) -> None:
     """Endless identical calls, and plain silence."""
@@ -129,6 +133,7 @@ def test_a_loop_that_repeats_its_findings(tmp_path: Path) -> None:
     assert len(made.status().step("build")["attempts"]) == 2
 
 
+@pytest.mark.slow
 def test_a_frozen_attempt_makes_no_progress_and_is_not_asked_about(tmp_path: Path) -> None:
     says = "".join(f"- {{say: turn {n}}}\n- {{sleep: 300ms}}\n" for n in range(8))
     step = "  work: {prompt: x, script: s.yaml, guards: {no_progress: 1500ms}}\n"

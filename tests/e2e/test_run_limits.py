@@ -76,6 +76,7 @@ def waiting(made: Project, step: str = "work") -> bool:
         return False
 
 
+@pytest.mark.slow
 @proves(team=["limits.on_usage_limit", "engines.*.failures", "engines.*.failures.usage_exhausted"])
 def test_it_waits_and_goes_on_when_the_limit_is_over(tmp_path: Path) -> None:
     team = f"limits: {{on_usage_limit: wait, max_parallel: 1}}\n{ONE}  other: {{command: sleep 0.5; touch other}}\n"
@@ -182,6 +183,7 @@ agents:
     assert seconds(first["ended"], second["started"]) >= 1.0, "it waited as long as it was told"
 
 
+@pytest.mark.slow
 def test_the_other_runs_of_the_machine_know(tmp_path: Path) -> None:
     """Those that start later, and those that are under way."""
     made = project(tmp_path, ONE, alpha="try again in 1 hour")
@@ -206,6 +208,7 @@ def test_the_other_runs_of_the_machine_know(tmp_path: Path) -> None:
     assert made.lines("asked-alpha") == ["work"] * 3, "that it is over is known as well"
 
 
+@pytest.mark.slow
 def test_a_dead_runner_loses_neither_the_limit_nor_the_step(tmp_path: Path) -> None:
     made = project(tmp_path, f"limits: {{on_usage_limit: wait}}\n{ONE}", alpha="try again in 4 seconds")
     with begun(made) as process:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.project import Project, proves
+from tests.e2e.watched import Watched
 
 ENGINE = {"sh": {"command": ["sh", "-es"]}}
 """An agent that does what its prompt says, as a shell, up to `exit`: behind that stands why the last attempt failed."""
@@ -151,6 +152,7 @@ def test_ignored_files_are_brought_along_and_never_committed(tmp_path: Path) -> 
     assert ".env" not in project.git("ls-tree", "-r", "--name-only", "teamflow/1/build").splitlines()
 
 
+@pytest.mark.slow
 def test_a_command_takes_the_worktree_of_its_dependency_and_two_at_once_do_not_share_one(tmp_path: Path) -> None:
     agents = {
         "build": sh("echo b > b; mkdir -p cache.tmp; echo c > cache.tmp/c"),
@@ -207,6 +209,14 @@ def test_the_cache_gives_commits_back_also_on_top_of_what_the_user_has_committed
     assert project.status().text("use") == "t\n2"
 
 
+def test_what_could_not_be_committed_is_told(tmp_path: Path) -> None:
+    project = repository(tmp_path, {"build": sh("echo b > b; mkfifo pipe; git init -q inner; echo i > inner/i")})
+    done = project.run().expect(0)
+    assert "build: not committed: inner (is a repository of its own" in done.err
+    assert "pipe (is no file" in done.err
+    assert "not committed: inner" in project.why("build")
+
+
 @proves(agent=["writes"])
 def test_an_edit_outside_of_writes_fails_the_attempt_and_names_the_file(tmp_path: Path) -> None:
     project = repository(
@@ -223,3 +233,125 @@ def test_without_a_repository_a_worktree_is_refused_before_anything_runs(tmp_pat
     refused = project.run()
     assert refused.code == 2
     assert "git init" in refused.said
+
+
+@proves(agent=["workspace.keep"])
+def test_a_worktree_goes_with_the_run_unless_it_is_to_be_kept(tmp_path: Path) -> None:
+    agents = {
+        "usual": sh("echo u > u"),
+        "kept": sh("echo k > k", workspace={"keep": "always"}),
+        "bad": sh("echo work > work; exit 1", continue_on_error=True),
+        "gone": sh("echo lost? > work; exit 1", workspace={"keep": "never"}, continue_on_error=True),
+    }
+    project = repository(tmp_path, agents)
+    project.run().expect(0)
+    there = {path.name for path in project.root.glob(".teamflow/work/*/*")}
+    assert there == {"kept", "bad"}
+    assert project.git("worktree", "list").count("\n") == 3
+    assert "would remove 1 worktree," in project.call("gc", "--dry-run").expect(0).out, (
+        "the kept one, and no trace of others"
+    )
+    kept = project.git("for-each-ref", "--format=%(refname)", "refs/teamflow").split()
+    assert any(
+        "/gone/" in name and show(project, name, "work") == "lost? > work\n".replace(" > work", "") for name in kept
+    )
+
+
+@proves(agent=["workspace.sparse"])
+def test_only_what_a_step_reads_and_writes_is_checked_out(tmp_path: Path) -> None:
+    sparse = {"workspace": {"sparse": True}, "reads": ["src/**"], "writes": ["src/**"]}
+    project = repository(
+        tmp_path, {"build": sh("ls > src/seen; test ! -e big", **sparse)}, {"src/a": "a\n", "big/b": "b\n"}
+    )
+    project.run().expect(0)
+    assert show(project, "teamflow/1/build", "src/seen") == "src\n"
+    assert show(project, "teamflow/1/build", "big/b") == "b\n", "what is not there was not deleted"
+    assert project.status().step("build")["diffstat"] == {"files": 1, "added": 1, "deleted": 0}
+
+
+@proves(agent=["diff", "diff.max_lines", "diff.forbid"])
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("seq 9 > nine", "9 lines changed, at most 8"),
+        ("git rm -q tests/test_a.py", "tests/test_a.py"),
+        ("printf 'a\\0b' > x.bin", "x.bin"),
+        ('echo \'{"dependencies": {"left-pad": "1"}}\' > package.json', "left-pad"),
+    ],
+)
+def test_the_diff_policy_judges_the_commit(tmp_path: Path, script: str, told: str) -> None:
+    diff = {"max_lines": 8, "forbid": ["deleted_tests", "new_dependency", "binary"]}
+    files = {"tests/test_a.py": "def test_a(): pass\n", "package.json": '{"dependencies": {}}\n'}
+    project = repository(tmp_path, {"build": sh(script, diff=diff), "after": sh("true", depends_on=["build"])}, files)
+    project.run().expect(1)
+    status = project.status()
+    assert status.failures("build") == ["writes"]
+    assert told in status.step("build")["reason"]
+    assert status.statuses["after"] == "skipped"
+
+
+@pytest.mark.slow
+def test_each_workspace_has_ports_and_names_of_its_own(tmp_path: Path) -> None:
+    tell = 'echo "$TEAMFLOW_PORT_0 $TEAMFLOW_DATABASE $COMPOSE_PROJECT_NAME $TEAMFLOW_SLOT"'
+    agents = {f"s{number}": sh(f"{tell}; pwd; sleep 0.5") for number in range(4)}
+    agents["use"] = {"command": tell, "depends_on": ["s0"]}
+    project = repository(tmp_path, agents, limits={"max_parallel": 4})
+    project.run().expect(0)
+    status = project.status()
+    told = {name: (status.step(name)["text"] or "").splitlines()[0].split() for name in agents}
+    for at in range(4):
+        assert len({told[f"s{number}"][at] for number in range(4)}) == 4
+    assert told["use"] == told["s0"], "it works in the same one"
+
+
+def test_a_step_that_is_cancelled_while_its_workspace_is_made_ends(tmp_path: Path) -> None:
+    project = repository(tmp_path, {"build": sh("sleep 30"), "then": {"command": "true", "depends_on": ["build"]}})
+    with project.popen("run", "--progress", "plain") as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "build: started" in line:
+                break
+        project.call("cancel", "--all").expect(0)
+        process.communicate(timeout=30)
+        assert process.returncode == 1
+    assert project.status().statuses == {"build": "cancelled", "then": "cancelled"}
+
+
+@pytest.mark.slow
+def test_dependents_of_other_kinds_get_what_their_edges_promise(tmp_path: Path) -> None:
+    agents = {
+        "a": sh("echo a > a"),
+        "gone": sh("echo x > x", **{"if": "inputs.no"}),
+        "bad": sh("echo half > half; exit 1", continue_on_error=True),
+        "after-skip": {"command": "ls", "depends_on": {"a": "succeeded", "gone": "passed"}},
+        "after-bad": {"command": "ls", "depends_on": {"a": "succeeded", "bad": "failed"}},
+        "ask": {"ask": "Go?", "depends_on": ["a"]},
+        "after-ask": {"command": "ls", "depends_on": ["ask"]},
+        "shared": sh("pwd", workspace={"mode": "shared"}, depends_on=["a"]),
+    }
+    project = repository(tmp_path, agents, inputs={"no": {"type": "boolean", "default": False}})
+    assert project.run("--no-input").code == 5
+    project.call("approve", "1.1").expect(0)
+    project.run().expect(0)
+    status = project.status()
+    assert status.statuses["gone"] == "skipped"
+    for name in ("after-skip", "after-bad", "after-ask"):
+        assert set(status.text(name).split()) == {"a", "a.txt", "team.yaml"}, name
+    assert status.text("shared") == str(project.root)
+
+
+@pytest.mark.slow
+def test_in_a_watched_run_a_commit_is_a_save(tmp_path: Path) -> None:
+    agents = {
+        "build": sh("cat src.txt > made", reads=["src.txt"]),
+        "use": {"command": "cat made", "depends_on": ["build"]},
+    }
+    project = repository(tmp_path, agents, {"src.txt": "one\n", "other.txt": "o\n"})
+    with Watched(project) as watched:
+        watched.rests(1)
+        project.write("src.txt", "two\n")
+        project.write("other.txt", "p\n")
+        project.git("commit", "-qm", "other", "other.txt")
+        project.git("commit", "-qm", "source", "src.txt")
+        watched.until(lambda: project.status().step("use")["text"] == "two", "the commit is followed")
+        assert len(project.status().step("build")["attempts"]) == 2

@@ -51,6 +51,19 @@ agents:
 """
 SCRIPT = "- run: 'test -e go || sleep 60'\n- say: done\n"
 
+WORKING = """
+engines: {sh: {command: [sh, -s]}}
+agents:
+  build:
+    matrix: {part: [api, web]}
+    engine: sh
+    workspace: {keep: always}
+    prompt: "mkdir -p src && echo {{ matrix.part }} > src/{{ matrix.part }}.txt"
+  lint: {command: "true"}
+"""
+WORK = {"path", "diff", "merge"}
+"""Verbs whose examples are about a run whose steps worked in worktrees."""
+
 LIVE = {"status", "runs", "logs", "events", "why", "inbox", "answer", "approve", "cancel", "pause", "resume", "retry",
         "relaunch", "tell", "wait", "progress", "rm", "gc"}  # fmt: skip
 """Verbs whose examples are about a run that lives; the others' are about a project at rest."""
@@ -100,12 +113,17 @@ def shell(project: Project, line: str, **env: str) -> Done:
     return Done(done.returncode, done.stdout, done.stderr, time.monotonic() - begun)
 
 
+def tool(project: Project) -> None:
+    """`teamflow` on the PATH of `shell`."""
+    (project.root / "bin").mkdir()
+    path = project.root / "bin/teamflow"
+    path.write_text(f'#!/bin/sh\nexec {sys.executable} -m teamflow "$@"\n')
+    path.chmod(0o755)
+
+
 def prepared(project: Project) -> None:
     """Eleven runs that nobody wants, and files that the examples name."""
-    (project.root / "bin").mkdir()
-    tool = project.root / "bin/teamflow"
-    tool.write_text(f'#!/bin/sh\nexec {sys.executable} -m teamflow "$@"\n')
-    tool.chmod(0o755)
+    tool(project)
     (project.root / "teams").mkdir()
     for name, text in {"teams/nightly.yaml": NIGHTLY, "prompt.md": "Build.", "notes.md": "Mind the gap."}.items():
         project.write(name, text)
@@ -119,7 +137,35 @@ def prepared(project: Project) -> None:
             database.append(number, database.rows(1))
 
 
-@pytest.mark.parametrize(("verb", "line"), list(examples()))
+def worked(project: Project) -> None:
+    """Three runs in a repository with a commit."""
+    (project.root / ".gitignore").write_text(".teamflow/\nbin/\n")
+    who = "git -c user.name=Ana -c user.email=ana@example.org"
+    done = shell(project, f"git init -q -b main && git add -A && {who} commit -q -m first")
+    assert done.code == 0, done
+    for _ in range(3):
+        done = shell(project, "teamflow run --new")
+        assert done.code == 0, done
+
+
+@pytest.mark.parametrize(("verb", "line"), [(verb, line) for verb, line in examples() if verb in WORK])
+def test_an_example_about_work(verb: str, line: str) -> None:
+    with Project(WORKING) as project:
+        tool(project)
+        worked(project)
+        assert shell(project, "git status --porcelain").out == ""
+        done = shell(project, line)
+        assert (done.code, done.err) == (0, ""), done
+        if "git apply" in line:
+            assert (project.root / "src/api.txt").read_text() == "api\n"
+        elif verb != "merge":
+            assert "build--api" in done.out or "src/api.txt" in done.out or line == "teamflow path lint -r 3"
+        else:
+            assert "merged into main" in done.out
+            assert (project.root / "src/web.txt").exists() == ("build/web" in line)
+
+
+@pytest.mark.parametrize(("verb", "line"), [(verb, line) for verb, line in examples() if verb not in WORK])
 def test_an_example(verb: str, line: str) -> None:
     live = verb in LIVE or (verb == "reject" and "run" not in line.split())
     with Project(TEAM + (ASKS if live else ""), files={"build.yaml": SCRIPT}) as project:

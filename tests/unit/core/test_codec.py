@@ -9,12 +9,15 @@ import pytest
 from teamflow.core.codec import CodecError, dump_event, event_kind, load_event
 from teamflow.core.events import AttemptEnded, Cached, Event, Hit, ProgressReported, QuestionAsked
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Succeeded
+from teamflow.core.overlapping import Overlap, OverlapsSeen
 from teamflow.core.requested import CancelRequested, MessageSent
 
 
 @pytest.mark.parametrize(
     "event",
     [
+        OverlapsSeen(()),
+        OverlapsSeen((Overlap("api", "web", "hard", ("a b", "c"), 3), Overlap("x", "y", "soft", ("d",)))),
         CancelRequested((), "ana"),
         CancelRequested(None, "ana"),
         CancelRequested(("a",), ""),

@@ -116,3 +116,20 @@ def test_a_commit_says_what_was_asked_and_who_made_it() -> None:
         "Teamflow-Engine: claude",
         "Teamflow-Model: opus",
     ]
+
+
+def test_a_list_of_instances_stands_for_nothing_where_its_instances_are() -> None:
+    steps = [
+        tree("plan"),
+        tree("build/?", "plan"),
+        tree("build/a", "build/?", parent="build/?"),
+        make_step("look/?", needs=("build/?",), workspace=DEPENDENCY),
+        make_step("look/a", needs=("look/?", "build/a"), workspace=DEPENDENCY, parent="look/?"),
+        tree("last", "look/?", "look/a"),
+    ]
+    run = Run(make_plan(steps))
+    run.record(*begun("plan"), *done("plan"))
+    assert parents(run.state, steps[2]) == (("plan", "c-plan"),)
+    run.state.steps["build/a"].left = Left("c-build/a", BASE)
+    assert parents(run.state, steps[4]) == (("build/a", "c-build/a"),)
+    assert parents(run.state, steps[5]) == (("build/a", "c-build/a"),)

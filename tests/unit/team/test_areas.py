@@ -67,7 +67,7 @@ inherit_env: [X_*]
 secrets: {S: {env: S}}
 inputs: {l: {type: array, default: [a]}}
 defaults: {timeout: 5m}
-limits: {max_parallel: 2, engines: {scripted: 1}, timeout: 1h, orphan_after: never, log_size: 1GB}
+limits: {max_parallel: 2, engines: {scripted: 1}, timeout: 1h, orphan_after: never, log_size: 1GB, on_overlap: pause}
 personas: {p: {instructions: I, env: {B: y}}}
 agents:
   a:

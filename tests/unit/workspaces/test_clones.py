@@ -16,11 +16,11 @@ import pytest
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.work import Left, Ready
 from teamflow.ports import Done, Finish, Order, Parent
-from teamflow.workspaces.clones import remove_store, stores
 from teamflow.workspaces.errors import WorkspaceError
 from teamflow.workspaces.mirrors import remove, unused
 from teamflow.workspaces.origins import origin, redacted
 from teamflow.workspaces.provider import GitWorkspaces
+from teamflow.workspaces.stores import remove_store, stores
 
 RUN = "01JB0000000000000000000RUN"
 

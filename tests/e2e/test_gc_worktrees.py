@@ -1,0 +1,185 @@
+"""`gc` and `rm` on worktrees, branches and hidden refs of real runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.project import Project
+
+ENGINE = {"sh": {"command": ["sh", "-es"]}}
+
+
+def repository(place: Path, agents: dict[str, Any]) -> Project:
+    team = {"engines": ENGINE, "defaults": {"retry": {"attempts": 1, "delay": "1ms"}}, "agents": agents}
+    project = Project(place, team, files={"a.txt": "a\n", ".gitignore": ".teamflow/\n*.tmp\n"}, git=True)
+    project.git("add", "-A")
+    project.git("commit", "-qm", "first")
+    return project
+
+
+def sh(script: str, **more: Any) -> dict[str, Any]:
+    """One that leaves its worktree."""
+    return {"engine": "sh", "prompt": script, "workspace": {"keep": "always"}, **more}
+
+
+def done(place: Path) -> Project:
+    """A run that has succeeded: `build` has made a commit, `idle` none."""
+    project = repository(place, {"build": sh("echo b > b.txt; echo t > t.tmp"), "idle": sh("true")})
+    project.run().expect(0)
+    return project
+
+
+def worktrees(project: Project) -> list[Path]:
+    return sorted(path for path in (project.root / ".teamflow/work").glob("*/*"))
+
+
+def registered(project: Project) -> int:
+    return project.git("worktree", "list").count("\n") - 1
+
+
+def refs(project: Project) -> list[str]:
+    return project.git("for-each-ref", "--format=%(refname)").split()
+
+
+def branches(project: Project) -> list[str]:
+    return [name.removeprefix("refs/heads/") for name in refs(project) if name.startswith("refs/heads/teamflow/")]
+
+
+def test_clean_worktrees_go_and_the_branch_with_work_stays(tmp_path: Path) -> None:
+    project = done(tmp_path)
+    before = (refs(project), worktrees(project))
+    tried = project.call("gc", "--dry-run").expect(0)
+    assert tried.out.startswith("would remove 2 worktrees, 1 branch, 0 refs\n")
+    assert (refs(project), worktrees(project)) == before
+    told = project.call("gc").expect(0)
+    assert "kept: teamflow/1/build: unmerged (teamflow merge build -r 1, or git branch -D teamflow/1/build)" in told.out
+    assert branches(project) == ["teamflow/1/build"]
+    assert worktrees(project) == []
+    assert registered(project) == 0
+    assert not list((project.root / ".git/worktrees").glob("*"))
+    again = project.call("gc", "--json").expect(0).json()
+    assert (again["worktrees"], again["branches"], again["refs"]) == ([], [], [])
+    assert [line["what"] for line in again["kept"]] == ["teamflow/1/build"]
+    project.git("merge", "-q", "teamflow/1/build")
+    assert project.call("gc", "--json").expect(0).json()["branches"] == ["refs/heads/teamflow/1/build"]
+    assert branches(project) == []
+
+
+def test_what_is_dirty_locked_or_in_use_stays(tmp_path: Path) -> None:
+    project = repository(tmp_path, {name: sh("true") for name in ("changed", "new", "staged", "locked", "clean")})
+    project.run().expect(0)
+    at = {path.name: path for path in worktrees(project)}
+    (at["changed"] / "a.txt").write_text("mine\n")
+    (at["new"] / "mine.txt").write_text("mine\n")
+    (at["staged"] / "a.txt").write_text("mine\n")
+    project.git("-C", str(at["staged"]), "add", "a.txt")
+    (at["staged"] / "a.txt").write_text("a\n")
+    project.git("worktree", "lock", str(at["locked"]))
+    found = project.call("gc", "--json").expect(0).json()
+    assert found["worktrees"] == [str(at["clean"])]
+    whys = {Path(line["what"]).name: line["why"] for line in found["kept"] if line["what"].startswith("/")}
+    assert whys == {"changed": "dirty", "new": "dirty", "staged": "dirty", "locked": "locked"}
+
+
+def test_a_run_that_can_go_on_keeps_everything_until_it_is_forgotten(tmp_path: Path) -> None:
+    project = repository(tmp_path, {"build": sh("echo x > x.txt; exit 1")})
+    project.run().expect(1)
+    before = refs(project)
+    told = project.call("gc").expect(0)
+    assert "run goes on (teamflow rm 1)" in told.out
+    assert refs(project) == before
+    project.call("rm", "1").expect(0)
+    assert "dirty" in project.call("gc").expect(0).out
+    assert (worktrees(project)[0] / "x.txt").read_text() == "x\n"
+
+
+def test_purging_takes_all_but_the_work_and_says_so(tmp_path: Path) -> None:
+    project = done(tmp_path)
+    tip = project.git("rev-parse", "teamflow/1/build")
+    told = project.call("rm", "--purge", "1").expect(0)
+    assert "kept teamflow/1/build: unmerged" in told.out
+    assert worktrees(project) == []
+    assert project.git("rev-parse", "teamflow/1/build") == tip
+    assert [name for name in refs(project) if "/idle/" in name] == []
+    project.call("rm", "--purge", "1").expect(0)
+    assert project.git("rev-parse", "teamflow/1/build") == tip
+
+
+def test_purging_what_was_pushed_leaves_nothing(tmp_path: Path) -> None:
+    project = done(tmp_path)
+    project.git("init", "-q", "--bare", str(tmp_path / "origin"))
+    project.git("remote", "add", "origin", str(tmp_path / "origin"))
+    project.git("push", "-q", "origin", "teamflow/1/build")
+    told = project.call("rm", "--purge", "1").expect(0)
+    assert "kept" not in told.out
+    assert refs(project) == ["refs/heads/main", "refs/remotes/origin/teamflow/1/build"]
+    assert worktrees(project) == []
+
+
+def test_forgetting_without_purge_leaves_workspaces_to_gc(tmp_path: Path) -> None:
+    project = done(tmp_path)
+    project.git("merge", "-q", "teamflow/1/build")
+    project.call("rm", "1").expect(0)
+    assert len(worktrees(project)) == 2
+    project.call("gc").expect(0)
+    assert refs(project) == ["refs/heads/main"]
+    assert not list((project.root / ".teamflow/work").glob("*"))
+
+
+def test_a_deleted_teamflow_directory_leaves_refs_that_go_when_they_are_merged(tmp_path: Path) -> None:
+    project = done(tmp_path)
+    shutil.rmtree(project.root / ".teamflow")
+    project.git("worktree", "prune")
+    project.team({"agents": {"a": {"command": "true"}}})
+    project.run().expect(0)
+    tip = project.git("rev-parse", "teamflow/1/build")
+    project.call("gc").expect(0)
+    assert project.git("rev-parse", "teamflow/1/build") == tip
+    # Run 1 is another one now: whose the branches are is not sure any more, so they stay with their marks.
+    assert [name.partition("/idle/")[2] for name in refs(project) if "/idle/" in name] == ["branch/1"]
+
+
+def test_another_project_in_the_repository_is_left_alone(tmp_path: Path) -> None:
+    project = done(tmp_path)
+    other = tmp_path / "other"
+    project.git("worktree", "add", "-q", str(other))
+    before = refs(project)
+    here = Project(tmp_path / "beside", {"agents": {"a": {"command": "true"}}})
+    shutil.copy(here.root / "team.yaml", other / "team.yaml")
+    here.root = other
+    here.run().expect(0)
+    here.call("gc").expect(0)
+    assert refs(project) == before
+    assert len(worktrees(project)) == 2
+
+
+@pytest.mark.parametrize("verb", [("gc",), ("rm", "--purge", "1")])
+def test_killed_anywhere_the_next_call_finishes(tmp_path: Path, verb: tuple[str, ...]) -> None:
+    first = done(tmp_path / "0")
+    first.git("merge", "-q", "teamflow/1/build")
+    killed = 0
+    for number in range(1, 60):
+        project = first
+        place = tmp_path / str(number)
+        shutil.copytree(first.place, place, symlinks=True)
+        project = Project.__new__(Project)
+        project.__dict__.update({**first.__dict__, "place": place, "root": place / "p"})
+        for link in [*project.root.glob(".git/worktrees/*/gitdir"), *project.root.glob(".teamflow/work/*/*/.git")]:
+            link.write_text(link.read_text().replace(str(first.root), str(project.root)))
+        ended = project.call(*verb, env={"TEAMFLOW_FAILPOINT": str(number)})
+        project.call(*verb).expect(0)
+        assert worktrees(project) == []
+        assert branches(project) == []
+        assert registered(project) == 0
+        assert not list((project.root / ".teamflow/git/gone").glob("*"))
+        assert os.path.exists(project.root / ".teamflow/runs/1") == (verb[0] == "gc")
+        if ended.code != -signal.SIGKILL:
+            break
+        killed += 1
+    assert killed > 5
