@@ -1,7 +1,8 @@
 """Whose work of a run is compared while it goes on, which overlaps still matter, and whom one of them holds back. Pure.
 
 Compared are worktrees in which work goes on, and what steps that succeeded have left. Two of which one has the other's
-changes are not; nor are two that a step has been started on top of: git has merged them. Refuses to know git.
+changes are not; nor are two that a step has been started on top of: git has merged them. Clones of other repositories
+are left out, also two of the same one. Refuses to know git.
 """
 
 from __future__ import annotations

@@ -18,9 +18,20 @@ from teamflow.core.plan import Command, Json, Step
 from teamflow.core.redact import Redactor
 from teamflow.core.slots import variables
 from teamflow.core.state import RunState, StepState
-from teamflow.core.work import WORKTREE, Ready, WorkspaceReady
+from teamflow.core.work import CLONE, WORKTREE, Ready, WorkspaceReady
 from teamflow.policy.edits import judged
-from teamflow.policy.trees import borrowed, goes_on, in_use, in_workspace, is_making, message, not_kept, parents
+from teamflow.policy.trees import (
+    borrowed,
+    goes_on,
+    in_use,
+    in_workspace,
+    is_making,
+    matching,
+    message,
+    not_kept,
+    parents,
+    repository,
+)
 from teamflow.ports import Done, Finish, Order, Parent, Workspaces
 from teamflow.run.brief import BriefError, Rendering
 from teamflow.run.place import Place
@@ -105,7 +116,10 @@ class Trees:
         known = self._state.steps[order.step]
         if not order.goes_on or known.attempts[-1].cause != "rework" or order.before is None or not order.parents:
             return order
-        start = workspaces.merged(order.parents, order.message)
+        mine = matching(order.parents, order.before.repo)
+        if not mine:
+            return order
+        start = workspaces.merged(mine, order.message)
         if start == order.before.base or known.left is None or isinstance(start, Failed):
             return order
         return order._replace(goes_on=False, adds=known.left.commit)
@@ -150,20 +164,21 @@ class Trees:
         return Order(
             step=step.id,
             attempt=live.number,
-            parents=tuple(Parent(name, commit, self._path_of(name)) for name, commit in before),
-            own=step.workspace == WORKTREE,
+            parents=tuple(self._parent(name, commit) for name, commit in before),
+            own=step.workspace in (WORKTREE, CLONE),
             goes_on=go_on,
             before=known.ready,
             takes=takes,
             copy=copy,
             sparse=self._sparse(step, rendering),
+            repo=_repo(step, rendering),
             message=self._merge_message(step, before),
         )
 
-    def _path_of(self, name: str) -> str:
+    def _parent(self, name: str, commit: str) -> Parent:
         known = self._state.steps.get(name)
         ready = known.ready if known is not None else None
-        return ready.path if ready is not None else ""
+        return Parent(name, commit, ready.path if ready is not None else "", repository(self._state, name))
 
     def _sparse(self, step: Step, rendering: Rendering) -> tuple[str, ...] | None:
         if step.tree is None or not step.tree.sparse:
@@ -243,7 +258,8 @@ class Trees:
             return Failed(FailureClass.WRITES, str(error))
 
         def content(path: str, *, after: bool) -> bytes | None:
-            return workspaces.content(done.left.commit if after else done.left.base, path)
+            left = done.left
+            return workspaces.content(left.commit if after else left.base, path, repo=left.repo)
 
         return judged(done.changes, writes=writes, diff=diff, artifacts=made, read=content)
 
@@ -259,6 +275,14 @@ def variables_of(live: AttemptState, place: Place) -> dict[str, str]:
         run = number if isinstance(number, int) else 0
         found |= variables(ready.slot, project_name=_name(place.project), number=run, step=_name(ready.path))
     return found
+
+
+def _repo(step: Step, rendering: Rendering) -> str | None:
+    """What it clones: a repository that it names, else the project's own."""
+    if step.workspace != CLONE:
+        return None
+    given = step.tree.repo if step.tree is not None else None
+    return rendering.text(given, key="workspace.repo") if given is not None else "."
 
 
 def _name(path: str) -> str:

@@ -18,7 +18,6 @@ WORKS: Final = "works"
 
 SSH = "SSH targets"
 PULL_REQUESTS = "pull requests"
-CLONES = "clones"
 SUB_AGENTS = "sub-agents"
 AGENTS = "real agents"
 
@@ -65,7 +64,7 @@ AGENT: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         ("workspace.copy", "workspace.keep", "workspace.sparse", "diff", "diff.max_lines", "diff.forbid"), WORKS
     ),
-    "workspace.repo": CLONES,
+    "workspace.repo": WORKS,
     "target.labels": SSH,
     **dict.fromkeys(("mcp_servers", "mcp_servers.*.type", "mcp_servers.*.command"), AGENTS),
     **dict.fromkeys(("mcp_servers.*.args", "mcp_servers.*.env", "mcp_servers.*.url"), AGENTS),
@@ -187,18 +186,8 @@ def _special(loaded: LoadedTeam, name: str, agent: ResolvedAgent) -> Iterator[Wa
         yield _waits((*own, "pr"), PULL_REQUESTS, name)
     if agent.target.name != "local":
         yield _waits((*own, "target"), SSH, name)
-    yield from _workspace(name, agent)
     if isinstance(agent.work, PromptWork):
         yield from _prompt(name, agent.work, loaded.team.engines or ())
-
-
-def _workspace(name: str, agent: ResolvedAgent) -> Iterator[Waiting]:
-    path = ("agents", name, "workspace")
-    given = agent.workspace
-    if given.mode == "clone":
-        what = f"mode: {given.mode}" if given.declared else "repo"
-        key = "mode" if given.declared else "repo"
-        yield _waits((*path, key), CLONES, name, f"workspace.{what} waits for {CLONES}")
 
 
 def _prompt(name: str, work: PromptWork, defined: Container[str]) -> Iterator[Waiting]:

@@ -17,8 +17,8 @@ from teamflow.ports import Done, Finish
 from teamflow.workspaces.errors import WorkspaceError
 from teamflow.workspaces.naming import Names, part
 from teamflow.workspaces.place import Made, Place, copy_index, place
-from teamflow.workspaces.registered import attach, find, is_locked, mend, settle, unregister
 from teamflow.workspaces.repository import Repository
+from teamflow.workspaces.seats import Seat
 from teamflow.workspaces.snapshot import Look, Snapshot
 
 KEPT: Final = "teamflow: what lay in a workspace"
@@ -26,9 +26,14 @@ KEPT: Final = "teamflow: what lay in a workspace"
 
 
 class Finishing:
-    def __init__(self, repository: Repository, names: Names, *, home: str, run: str) -> None:
+    def __init__(
+        self, repository: Repository, names: Names, seat: Seat, *, home: str, run: str, repo: str = ""
+    ) -> None:
+        """`repo` as in `core/work.Ready`."""
         self.repository = repository
         self.names = names
+        self.seat = seat
+        self.repo = repo
         self._home = home
         self._run = run
 
@@ -45,8 +50,7 @@ class Finishing:
 
     def head(self, found: Place, ready: Ready) -> str:
         """The commit that a worktree is at, as far as that can still be told."""
-        known = find(self.repository.common, found.path)
-        commit = self.repository.commit_of("HEAD", admin=known.admin) if known else None
+        commit = self.seat.head(found, base=ready.base)
         if commit is None and ready.branch:
             commit = self.repository.commit_of(f"refs/heads/{ready.branch}")
         return commit or ready.base
@@ -70,7 +74,7 @@ class Finishing:
         """As `keep`; and what of the worktree no commit holds."""
         found, name = self.of(ready.path), part(step)
         head = self.head(found, ready)
-        branch = self.repository.commit_of(f"refs/heads/{ready.branch}") if ready.branch else None
+        branch = self.seat.tip(found, ready.branch, base=ready.base) if ready.branch else None
         parents = [head]
         if branch and branch != ready.base and not self.repository.is_ancestor(branch, head):
             parents.append(branch)
@@ -126,7 +130,7 @@ class Finishing:
                 return branch
         changes = self.repository.changes(ready.base, commit, tree=found.path)
         added, deleted = sum(change.added for change in changes), sum(change.deleted for change in changes)
-        left = Left(commit, ready.base, branch, len(changes), added, deleted)
+        left = Left(commit, ready.base, branch, len(changes), added, deleted, self.repo)
         return Done(left, changes, taken.aside)
 
     def _goes_on(self, found: Place, ready: Ready, head: str) -> bool:
@@ -171,9 +175,9 @@ class Finishing:
             if old and not self.repository.is_ancestor(old, commit):
                 wanted[self.names.ref(name, f"stray/{old[:12]}")] = old
         self.repository.update(wanted)
-        admin, _ = mend(self.repository, found)
-        attach(self.repository, admin, branch=branch, commit=commit)
-        settle(admin)
+        admin = self.seat.mend(found)
+        self.seat.attach(found, branch=branch, commit=commit)
+        self.seat.settle(found)
         copy_index(index, f"{admin}/index")
         if sparse:  # what the agent has left out stays so for its git; what we know is what we have checked out
             words = ("update-index", "-z", "--no-skip-worktree", "--stdin")
@@ -183,7 +187,7 @@ class Finishing:
 
     def remove(self, ready: Ready) -> str:
         found = self.of(ready.path)
-        if is_locked(self.repository.common, found.path):
+        if self.seat.is_locked(found.path):
             return f"{found.path} is locked (`git worktree unlock` frees it)"
         with found.alone():
             self.keep_and_clear(found.name, "removed", ready)
@@ -196,12 +200,11 @@ class Finishing:
         if not found.is_half_made() and found.is_there():
             _, lost = self._keep(step, what, ready, fresh=True)
             if lost:
-                known = find(self.repository.common, found.path)
-                found.put_by(lost, [f"{known.admin}/modules"] if known else [])
+                found.put_by(lost, self.seat.modules(found))
         self.clear(found)
 
     def clear(self, found: Place) -> None:
         """Takes the directory and its registration away, without a look at what is in it. OSError."""
         found.take_away(f"{self._home}/git/gone")
         with self.repository.alone():
-            unregister(self.repository.common, found.path)
+            self.seat.forget(found.path)

@@ -37,7 +37,7 @@ def merged(repository: Repository, parents: Sequence[Parent], *, message: str) -
 
 def on_top(repository: Repository, left: Left, *, base: str) -> Left | None:
     """The changes of `left` on top of `base`; None: they do not apply, or its commits are not there. GitError."""
-    if left.repo or not (repository.has(left.base) and repository.has(left.commit)):
+    if not (repository.has(left.base) and repository.has(left.commit)):
         return None
     if left.base == base:
         return left._replace(branch="")

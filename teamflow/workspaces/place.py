@@ -51,6 +51,14 @@ class Place(NamedTuple):
         """An index of ours that holds what lay there when somebody last looked (`watching`)."""
         return f"{self.state}/watched"
 
+    @property
+    def store(self) -> str:
+        """A file that says which store has the commits of a clone; where there is none, it is a worktree."""
+        return f"{self.state}/store"
+
+    def is_clone(self) -> bool:
+        return os.path.exists(self.store)
+
     def made(self) -> Made | None:
         """None: it is not there, or somebody was killed while making it."""
         try:

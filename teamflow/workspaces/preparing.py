@@ -18,7 +18,6 @@ from teamflow.workspaces.errors import WorkspaceError
 from teamflow.workspaces.finishing import KEPT, Finishing
 from teamflow.workspaces.naming import part
 from teamflow.workspaces.place import Made, Place, copy_index
-from teamflow.workspaces.registered import add, attach, find, mend
 from teamflow.workspaces.repository import Repository
 
 
@@ -28,6 +27,7 @@ class Preparing:
         self._finishing = finishing
         self._repository: Repository = finishing.repository
         self._names = finishing.names
+        self._seat = finishing.seat
         self._project = project
         self._head = head
 
@@ -64,7 +64,7 @@ class Preparing:
             return self._give_back(order, before, found)
         if made is not None and found.is_there():
             with self._repository.alone():
-                mend(self._repository, found)
+                self._seat.mend(found)
             return before
         return self._restore(order, before)
 
@@ -76,8 +76,8 @@ class Preparing:
         if taken is None:
             return self._fresh(order, before.base, paths, tip=tip)
         with self._repository.alone():
-            admin, _ = mend(self._repository, found)
-            attach(self._repository, admin, branch=f"refs/heads/{before.branch}", commit=tip)
+            self._seat.mend(found)
+            self._seat.attach(found, branch=f"refs/heads/{before.branch}", commit=tip)
         found.record(Made(taken.copied))
         return before._replace(copied=taken.copied)
 
@@ -99,8 +99,8 @@ class Preparing:
             found = self._finishing.of(order.takes)
         except WorkspaceError:
             return None
-        known, made = find(self._repository.common, found.path), found.made()
-        if known is None or made is None or not found.is_there():
+        made = found.made()
+        if made is None or not found.is_there() or not self._seat.is_known(found):
             return None
         with found.alone():
             return self._take_alone(order, start, paths, found=found, made=made)
@@ -108,7 +108,7 @@ class Preparing:
     def _take_alone(
         self, order: Order, start: str, paths: tuple[str, ...], *, found: Place, made: Made
     ) -> Ready | None:
-        as_is = Ready(found.path, start, own=False, copied=made.copied)
+        as_is = Ready(found.path, start, own=False, repo=self._finishing.repo, copied=made.copied)
         head = self._finishing.head(found, as_is)
         tree = self._repository.tree_of(start)
         if self._repository.tree_of(head) != tree:
@@ -120,8 +120,8 @@ class Preparing:
             with self._repository.alone():
                 if not order.goes_on:
                     self._repository.update({self._names.ref(part(order.step), "start"): start})
-                admin, _ = mend(self._repository, found)
-                attach(self._repository, admin, branch="", commit=start)
+                admin = self._seat.mend(found)
+                self._seat.attach(found, branch="", commit=start)
                 copy_index(index, f"{admin}/index")
         brought = self._bring(found, start, paths)
         copied = tuple(dict.fromkeys((*made.copied, *brought)))
@@ -157,14 +157,14 @@ class Preparing:
                 if old and not self._repository.is_ancestor(old, tip):
                     wanted[self._names.ref(name, f"stray/{old[:12]}")] = old
             self._repository.update(wanted)
-            admin = add(self._repository, found, commit=tip, branch=branch)
+            admin = self._seat.add(found, commit=tip, branch=branch)
         checkout(self._repository, found, admin, commit=files or tip, sparse=order.sparse)
         if files and files != tip:
             # The files of what was kept, over the commit that it was on: uncommitted, as they were.
             self._repository.look("read-tree", "-i", "-m", tip, index=f"{admin}/index", tree=found.path)
         copied = self._bring(found, start, paths)
         found.record(Made(copied))
-        return Ready(found.path, start, branch.removeprefix("refs/heads/"), order.own, copied=copied)
+        return Ready(found.path, start, branch.removeprefix("refs/heads/"), order.own, self._finishing.repo, copied)
 
     def _clear(self, order: Order, found: Place) -> None:
         """Takes away what an earlier attempt has left, once it is kept."""

@@ -6,12 +6,15 @@ How the adapter is divided, from below:
 - `repository` (here): commits, differences, refs. Objects are looked at in the private directory; only refs and the
   registration of worktrees need the real one, and there only plumbing runs, with everything switched off;
 - `registered`: which worktree of the repository lies where; adds, mends and takes away;
+- `origins`, `mirrors`, `objects`, `stores`, `clones`: other repositories, which are this (`Repository`)
+  once they are fetched;
+- `seats`: what a workspace is to its repository, a worktree or a clone;
 - `snapshot`: what lies in a worktree, as a tree, by an index that no agent has had in its hands; `special`: what git
   passes over in silence; `inner`: repositories inside it; `waiting`: pipes in place of files;
 - `watching`: the same again and again while somebody works there, and whether two of them go together;
 - `checkout`: files of a commit into a worktree; `copying`: files of the project;
 - `merging`: several commits as one; `naming`: the refs of a run and a step;
-- `provider`: the Protocol `Workspaces`, in words of all these.
+- `benches`: these for each repository; `provider`: the Protocol `Workspaces`, in words of all these.
 Writes no ref outside refs/heads/teamflow/ and refs/teamflow/.
 """
 
@@ -98,17 +101,18 @@ class Repository:
         """Runs in the private git directory, on an index and a work tree where these are named. GitError."""
         private.ensure(self._own)
         shallow = f"{self.common}/shallow"
-        refuse_pipes((f"{self.objects}/info/alternates", shallow, f"{self._own}/packed-refs", index))
-        env = git.environment(
-            self._environ,
-            GIT_DIR=self._own,
-            GIT_COMMON_DIR=self._own,
-            GIT_OBJECT_DIRECTORY=self.objects,
-            GIT_WORK_TREE=tree or self._own,
-            GIT_INDEX_FILE=index or f"{self._own}/index",
-            GIT_SHALLOW_FILE=shallow if os.path.exists(shallow) else "",
+        given_here = {
+            "GIT_DIR": self._own,
+            "GIT_COMMON_DIR": self._own,
+            "GIT_OBJECT_DIRECTORY": self.objects,
+            "GIT_WORK_TREE": tree or self._own,
+            "GIT_INDEX_FILE": index or f"{self._own}/index",
+            "GIT_SHALLOW_FILE": shallow if os.path.exists(shallow) else "",
             **(more or {}),
-        )
+        }
+        alternates = f"{given_here['GIT_OBJECT_DIRECTORY']}/info/alternates"
+        refuse_pipes((f"{self.objects}/info/alternates", alternates, shallow, f"{self._own}/packed-refs", index))
+        env = git.environment(self._environ, **given_here)
         return self._run(words, env=env, cwd=tree or self._own, given=given, allowed=allowed)
 
     def inside(self, *words: str, directory: str, index: str, tree: str, allowed: Sequence[int] = (0,)) -> Answer:
@@ -208,15 +212,18 @@ class Repository:
     def touch(self, *words: str, admin: str = "", given: bytes = b"", allowed: Sequence[int] = (0,)) -> Answer:
         """Runs plumbing in the real git directory, or in that of a worktree (`admin`). GitError, WorkspaceError."""
         refuse_pipes(f"{self.common}{name}" for name in _READ)
-        directory = admin or self._project_dir
-        refuse_pipes(f"{directory}{name}" for name in _READ_APART)
-        head = os.fsdecode(read_plain(f"{directory}/HEAD", most=_NAME)).strip()
-        if head.startswith("ref: refs/"):
-            refuse_pipes((f"{self.common}/{head.removeprefix('ref: ')}",))
+        _check_pipes(admin or self._project_dir, _READ_APART, common=self.common)
         env = git.environment(
             self._environ, GIT_DIR=admin or self._project_dir, GIT_COMMON_DIR=self.common, GIT_WORK_TREE=self._own
         )
         return self._run(words, env=env, cwd=self._own, given=given, allowed=allowed, longest=SHORT)
+
+    def within(self, git_dir: str, *words: str, allowed: Sequence[int] = (0,)) -> Answer:
+        """Runs plumbing in a git directory that shares nothing with this one (a clone's), as `touch`. GitError,
+        WorkspaceError."""
+        _check_pipes(git_dir, {*_READ, *_READ_APART})
+        env = git.environment(self._environ, GIT_DIR=git_dir, GIT_COMMON_DIR=git_dir, GIT_WORK_TREE=self._own)
+        return self._run(words, env=env, cwd=self._own, given=b"", allowed=allowed, longest=SHORT)
 
     def _run(
         self,
@@ -262,6 +269,14 @@ class Repository:
     def alone(self) -> AbstractContextManager[None]:
         """For what only one of us may do at a time in this repository, inside and across processes."""
         return locked(f"{self.common}/teamflow.lock")
+
+
+def _check_pipes(directory: str, names: Iterable[str], *, common: str = "") -> None:
+    """As `refuse_pipes`, of files in a git directory and the branch that its HEAD names (in `common`)."""
+    refuse_pipes(f"{directory}{name}" for name in names)
+    head = os.fsdecode(read_plain(f"{directory}/HEAD", most=_NAME)).strip()
+    if head.startswith("ref: refs/"):
+        refuse_pipes((f"{common or directory}/{head.removeprefix('ref: ')}",))
 
 
 def _belongs(project_dir: str, common: str) -> None:

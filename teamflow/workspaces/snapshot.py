@@ -105,12 +105,12 @@ class Look:
 
     def _hidden_by_the_agent(self, missing: list[bytes]) -> set[bytes]:
         """Of the files that are not there, those that a sparse checkout of the agent has taken away: no deletions."""
-        known = find(self._repository.common, self._place.path) if missing else None
-        if known is None:
+        admin = self._admin() if missing else ""
+        if not admin:
             return set()
         theirs = f"{self._index}.theirs"
         with open(theirs, "wb") as file:
-            file.write(read_plain(f"{known.admin}/index", most=_LARGEST_INDEX))
+            file.write(read_plain(f"{admin}/index", most=_LARGEST_INDEX))
         try:
             listed = self._repository.look("ls-files", "-t", "-z", index=theirs, tree=self._place.path).out
         except GitError:
@@ -121,6 +121,13 @@ class Look:
         if skipped:
             self._git("update-index", "-z", "--skip-worktree", "--stdin", given=git.lines_of(sorted(skipped)))
         return skipped
+
+    def _admin(self) -> str:
+        """The git directory that the agent's git works with; empty: there is none of ours."""
+        if self._place.is_clone():
+            return f"{self._place.path}/.git"
+        known = find(self._repository.common, self._place.path)
+        return known.admin if known is not None else ""
 
     def _links(self, recorded: dict[bytes, str], base: str) -> tuple[list[bytes], list[bytes]]:
         """Of the commits of other repositories that are recorded: whose files are to be taken in as plain ones, and
