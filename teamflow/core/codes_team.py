@@ -181,18 +181,6 @@ TEAM: Final = (
         "  fixer: {start: never, prompt: Mend it.}\n",
     ),
     Code(
-        "late-resolver",
-        "on_conflict for steps that only a run knows",
-        "The instances of a matrix over results are added while the run goes on, and merges for them cannot be given "
-        "to another agent yet: a conflict fails the instance. Put an agent without a matrix before them, with "
-        "on_conflict, and let the instances depend on that one alone.",
-        "agents:\n  a: {prompt: Do a., outputs: {tasks: {type: array}}}\n  b: {prompt: Do b.}\n"
-        "  each: {prompt: Do it., matrix: agents.a.outputs.tasks, depends_on: [a, b], on_conflict: fixer}\n"
-        "  fixer: {start: never, prompt: Mend it.}\n",
-        "agents:\n  a: {prompt: Do a., outputs: {tasks: {type: array}}}\n  b: {prompt: Do b.}\n"
-        "  each: {prompt: Do it., matrix: agents.a.outputs.tasks, depends_on: [a, b]}\n",
-    ),
-    Code(
         "unknown-persona",
         "there is no such persona",
         "Personas are declared under personas, or come from an included file.",

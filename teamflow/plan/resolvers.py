@@ -11,9 +11,11 @@ from dataclasses import replace
 from typing import Final
 
 from teamflow.core.diagnostics import Diagnostics
+from teamflow.core.ids import slug
 from teamflow.core.plan import ASK
 from teamflow.core.work import CLONE, DEPENDENCY, WORKTREE
 from teamflow.plan.instances import is_undecided
+from teamflow.plan.mending import resolver_id
 from teamflow.plan.placing import Agents
 from teamflow.plan.uses import needs
 from teamflow.team.loaded import LoadedTeam
@@ -29,11 +31,16 @@ def mended(
     resolvers: dict[str, ResolvedAgent] = {}
     for name, agent in agents.settings.items():
         resolver = agents.others.get(agent.on_conflict or "")
-        if resolver is None or workspaces[name] not in (WORKTREE, DEPENDENCY):
+        if resolver is None:
             continue
-        if _starts_from_several(name, agents, workspaces):
+        if any(map(is_undecided, agents.instances[name])):
+            message = f"only the run knows the instances of {name}, and merges for these cannot be mended yet"
+            hint = "remove on_conflict, or let one step merge before them"
+            found.error("late-resolver", message, loaded.value_span("agents", name, "on_conflict"), hint=hint)
+        elif workspaces[name] in (WORKTREE, DEPENDENCY) and _starts_from_several(name, agents, workspaces):
             resolvers[name] = replace(resolver, startable=True)
-            _check(name, resolvers[name], agents, loaded, found)
+    if resolvers:
+        _check(resolvers, agents, loaded, found)
     return resolvers
 
 
@@ -59,12 +66,17 @@ def _most(step_ids: tuple[str, ...]) -> int:
     return _SEVERAL if any(map(is_undecided, step_ids)) else len(step_ids)
 
 
-def _check(name: str, resolver: ResolvedAgent, agents: Agents, loaded: LoadedTeam, found: Diagnostics) -> None:
-    span = loaded.value_span("agents", name, "on_conflict")
-    if any(map(is_undecided, agents.instances[name])):
-        message = f"only the run knows the instances of {name}, and merges for these cannot be mended yet"
-        found.error("late-resolver", message, span, hint="remove on_conflict, or let one step merge before them")
-    wanted = next(iter(needs(resolver, agents.settings)), None)
-    if wanted is not None:
-        message = f"{resolver.name} names results of {wanted}, and it may mend merges before there are any"
-        found.error("bad-resolver", message, span, hint="it is told the files, and the steps on both sides")
+def _check(resolvers: Mapping[str, ResolvedAgent], agents: Agents, loaded: LoadedTeam, found: Diagnostics) -> None:
+    taken = {slug(step_id).casefold(): step_id for ids in agents.instances.values() for step_id in ids}
+    for name, resolver in resolvers.items():
+        span = loaded.value_span("agents", name, "on_conflict")
+        wanted = next(iter(needs(resolver, agents.settings)), None)
+        if wanted is not None:
+            message = f"{resolver.name} names results of {wanted}, and it may mend merges before there are any"
+            found.error("bad-resolver", message, span, hint="it is told the files, and the steps on both sides")
+        for step_id in agents.instances[name]:
+            own = resolver_id(step_id, resolver.name)
+            other = taken.setdefault(slug(own).casefold(), own)
+            if other != own:
+                message = f"{other} and {own} would share the directory name {slug(own)}"
+                found.error("same-slug", message, span, hint="rename one of them, without -- in it")

@@ -10,20 +10,24 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor as Pool
+from typing import Final
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import AttemptEnded
-from teamflow.core.outcome import Failed, FailureClass
+from teamflow.core.outcome import Failed, FailureClass, Succeeded, Usage
 from teamflow.core.plan import Command, Json, Step
 from teamflow.core.redact import Redactor
 from teamflow.core.slots import variables
 from teamflow.core.state import RunState, StepState
-from teamflow.core.work import WORKTREE, Ready, WorkspaceReady
+from teamflow.core.work import WORKTREE, Left, Ready, WorkspaceReady
 from teamflow.policy.edits import judged
 from teamflow.policy.trees import borrowed, goes_on, in_use, in_workspace, is_making, message, not_kept, parents
 from teamflow.ports import Done, Finish, Order, Parent, Workspaces
 from teamflow.run.brief import BriefError, Rendering
 from teamflow.run.place import Place
+
+CLEAN: Final = "nothing to mend"
+"""What a step says that was to mend a merge without conflicts."""
 
 
 class Trees:
@@ -64,9 +68,13 @@ class Trees:
         made = await self._make(step_id, attempt)
         if isinstance(made, Ready):
             return WorkspaceReady(step_id, attempt, made)
+        if isinstance(made, Left):
+            done = Succeeded(CLEAN, usage=Usage(0, 0, 0.0), left=made)
+            tree = made.commit if self._state.steps[step_id].step.reworked else ""
+            return AttemptEnded(step_id, attempt, done, "", tree=tree)
         return AttemptEnded(step_id, attempt, self._shown(made), "")
 
-    async def _make(self, step_id: str, attempt: int) -> Ready | Failed:
+    async def _make(self, step_id: str, attempt: int) -> Ready | Left | Failed:
         known = self._state.steps[step_id]
         live = known.attempts[attempt - 1]
         try:
@@ -85,12 +93,12 @@ class Trees:
         except OSError as error:
             return Failed(FailureClass.SETUP, f"the workspace could not be made: {error}")
 
-    def _prepare(self, order: Order) -> Ready | Failed:
+    def _prepare(self, order: Order) -> Ready | Left | Failed:
         workspaces = self._workspaces()
         if isinstance(workspaces, str):
             return Failed(FailureClass.SETUP, workspaces)
         ready = workspaces.prepare(self._settled(order, workspaces))
-        if isinstance(ready, Failed):
+        if not isinstance(ready, Ready):
             return ready
         # By its directory: who borrows it has the same.
         wanted = order.before.slot if order.before is not None else None
@@ -155,6 +163,7 @@ class Trees:
             copy=copy,
             sparse=self._sparse(step, rendering),
             message=self._merge_message(step, before),
+            resolve=bool(step.resolves),
         )
 
     def _path_of(self, name: str) -> str:
@@ -265,7 +274,9 @@ def root_of(live: AttemptState | None, project: str) -> str:
 
 def note_of(ready: Ready | None) -> Json:
     """What travels with a start, so that the journal proves where it works."""
-    return None if ready is None else {**ready._asdict(), "copied": list(ready.copied)}
+    if ready is None:
+        return None
+    return {**ready._asdict(), "copied": list(ready.copied), "conflicts": list(ready.conflicts)}
 
 
 def ready_from(note: object) -> Ready | None:
@@ -273,8 +284,9 @@ def ready_from(note: object) -> Ready | None:
     if not isinstance(note, dict) or not isinstance(note.get("path"), str):
         return None
     known = {name: value for name, value in note.items() if name in Ready._fields}
-    copied = known.get("copied")
-    known["copied"] = tuple(copied) if isinstance(copied, list) else ()
+    for name in ("copied", "conflicts"):
+        listed = known.get(name)
+        known[name] = tuple(listed) if isinstance(listed, list) else ()
     try:
         return Ready(**known)
     except TypeError:

@@ -63,7 +63,7 @@ class GitWorkspaces:
     def _preparing(self) -> Preparing:
         return Preparing(self._finishing, project=self._project)
 
-    def prepare(self, order: Order) -> Ready | Failed:
+    def prepare(self, order: Order) -> Ready | Left | Failed:
         if order.repo is not None:
             return Failed(FailureClass.SETUP, f"clones are not made here: {order.repo}")
         try:
