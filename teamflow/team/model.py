@@ -210,7 +210,9 @@ class Agent(Model):
         None, description="MCP servers that the agent may use, in the shape of `.mcp.json`."
     )
     subagents: Texts | None = Field(None, description="Personas or agents that it may start in the background.")
-    start: Literal["never"] | None = Field(None, description="`never`: no step of the plan, only a sub-agent.")
+    start: Literal["never"] | None = Field(
+        None, description="`never`: no step of its own, only a sub-agent or a resolver."
+    )
     depends_on: DependsOn | None = Field(
         None, description="Agents that come first: a list, or a map to succeeded, failed, finished, passed."
     )
