@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.project import Project, proves
+from tests.e2e.tool import until
 from tests.e2e.watched import Watched
 
 ENGINE = {"sh": {"command": ["sh", "-es"]}}
@@ -355,3 +356,30 @@ def test_in_a_watched_run_a_commit_is_a_save(tmp_path: Path) -> None:
         project.git("commit", "-qm", "source", "src.txt")
         watched.until(lambda: project.status().step("use")["text"] == "two", "the commit is followed")
         assert len(project.status().step("build")["attempts"]) == 2
+
+
+@pytest.mark.slow
+def test_one_writer_at_a_time_and_why_says_who(tmp_path: Path) -> None:
+    here = '"$TEAMFLOW_PROJECT"'
+    agents = {
+        "build": sh("echo round >> rounds"),
+        "lint": {
+            "command": f"pwd > {here}/where; until test -e {here}/go; do sleep 0.05; done",
+            "depends_on": ["build"],
+        },
+        "review": {
+            "command": f"until test -e {here}/where; do sleep 0.05; done; "
+            "test $(wc -l < rounds) -ge 2 && echo true || echo false",
+            "depends_on": ["build"],
+            "outputs": {"ok": "boolean"},
+            "loop": {"until": "outputs.ok", "max": 3, "rework": "build"},
+        },
+    }
+    project = repository(tmp_path, agents, limits={"max_parallel": 3})
+    with project.popen("run", "--progress", "plain") as process:
+        until(lambda: "in which lint works" in (project.why("build") if project.exists("where") else ""), "build waits")
+        assert len(project.status().step("build")["attempts"]) == 2
+        project.write("go", "")
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    assert show(project, "teamflow/1/build", "rounds") == "round\nround\n"
