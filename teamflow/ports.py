@@ -152,6 +152,9 @@ class Order(NamedTuple):
     adds: str = ""
     """The commit that it has left itself before, where its parents have become others since: it goes on with that on
     top of them, and its starting commit is theirs."""
+    resolve: bool = False
+    """It is to mend what its parents change in different ways: without that there is nothing to do, and with it the
+    conflicts are no failure."""
 
 
 class Finish(NamedTuple):
@@ -180,7 +183,9 @@ class Workspaces(Protocol):
     any two git commands leaves nothing that the next call for the same attempt does not mend.
     """
 
-    def prepare(self, order: Order) -> Ready | Failed: ...
+    def prepare(self, order: Order) -> Ready | Left | Failed:
+        """Left: of an order to resolve, when there is nothing to mend; the merge itself."""
+        ...
 
     def finish(self, work: Finish) -> Done | Failed: ...
 

@@ -28,7 +28,7 @@ _FIELDS: Final[dict[type[object], tuple[str, ...]]] = {
     cls: cls._fields for cls in (*EVENTS, Succeeded, Failed, Stopped, Usage, Artifact, Hit, Left, Ready, Overlap)
 }
 _KINDS: Final[dict[str, type[Event]]] = {cls.__name__: cls for cls in EVENTS}
-_TUPLES = ("steps", "artifacts", "origin", "edges", "options", "agrees", "copied", "paths")
+_TUPLES = ("steps", "artifacts", "origin", "edges", "options", "agrees", "copied", "paths", "conflicts")
 _encode: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 

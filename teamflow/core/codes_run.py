@@ -54,6 +54,19 @@ RUN: Final = (
         "plan",
     ),
     Code(
+        "late-resolver",
+        "on_conflict for steps that only a run knows",
+        "The instances of a matrix over results are added while the run goes on, and merges for them cannot be given "
+        "to another agent yet: a conflict fails the instance. Put an agent without a matrix before them, with "
+        "on_conflict, and let the instances depend on that one alone.",
+        "agents:\n  a: {prompt: Do a., outputs: {tasks: {type: array}}}\n  b: {prompt: Do b.}\n"
+        "  each: {prompt: Do it., matrix: agents.a.outputs.tasks, depends_on: [a, b], on_conflict: fixer}\n"
+        "  fixer: {start: never, prompt: Mend it.}\n",
+        "agents:\n  a: {prompt: Do a., outputs: {tasks: {type: array}}}\n  b: {prompt: Do b.}\n"
+        "  each: {prompt: Do it., matrix: agents.a.outputs.tasks, depends_on: [a, b]}\n",
+        "plan",
+    ),
+    Code(
         "no-repository",
         "a worktree outside a git repository",
         "A worktree is made of a commit of the project. Make the project a repository (git init, and a first commit), "

@@ -169,6 +169,18 @@ TEAM: Final = (
         "agents:\n  helper: {start: never, prompt: Help.}\n  test: {command: pytest -q}\n",
     ),
     Code(
+        "bad-resolver",
+        "an agent that cannot mend a merge",
+        "on_conflict names an agent with a prompt and start: never, which may edit in a worktree. Each step that it "
+        "mends merges for gets one step of it right before itself, so it has no matrix, loop, depends_on or if of its "
+        "own, and names no results of other agents.",
+        "agents:\n  a: {prompt: Do a.}\n  b: {prompt: Do b.}\n"
+        "  ship: {command: make ship, depends_on: [a, b], on_conflict: fixer}\n  fixer: {prompt: Mend it.}\n",
+        "agents:\n  a: {prompt: Do a.}\n  b: {prompt: Do b.}\n"
+        "  ship: {command: make ship, depends_on: [a, b], on_conflict: fixer}\n"
+        "  fixer: {start: never, prompt: Mend it.}\n",
+    ),
+    Code(
         "unknown-persona",
         "there is no such persona",
         "Personas are declared under personas, or come from an included file.",

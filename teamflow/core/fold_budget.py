@@ -33,7 +33,9 @@ def spending_told(state: RunState, record: Record, event: SpendingTold) -> list[
 def paid(state: RunState, agent: str, attempt: AttemptState, *, at: float) -> None:
     """An attempt has ended."""
     usage = usage_of(attempt)
-    part = isinstance(attempt.outcome, Stopped) or attempt.cause == "repair" or is_check(attempt.phase)
+    # Of one for which nothing was started it says nothing what they cost.
+    began = attempt.phase != "" and not is_check(attempt.phase)
+    part = isinstance(attempt.outcome, Stopped) or attempt.cause == "repair" or not began
     if usage is not None:
         state.ledger.add(usage, at=at, agent="" if part else agent)
 

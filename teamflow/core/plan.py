@@ -285,6 +285,8 @@ class Step(NamedTuple):
     guards: Guards | None = None
     tree: Tree | None = None
     """None: it works in the project directory, or in what its dependencies have left, as that is."""
+    resolves: str = ""
+    """The step for which it mends a merge of dependencies that conflicts; a merge that is clean starts nothing."""
 
     @property
     def engines(self) -> tuple[str, ...]:

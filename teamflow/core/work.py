@@ -36,6 +36,8 @@ class Ready(NamedTuple):
     """What `copy` brought, relative to `path`: never committed."""
     slot: int | None = None
     """The leased block of ports and names; None: there is none."""
+    conflicts: tuple[str, ...] = ()
+    """The files that are to be mended there: `base` is a merge with git's markers in them, its parents the sides."""
 
 
 class WorkspaceReady(NamedTuple):

@@ -235,6 +235,8 @@ def _once(edges: Iterable[Edge], actions: Mapping[str, Action]) -> str:
 
 
 def _first_reason(step: Step) -> str:
+    if step.resolves:
+        return f"mends the merge for {step.resolves}, if there is anything to mend"
     if step.taken:
         return f"takes {_listed(step.taken)} as the newest run left it"
     return f"after {_listed([edge.on for edge in step.edges])}" if step.edges else "first"

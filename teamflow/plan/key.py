@@ -57,6 +57,7 @@ _LATER: Final[Mapping[str, Callable[[Step], object]]] = {
     "sparse": lambda step: step.tree is not None and step.tree.sparse,
     "diff": lambda step: step.tree.diff if step.tree is not None else None,
     "repo": lambda step: step.tree.repo if step.tree is not None else None,
+    "resolves": lambda step: step.resolves,
 }
 """Likewise, but counted only where it says something, so that all other definitions keep the keys that they have."""
 

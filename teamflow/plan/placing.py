@@ -14,11 +14,13 @@ from teamflow.core.diagnostics import Diagnostics
 from teamflow.core.ids import UNDECIDED
 from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Edge, Json, Step
+from teamflow.core.work import WORKTREE
 from teamflow.plan.assemble import team_env
 from teamflow.plan.graph import Dependencies, Layout, arrange
-from teamflow.plan.instances import Instance, step_id_of
+from teamflow.plan.instances import SINGLE, Instance, step_id_of
 from teamflow.plan.late import expansion_of
 from teamflow.plan.loops import reworked
+from teamflow.plan.mending import agent_node, mending, node_of, resolver_id
 from teamflow.plan.steps import Place, Ties, common, make_step
 from teamflow.plan.texts import Complain, Texts, static_env
 from teamflow.plan.uses import Need, named_results, references_of_expression
@@ -34,6 +36,8 @@ class Agents(NamedTuple):
     settings: Mapping[str, ResolvedAgent]
     needs: Mapping[str, Mapping[str, Need]]
     instances: Mapping[str, Mapping[str, Instance]]
+    others: Mapping[str, ResolvedAgent] = {}
+    """The settings of those that have none of their own (`start: never`)."""
 
     @property
     def pairs(self) -> dict[str, str]:
@@ -56,6 +60,8 @@ class Chosen(NamedTuple):
     only: Mapping[str, tuple[str, ...]]
     layout: Layout
     workspaces: Mapping[str, str]
+    resolvers: Mapping[str, ResolvedAgent] = {}
+    """Agent → the one whose steps mend what its own would start from."""
 
 
 def layout_of(graph: Dependencies, ids: Mapping[str, Sequence[str]], chosen: frozenset[str]) -> Layout:
@@ -76,6 +82,9 @@ def make_steps(chosen: Chosen, inputs: Mapping[str, Json], found: Diagnostics) -
     pairs = agents.pairs
     steps: list[Step] = []
     for name in chosen.layout.order:
+        if name not in agents.settings:
+            continue
+        mends = _Mending(name, chosen, texts, found, reworked=not again.isdisjoint(agents.needs[name]))
         shared = common(agents.settings[name], loaded, workspace=chosen.workspaces[name])
         place = _place(name, chosen, inputs, text_used=name in used, reworked=name in again)
         by_other = _ties(name, chosen)
@@ -87,8 +96,38 @@ def make_steps(chosen: Chosen, inputs: Mapping[str, Json], found: Diagnostics) -
                     by_other[pairs[name]] = _paired(name, pairs[name], instance, chosen)
                     ties = _tied(by_other.values())
                 renderer = texts.step(name, instance, step_id, complain.of(step_id))
-                steps.append(make_step(shared, instance, step_id, place, ties, renderer))
+                steps += mends.before(make_step(shared, instance, step_id, place, ties, renderer))
     return tuple(steps)
+
+
+class _Mending:
+    """Puts a step that mends before each step of an agent with a resolver."""
+
+    def __init__(self, name: str, chosen: Chosen, texts: Texts, found: Diagnostics, *, reworked: bool) -> None:
+        self._agent = agent = chosen.resolvers.get(name)
+        if agent is None:
+            return
+        self._texts = texts
+        self._complain = _Complaints(chosen.loaded, agent.name, found)
+        self._shared = common(agent, chosen.loaded, workspace=WORKTREE)
+        node = node_of(agent.name, name)
+        self._place = Place(
+            text_used=False,
+            reworked=reworked,
+            level=chosen.layout.level[node],
+            height=chosen.layout.height[node],
+            waits=agent_waits(chosen.loaded, agent),
+            expansion=None,
+        )
+
+    def before(self, step: Step) -> tuple[Step, ...]:
+        if self._agent is None:
+            return (step,)
+        name, own = self._agent.name, SINGLE[0]
+        step_id = resolver_id(step.id, name)
+        renderer = self._texts.step(name, own, step_id, self._complain.of(step_id))
+        ties = Ties(step.edges, (), (), step.taken)
+        return mending(make_step(self._shared, own, step_id, self._place, ties, renderer), step)
 
 
 def _place(name: str, chosen: Chosen, inputs: Mapping[str, Json], *, text_used: bool, reworked: bool) -> Place:
@@ -175,7 +214,7 @@ def critical_path(layout: Layout, graph: Dependencies, steps: Sequence[Step]) ->
     """A longest chain of steps: of each agent on the way, the first instance."""
     first: dict[str, str] = {}
     for step in steps:
-        first.setdefault(step.agent, step.id)
+        first.setdefault(agent_node(step), step.id)
     agents = layout.critical_path({name: graph[name] for name in layout.order})
     return tuple(first[name] for name in agents)
 

@@ -18,8 +18,10 @@ from teamflow.plan.cycles import report_cycles
 from teamflow.plan.digest import plan_digest
 from teamflow.plan.instances import Complain, Instance, expand_all, step_id_of
 from teamflow.plan.loops import report_loops
+from teamflow.plan.mending import node_of, with_resolvers
 from teamflow.plan.overrides import override
 from teamflow.plan.placing import Agents, Chosen, critical_path, layout_of, make_steps, team_outputs
+from teamflow.plan.resolvers import mended
 from teamflow.plan.selection import Choices, Selection, select
 from teamflow.plan.workspaces import report_no_repository, workspaces_of
 from teamflow.plan.writers import report_overlaps
@@ -71,9 +73,12 @@ def _make_plan(
     chosen, only = select(selection, Choices(ids, graph, helpers, agents.pairs), found)
     if found.has_errors:
         return None
-    layout = layout_of(graph, ids, chosen)
     workspaces = workspaces_of(agents, git=git)
-    steps = make_steps(Chosen(loaded, agents, chosen, only, layout, workspaces), inputs, found)
+    resolvers = mended(agents, loaded, workspaces, found)
+    graph = with_resolvers(graph, resolvers)
+    ids |= {node_of(resolver.name, name): ids[name] for name, resolver in resolvers.items()}
+    layout = layout_of(graph, ids, chosen)
+    steps = make_steps(Chosen(loaded, agents, chosen, only, layout, workspaces, resolvers), inputs, found)
     if not found.has_errors:
         report_overlaps(steps, agents, loaded, found)
         report_budgets(agents.settings, loaded, found)
@@ -95,7 +100,8 @@ def _agents(loaded: LoadedTeam, inputs: Mapping[str, Json], overrides: Mapping[s
     every = override(loaded.resolved, overrides, found)
     settings = {name: agent for name, agent in every.items() if agent.startable}
     wanted = needs_of(settings)
-    return Agents(settings, wanted, _instances(loaded, settings, inputs, found))
+    others = {name: agent for name, agent in every.items() if not agent.startable}
+    return Agents(settings, wanted, _instances(loaded, settings, inputs, found), others)
 
 
 def _instances(

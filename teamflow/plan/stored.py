@@ -120,6 +120,7 @@ _EMPTY: Final[Mapping[str, object]] = {
     **dict.fromkeys(("edges", "env", "secrets", "inherit_env", "verify", "writes", "needs_text"), ()),
     **dict.fromkeys(("waits", "refers", "taken", "fallbacks"), ()),
     "text_used": False,
+    "resolves": "",
     "matrix": {},
     "level": 0,
 }

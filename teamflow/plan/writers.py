@@ -76,6 +76,9 @@ def _by_repository(
     out: dict[str | None, _Writers] = {}
     known: dict[tuple[Text, ...], list[tuple[int, Claim]]] = {}
     for number, step in enumerate(steps):
+        if step.resolves:
+            # What it mends belongs to those that it comes after, wherever that is.
+            continue
         writers = out.setdefault(agents.settings[step.agent].workspace.repo, {})
         try:
             if step.writes not in known:

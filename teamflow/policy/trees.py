@@ -110,10 +110,10 @@ def _left(state: RunState, name: str, handed: Mapping[str, Left | None]) -> Left
 
 def goes_on(known: StepState, live: AttemptState) -> bool:
     """Whether an attempt works on in the workspace of an earlier one as that left it. What was made by others is taken
-    anew when a loop asks again: it is another commit now."""
+    anew when a loop asks again: it is another commit now, and so is a merge that is to be mended."""
     if live.continues is None or known.ready is None:
         return False
-    return live.cause != "rework" or known.step.workspace != DEPENDENCY
+    return live.cause != "rework" or not (known.step.workspace == DEPENDENCY or known.step.resolves)
 
 
 def in_use(state: RunState, path: str, *, by_other_than: str) -> str:

@@ -14,6 +14,7 @@ from teamflow.core.outcome import Failed, FailureClass, Stopped
 from teamflow.core.plan import Command, Deferred, Json, Step, Text
 from teamflow.core.state import Feedback, Message, RunState, StepState
 from teamflow.policy.context import feedback, no_feedback, step_context
+from teamflow.policy.trees import parents
 from teamflow.run.logs import cut_text
 
 FEEDBACK_LIMIT: Final = 32 * 1024
@@ -113,7 +114,7 @@ def make_brief(
         model=step.by(attempt.fallback).model,
         permissions=step.permissions,
         script=step.script,
-        notice=notice(known, attempt, log=log),
+        notice="\n\n".join(filter(None, (to_mend(state, known, attempt), notice(known, attempt, log=log)))),
         session=_session(known, attempt),
         messages=tuple(told(message) for message in known.messages[attempt.heard_from : attempt.told_from]),
         schemas=step.outputs.schemas,
@@ -169,6 +170,26 @@ def notice(known: StepState, attempt: AttemptState, *, log: Callable[[int], str]
         return ""
     detail = f"\n{previous.detail}" if previous.detail else ""
     return f"The last attempt failed ({previous.failure.value}): {previous.reason}{detail}"
+
+
+def to_mend(state: RunState, known: StepState, attempt: AttemptState) -> str:
+    """What a step that mends a merge is to do: the files, and whose changes meet there."""
+    if attempt.ready is None or not attempt.ready.conflicts:
+        return ""
+    sides = [f"- {name}: {commit}" for name, commit in parents(state, known.step)]
+    files = [f"- {path}" for path in attempt.ready.conflicts]
+    return "\n".join(
+        (
+            f"The work of these steps does not merge for {known.step.resolves}:",
+            *sides,
+            "Both sides change the same places of these files:",
+            *files,
+            "Resolve every conflict in the working tree, remove the markers (<<<<<<<, =======, >>>>>>>), and keep what "
+            "both sides mean. A file without markers is binary, or one side has deleted or moved it: look at both with "
+            "`git show COMMIT:PATH`. HEAD is the merge as git has left it. Do not abort and do not commit: teamflow "
+            "commits.",
+        )
+    )
 
 
 def _session(known: StepState, attempt: AttemptState) -> str | None:

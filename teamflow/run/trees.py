@@ -10,15 +10,16 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor as Pool
+from typing import Final
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import AttemptEnded
-from teamflow.core.outcome import Failed, FailureClass
+from teamflow.core.outcome import Failed, FailureClass, Succeeded, Usage
 from teamflow.core.plan import Command, Json, Step
 from teamflow.core.redact import Redactor
 from teamflow.core.slots import variables
 from teamflow.core.state import RunState, StepState
-from teamflow.core.work import CLONE, WORKTREE, Ready, WorkspaceReady
+from teamflow.core.work import CLONE, WORKTREE, Left, Ready, WorkspaceReady
 from teamflow.policy.edits import judged
 from teamflow.policy.trees import (
     borrowed,
@@ -38,6 +39,8 @@ from teamflow.run.place import Place
 
 _NAMED = 3
 """Of the files that could not be committed."""
+CLEAN: Final = "nothing to mend"
+"""What a step says that was to mend a merge without conflicts."""
 
 
 class Trees:
@@ -78,9 +81,13 @@ class Trees:
         made = await self._make(step_id, attempt)
         if isinstance(made, Ready):
             return WorkspaceReady(step_id, attempt, made)
+        if isinstance(made, Left):
+            done = Succeeded(CLEAN, usage=Usage(0, 0, 0.0), left=made)
+            tree = made.commit if self._state.steps[step_id].step.reworked else ""
+            return AttemptEnded(step_id, attempt, done, "", tree=tree)
         return AttemptEnded(step_id, attempt, self._shown(made), "")
 
-    async def _make(self, step_id: str, attempt: int) -> Ready | Failed:
+    async def _make(self, step_id: str, attempt: int) -> Ready | Left | Failed:
         known = self._state.steps[step_id]
         live = known.attempts[attempt - 1]
         try:
@@ -99,12 +106,12 @@ class Trees:
         except OSError as error:
             return Failed(FailureClass.SETUP, f"the workspace could not be made: {error}")
 
-    def _prepare(self, order: Order) -> Ready | Failed:
+    def _prepare(self, order: Order) -> Ready | Left | Failed:
         workspaces = self._workspaces()
         if isinstance(workspaces, str):
             return Failed(FailureClass.SETUP, workspaces)
         ready = workspaces.prepare(self._settled(order, workspaces))
-        if isinstance(ready, Failed):
+        if not isinstance(ready, Ready):
             return ready
         # By its directory: who borrows it has the same.
         wanted = order.before.slot if order.before is not None else None
@@ -173,6 +180,7 @@ class Trees:
             sparse=self._sparse(step, rendering),
             repo=_repo(step, rendering),
             message=self._merge_message(step, before),
+            resolve=bool(step.resolves),
         )
 
     def _parent(self, name: str, commit: str) -> Parent:
@@ -302,7 +310,9 @@ def aside_words(aside: Sequence[str]) -> str:
 
 def note_of(ready: Ready | None) -> Json:
     """What travels with a start, so that the journal proves where it works."""
-    return None if ready is None else {**ready._asdict(), "copied": list(ready.copied)}
+    if ready is None:
+        return None
+    return {**ready._asdict(), "copied": list(ready.copied), "conflicts": list(ready.conflicts)}
 
 
 def ready_from(note: object) -> Ready | None:
@@ -310,8 +320,9 @@ def ready_from(note: object) -> Ready | None:
     if not isinstance(note, dict) or not isinstance(note.get("path"), str):
         return None
     known = {name: value for name, value in note.items() if name in Ready._fields}
-    copied = known.get("copied")
-    known["copied"] = tuple(copied) if isinstance(copied, list) else ()
+    for name in ("copied", "conflicts"):
+        listed = known.get(name)
+        known[name] = tuple(listed) if isinstance(listed, list) else ()
     try:
         return Ready(**known)
     except TypeError:

@@ -64,6 +64,7 @@ AGENT: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         ("workspace.copy", "workspace.keep", "workspace.sparse", "diff", "diff.max_lines", "diff.forbid"), WORKS
     ),
+    "on_conflict": WORKS,
     "workspace.repo": WORKS,
     "target.labels": SSH,
     **dict.fromkeys(("mcp_servers", "mcp_servers.*.type", "mcp_servers.*.command"), AGENTS),
@@ -180,7 +181,7 @@ def _is_off(key: str, value: object) -> bool:
 
 def _special(loaded: LoadedTeam, name: str, agent: ResolvedAgent) -> Iterator[Waiting]:
     own = ("agents", name)
-    if not agent.startable:
+    if not agent.startable and all(other.on_conflict != name for other in loaded.resolved.values()):
         yield _waits((*own, "start"), SUB_AGENTS, name)
     if agent.pr is not None or loaded.team.agents[name].pr:
         yield _waits((*own, "pr"), PULL_REQUESTS, name)

@@ -286,6 +286,13 @@ def _check_workspace(scope: Scope, value: object, subject: Subject) -> None:
         check_path(scope, name, (*path, "copy", index), subject.owner())
 
 
+def _check_on_conflict(scope: Scope, value: object, subject: Subject) -> None:
+    # Imported here: few teams have it.
+    from teamflow.team.check_conflict import check_resolver
+
+    check_resolver(scope, str(value), subject.path, agent=subject.agent)
+
+
 def _check_workdir(scope: Scope, value: object, subject: Subject) -> None:
     check_path(scope, str(value), (*subject.path, "workdir"), subject.owner())
 
@@ -356,6 +363,7 @@ _HANDLERS: Mapping[str, Handler] = {
     "secrets": _check_secrets,
     "timeout": _positive("timeout"),
     "idle_timeout": _positive("idle_timeout"),
+    "on_conflict": _check_on_conflict,
     "verify": _check_verify,
     "outputs": _check_outputs,
     "workspace": _check_workspace,

@@ -12,7 +12,7 @@ _PROMPT_ONLY = ("engine", "model", "script", "permissions", "mcp_servers", "suba
 _ASK_ONLY = ("options", "default")
 _PROCESS_ONLY = (
     "retry", "verify", "skip_if_verified", "idle_timeout", "grace", "outputs", "workspace", "diff", "workdir",
-    "isolation", "reads", "writes", "cache", "target", "loop", "secrets", "guards",
+    "isolation", "reads", "writes", "cache", "target", "loop", "secrets", "guards", "on_conflict",
 )  # fmt: skip
 MEANINGLESS = {
     "prompt": frozenset(_ASK_ONLY),

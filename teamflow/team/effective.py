@@ -286,6 +286,8 @@ def _drop_idle(found: dict[str, Node]) -> None:
             found.pop("script", None)
     if "matrix" not in found:
         found.pop("max_failures", None)
+    if "start" in found:
+        found.pop("on_conflict", None)
     verify = found.get("verify")
     if not isinstance(verify, Setting) or not verify.value:
         found.pop("skip_if_verified", None)

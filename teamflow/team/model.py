@@ -213,7 +213,9 @@ class Agent(Model):
         None, description="MCP servers that the agent may use, in the shape of `.mcp.json`."
     )
     subagents: Texts | None = Field(None, description="Personas or agents that it may start in the background.")
-    start: Literal["never"] | None = Field(None, description="`never`: no step of the plan, only a sub-agent.")
+    start: Literal["never"] | None = Field(
+        None, description="`never`: no step of its own, only a sub-agent or a resolver."
+    )
     depends_on: DependsOn | None = Field(
         None, description="Agents that come first: a list, or a map to succeeded, failed, finished, passed."
     )
@@ -255,6 +257,9 @@ class Agent(Model):
     budget: Budget | None = Field(None, description="What each step of it may spend, in all its attempts.")
     workspace: Workspace | None = Field(None, description="Where it works, and how that is made ready.")
     diff: Diff | None = Field(None, description="What its changes may not be, in a workspace of its own.")
+    on_conflict: Text | None = Field(
+        None, description="The agent (`start: never`) that mends what its dependencies left, where that does not merge."
+    )
     workdir: Text | None = Field(None, description="The directory to start in, relative to the workspace root.")
     isolation: Literal["pidns"] | None = Field(
         None, description="`pidns`: a process namespace of its own, so that nothing it starts survives it."

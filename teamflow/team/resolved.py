@@ -192,9 +192,11 @@ class ResolvedAgent:
     max_failures: int | None
     persona: str | None
     startable: bool
-    """False for `start: never`: only ever a sub-agent, never a step of the plan."""
+    """False for `start: never`: only ever a sub-agent or a resolver, never a step of its own."""
     pr: Mapping[str, Json] | None
     """The pull-request policy with its `extends` chain merged; None opens none."""
+    on_conflict: str | None = None
+    """The agent that mends what its dependencies have left, where that does not merge."""
 
     @property
     def kind(self) -> Kind:

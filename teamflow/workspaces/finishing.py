@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from teamflow import git
+from teamflow.core.ids import listed
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.work import Left, Ready
 from teamflow.ports import Done, Finish
+from teamflow.workspaces import merging
 from teamflow.workspaces.errors import WorkspaceError
 from teamflow.workspaces.naming import Names, part
 from teamflow.workspaces.place import Made, Place, copy_index, place
@@ -23,6 +25,8 @@ from teamflow.workspaces.snapshot import Look, Snapshot
 
 KEPT: Final = "teamflow: what lay in a workspace"
 """Message of a commit that only keeps what was uncommitted."""
+_LONGEST: Final = 64 * 2**20
+"""Bytes of a file in which markers of a conflict are looked for."""
 
 
 class Finishing:
@@ -120,10 +124,13 @@ class Finishing:
         head = self.head(found, ready)
         with found.borrowed_index() as index:
             taken = self.look(found, ready, head=head, index=index)
+            if marked := self._marked(ready, taken.tree):
+                reason = f"{listed(marked)} still {'have' if len(marked) > 1 else 'has'} conflict markers"
+                return Failed(FailureClass.VERIFY, reason, detail="\n".join(marked))
             onto = head if self._goes_on(found, ready, head) else ready.base
-            if onto != head:
+            if head not in (onto, self.names.of(name).get("left") if ready.conflicts else onto):
                 self.keep(work.step, f"stray-{work.attempt}", ready, fresh=True)
-            commit = self._commit(name, taken.tree, onto=onto, message=work.message)
+            commit = self._commit(name, taken.tree, ready, onto=onto, message=work.message)
             with self.repository.alone():
                 branch = self._settle(found, ready, name=name, commit=commit, index=index, sparse=taken.sparse)
             if isinstance(branch, Failed):
@@ -133,10 +140,18 @@ class Finishing:
         left = Left(commit, ready.base, branch, len(changes), added, deleted, self.repo)
         return Done(left, changes, taken.aside)
 
+    def _marked(self, ready: Ready, tree: str) -> list[str]:
+        """The files that were to be mended and are not. One that is not there any more, or is no text, may be right."""
+        read = self.repository.content
+        return [path for path in ready.conflicts if merging.is_marked(read(tree, path, most=_LONGEST))]
+
     def _goes_on(self, found: Place, ready: Ready, head: str) -> bool:
-        """Whether the agent's own commits are the result's history, too: never with what `copy` brought."""
+        """Whether the agent's own commits are the result's history, too: never with what `copy` brought, nor on top of
+        a merge with markers."""
         if head == ready.base:
             return True
+        if ready.conflicts:
+            return False
         if not self.repository.is_ancestor(ready.base, head):
             return False
         copied = {*ready.copied, *(found.made() or Made()).copied}
@@ -154,10 +169,12 @@ class Finishing:
         )
         return copied.isdisjoint(os.fsdecode(path) for path in git.paths(self.repository.look(*words, "--").out))
 
-    def _commit(self, name: str, tree: str, *, onto: str, message: str) -> str:
-        if tree == self.repository.tree_of(onto):
+    def _commit(self, name: str, tree: str, ready: Ready, *, onto: str, message: str) -> str:
+        parents = self.repository.parents_of(ready.base) if ready.conflicts else (onto,)
+        if not ready.conflicts and tree == self.repository.tree_of(onto):
             return onto
-        return self._again(name, "left", tree, [onto]) or self.repository.commit(tree, parents=[onto], message=message)
+        known = self._again(name, "left", tree, parents)
+        return known or self.repository.commit(tree, parents=parents, message=message)
 
     def _settle(
         self, found: Place, ready: Ready, *, name: str, commit: str, index: str, sparse: tuple[bytes, ...]
@@ -172,7 +189,7 @@ class Finishing:
             branch, marks = chosen
             wanted |= {branch: commit, **dict.fromkeys(marks, commit)}
             old = self.repository.commit_of(branch)
-            if old and not self.repository.is_ancestor(old, commit):
+            if old and old != ready.base and not self.repository.is_ancestor(old, commit):
                 wanted[self.names.ref(name, f"stray/{old[:12]}")] = old
         self.repository.update(wanted)
         admin = self.seat.mend(found)

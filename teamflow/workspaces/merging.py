@@ -1,14 +1,17 @@
 """Several commits as one: the starting commit of a step with several dependencies, and changes on top of others.
 
-Deterministic: the same parents give the same commit. Decides what a conflict is called; settles none.
+Deterministic: the same parents give the same commit. Decides what a conflict is called, and what it looks like to who
+is to settle it; settles none.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 
 from teamflow.core.ids import listed
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.work import Left
 from teamflow.ports import Parent
@@ -16,23 +19,49 @@ from teamflow.workspaces.process import GitError
 from teamflow.workspaces.repository import Repository
 
 
+class Merge(NamedTuple):
+    """`conflicts`: the files in which git has left markers, or only one side. `sides`: the steps that have met when the
+    first conflict was found, the last of them that which did not go with the others."""
+
+    commit: str
+    conflicts: tuple[str, ...]
+    sides: tuple[str, ...]
+
+
 def merged(repository: Repository, parents: Sequence[Parent], *, message: str) -> str | Failed:
     """The commit that these parents make, in order; one that is in the history of another adds nothing. GitError."""
+    found = merge(repository, parents, message=message, through=False)
+    return _conflict(found.conflicts, found.sides[:-1], found.sides[-1]) if found.conflicts else found.commit
+
+
+def merge(repository: Repository, parents: Sequence[Parent], *, message: str, through: bool) -> Merge:
+    """The same. `through`: what conflicts is merged nevertheless, with markers; else the first conflict is the end.
+    GitError."""
     kept = _independent(repository, parents)
     if len(kept) == 1:
-        return kept[0].commit
+        return Merge(kept[0].commit, (), ())
     commits = [parent.commit for parent in kept]
     date = _newest(repository, commits)
     text = message or f"Merge {', '.join(parent.step for parent in kept)}"
     at, seen = commits[0], [kept[0].step]
+    every: dict[str, None] = {}
     for parent in kept[1:]:
         tree, conflicts = _merge(repository, at, parent.commit)
-        if conflicts:
-            return _conflict(conflicts, seen, parent.step)
+        every |= dict.fromkeys(conflicts)
         seen.append(parent.step)
+        if conflicts and not through:
+            break
         together = commits if parent is kept[-1] else [at, parent.commit]
         at = repository.commit(tree, parents=together, message=text, date=date)
-    return at
+    return Merge(at, tuple(every), tuple(seen))
+
+
+_BEGIN, _END = re.compile(rb"^<<<<<<< ", re.MULTILINE), re.compile(rb"^>>>>>>> ", re.MULTILINE)
+
+
+def is_marked(content: bytes | None) -> bool:
+    """Whether a file still holds what git writes into it for a conflict."""
+    return content is not None and _BEGIN.search(content) is not None and _END.search(content) is not None
 
 
 def on_top(repository: Repository, left: Left, *, base: str) -> Left | None:
@@ -93,7 +122,7 @@ def _merge(repository: Repository, ours: str, theirs: str) -> tuple[str, list[st
     return tree, sorted({file for file in files if file}) or (["?"] if answer.code else [])
 
 
-def _conflict(files: list[str], ours: Sequence[str], theirs: str) -> Failed:
+def _conflict(files: Sequence[str], ours: Sequence[str], theirs: str) -> Failed:
     sides = f"`{'`, `'.join(ours)}` and `{theirs}`"
     reason = f"{sides} change the same places of {listed(files)}"
     return Failed(FailureClass.CONFLICT, reason, detail="\n".join(files))

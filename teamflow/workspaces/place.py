@@ -91,8 +91,10 @@ class Place(NamedTuple):
                 os.unlink(f"{self.state}/{name}")
 
     def vanish(self) -> None:
-        """After it was taken away: nothing says that it was there, nor, where it was the last one, its run."""
-        discard(self.state)
+        """After it was taken away: nothing says that it was there, nor, where it was the last one, its run; but what
+        was put aside stays."""
+        if not os.path.lexists(f"{self.state}/aside"):
+            discard(self.state)
         for directory in (self.root, os.path.dirname(self.state)):
             with contextlib.suppress(OSError):
                 os.rmdir(directory)  # not empty: others are there

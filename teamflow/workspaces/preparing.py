@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 
 from teamflow.core.outcome import Failed, FailureClass
-from teamflow.core.work import Ready
+from teamflow.core.work import Left, Ready
 from teamflow.ports import Order, Parent
 from teamflow.workspaces import merging
 from teamflow.workspaces.checkout import checkout
@@ -31,9 +31,12 @@ class Preparing:
         self._project = project
         self._head = head
 
-    def prepare(self, order: Order) -> Ready | Failed:
+    def prepare(self, order: Order) -> Ready | Left | Failed:
         if order.goes_on and order.before is not None:
-            return self._go_on(order, order.before)
+            made = self._go_on(order, order.before)
+            return made if isinstance(made, Failed) else made._replace(conflicts=order.before.conflicts)
+        if order.resolve and order.parents:
+            return self._to_mend(order)
         start = self._start(order)
         if isinstance(start, Failed):
             return start
@@ -47,6 +50,16 @@ class Preparing:
             if taken is not None:
                 return taken
         return self._fresh(order, start, paths)
+
+    def _to_mend(self, order: Order) -> Ready | Left | Failed:
+        """HEAD is the merge with its markers, so that what was not mended well can be had back, and its parents are the
+        sides. It becomes part of no history: see `finishing`."""
+        found = merging.merge(self._repository, order.parents, message=order.message, through=True)
+        if not found.conflicts:
+            self._finishing.protect(order.step, found.commit)
+            return Left(found.commit, found.commit)
+        made = self._fresh(order, found.commit, chosen(self._project, order.copy))
+        return made if isinstance(made, Failed) else made._replace(conflicts=found.conflicts)
 
     def _start(self, order: Order) -> str | Failed:
         if order.parents:

@@ -70,7 +70,7 @@ class GitWorkspaces:
             return self.repository
         return opened(store_at(self._home, repo), home=self._home, environ=self._environ, boundary=self._boundary)
 
-    def prepare(self, order: Order) -> Ready | Failed:
+    def prepare(self, order: Order) -> Ready | Left | Failed:
         try:
             return self._prepare(order)
         except OriginError as error:
@@ -78,7 +78,7 @@ class GitWorkspaces:
         except _TROUBLE as error:
             return Failed(FailureClass.SETUP, f"the workspace cannot be made: {self._said(error)}", detail=str(error))
 
-    def _prepare(self, order: Order) -> Ready | Failed:
+    def _prepare(self, order: Order) -> Ready | Left | Failed:
         before = order.before
         if order.goes_on and before is not None:
             return self._benches.of(before.repo).preparing.prepare(order)

@@ -9,7 +9,8 @@ How the adapter is divided, from below:
 - `origins`, `mirrors`, `objects`, `stores`, `clones`: other repositories, which are this (`Repository`)
   once they are fetched;
 - `seats`: what a workspace is to its repository, a worktree or a clone;
-- `snapshot`: what lies in a worktree, as a tree, by an index that no agent has had in its hands;
+- `snapshot`: what lies in a worktree, as a tree, by an index that no agent has had in its hands; `special`: what git
+  passes over in silence; `inner`: repositories inside it; `waiting`: pipes in place of files;
 - `watching`: the same again and again while somebody works there, and whether two of them go together;
 - `checkout`: files of a commit into a worktree; `copying`: files of the project;
 - `merging`: several commits as one; `naming`: the refs of a run and a step;

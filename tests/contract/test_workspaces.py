@@ -193,3 +193,97 @@ def test_changes_go_on_top_of_other_commits(project: Path) -> None:
     other = made(project, "other", {"b": "x\n"})
     assert workspaces(project).on_top("step", Left(one.commit, base), (other,)) is None
     assert workspaces(project).on_top("step", Left("1" * 40, base), (two,)) is None
+
+
+# -- merges to mend --------------------------------------------------------------------------------------------------
+
+
+def to_mend(project: Path, *parents: Parent, attempt: int = 1) -> Ready:
+    return prepared(project, Order("fix/ship", attempt, parents, own=True, resolve=True))
+
+
+def test_without_a_conflict_there_is_nothing_to_mend(project: Path) -> None:
+    one, two = made(project, "one", {"b": "b\n"}), made(project, "two", {"c": "c\n"})
+    order = Order("fix/ship", 1, (one, two), own=True, resolve=True)
+    left = workspaces(project).prepare(order)
+    assert left == Left(workspaces(project).merged((one, two), ""), workspaces(project).merged((one, two), ""))  # type: ignore[arg-type]
+    assert not os.path.lexists(f"{project}/.teamflow/work/7-00000run/fix--ship")
+    assert workspaces(project).prepare(order) == left
+    assert workspaces(project).prepare(order._replace(parents=(one,))) == Left(one.commit, one.commit)
+    assert git(project, "rev-parse", f"refs/teamflow/{RUN}/fix--ship/left") == one.commit
+
+
+def test_a_mended_merge_is_one_of_all_sides(project: Path) -> None:
+    left, right = made(project, "left", {"a.txt": "x\n", "l": "l\n"}), made(project, "right", {"a.txt": "y\n"})
+    ready = to_mend(project, left, right)
+    assert ready.conflicts == ("a.txt",)
+    assert (Path(ready.path) / "a.txt").read_text() == (
+        f"<<<<<<< {left.commit}\nx\n=======\ny\n>>>>>>> {right.commit}\n"
+    )
+    assert git(ready.path, "rev-parse", "HEAD", "HEAD^1", "HEAD^2").split() == [ready.base, left.commit, right.commit]
+    assert git(ready.path, "status", "--porcelain") == ""
+    (Path(ready.path) / "a.txt").write_text("xy\n")
+    done = finished(project, "fix/ship", ready)
+    assert done.changes == (Change("a.txt", "M", 1, 5),)
+    assert done.left.base == ready.base
+    assert git(project, "rev-parse", f"{done.left.commit}^1", f"{done.left.commit}^2").split() == [
+        left.commit,
+        right.commit,
+    ]
+    assert git(project, "log", "--format=%H", done.left.commit).count("\n") == 3, "the markers are no history"
+    assert finished(project, "fix/ship", ready) == done
+    assert "stray" not in git(project, "for-each-ref", f"refs/teamflow/{RUN}")
+    fixed = Parent("fix/ship", done.left.commit)
+    assert workspaces(project).merged((left, right, fixed), "") == done.left.commit
+
+
+def test_markers_that_are_left_fail_and_the_next_attempt_goes_on(project: Path) -> None:
+    left, right = (
+        made(project, "left", {"a.txt": "x\n", "b": "x\n"}),
+        made(project, "right", {"a.txt": "y\n", "b": "y\n"}),
+    )
+    ready = to_mend(project, left, right)
+    assert ready.conflicts == ("a.txt", "b")
+    (Path(ready.path) / "a.txt").write_text("xy\n")
+    git(ready.path, "commit", "-qam", "half of it")
+    failed = workspaces(project).finish(Finish("fix/ship", 1, ready, "fix"))
+    assert isinstance(failed, Failed)
+    assert (failed.failure, failed.reason, failed.detail) == (
+        FailureClass.VERIFY,
+        "b still has conflict markers",
+        "b",
+    )
+    order = Order("fix/ship", 2, (left, right), own=True, resolve=True, goes_on=True, before=ready)
+    assert prepared(project, order) == ready
+    (Path(ready.path) / "b").unlink()
+    done = finished(project, "fix/ship", ready, attempt=2)
+    assert git(project, "ls-tree", "--name-only", done.left.commit).split() == [".gitignore", "a.txt"]
+    assert len(git(project, "rev-list", "--parents", "-n1", done.left.commit).split()) == 3
+    workspaces(project).remove(ready)
+    again = prepared(project, order._replace(attempt=3))
+    assert again._replace(path=ready.path) == ready
+    assert (Path(again.path) / "a.txt").read_text() == "xy\n"
+
+
+def test_a_clean_attempt_to_mend_begins_with_the_markers_again(project: Path) -> None:
+    left, right = made(project, "left", {"a.txt": "x\n"}), made(project, "right", {"a.txt": "y\n"})
+    ready = to_mend(project, left, right)
+    (Path(ready.path) / "a.txt").write_text("half\n")
+    assert to_mend(project, left, right, attempt=2) == ready
+    assert "<<<<<<<" in (Path(ready.path) / "a.txt").read_text()
+
+
+def test_three_sides_and_files_without_markers_are_mended_at_once(project: Path) -> None:
+    one = made(project, "one", {"a.txt": "x\n", "bin": "\0one"})
+    two = made(project, "two", {"a.txt": "y\n", "bin": "\0two"})
+    three = made(project, "three", {"c": "c\n"})
+    gone = prepared(project, Order("gone", 1, (), own=True))
+    (Path(gone.path) / "a.txt").unlink()
+    four = Parent("gone", finished(project, "gone", gone).left.commit)
+    ready = to_mend(project, one, two, three, four)
+    assert sorted(ready.conflicts) == ["a.txt", "bin"]
+    (Path(ready.path) / "a.txt").unlink()
+    done = finished(project, "fix/ship", ready)
+    sides = git(project, "rev-list", "--parents", "-n1", done.left.commit).split()[1:]
+    assert sides == [one.commit, two.commit, three.commit, four.commit]
+    assert git(project, "ls-tree", "--name-only", done.left.commit).split() == [".gitignore", "bin", "c"]

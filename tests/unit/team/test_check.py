@@ -25,6 +25,7 @@ B = "  b: {command: make, outputs: {flag: boolean, word: string, rows: array, ob
 WRONG = {
     "unknown-agent": [
         "  a: {command: x, depends_on: [bb]}\n",
+        "  a: {prompt: x, on_conflict: nobody}\n",
         "  a: {command: x, depends_on: {bb: failed}}\n",
         "  a: {command: x, depends_on: bb}\n",
         "  a: {command: x, matrix: nobody}\n",
@@ -136,6 +137,20 @@ WRONG = {
         "  a: {command: x, verify: y, persona: p, outputs: {f: {file: f}, n: integer}}\n"
         "personas: {p: {skip_if_verified: true}}\n",
         "  a: {command: x, max_failures: 2}\n",
+        "  a: {ask: x, on_conflict: r}\n  r: {start: never, prompt: x}\n",
+        "  a: {command: x}\n  r: {start: never, prompt: x, on_conflict: r}\n",
+    ],
+    "bad-resolver": [
+        "  a: {prompt: x, on_conflict: r}\n  r: {prompt: x}\n",
+        "  a: {prompt: x, on_conflict: r}\n  r: {start: never, command: x}\n",
+        "  a: {prompt: x, on_conflict: r}\n  r: {start: never, prompt: x, matrix: [1]}\n",
+        "  a: {prompt: x, on_conflict: r}\n  r: {start: never, prompt: x, depends_on: [a]}\n",
+        "  a: {prompt: x, on_conflict: r}\n  r: {start: never, prompt: x, if: 1 == 1}\n",
+        "  a: {prompt: x, on_conflict: r}\n"
+        "  r: {start: never, prompt: x, outputs: {o: boolean}, loop: {until: outputs.o, max: 2, rework: a}}\n",
+        "  a: {prompt: x, on_conflict: r}\n  r: {start: never, prompt: x, permissions: read}\n",
+        "  a: {prompt: x, on_conflict: r}\n  r: {start: never, prompt: x, workspace: {mode: shared}}\n",
+        "  a: {prompt: x, persona: p}\n  r: {prompt: x}\npersonas: {p: {on_conflict: r}}\n",
     ],
     "no-script": ["  a: {prompt: x, engine: scripted}\n"],
     "bad-answer": ["  a: {ask: x, default: y}\n", "  a: {ask: x, options: [y], default: z}\n"],
