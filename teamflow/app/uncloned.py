@@ -83,8 +83,8 @@ def _unnamed(database: Database, home: str, paths: Iterable[str]) -> list[str]:
     if any(is_alive(database.layout, run) for run in runs):
         return []
     for note in glob.glob(f"{glob.escape(home)}/git/trees/*/*/store"):
-        run, name = note.split("/")[-3:-1]
-        if not os.path.lexists(f"{home}/work/{run}/{name}"):
+        directory, name = note.split("/")[-3:-1]
+        if not os.path.lexists(f"{home}/work/{directory}/{name}"):
             continue  # gone, and only what was put aside of it is left
         with open(note, encoding="utf-8", errors="surrogateescape") as file:
             left.pop(os.path.basename(file.read()), None)
