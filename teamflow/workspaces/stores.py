@@ -55,10 +55,14 @@ def stores(home: str) -> list[str]:
 
 
 def remove_store(home: str, repo: str) -> None:
-    """With the commits in it. WorkspaceError, OSError."""
+    """With the commits in it, and at once: half of one is never met. WorkspaceError, OSError."""
     store = store_at(home, repo)
+    gone = f"{home}/git/gone/{os.getpid()}.{os.path.basename(store)}"
+    os.makedirs(os.path.dirname(gone), mode=0o700, exist_ok=True)
+    discard(gone)
     with locked(f"{store}/teamflow.lock"):
-        discard(store)
+        os.rename(store, gone)
+    discard(gone)
     discard(f"{home}/git/clones/{os.path.basename(store)}")
 
 

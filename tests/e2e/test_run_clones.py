@@ -133,6 +133,51 @@ def test_the_project_itself_need_not_be_in_git(tmp_path: Path, other: Path) -> N
     assert project.status().text("b") == "1"
 
 
+def test_verbs_look_into_the_clone_and_merge_says_where_to_push(tmp_path: Path, other: Path) -> None:
+    keep = {"repo": str(other), "keep": "always"}
+    agents = {"a": sh("echo new > b.txt", workspace=keep), "bad": sh("echo late > c.txt; false", workspace=keep)}
+    project = repository(tmp_path / "here", agents)
+    project.run().expect(1)
+    assert "+new" in project.call("diff", "a").expect(0).out
+    assert "+late" in project.call("diff", "bad").expect(0).out
+    refused = project.call("merge", "a").expect(1)
+    assert "works in a clone of another repository" in refused.said
+    untouched(project)
+    push = next(line for line in refused.said.splitlines() if "push" in line).split("`")[1]
+    subprocess.run(push, shell=True, check=True, capture_output=True)
+    assert git(other, "show", "teamflow/1/a:b.txt") == "new"
+    project.root = project.root.rename(project.root.parent / "moved")
+    assert "+new" in project.call("diff", "a").expect(0).out
+
+
+def test_gc_takes_stores_that_no_run_names_and_the_origin_has(tmp_path: Path, other: Path) -> None:
+    agents = {
+        "a": sh("echo new > b.txt", workspace={"repo": str(other)}, cache=False),
+        "b": {"command": "ls", "depends_on": ["a"]},
+    }
+    project = repository(tmp_path / "here", agents)
+    project.run().expect(0)
+    (store,) = (project.root / ".teamflow/clones").glob("*.git")
+    assert "store" not in project.call("gc").expect(0).out
+    assert store.is_dir()
+    project.call("rm", "--purge", "1").expect(0)
+    told = project.call("gc").expect(0).out
+    assert f"kept: {store}: unmerged (rm -rf {store})" in told
+    assert store.is_dir()
+    git(store, "push", "-q", str(other), "teamflow/1/a:refs/heads/done")
+    agents["a"] = sh("true", workspace={"repo": str(other)}, cache=False)
+    again = repository(tmp_path / "again", agents)
+    again.run().expect(0)
+    (idle,) = (again.root / ".teamflow/clones").glob("*.git")
+    again.call("rm", "--purge", "1").expect(0)
+    assert f"would go: store {idle}" in again.call("gc", "--dry-run").expect(0).out
+    assert idle.is_dir()
+    assert f"removed: store {idle}" in again.call("gc").expect(0).out
+    assert not idle.exists()
+    assert "store" not in again.call("gc").expect(0).out
+    again.run().expect(0)
+
+
 class Backend(BaseHTTPRequestHandler):
     """`git http-backend` as a CGI program, for who knows the password."""
 

@@ -415,3 +415,34 @@ def test_mirrors_that_nobody_has_used_go(project: Path, tmp_path: Path) -> None:
     remove(mirror)
     assert unused(env, seconds=0) == []
     assert prepared(project, "b").base == ready.base
+
+
+def test_what_an_agent_leaves_out_by_a_sparse_checkout_is_not_deleted(project: Path, other: Path) -> None:
+    (other / "sub").mkdir()
+    commit(other, "sub/b.txt", "b\n")
+    ready = prepared(project)
+    git(ready.path, "sparse-checkout", "set", "--no-cone", "/a.txt")
+    assert not os.path.lexists(f"{ready.path}/sub/b.txt")
+    Path(ready.path, "a.txt").write_text("2\n")
+    done = finished(project, ready)
+    assert [change.path for change in done.changes] == ["a.txt"]
+
+
+def test_pipes_in_a_clones_git_directory_keep_nobody_waiting(project: Path, other: Path) -> None:
+    ready = prepared(project)
+    Path(ready.path, "a.txt").write_text("2\n")
+    for name in ("packed-refs", "objects/info/alternates", "config"):
+        path = Path(ready.path, ".git", name)
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
+    done = finished(project, ready)
+    assert [change.path for change in done.changes] == ["a.txt"]
+
+
+def test_a_clone_can_be_looked_at_while_somebody_works_there(project: Path, other: Path) -> None:
+    ready = prepared(project)
+    Path(ready.path, "a.txt").write_text("2\n")
+    found = workspaces(project).look(ready)
+    assert found is not None
+    assert list(found[1]) == ["a.txt"]
+    assert workspaces(project).differs(Left(found[0], ready.base, repo=ready.repo)) == found[1]
