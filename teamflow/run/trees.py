@@ -10,11 +10,11 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor as Pool
-from typing import Final
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import AttemptEnded
 from teamflow.core.outcome import Failed, FailureClass, Succeeded, Usage
+from teamflow.core.phases import CLEAN
 from teamflow.core.plan import Command, Json, Step
 from teamflow.core.redact import Redactor
 from teamflow.core.slots import variables
@@ -25,9 +25,6 @@ from teamflow.policy.trees import borrowed, goes_on, in_use, in_workspace, is_ma
 from teamflow.ports import Done, Finish, Order, Parent, Workspaces
 from teamflow.run.brief import BriefError, Rendering
 from teamflow.run.place import Place
-
-CLEAN: Final = "nothing to mend"
-"""What a step says that was to mend a merge without conflicts."""
 
 
 class Trees:
