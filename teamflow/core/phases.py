@@ -23,6 +23,8 @@ AGENT: Final = "agent"
 
 VERIFIED: Final = "verified already: nothing was started"
 """What is told of a step whose checks were all green, and its text."""
+CLEAN: Final = "nothing to mend"
+"""Likewise of a step that was to mend a merge without conflicts."""
 
 
 def phases(known: StepState, attempt: AttemptState) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from teamflow.core.guarding import GUARD
 from teamflow.core.ids import listed
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
-from teamflow.core.phases import VERIFIED, is_check
+from teamflow.core.phases import CLEAN, VERIFIED, is_check
 from teamflow.core.plan import Json, Step
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import Status
@@ -301,7 +301,8 @@ def _after_success(state: RunState, known: StepState, now: Now, run: Mapping[str
         from teamflow.policy.rework import after_round
 
         return after_round(state, known, step.loop, run=run)
-    return StepEnded(step.id, "succeeded", VERIFIED if is_check(newest.phase) else "")
+    clean = step.resolves and newest.ready is None
+    return StepEnded(step.id, "succeeded", CLEAN if clean else VERIFIED if is_check(newest.phase) else "")
 
 
 def _after_stop(state: RunState, step: Step, cause: str, now: Now, attempt: int) -> Event:

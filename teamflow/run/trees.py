@@ -10,11 +10,11 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor as Pool
-from typing import Final
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import AttemptEnded
 from teamflow.core.outcome import Failed, FailureClass, Succeeded, Usage
+from teamflow.core.phases import CLEAN
 from teamflow.core.plan import Command, Json, Step
 from teamflow.core.redact import Redactor
 from teamflow.core.slots import variables
@@ -39,8 +39,6 @@ from teamflow.run.place import Place
 
 _NAMED = 3
 """Of the files that could not be committed."""
-CLEAN: Final = "nothing to mend"
-"""What a step says that was to mend a merge without conflicts."""
 
 
 class Trees:

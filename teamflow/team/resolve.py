@@ -234,7 +234,7 @@ def resolve_agent(
         persona=layers.get("persona"),
         startable=layers.get("start") is None,
         pr=pr_policy(team, pr),
-        on_conflict=None if isinstance(work, AskWork) else layers.get("on_conflict"),
+        on_conflict=None if isinstance(work, AskWork) or layers.get("start") else layers.get("on_conflict"),
     )
 
 

@@ -49,6 +49,7 @@ def test_what_merges_starts_nothing_and_costs_nothing(tmp_path: Path) -> None:
     status = project.status()
     assert status.statuses["fixer/ship"] == "succeeded"
     assert status.text("fixer/ship") == "nothing to mend"
+    assert "nothing to mend" in project.why("fixer/ship")
     assert status.text("ship") == "left"
     assert not list(project.run_dir().glob("**/fixer--ship*/*.log"))
     assert not (project.root / ".teamflow/work").exists() or not list(project.root.glob(".teamflow/work/*/fixer--ship"))
@@ -118,12 +119,13 @@ def test_a_loop_has_it_mended_anew(tmp_path: Path) -> None:
 @pytest.mark.parametrize("right", ["echo right > a.txt", "echo right > b.txt"])
 def test_a_runner_that_is_killed_anywhere_changes_nothing(tmp_path: Path, right: str) -> None:
     project = repository(tmp_path, agents(right=right))
-    whole = project.run("--new", env={"TEAMFLOW_FAILPOINT": "1000000"}).expect(0)
-    assert whole.code == 0
-    for number in range(150, 1000, 170):
+    kills = 0
+    for number in range(60, 460, 80):
         done = project.run("--new", env={"TEAMFLOW_FAILPOINT": str(number)})
         if done.code == KILLED:
+            kills += 1
             project.run().expect(0)
         status = project.status()
         assert set(status.statuses.values()) == {"succeeded"}, number
         assert status.text("ship") == ("left\nright" if "a.txt" in right else "left"), number
+    assert kills >= 3

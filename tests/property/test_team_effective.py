@@ -73,6 +73,14 @@ KEYS: Mapping[str, tuple[Json, ...]] = {
     "target": ("local", "box", {"labels": ["gpu"]}),
     "pr": (True, False, "other", {"title": "t"}, {"extends": "other", "draft": True}, {}),
     "start": ("never",),
+    "on_conflict": ("mend",),
+}
+MEND: Mapping[str, Json] = {
+    "prompt": "mend it",
+    "start": "never",
+    "engine": "claude",
+    "permissions": "edit",
+    "workspace": {"mode": "worktree"},
 }
 FILES = {"play.yaml": "- say: hi\n", "p.md": "Prompt.\n"}
 
@@ -117,7 +125,7 @@ def team_of(seed: int) -> str:
     team = {
         "defaults": layer(chance, without=("start",)),
         "personas": {name: layer(chance, without=("persona",)) for name in ("p", "q")},
-        "agents": {"h": {"command": "true"}, "a": agent(chance), "b": agent(chance)},
+        "agents": {"h": {"command": "true"}, "mend": MEND, "a": agent(chance), "b": agent(chance)},
         "secrets": {"S": {"env": "S"}},
         "targets": {"box": {"ssh": "box", "labels": ["gpu"]}},
         "pr_policies": {"default": {"base": "main"}, "other": {"labels": ["x"]}},
