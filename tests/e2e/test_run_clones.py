@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -174,7 +175,13 @@ def test_gc_takes_stores_that_no_run_names_and_the_origin_has(tmp_path: Path, ot
     assert idle.is_dir()
     assert f"removed: store {idle}" in again.call("gc").expect(0).out
     assert not idle.exists()
-    assert "store" not in again.call("gc").expect(0).out
+    (lock,) = again.place.rglob("mirrors/*.lock")
+    long_ago = time.time() - 31 * 86400
+    os.utime(lock, (long_ago, long_ago))
+    told = again.call("gc").expect(0).out
+    assert "removed: store" not in told
+    assert f"removed: mirror {lock.with_suffix('.git')}" in told
+    assert "removed: mirror" not in again.call("gc").expect(0).out
     again.run().expect(0)
 
 
