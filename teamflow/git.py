@@ -1,7 +1,8 @@
 """Git's command lines, and what its answers mean. Runs nothing, and knows neither a repository nor a workspace.
 
 Decides which switches stand before every command, so that nothing that a repository names is started: hooks, file
-system monitors, pagers, transports, credential helpers, signing programs. Filters and drivers cannot be switched off
+system monitors, pagers, transports, credential helpers, signing programs (of these, `remote_command` leaves the user's
+own ways to log in). Filters and drivers cannot be switched off
 by name; who reads attributes does it in a git directory with a configuration of its own (`workspaces/repository`).
 """
 
@@ -65,10 +66,27 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "GIT_EDITOR": "true",
     "GIT_SEQUENCE_EDITOR": "true",
     "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": "/dev/null/none",
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_LITERAL_PATHSPECS": "1",
     "GIT_ADVICE": "0",
 }
+
+
+TRANSPORTS: Final = "https:http:ssh:git:file"
+"""What another repository may be fetched by."""
+_CLOSED: Final = ("core.askPass=", "core.sshCommand=", "core.gitProxy=", "credential.helper=", "protocol.allow=")
+_OPEN: Final = (
+    "fetch.recurseSubmodules=false",
+    "fetch.unpackLimit=1",
+    "fetch.fsckObjects=false",
+    "http.lowSpeedLimit=1000",
+    "http.lowSpeedTime=60",
+)
+"""In place of the settings that begin like `_CLOSED`. A transfer that stands still ends."""
+_OUTER: Final = ("GIT_ASKPASS", "GIT_CONFIG_COUNT", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
+_OUTER_BEGINNINGS: Final = ("GIT_SSH", "GIT_SSL_", "GIT_HTTP_", "GIT_PROXY_", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")
+"""Words for git of the caller that a talk with others keeps."""
 
 
 class Entry(NamedTuple):
@@ -92,6 +110,22 @@ def environment(outer: Mapping[str, str], **given: str) -> dict[str, str]:
     """The environment of a git process: the caller's without its own words for git, and ours. `given` adds to it."""
     kept = {name: value for name, value in outer.items() if not name.startswith(("GIT_", "LC_")) and name != "LANGUAGE"}
     return {**kept, **ENVIRONMENT, **given}
+
+
+def remote_command(*words: str) -> tuple[str, ...]:
+    """As `command`, for one that talks to another repository: the user's own ways to log in hold."""
+    settings = (*(setting for setting in _SETTINGS if not setting.startswith(_CLOSED)), *_OPEN)
+    return ("git", *(word for setting in settings for word in ("-c", setting)), *words)
+
+
+def remote_environment(outer: Mapping[str, str], settings: Mapping[str, str], **given: str) -> dict[str, str]:
+    """As `environment`, for `remote_command`. `settings`: further configuration, which no list of processes shows."""
+    kept = {name: value for name, value in outer.items() if name in _OUTER or name.startswith(_OUTER_BEGINNINGS)}
+    at = int(kept.get("GIT_CONFIG_COUNT", "")) if kept.get("GIT_CONFIG_COUNT", "").isdecimal() else 0
+    for number, (key, value) in enumerate(settings.items(), at):
+        kept |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    kept["GIT_CONFIG_COUNT"] = str(at + len(settings))
+    return {**environment(outer), **kept, "GIT_ALLOW_PROTOCOL": TRANSPORTS, **given}
 
 
 def is_writable(ref: str) -> bool:

@@ -115,11 +115,13 @@ class Exited(NamedTuple):
 
 
 class Parent(NamedTuple):
-    """A commit that a step starts from, and which step left it; `path`: its worktree, where that is still there."""
+    """A commit that a step starts from, and which step left it; `path`: its workspace, where that is still there;
+    `repo` as in `Left`."""
 
     step: str
     commit: str
     path: str = ""
+    repo: str = ""
 
 
 class Order(NamedTuple):
@@ -128,9 +130,10 @@ class Order(NamedTuple):
     step: str
     attempt: int
     parents: tuple[Parent, ...]
-    """In the order of the plan, without doubles; (): it starts from the project's HEAD."""
+    """In the order of the plan, without doubles. Of another repository than the step's own they count for nothing;
+    where none is left, it starts from the HEAD of that repository."""
     own: bool
-    """A worktree with a branch of its own; False: a detached one, or `takes`."""
+    """A worktree or clone with a branch of its own; False: a detached one, or `takes`."""
     goes_on: bool = False
     """In the workspace of its last attempt as that was left; False: in a clean one, at the starting commit."""
     before: Ready | None = None
@@ -142,7 +145,8 @@ class Order(NamedTuple):
     sparse: tuple[str, ...] | None = None
     """Patterns of what is to be checked out; None: everything."""
     repo: str | None = None
-    """A repository to clone: URL or path; None: the project's."""
+    """A repository to clone: URL, or a path, relative to the project; None: it works in a worktree of the project, or
+    where its dependencies have worked."""
     message: str = ""
     """Of a commit that merges its parents."""
     adds: str = ""
@@ -199,20 +203,44 @@ class Workspaces(Protocol):
         apply, or its commits are not there any more."""
         ...
 
-    def tree(self, commit: str, patterns: tuple[str, ...] | None) -> Mapping[str, str] | None:
-        """Path → object id (with mode) of a commit's files, of those that match; None: the commit is not there."""
+    def tree(self, commit: str, patterns: tuple[str, ...] | None, *, repo: str = "") -> Mapping[str, str] | None:
+        """Path → object id (with mode) of a commit's files, of those that match; None: the commit is not there. `repo`
+        as in `Left`."""
         ...
 
-    def content(self, commit: str, path: str) -> bytes | None:
+    def content(self, commit: str, path: str, *, repo: str = "") -> bytes | None:
         """A file of a commit; None: it is not there, is no file, or has more than 4 MiB."""
         ...
 
+    def look(self, ready: Ready) -> tuple[str, Mapping[str, str]] | None:
+        """What lies in a workspace now, as a commit without a ref, and path → object id (empty: gone) of each file that
+        differs from its starting commit. Changes nothing there, its index included; cheap where nothing has changed.
+        None: it cannot be told now. Not for two threads at once in one workspace."""
+        ...
+
+    def differs(self, left: Left) -> Mapping[str, str] | None:
+        """The same of what a step has left: path → object id of each file that it changed. None: it is not there."""
+        ...
+
+    def conflicts(self, first: str, second: str) -> tuple[str, ...] | None:
+        """Files in conflict when two commits are merged, whatever they started from; None: it could not be tried."""
+        ...
+
     def head(self) -> str | None:
-        """The project's commit; None: it has none yet."""
+        """The project's commit as it was at the first look, also when the user has committed since: all steps without
+        dependencies start from the same one. None: it has none yet."""
+        ...
+
+    def refresh(self) -> None:
+        """The next `head` looks again."""
+        ...
+
+    def origin(self, repo: str) -> Parent | Failed:
+        """The commit that a clone (`Order.repo`) starts from that has no parents, as its origin has it now."""
         ...
 
     def merged(self, parents: tuple[Parent, ...], message: str) -> str | Failed:
-        """The starting commit that these parents make; one alone is that itself."""
+        """The starting commit that these parents make, all of one repository; one alone is that itself."""
         ...
 
 

@@ -16,12 +16,15 @@ from teamflow.core.state import StepState
 from teamflow.core.status import Status
 from teamflow.core.work import Change, Left, Ready
 from teamflow.policy.trees import in_workspace
+from teamflow.workspaces.clones import seat_in
 from teamflow.workspaces.errors import WorkspaceError
 from teamflow.workspaces.finishing import Finishing
 from teamflow.workspaces.naming import Names, part
 from teamflow.workspaces.place import Place, place
 from teamflow.workspaces.process import GitError
 from teamflow.workspaces.repository import Repository
+from teamflow.workspaces.stores import opened as store_opened
+from teamflow.workspaces.stores import store_at
 
 MADE = (Status.SUCCEEDED, Status.CACHED)
 
@@ -83,14 +86,17 @@ def differences(inspected: Inspected, known: StepState, *, environ: Mapping[str,
 
 
 def opened(inspected: Inspected, environ: Mapping[str, str], *, repo: str = "") -> Repository:
-    """The project's repository, or the clone with the git directory `repo`. WorkspaceError, GitError."""
+    """The project's repository, or what has the commits of clones (`repo` as in `Left`). WorkspaceError, GitError."""
     layout = inspected.layout
     home = f"{os.path.realpath(layout.directory)}/git/look"
     if not repo:
         return Repository.open(layout.root, home=home, environ=environ)
-    if not os.path.isdir(repo):
-        raise WorkspaceError("missing", repo, "the clone that the step worked in is gone", remedy="run the step again")
-    return Repository(repo, own=f"{home}/clone", common=repo, project_dir=repo, environ=environ)
+    # By its name: the project may have been moved since.
+    store = store_at(os.path.realpath(layout.directory), repo)
+    if not os.path.isfile(f"{store}/HEAD"):
+        reason = "what steps have left in clones of that repository is gone"
+        raise WorkspaceError("missing", store, reason, remedy="run the step again")
+    return store_opened(store, home=home, environ=environ)
 
 
 def check_there(repository: Repository, commits: Iterable[str], step: str) -> None:
@@ -126,7 +132,9 @@ def _lies_there(inspected: Inspected, known: StepState, ready: Ready, environ: M
     there = _place(ready.path, home=home)
     if not there.is_there():
         raise NothingToSee(f"{step}: its workspace is not where teamflow has made it: a directory above it is a link")
-    looking = Finishing(repository, names, home=home, run=os.path.basename(there.root))
+    looking = Finishing(
+        repository, names, seat_in(repository, ready.repo), home=home, run=os.path.basename(there.root), repo=ready.repo
+    )
     with there.borrowed_index() as index:
         found = looking.look(there, ready, head=looking.head(there, ready), index=index)
     return Differences(repository, ready.base, found.tree, tree=ready.path, aside=found.aside)

@@ -22,6 +22,7 @@ from teamflow.targets import keeper_files
 from teamflow.workspaces.shared import in_git
 
 if TYPE_CHECKING:
+    from teamflow.app.uncloned import Uncloned
     from teamflow.app.unneeded import Cleared
 
 PURGED: Final = "purged"
@@ -128,7 +129,7 @@ def remove(directory: str) -> None:
 class Collected(NamedTuple):
     """What `gc` has removed: numbers of processes, of purges that had been broken off, of cached results; bytes.
 
-    `cleared`: what of workspaces; None: the project is in no git repository.
+    `cleared`: what of workspaces; None: the project is in no git repository. `uncloned`: what of clones.
     """
 
     processes: int
@@ -136,6 +137,7 @@ class Collected(NamedTuple):
     results: int
     freed: int
     cleared: Cleared | None = None
+    uncloned: Uncloned | None = None
 
 
 def collect(
@@ -167,12 +169,23 @@ def collect(
     finally:
         cache.close()
     cleared = _clear(database, environ, dry_run=False, between=between)
-    return Collected(processes, directories, results, max(0, before - _size(layout.directory)), cleared)
+    without = _uncloned(database, environ, dry_run=False, between=between)
+    return Collected(processes, directories, results, max(0, before - _size(layout.directory)), cleared, without)
 
 
-def would_collect(database: Database, *, environ: Mapping[str, str]) -> Cleared | None:
-    """What `collect` would do about workspaces; changes nothing. None: the project is in no git repository."""
-    return _clear(database, environ, dry_run=True, between=lambda: None)
+def would_collect(database: Database, *, environ: Mapping[str, str]) -> Collected:
+    """What `collect` would do about workspaces and clones; changes nothing."""
+    cleared = _clear(database, environ, dry_run=True, between=lambda: None)
+    return Collected(0, 0, 0, 0, cleared, _uncloned(database, environ, dry_run=True, between=lambda: None))
+
+
+def _uncloned(
+    database: Database, environ: Mapping[str, str], *, dry_run: bool, between: Callable[[], None]
+) -> Uncloned:
+    # Imported here: most runs have none.
+    from teamflow.app.uncloned import uncloned
+
+    return uncloned(database, environ, dry_run=dry_run, between=between)
 
 
 def _clear(

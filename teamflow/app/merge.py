@@ -20,7 +20,10 @@ from teamflow.policy.trees import in_workspace, parents
 from teamflow.workspaces.checked_out import CheckedOut
 from teamflow.workspaces.errors import WorkspaceError
 from teamflow.workspaces.landing import Landed, Wanted, land
+from teamflow.workspaces.naming import part
 from teamflow.workspaces.process import GitError
+from teamflow.workspaces.stores import known as origin_of
+from teamflow.workspaces.stores import store_at
 
 
 class Merged(NamedTuple):
@@ -56,7 +59,7 @@ def merge(inspected: Inspected, known: StepState, *, message: str | None, enviro
     if left is None:
         return Merged(name, f"{name} has left no commit", ok=False)
     if left.repo:
-        return Merged(name, f"{name} works in a clone of another repository ({left.repo}): push from there", ok=False)
+        return Merged(name, _elsewhere(inspected, name, left), ok=False)
     if not left.changed:
         return Merged(name, f"{name}: no changes: nothing to merge{_before(inspected.state, known)}")
     try:
@@ -94,6 +97,17 @@ def _problem(known: StepState) -> str:
 def _before(state: RunState, known: StepState) -> str:
     others = [quoted(step) for step, _ in parents(state, known.step)]
     return f"\n  what it began with: `teamflow merge {' '.join(others)}`" if others else ""
+
+
+def _elsewhere(inspected: Inspected, step: str, left: Left) -> str:
+    """That it is no work on the project, and how it gets to where it belongs."""
+    store = store_at(os.path.realpath(inspected.layout.directory), left.repo)
+    what = left.branch or f"{left.commit}:refs/heads/teamflow/{part(step)}"
+    push = f"git -C {quoted(store)} push {quoted(origin_of(store).url or 'URL')} {quoted(what)}"
+    return (
+        f"{step} works in a clone of another repository, so nothing of it is merged into the project\n"
+        f"  `{push}` brings it there, `teamflow diff {quoted(step)}` shows it"
+    )
 
 
 def _wanted(inspected: Inspected, step: str, left: Left, *, message: str | None, by_branch: bool) -> Wanted:

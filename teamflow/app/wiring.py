@@ -30,6 +30,7 @@ from teamflow.core.outcome import Failed, Outcome
 from teamflow.core.plan import NO_CAPS, Caps, EngineDefinition, Json
 from teamflow.core.requested import StopRequested
 from teamflow.core.state import RunState
+from teamflow.core.work import WORKTREE
 from teamflow.engines.exits import outcome_of
 from teamflow.engines.registry import ENGINES, custom_engine, engine
 from teamflow.policy.hooks import BEFORE_RUN
@@ -116,7 +117,7 @@ async def run_to_end(
     `keeper`: started already, for a new run. `cached`: what a sweep before it has found. `brief`: only do that, and
     leave (None) when it is done; `parallel` is then 0, so nothing starts. `watch`: stay, and follow the files.
     """
-    running = asyncio.get_running_loop()
+    running, briefly = asyncio.get_running_loop(), brief is not None
     loop = _loop(
         database,
         session,
@@ -124,7 +125,7 @@ async def run_to_end(
         Sheltered(screen),
         prober,
         keeper=keeper,
-        briefly=brief is not None,
+        briefly=briefly,
         stays=watch is not None,
     )
     executor, state = loop.executor, session.state
@@ -135,14 +136,9 @@ async def run_to_end(
     loop.screen.begin(state)
     loop.screen.control(lambda: _controls(executor, wired.number))
     try:
-        with ExitStack() as meanwhile:
-            listening = meanwhile.enter_context(_listening(running, database, wired, executor))
-            if watch is not None:
-                # Imported here: only a watch needs it, and what it brings along is slow to import.
-                from teamflow.app.watched import watched
-
-                meanwhile.enter_context(watched(watch, session, loop, wired, run_dir=database.layout.run(wired.number)))
-            ended = await executor.run(begin, first, until=until, opened=listening)
+        with _listening(running, database, wired, executor) as listening:
+            with _beside(watch, session, loop, wired, run_dir=database.layout.run(wired.number), briefly=briefly):
+                ended = await executor.run(begin, first, until=until, opened=listening)
             await _tidy(loop, ended)
     finally:
         closed = asyncio.to_thread(loop.writer.close, timeout=1.0 if executor.abandoned else 10.0)
@@ -158,6 +154,28 @@ async def run_to_end(
 
 def _boot() -> str:
     return SystemClock().now().boot
+
+
+@contextmanager
+def _beside(
+    watch: Watch | None, session: Session, loop: Loop, wired: Wired, *, run_dir: str, briefly: bool
+) -> Iterator[None]:
+    """What goes on beside the loop as long as it runs: files are followed, and worktrees compared, of runs that have
+    some or may get some. Imported here: most runs do neither, and what it brings along is slow to import."""
+    state = session.state
+    has_some = any(step.workspace == WORKTREE for step in state.plan.steps)
+    with ExitStack() as meanwhile:
+        if watch is not None:
+            from teamflow.app.watched import watched
+
+            meanwhile.enter_context(watched(watch, session, loop, wired, run_dir=run_dir))
+        if wired.workspaces is not None and not briefly and (has_some or watch is not None):
+            from teamflow.app.overlaps import comparing
+
+            warn = loop.screen.trouble
+            found = comparing(state, loop.executor, wired.workspaces, environ=wired.environ, warn=warn)
+            meanwhile.enter_context(found)
+        yield
 
 
 async def _tidy(loop: Loop, ended: RunEnded | None) -> None:

@@ -19,6 +19,7 @@ from teamflow.views import words
 from teamflow.views.json import json_text
 
 if TYPE_CHECKING:
+    from teamflow.app.uncloned import Uncloned
     from teamflow.app.unneeded import KeptLine
 
 _SHOWN: Final = 10
@@ -34,11 +35,12 @@ _SHOWN: Final = 10
     ),
 )
 @click.option("--cache", "cache", metavar="SIZE", help="What the cache may keep; 5GB without it.")
-@click.option("--dry-run", is_flag=True, help="Say what would become of workspaces; change nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what would become of workspaces and clones; change nothing.")
 @json_option
 def gc(cache: str | None, as_json: bool, dry_run: bool) -> None:
     """Remove what nothing needs: worktrees, branches and refs of runs that are over, processes that have lost their
-    owner, purges that were broken off, and results that the cache has no room for.
+    owner, purges that were broken off, results that the cache has no room for, and what clones of other repositories
+    need no more.
 
     Never a worktree that is in use or holds uncommitted files, nor a branch that is neither merged nor pushed: what
     stays is told, with the command that lets it go. Runs and logs stay: `rm` forgets runs.
@@ -47,7 +49,7 @@ def gc(cache: str | None, as_json: bool, dry_run: bool) -> None:
     try:
         with open_project(project_around(os.getcwd()), os.environ) as database:
             if dry_run:
-                found = Collected(0, 0, 0, 0, would_collect(database, environ=os.environ))
+                found = would_collect(database, environ=os.environ)
             else:
                 between = boundaries(os.environ)
                 found = collect(database, cache_limit=limit, environ=os.environ, between=between)
@@ -61,13 +63,17 @@ def gc(cache: str | None, as_json: bool, dry_run: bool) -> None:
 
 
 def _as_object(found: Collected, *, dry_run: bool) -> dict[str, object]:
+    from teamflow.app.uncloned import Uncloned
     from teamflow.app.unneeded import Cleared
 
     # Not of a repository: as one in which there is nothing.
     rows = (found.cleared or Cleared())._asdict()
     del rows["freed"]
     rows["kept"] = [line._asdict() for line in rows["kept"]]
-    numbers = {name: value for name, value in found._asdict().items() if name != "cleared"}
+    clones = found.uncloned or Uncloned()
+    rows |= {"stores": clones.stores, "mirrors": clones.mirrors}
+    rows["kept"] += [line._asdict() for line in clones.kept]
+    numbers = {name: value for name, value in found._asdict().items() if name not in ("cleared", "uncloned")}
     return {"schema_version": 1, "dry_run": dry_run, **numbers, **rows}
 
 
@@ -90,9 +96,21 @@ def _lines(found: Collected, *, dry_run: bool) -> list[str]:
         lines += [f"  {'would go' if dry_run else 'removed'}: {name}" for name in gone]
         lines += [f"  kept: {line}" for line in kept_lines(cleared.kept)]
         lines += [f"  workspaces stay: {cleared.trouble}"] if cleared.trouble else []
+    lines += _clones(found.uncloned, dry_run=dry_run) if found.uncloned is not None else []
     verb = "would remove" if dry_run else "removed"
     end = "" if dry_run else f"; {size_words(found.freed)} freed"
     return [f"{verb} {', '.join(parts)}{end}", *lines]
+
+
+def _clones(found: Uncloned, *, dry_run: bool) -> list[str]:
+    """Lines about clones; none where there is nothing to tell."""
+    verb = "would go" if dry_run else "removed"
+    gone = [f"store {path}" for path in found.stores] + [f"mirror {path}" for path in found.mirrors]
+    return [
+        *(f"  {verb}: {what}" for what in gone),
+        *(f"  kept: {line}" for line in kept_lines(found.kept)),
+        *([f"  clones stay: {found.trouble}"] if found.trouble else []),
+    ]
 
 
 def kept_lines(kept: Sequence[KeptLine]) -> list[str]:

@@ -12,6 +12,7 @@ class AttemptState:
 
     __slots__ = (
         "allowance",
+        "aside",
         "began",
         "cause",
         "continues",
@@ -69,6 +70,8 @@ class AttemptState:
         self.frozen_for = 0.0
         """Seconds that it was halted before."""
         self.note = ""
+        self.aside = ""
+        """What no commit holds of what it has left in its workspace."""
         self.ready: Ready | None = None
         """The workspace that was made for it; None: it works in the project directory, or has none yet."""
         self.tree = ""

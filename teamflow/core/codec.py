@@ -13,6 +13,7 @@ from typing import Final, Never, cast
 
 from teamflow.core.events import EVENTS, Cached, Event, Hit
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Outcome, Stopped, Succeeded, Usage
+from teamflow.core.overlapping import Overlap
 from teamflow.core.plan import Json
 from teamflow.core.requested import CancelRequested
 from teamflow.core.work import Left, Ready
@@ -24,10 +25,10 @@ _OUTCOMES: Final[dict[str, type[Outcome]]] = {
 }
 _OUTCOME_WORD = {cls: word for word, cls in _OUTCOMES.items()}
 _FIELDS: Final[dict[type[object], tuple[str, ...]]] = {
-    cls: cls._fields for cls in (*EVENTS, Succeeded, Failed, Stopped, Usage, Artifact, Hit, Left, Ready)
+    cls: cls._fields for cls in (*EVENTS, Succeeded, Failed, Stopped, Usage, Artifact, Hit, Left, Ready, Overlap)
 }
 _KINDS: Final[dict[str, type[Event]]] = {cls.__name__: cls for cls in EVENTS}
-_TUPLES = ("steps", "artifacts", "origin", "edges", "options", "agrees", "copied", "conflicts")
+_TUPLES = ("steps", "artifacts", "origin", "edges", "options", "agrees", "copied", "paths", "conflicts")
 _encode: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
@@ -103,7 +104,7 @@ def _plain(item: object) -> Json:
             return outcome_object(item)
         case Usage() | Artifact():
             return _plain_fields(item)
-        case Left() | Ready():
+        case Left() | Ready() | Overlap():
             return {name: _plain(value) for name, value in item._asdict().items()}
         case tuple() | list():
             return [_plain(entry) for entry in item]
@@ -161,6 +162,10 @@ def _revive_artifacts(value: Json) -> tuple[object, ...]:
     return tuple(_build(Artifact, _mapping(entry)) for entry in cast("list[Json]", value))
 
 
+def _revive_overlaps(value: Json) -> tuple[object, ...]:
+    return tuple(_build(Overlap, _mapping(entry)) for entry in cast("list[Json]", value))
+
+
 def _artifact_rows(value: Json) -> tuple[Artifact, ...]:
     """Of a hit: without the names of the fields, as there may be thousands in one record."""
     try:
@@ -191,6 +196,7 @@ _SPECIAL: Final[dict[tuple[type[object] | None, str], Callable[[Json], object]]]
     (None, "failure"): lambda value: FailureClass(str(value)),
     (None, "left"): lambda value: _left(value),
     (None, "ready"): lambda value: _build(Ready, _mapping(value)),
+    (None, "overlaps"): _revive_overlaps,
     (None, "hits"): lambda value: {key: _hit(row) for key, row in _mapping(value).items()},
     (Succeeded, "artifacts"): _revive_artifacts,
     (Hit, "artifacts"): _artifact_rows,
@@ -212,6 +218,7 @@ _EMPTY: Final[dict[type[object], dict[str, object]]] = {
             ("answer", None),
             ("instances", {}),
             ("exit_code", None),
+            ("overlaps", ()),
         )
         if name in names and name not in cls._field_defaults  # type: ignore[attr-defined]
     }

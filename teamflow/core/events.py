@@ -14,6 +14,7 @@ from teamflow.core.guarding import GuardTripped
 from teamflow.core.limited import EngineLimited, LimitLifted
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Artifact, FailureClass, Outcome
+from teamflow.core.overlapping import OverlapsSeen
 from teamflow.core.plan import Json
 from teamflow.core.requested import (
     CancelRequested,
@@ -166,6 +167,8 @@ class AttemptEnded(NamedTuple):
     note: str = ""
     tree: str = ""
     """Digest of the files that it worked on as it left them, of steps that a loop may open again."""
+    aside: str = ""
+    """What it has left in its workspace that no commit holds, and why; in a line."""
 
 
 class MessageDelivered(NamedTuple):
@@ -323,6 +326,7 @@ Event: TypeAlias = (
     | DaySpent
     | EngineLimited
     | LimitLifted
+    | OverlapsSeen
     | StepWaiting
     | StepEnded
     | Reopened
@@ -365,6 +369,7 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     DaySpent,
     EngineLimited,
     LimitLifted,
+    OverlapsSeen,
     StepWaiting,
     StepEnded,
     Reopened,

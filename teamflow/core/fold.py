@@ -38,11 +38,13 @@ from teamflow.core.fold_control import (
 )
 from teamflow.core.fold_guard import guard_tripped
 from teamflow.core.fold_limit import engine_limited, limit_lifted
+from teamflow.core.fold_overlap import overlaps_seen
 from teamflow.core.fold_plan import adopt, plan_revised, relaunch_requested, reopened, steps_added
 from teamflow.core.fold_question import question_answered, question_asked
 from teamflow.core.fold_step import STEP_HANDLERS, Handler, cached, check
 from teamflow.core.guarding import GuardTripped
 from teamflow.core.limited import EngineLimited, LimitLifted
+from teamflow.core.overlapping import OverlapsSeen
 from teamflow.core.plan import Plan
 from teamflow.core.questions import move_deadlines
 from teamflow.core.requested import (
@@ -213,5 +215,6 @@ _RUN_HANDLERS: Final[dict[type[Event], Handler]] = {
     DaySpent: day_spent,
     EngineLimited: engine_limited,
     LimitLifted: limit_lifted,
+    OverlapsSeen: overlaps_seen,
     RunEnded: _run_ended,
 }

@@ -199,6 +199,7 @@ def _attempt_ended(state: RunState, record: Record, event: AttemptEnded) -> list
     live.ended = record.at
     live.phase = event.phase
     live.note = event.note
+    live.aside = event.aside
     live.tree = event.tree
     if event.journal is not None:
         state.journal = max(state.journal, event.journal)

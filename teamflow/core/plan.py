@@ -339,6 +339,8 @@ class Limits(NamedTuple):
     """Of the run."""
     day: Caps = NO_CAPS
     """Of all runs of the project on one day (UTC)."""
+    on_overlap: str = "warn"
+    """warn | pause: what becomes of the later of two steps whose workspaces conflict."""
 
 
 class SecretSource(NamedTuple):

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from teamflow.core.events import Event, ProgressReported, QuestionAnswered, QuestionAsked
+from teamflow.core.overlapping import OverlapsSeen
 from teamflow.core.plan import Json
-from teamflow.core.requested import MessageSent, RelaunchRequested
+from teamflow.core.requested import MessageSent, PauseRequested, RelaunchRequested
 
 if TYPE_CHECKING:
     from teamflow.core.occurrences import Occurrences
@@ -109,6 +110,11 @@ def redacted(event: Event, redactor: Redactor) -> Event:
             return event._replace(note=redactor.text(note))
         case MessageSent(text=text) | ProgressReported(text=text):
             return event._replace(text=redactor.text(text))
+        case OverlapsSeen(overlaps=overlaps):
+            shown = (each._replace(paths=tuple(map(redactor.text, each.paths))) for each in overlaps)
+            return event._replace(overlaps=tuple(shown))
+        case PauseRequested(by=by):
+            return event._replace(by=redactor.text(by))
         case RelaunchRequested(changes=changes) if changes:
             return event._replace(changes={name: redactor.json(value) for name, value in changes.items()})
         case _:

@@ -19,6 +19,7 @@ from teamflow.core.events import (
 from teamflow.core.limited import EngineLimit
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Artifact, FailureClass
+from teamflow.core.overlapping import Overlap
 from teamflow.core.plan import Edge, Json, Plan, Step
 from teamflow.core.ready import ReadyQueue
 from teamflow.core.requested import StopRequested
@@ -315,7 +316,20 @@ class Steered(Asked):
         """What is different of steps that were relaunched, by step."""
 
 
-class RunState(Steered):
+class Seen(Steered):
+    """What was seen of the world, and of what the steps do to it, when it was last looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.limited: dict[str, EngineLimit] = {}
+        """Engines that were out of reach when they were last heard of. One that has answered since is not in it."""
+        self.lifted: dict[str, float] = {}
+        """When (Unix) somebody has said of an engine that it is in reach: what was told before counts no more."""
+        self.overlaps: tuple[Overlap, ...] = ()
+        """Of workspaces in use, and of what was left."""
+
+
+class RunState(Seen):
     """The fold of a run's records over its plan. `seq` is the last record applied."""
 
     def __init__(self, plan: Plan) -> None:
@@ -356,10 +370,6 @@ class RunState(Steered):
         self.running: set[str] = set()
         """Steps with an attempt that is a process, frozen ones among them: each has a slot."""
         self.running_by_engine: dict[str, int] = {}
-        self.limited: dict[str, EngineLimit] = {}
-        """Engines that were out of reach when they were last heard of. One that has answered since is not in it."""
-        self.lifted: dict[str, float] = {}
-        """When (Unix) somebody has said of an engine that it is in reach: what was told before counts no more."""
         self.on_limit: set[str] = set()
         """Steps that wait until an engine is in reach again, or until there is money again."""
         self.ledger = Ledger()

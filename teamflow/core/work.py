@@ -31,7 +31,7 @@ class Ready(NamedTuple):
     own: bool = True
     """Whether it was made for this step; False: it is a worktree that a dependency has left."""
     repo: str = ""
-    """The clone's own git directory; empty: the project's repository."""
+    """Where teamflow keeps the commits of a cloned repository, below `.teamflow/clones`; empty: the project's own."""
     copied: tuple[str, ...] = ()
     """What `copy` brought, relative to `path`: never committed."""
     slot: int | None = None
@@ -60,6 +60,7 @@ class Left(NamedTuple):
     deleted: int = 0
     """Lines, binary files not counted."""
     repo: str = ""
+    """As in `Ready`."""
 
     @property
     def changed(self) -> bool:

@@ -69,6 +69,7 @@ def _limits(limits: ResolvedLimits) -> Limits:
         max_wait=limits.max_wait,
         budget=limits.budget,
         day=limits.day,
+        on_overlap=limits.on_overlap,
     )
 
 

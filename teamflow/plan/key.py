@@ -56,6 +56,7 @@ _LATER: Final[Mapping[str, Callable[[Step], object]]] = {
     "copy": lambda step: step.tree.copy if step.tree is not None else (),
     "sparse": lambda step: step.tree is not None and step.tree.sparse,
     "diff": lambda step: step.tree.diff if step.tree is not None else None,
+    "repo": lambda step: step.tree.repo if step.tree is not None else None,
     "resolves": lambda step: step.resolves,
 }
 """Likewise, but counted only where it says something, so that all other definitions keep the keys that they have."""
@@ -106,7 +107,7 @@ def is_deferred(step: Step) -> bool:
         or any(map(_deferred, step.writes))
         or any(map(_deferred, step.reads or ()))
         or _deferred(step.workdir)
-        or (step.tree is not None and any(map(_deferred, step.tree.copy)))
+        or (step.tree is not None and any(map(_deferred, (*step.tree.copy, step.tree.repo))))
     )
 
 

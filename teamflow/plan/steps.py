@@ -28,7 +28,7 @@ from teamflow.core.plan import (
     Text,
     Tree,
 )
-from teamflow.core.work import WORKTREE
+from teamflow.core.work import CLONE, WORKTREE
 from teamflow.plan.instances import Instance
 from teamflow.plan.key import definition_key, is_deferred
 from teamflow.plan.texts import StepTexts
@@ -179,7 +179,7 @@ def make_step(shared: Common, instance: Instance, step_id: str, place: Place, ti
         budget=agent.budget if agent.budget != NO_CAPS else None,
         reworked=place.reworked,
         any_time=agent.cache and _can_be_put_back(agent),
-        tree=_tree(shared, texts) if shared.workspace == WORKTREE else None,
+        tree=_tree(shared, texts) if shared.workspace in (WORKTREE, CLONE) else None,
     )
     return step._replace(key=definition_key(step), deferred=is_deferred(step))
 
@@ -187,7 +187,8 @@ def make_step(shared: Common, instance: Instance, step_id: str, place: Place, ti
 def _tree(shared: Common, texts: StepTexts) -> Tree:
     given = shared.agent.workspace
     copy = _paths(given.copy, "workspace", texts)
-    return Tree(copy=copy, keep=given.keep, sparse=given.sparse, diff=shared.agent.diff)
+    repo = texts.text("workspace", given.repo) if given.repo is not None else None
+    return Tree(copy=copy, keep=given.keep, sparse=given.sparse, repo=repo, diff=shared.agent.diff)
 
 
 def _can_be_put_back(agent: ResolvedAgent) -> bool:

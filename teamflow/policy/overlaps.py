@@ -65,6 +65,8 @@ def pairs_to_compare(
 ) -> tuple[Pair, ...]:
     """In order. `before`: the live workspaces at the last comparison; `apart`: as `related` says."""
     changed = {step for step, found in now.items() if step not in before or before[step].tree != found.tree}
+    if not changed:
+        return ()
     steps = sorted(step for step, found in now.items() if found.paths)
     return tuple(
         (first, second)

@@ -6,8 +6,8 @@ the project directory, failed) passes on what it had itself. Refuses to know git
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, Protocol, TypeVar
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.ids import slug
@@ -34,18 +34,38 @@ def is_making(known: StepState) -> bool:
 
 
 def parents(state: RunState, step: Step, found: Mapping[str, Left | None] | None = None) -> tuple[tuple[str, str], ...]:
-    """(step, commit) of what a step starts from, in the order of the plan, each commit once.
+    """(step, commit) of what a step starts from, in the order of the plan, each commit of a repository once.
 
     `found`: what steps have left that a look at the cache has just found, and the state does not know yet.
     """
     handed = found or {}
-    commits: dict[str, str] = {}
+    commits: dict[tuple[str, str], str] = {}
     order = state.order
     for name in sorted(set(_leavers(state, step, handed)), key=lambda name: (order.get(name, -1), name)):
         left = _left(state, name, handed)
         if left is not None:
-            commits.setdefault(left.commit, name)
-    return tuple((name, commit) for commit, name in commits.items())
+            commits.setdefault((left.commit, left.repo), name)
+    return tuple((name, commit) for (commit, _), name in commits.items())
+
+
+def repository(state: RunState, name: str, found: Mapping[str, Left | None] | None = None) -> str:
+    """Which repository has the commit that a step has left (`Left.repo`)."""
+    left = _left(state, name, found or {})
+    return left.repo if left is not None else ""
+
+
+class _OfRepository(Protocol):
+    @property
+    def repo(self) -> str: ...
+
+
+_Of = TypeVar("_Of", bound=_OfRepository)
+
+
+def matching(parents: Iterable[_Of], repo: str) -> tuple[_Of, ...]:
+    """What a step in a workspace of its own starts from: what is of its repository. Others pass it no files."""
+    name = repo.rpartition("/")[2]
+    return tuple(parent for parent in parents if parent.repo.rpartition("/")[2] == name)
 
 
 def _leavers(state: RunState, step: Step, handed: Mapping[str, Left | None]) -> Iterator[str]:
@@ -111,7 +131,7 @@ def borrowed(state: RunState, known: StepState, before: tuple[tuple[str, str], .
         return ""
     owner = state.steps[before[0][0]]
     ready = owner.ready
-    if ready is None or owner.live is not None or ready.repo:
+    if ready is None or owner.live is not None:
         return ""
     return "" if in_use(state, ready.path, by_other_than=known.step.id) else ready.path
 

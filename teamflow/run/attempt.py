@@ -28,7 +28,7 @@ from teamflow.run.following import Following
 from teamflow.run.logs import OUTPUT_LIMIT, TEXT_LIMIT, count_inputs, cut_text, read_tail, read_text, separate_err
 from teamflow.run.place import Place
 from teamflow.run.roles import Engines, Report, Results
-from teamflow.run.trees import Trees, note_of, root_of, variables_of
+from teamflow.run.trees import Trees, aside_words, note_of, root_of, variables_of
 from teamflow.run.watch import idle_after
 
 _WORDS: Final = {BEFORE: "hook before_step"}
@@ -356,7 +356,7 @@ class AttemptRunner:
     def _succeeded(self, known: StepState, exited: Exited, outcome: Succeeded) -> AttemptEnded:
         step = known.step
         key, note = None, ""
-        result: Outcome = self._with_work(known, exited.attempt, outcome)
+        result, aside = self._with_work(known, exited.attempt, outcome)
         if isinstance(result, Succeeded):
             outcome = result
         if step.outputs.files and isinstance(result, Succeeded):
@@ -371,14 +371,17 @@ class AttemptRunner:
         tree = ""
         if step.reworked and isinstance(result, Succeeded):
             tree = result.left.commit if result.left is not None else self._results.tree(step, exited.attempt)
-        return AttemptEnded(exited.step, exited.attempt, result, exited.phase, exited.seq, key, note, tree)
+        return AttemptEnded(exited.step, exited.attempt, result, exited.phase, exited.seq, key, note, tree, aside)
 
-    def _with_work(self, known: StepState, attempt: int, outcome: Succeeded) -> Outcome:
-        """With what it has left in its workspace; a failure where it was not allowed to."""
+    def _with_work(self, known: StepState, attempt: int, outcome: Succeeded) -> tuple[Outcome, str]:
+        """With what it has left in its workspace, and what of that no commit holds; a failure where it was not allowed
+        to."""
         done = self._trees.finish(known, attempt) if self._trees is not None else None
         if isinstance(done, Failed):
-            return done._replace(usage=outcome.usage, session=outcome.session)
-        return outcome if done is None else outcome._replace(left=done.left)
+            return done._replace(usage=outcome.usage, session=outcome.session), ""
+        if done is None:
+            return outcome, ""
+        return outcome._replace(left=done.left), self._redactor.text(aside_words(done.aside))
 
     def _artifacts(self, known: StepState, attempt: int) -> tuple[Artifact, ...] | Failed:
         live = known.attempts[attempt - 1]

@@ -77,7 +77,10 @@ class Keys:
 
 
 def _tree(tree: Tree, rendering: Rendering) -> Tree:
-    return tree._replace(copy=tuple(rendering.path(value, key="workspace.copy") for value in tree.copy))
+    return tree._replace(
+        copy=tuple(rendering.path(value, key="workspace.copy") for value in tree.copy),
+        repo=None if tree.repo is None else rendering.text(tree.repo, key="workspace.repo"),
+    )
 
 
 def _upstream_digest(handed: Entry, *, text: bool) -> Upstream:

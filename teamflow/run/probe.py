@@ -109,8 +109,6 @@ class Prober:
 
     def _look_again(self) -> None:
         self._reads.look_again()
-        if self._work is not None:
-            self._work.look_again()
 
     def _may_hit(self, known: StepState) -> bool:
         """What a loop or a person has opened again runs: by its key it would be found as it was."""
@@ -276,6 +274,8 @@ class Prober:
     def now(self, step_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         """(key, what changed in it since the step's last look-up) of steps as their files are now; "" for no key."""
         self._look_again()
+        if self._work is not None:
+            self._work.look_again()
         found: dict[str, tuple[str, str]] = {}
         seen = self._seen
         for step_id in step_ids:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor as Pool
 
 from teamflow.core.attempts import AttemptState
@@ -19,12 +19,26 @@ from teamflow.core.plan import Command, Json, Step
 from teamflow.core.redact import Redactor
 from teamflow.core.slots import variables
 from teamflow.core.state import RunState, StepState
-from teamflow.core.work import WORKTREE, Left, Ready, WorkspaceReady
+from teamflow.core.work import CLONE, WORKTREE, Left, Ready, WorkspaceReady
 from teamflow.policy.edits import judged
-from teamflow.policy.trees import borrowed, goes_on, in_use, in_workspace, is_making, message, not_kept, parents
+from teamflow.policy.trees import (
+    borrowed,
+    goes_on,
+    in_use,
+    in_workspace,
+    is_making,
+    matching,
+    message,
+    not_kept,
+    parents,
+    repository,
+)
 from teamflow.ports import Done, Finish, Order, Parent, Workspaces
 from teamflow.run.brief import BriefError, Rendering
 from teamflow.run.place import Place
+
+_NAMED = 3
+"""Of the files that could not be committed."""
 
 
 class Trees:
@@ -107,7 +121,10 @@ class Trees:
         known = self._state.steps[order.step]
         if not order.goes_on or known.attempts[-1].cause != "rework" or order.before is None or not order.parents:
             return order
-        start = workspaces.merged(order.parents, order.message)
+        mine = matching(order.parents, order.before.repo)
+        if not mine:
+            return order
+        start = workspaces.merged(mine, order.message)
         if start == order.before.base or known.left is None or isinstance(start, Failed):
             return order
         return order._replace(goes_on=False, adds=known.left.commit)
@@ -152,21 +169,22 @@ class Trees:
         return Order(
             step=step.id,
             attempt=live.number,
-            parents=tuple(Parent(name, commit, self._path_of(name)) for name, commit in before),
-            own=step.workspace == WORKTREE,
+            parents=tuple(self._parent(name, commit) for name, commit in before),
+            own=step.workspace in (WORKTREE, CLONE),
             goes_on=go_on,
             before=known.ready,
             takes=takes,
             copy=copy,
             sparse=self._sparse(step, rendering),
+            repo=_repo(step, rendering),
             message=self._merge_message(step, before),
             resolve=bool(step.resolves),
         )
 
-    def _path_of(self, name: str) -> str:
+    def _parent(self, name: str, commit: str) -> Parent:
         known = self._state.steps.get(name)
         ready = known.ready if known is not None else None
-        return ready.path if ready is not None else ""
+        return Parent(name, commit, ready.path if ready is not None else "", repository(self._state, name))
 
     def _sparse(self, step: Step, rendering: Rendering) -> tuple[str, ...] | None:
         if step.tree is None or not step.tree.sparse:
@@ -192,8 +210,12 @@ class Trees:
             if isinstance(workspaces, str):
                 return [workspaces]
             number = known.attempts[-1].number
-            workspaces.keep(known.step.id, number, ready)
-            if trouble := workspaces.remove(ready):
+            try:
+                workspaces.keep(known.step.id, number, ready)
+                trouble = workspaces.remove(ready)
+            except OSError as error:
+                trouble = f"{ready.path} stays: {error}"
+            if trouble:
                 wrong.append(f"{known.step.id}: {trouble}")
         return wrong
 
@@ -242,7 +264,8 @@ class Trees:
             return Failed(FailureClass.WRITES, str(error))
 
         def content(path: str, *, after: bool) -> bytes | None:
-            return workspaces.content(done.left.commit if after else done.left.base, path)
+            left = done.left
+            return workspaces.content(left.commit if after else left.base, path, repo=left.repo)
 
         return judged(done.changes, writes=writes, diff=diff, artifacts=made, read=content)
 
@@ -260,6 +283,14 @@ def variables_of(live: AttemptState, place: Place) -> dict[str, str]:
     return found
 
 
+def _repo(step: Step, rendering: Rendering) -> str | None:
+    """What it clones: a repository that it names, else the project's own."""
+    if step.workspace != CLONE:
+        return None
+    given = step.tree.repo if step.tree is not None else None
+    return rendering.text(given, key="workspace.repo") if given is not None else "."
+
+
 def _name(path: str) -> str:
     return path.rpartition("/")[2]
 
@@ -267,6 +298,12 @@ def _name(path: str) -> str:
 def root_of(live: AttemptState | None, project: str) -> str:
     """Where an attempt works."""
     return project if live is None or live.ready is None else live.ready.path
+
+
+def aside_words(aside: Sequence[str]) -> str:
+    """What no commit holds, on one line; `aside` as in `ports.Done`."""
+    named = [f"{path} ({why})" for path, _, why in (line.partition(": ") for line in aside[:_NAMED])]
+    return ", ".join(named) + (f" and {len(aside) - _NAMED} more" if len(aside) > _NAMED else "")
 
 
 def note_of(ready: Ready | None) -> Json:

@@ -1,8 +1,7 @@
 """The live log of one run: appends from the loop's thread, commits in a thread of its own (`ports.Store`).
 
 Whatever has been queued while a commit ran goes into the next one. A full or failing disk loses nothing: the records
-stay in memory, in order, and are tried again every second, and `on_trouble` tells what is wrong. Decides nothing
-about the run. Only the holder of the run's lock makes a Writer.
+stay in memory and are tried again every second, and `on_trouble` tells what is wrong. Decides nothing about the run.
 """
 
 from __future__ import annotations
@@ -41,8 +40,7 @@ class _Close:
 _Item: TypeAlias = "list[Row] | _Plan | Future[None] | _Close"
 
 
-def _ignore(_: object) -> None:
-    return None
+def _ignore(_: object) -> None: ...
 
 
 class Writer:

@@ -18,7 +18,6 @@ WORKS: Final = "works"
 
 SSH = "SSH targets"
 PULL_REQUESTS = "pull requests"
-CLONES = "clones"
 SUB_AGENTS = "sub-agents"
 AGENTS = "real agents"
 
@@ -28,7 +27,7 @@ TEAM: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("secrets.*.env", "secrets.*.file", "defaults", "personas", "agents", "outputs", "limits"), WORKS),
     **dict.fromkeys(("limits.max_parallel", "limits.engines", "limits.timeout", "limits.orphan_after"), WORKS),
-    **dict.fromkeys(("limits.log_size", "limits.max_steps"), WORKS),
+    **dict.fromkeys(("limits.log_size", "limits.max_steps", "limits.on_overlap"), WORKS),
     **dict.fromkeys(("limits.budget", "limits.budget.usd", "limits.budget.tokens", "limits.budget.day"), WORKS),
     **dict.fromkeys(("limits.budget.day.usd", "limits.budget.day.tokens"), WORKS),
     **dict.fromkeys(("limits.on_usage_limit", "limits.max_wait"), WORKS),
@@ -66,7 +65,7 @@ AGENT: Final[Mapping[str, str]] = {
         ("workspace.copy", "workspace.keep", "workspace.sparse", "diff", "diff.max_lines", "diff.forbid"), WORKS
     ),
     "on_conflict": WORKS,
-    "workspace.repo": CLONES,
+    "workspace.repo": WORKS,
     "target.labels": SSH,
     **dict.fromkeys(("mcp_servers", "mcp_servers.*.type", "mcp_servers.*.command"), AGENTS),
     **dict.fromkeys(("mcp_servers.*.args", "mcp_servers.*.env", "mcp_servers.*.url"), AGENTS),
@@ -188,18 +187,8 @@ def _special(loaded: LoadedTeam, name: str, agent: ResolvedAgent) -> Iterator[Wa
         yield _waits((*own, "pr"), PULL_REQUESTS, name)
     if agent.target.name != "local":
         yield _waits((*own, "target"), SSH, name)
-    yield from _workspace(name, agent)
     if isinstance(agent.work, PromptWork):
         yield from _prompt(name, agent.work, loaded.team.engines or ())
-
-
-def _workspace(name: str, agent: ResolvedAgent) -> Iterator[Waiting]:
-    path = ("agents", name, "workspace")
-    given = agent.workspace
-    if given.mode == "clone":
-        what = f"mode: {given.mode}" if given.declared else "repo"
-        key = "mode" if given.declared else "repo"
-        yield _waits((*path, key), CLONES, name, f"workspace.{what} waits for {CLONES}")
 
 
 def _prompt(name: str, work: PromptWork, defined: Container[str]) -> Iterator[Waiting]:

@@ -103,7 +103,7 @@ class _Writer:
             made["env_file"] = self._files(("env_file",))
         given = made["limits"]
         limits = made["limits"] = given if isinstance(given, dict) else {}
-        for key in ("orphan_after", "log_size"):
+        for key in ("orphan_after", "log_size", "on_overlap"):
             limits.setdefault(key, Setting(DEFAULTS[f"limits.{key}"], Origin(BUILT)))
         self._complete_engines(made.get("engines"))
         return {key: made[key] for key in _keys(Team) if made.get(key, {}) != {}}

@@ -67,6 +67,9 @@ class Limits(Model):
         None, description="How long a keeper waits for a runner before it pauses its agents."
     )
     log_size: Size | None = Field(None, description="The largest log of one phase; beyond it the phase ends.")
+    on_overlap: Literal["warn", "pause"] | None = Field(
+        None, description="What to do when worktrees in use conflict: tell, or pause the later of the two steps."
+    )
 
 
 class Permissions(Model):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from teamflow.core.plan import NO_CAPS, NO_GUARDS, Caps, Guards, Json
 from teamflow.team.declared import ITEM, is_file_output, json_schema, layers_of
@@ -56,6 +56,7 @@ class BuiltIn:
     orphan_after: float = 3600.0
     log_size: int = 2 * 2**30
     max_wait: float = 8 * 3600.0
+    on_overlap: Literal["warn", "pause"] = "warn"
 
 
 BUILT_IN = BuiltIn()
@@ -257,7 +258,8 @@ def resolve_limits(team: Team) -> ResolvedLimits:
     given = team.limits
     if given is None:
         longest, orphan_after = BUILT_IN.max_wait, BUILT_IN.orphan_after
-        return ResolvedLimits(None, {}, NO_CAPS, NO_CAPS, None, None, None, longest, orphan_after, BUILT_IN.log_size)
+        log_size, on_overlap = BUILT_IN.log_size, BUILT_IN.on_overlap
+        return ResolvedLimits(None, {}, NO_CAPS, NO_CAPS, None, None, None, longest, orphan_after, log_size, on_overlap)
     orphan = given.orphan_after
     return ResolvedLimits(
         max_parallel=given.max_parallel,
@@ -270,4 +272,5 @@ def resolve_limits(team: Team) -> ResolvedLimits:
         max_wait=BUILT_IN.max_wait if given.max_wait is None else given.max_wait,
         orphan_after=None if orphan == "never" else BUILT_IN.orphan_after if orphan is None else orphan,
         log_size=given.log_size or BUILT_IN.log_size,
+        on_overlap=given.on_overlap or BUILT_IN.on_overlap,
     )

@@ -226,3 +226,4 @@ class ResolvedLimits:
     max_wait: float
     orphan_after: float | None
     log_size: int
+    on_overlap: Literal["warn", "pause"]

@@ -29,6 +29,7 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "limits.max_parallel": "number of cores",
     "limits.orphan_after": show_duration(BUILT_IN.orphan_after),
     "limits.log_size": "2GiB",
+    "limits.on_overlap": BUILT_IN.on_overlap,
     "engines.*.prompt": "stdin",
     "engines.*.output": "text",
     "agent.engine": BUILT_IN.engine,

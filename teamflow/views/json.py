@@ -27,6 +27,7 @@ from teamflow.policy.trees import in_workspace
 from teamflow.views.figures import counts, run_cost, total
 from teamflow.views.header import RunHeader
 from teamflow.views.left import left_object, workspace_path
+from teamflow.views.overlaps import overlaps_object
 from teamflow.views.plan import fallbacks_object
 from teamflow.views.questions import question_object
 from teamflow.views.shown import shown_dependencies, shown_steps
@@ -72,6 +73,7 @@ def run_object(
         "counts": _counts(state),
         "budget": budget_object(state, now),
         "limits": _limits(state, now),
+        "overlaps": overlaps_object(state),
         "questions": [question_object(question, header.number) for question in state.questions],
         "steps": [step_object(state, known, header, now, text=text) for known in shown_steps(state)],
     }

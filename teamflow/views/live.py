@@ -14,6 +14,7 @@ from teamflow.core.named import NamedTuple
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import Status
 from teamflow.views.header import RunHeader
+from teamflow.views.overlaps import overlap_lines
 from teamflow.views.questions import open_lines
 from teamflow.views.shown import shown_steps
 from teamflow.views.text import LastLine, StepRow, counts_words, heading, no_last_line, step_row
@@ -39,7 +40,7 @@ class LiveTable(NamedTuple):
     left_out: int
     counts: str
     asked: tuple[str, ...] = ()
-    """What people are asked, below it all."""
+    """What people are asked, and where worktrees meet, below it all."""
 
 
 def live_table(
@@ -52,7 +53,8 @@ def live_table(
     zone: tzinfo | None = None,
 ) -> LiveTable:
     """At most `lines` rows; where all steps fit they stand in the order of the plan."""
-    asked = tuple(open_lines(state, header.number, now=now.wall, zone=zone))[: max(2, lines // 2)]
+    below = [*open_lines(state, header.number, now=now.wall, zone=zone), *overlap_lines(state)]
+    asked = tuple(below)[: max(2, lines // 2)]
     chosen = _chosen(state, max(1, lines - len(asked)))
     rows = tuple(step_row(state, known, header, now, last_line=last_line, zone=zone) for known in chosen)
     left_out = len(shown_steps(state)) - len(rows)

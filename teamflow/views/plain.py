@@ -32,6 +32,7 @@ from teamflow.core.events import (
 )
 from teamflow.core.limited import EngineLimited, LimitLifted
 from teamflow.core.outcome import Succeeded
+from teamflow.core.overlapping import Overlap, OverlapsSeen
 from teamflow.core.plan import ASK, Caps
 from teamflow.core.questions import answer_words, asked_by
 from teamflow.core.requested import (
@@ -51,6 +52,7 @@ from teamflow.policy.budget import reached_words
 from teamflow.views import words
 from teamflow.views.header import RunHeader
 from teamflow.views.logs import Interleaved, numbered, tail_lines
+from teamflow.views.overlaps import news_lines
 from teamflow.views.questions import asked_lines
 from teamflow.views.sanitize import cell
 from teamflow.views.shown import shown_steps
@@ -72,6 +74,8 @@ class PlainPrinter:
         self._zone = zone
         self._admitted: dict[str, str] = {}
         self._output = Interleaved()
+        self._overlaps: tuple[Overlap, ...] | None = None
+        """As the last record of them says; None: nothing is told yet."""
 
     def records(self, records: Iterable[Record], state: RunState) -> list[str]:
         """Lines for records; `state` has at least these records applied."""
@@ -108,10 +112,16 @@ class PlainPrinter:
                 return self._retry(event, record, state)
             case StepEnded() as event:
                 return self._ended(event, record, state)
+            case OverlapsSeen(overlaps=overlaps):
+                before, self._overlaps = self._overlaps or (), overlaps
+                return news_lines(before, overlaps)
             case event:
                 return _rare(event)
 
     def _opening(self, event: RunnerStarted, state: RunState) -> str:
+        if self._overlaps is None:
+            # Whoever went before has told of those.
+            self._overlaps = state.overlaps if event.resumed else ()
         name = f"run {self._header.number} of {cell(self._header.team)}"
         # A new run has added nothing when it starts, though the state may be further on.
         count = len(shown_steps(state)) if event.resumed else len(state.base.steps)
@@ -155,6 +165,8 @@ class PlainPrinter:
         lines.append(cell(f"{event.step}: {event.status}{_took(attempt)}{': ' + told if told else ''}"))
         if attempt is not None and attempt.note:
             lines.append(cell(f"{event.step}: not kept in the cache: {attempt.note}"))
+        if attempt is not None and attempt.aside:
+            lines.append(cell(f"{event.step}: not committed: {attempt.aside}"))
         if event.status == "failed" and attempt is not None and state.steps[event.step].step.kind != ASK:
             lines += self._last_lines(event.step, attempt)
         return lines

@@ -16,6 +16,7 @@ from teamflow.core.status import Status
 from teamflow.views import words
 from teamflow.views.figures import counts, run_cost_words, run_seconds, step_cost, step_seconds
 from teamflow.views.header import RunHeader
+from teamflow.views.overlaps import overlap_lines
 from teamflow.views.questions import open_lines
 from teamflow.views.sanitize import cell
 from teamflow.views.shown import shown_steps
@@ -152,6 +153,8 @@ def status_text(
     rows = [step_row(state, known, header, now, last_line=last_line, zone=zone) for known in shown_steps(state)]
     asked = open_lines(state, header.number, now=now.wall, zone=zone)
     lines = [heading(state, header, now), "", *table(rows, columns=columns), "", counts_words(state)]
+    found = overlap_lines(state)
+    lines += ["", *found] if found else []
     lines += ["", *asked] if asked else []
     if state.ended is not None and state.ended.reason:
         lines[1:1] = [f"  {cell(state.ended.reason)}"]

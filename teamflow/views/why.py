@@ -20,6 +20,7 @@ from teamflow.core.status import Status
 from teamflow.views import words
 from teamflow.views.figures import attempt_seconds
 from teamflow.views.left import making_words
+from teamflow.views.overlaps import conflict_words
 from teamflow.views.questions import how
 from teamflow.views.sanitize import cell
 from teamflow.views.waiting import wait_of, wait_words
@@ -106,7 +107,7 @@ def _running(state: RunState, known: StepState, past: Past, now: Now, *, gone: b
         line += f", being stopped ({live.stopping})"
     if gone:
         line += f"; its runner is gone: `{run_words(state.plan.file)}` takes it up again"
-    return _join(line, _cause(known, live, past))
+    return _join(_join(line, _cause(known, live, past)), conflict_words(state, known.step.id))
 
 
 def _ended(state: RunState, known: StepState, past: Past, now: Now, *, zone: tzinfo | None) -> str:
@@ -125,6 +126,7 @@ def _ended(state: RunState, known: StepState, past: Past, now: Now, *, zone: tzi
     line = _join(line, _cause(known, newest, past))
     if known.left is not None and known.status is Status.SUCCEEDED:
         line = _join(line, f"{known.left.stat}{f' on {known.left.branch}' if known.left.branch else ''}")
+    line = _join(line, f"not committed: {newest.aside}" if newest.aside else "")
     return _join(line, f"not kept in the cache: {newest.note}" if newest.note else "")
 
 

@@ -39,16 +39,35 @@ def parent_of(root: str, path: str, *, make: bool = False) -> Iterator[tuple[int
     Missing directories are made (0777 less the umask) where `make` says so. WorkspaceError: escape; OSError as open()
     gives it, FileNotFoundError where a directory is missing.
     """
-    *directories, name = inner_path(root, path).split("/")
-    descriptor = os.open(os.path.realpath(root), _DIRECTORY)
+    inner, _, name = inner_path(root, path).rpartition("/")
+    descriptor = _descend(root, inner, path, make=make)
     try:
-        for directory in directories:
-            deeper = _enter(descriptor, directory, root, path, make=make)
-            os.close(descriptor)
-            descriptor = deeper
         yield descriptor, name
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def directory(root: str, path: str, *, make: bool = False) -> Iterator[int]:
+    """A descriptor of the directory at `path` ('': the root itself). As `parent_of` for the rest."""
+    inner = inner_path(root, path) if path and os.path.realpath(f"{root}/{path}") != os.path.realpath(root) else ""
+    descriptor = _descend(root, inner, path, make=make)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _descend(root: str, inner: str, path: str, *, make: bool) -> int:
+    """`inner`: without links, relative to the real root; `path`: what it is called in complaints."""
+    descriptor = os.open(os.path.realpath(root), _DIRECTORY)
+    for name in inner.split("/") if inner else ():
+        try:
+            deeper = _enter(descriptor, name, root, path, make=make)
+        finally:
+            os.close(descriptor)
+        descriptor = deeper
+    return descriptor
 
 
 def _enter(descriptor: int, name: str, root: str, path: str, *, make: bool) -> int:

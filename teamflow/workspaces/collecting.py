@@ -206,7 +206,7 @@ class Collecting:
             if row.path == tree.path:
                 self._put_aside(row.admin)
         between()
-        discard(found.state)
+        found.vanish()
         between()
 
     def _move(self, found: Place) -> None:

@@ -8,14 +8,17 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Container, Iterable
+from itertools import groupby
 from typing import Final
 
 from teamflow.core.globs import parse, path_matcher
-from teamflow.workspaces.beneath import inner_path, open_file, parent_of
+from teamflow.workspaces.beneath import directory
 from teamflow.workspaces.errors import WorkspaceError
 from teamflow.workspaces.tree import Tree
 
 _CHUNK: Final = 1 << 24
+_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def chosen(project: str, patterns: Iterable[str]) -> tuple[str, ...]:
@@ -42,32 +45,37 @@ def chosen(project: str, patterns: Iterable[str]) -> tuple[str, ...]:
 
 def copy(project: str, target: str, *, paths: Iterable[str], but: Container[str]) -> tuple[str, ...]:
     """Copies files; gives those that it brought. What is `but`, or is there already, stays. WorkspaceError, OSError."""
-    return tuple(path for path in paths if path not in but and _copy(project, target, path))
+    brought: list[str] = []
+    for parent, group in groupby((path for path in paths if path not in but), os.path.dirname):
+        # Each directory is opened once, and its files through it: there may be ten thousand of them.
+        with directory(project, parent) as source, directory(target, parent, make=True) as into:
+            brought += [path for path in group if _copy(path, source=source, into=into)]
+    return tuple(brought)
 
 
 def _is_ours(path: str) -> bool:
     return ".git" in path.split("/") or path.startswith(".teamflow/")
 
 
-def _copy(project: str, target: str, path: str) -> bool:
-    if "/" in path:
-        inner_path(project, os.path.dirname(path))  # says so where the way to it leads out
-    found = os.lstat(f"{project}/{path}")
-    with parent_of(target, path, make=True) as (directory, name):
-        try:
-            if stat.S_ISLNK(found.st_mode):
-                os.symlink(os.readlink(f"{project}/{path}"), name, dir_fd=directory)
-                return True
-            if not stat.S_ISREG(found.st_mode):
-                raise WorkspaceError("not-a-file", path, "is no file, and cannot be copied")
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            out = os.open(name, flags, 0o600, dir_fd=directory)
-        except FileExistsError:
-            return False
-        with open(out, "wb", buffering=0) as writer, open(open_file(project, path), "rb", buffering=0) as reader:
+def _copy(path: str, *, source: int, into: int) -> bool:
+    """Between two directories. What has become something else since it was chosen is not followed."""
+    name = os.path.basename(path)
+    found = os.stat(name, dir_fd=source, follow_symlinks=False)
+    try:
+        if stat.S_ISLNK(found.st_mode):
+            os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=into)
+            return True
+        if not stat.S_ISREG(found.st_mode):
+            raise WorkspaceError("not-a-file", path, "is no file, and cannot be copied")
+        with (
+            open(os.open(name, _READ, dir_fd=source), "rb", buffering=0) as reader,
+            open(os.open(name, _WRITE, 0o600, dir_fd=into), "wb", buffering=0) as writer,
+        ):
             while chunk := reader.read(_CHUNK):
                 rest = memoryview(chunk)
                 while rest:
                     rest = rest[writer.write(rest) :]
             os.fchmod(writer.fileno(), stat.S_IMODE(found.st_mode) & 0o777)
+    except FileExistsError:
+        return False
     return True

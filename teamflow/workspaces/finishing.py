@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
+from teamflow import git
 from teamflow.core.ids import listed
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.work import Left, Ready
@@ -18,8 +19,8 @@ from teamflow.workspaces import merging
 from teamflow.workspaces.errors import WorkspaceError
 from teamflow.workspaces.naming import Names, part
 from teamflow.workspaces.place import Made, Place, copy_index, place
-from teamflow.workspaces.registered import attach, find, is_locked, mend, settle, unregister
 from teamflow.workspaces.repository import Repository
+from teamflow.workspaces.seats import Seat
 from teamflow.workspaces.snapshot import Look, Snapshot
 
 KEPT: Final = "teamflow: what lay in a workspace"
@@ -29,9 +30,14 @@ _LONGEST: Final = 64 * 2**20
 
 
 class Finishing:
-    def __init__(self, repository: Repository, names: Names, *, home: str, run: str) -> None:
+    def __init__(
+        self, repository: Repository, names: Names, seat: Seat, *, home: str, run: str, repo: str = ""
+    ) -> None:
+        """`repo` as in `core/work.Ready`."""
         self.repository = repository
         self.names = names
+        self.seat = seat
+        self.repo = repo
         self._home = home
         self._run = run
 
@@ -48,8 +54,7 @@ class Finishing:
 
     def head(self, found: Place, ready: Ready) -> str:
         """The commit that a worktree is at, as far as that can still be told."""
-        known = find(self.repository.common, found.path)
-        commit = self.repository.commit_of("HEAD", admin=known.admin) if known else None
+        commit = self.seat.head(found, base=ready.base)
         if commit is None and ready.branch:
             commit = self.repository.commit_of(f"refs/heads/{ready.branch}")
         return commit or ready.base
@@ -66,16 +71,22 @@ class Finishing:
 
     def keep(self, step: str, what: str, ready: Ready, *, fresh: bool = False) -> str:
         """`what`: the ref's last name; `fresh`: another one is taken where that is there and holds something else."""
+        with self.of(ready.path).alone():
+            return self._keep(step, what, ready, fresh=fresh)[0]
+
+    def _keep(self, step: str, what: str, ready: Ready, *, fresh: bool) -> tuple[str, tuple[bytes, ...]]:
+        """As `keep`; and what of the worktree no commit holds."""
         found, name = self.of(ready.path), part(step)
         head = self.head(found, ready)
-        branch = self.repository.commit_of(f"refs/heads/{ready.branch}") if ready.branch else None
+        branch = self.seat.tip(found, ready.branch, base=ready.base) if ready.branch else None
         parents = [head]
         if branch and branch != ready.base and not self.repository.is_ancestor(branch, head):
             parents.append(branch)
-        tree = self.repository.tree_of(head)
+        taken = Snapshot(self.repository.tree_of(head), ())
         if found.is_there():
             with found.borrowed_index() as index:
-                tree = self.look(found, ready, head=head, index=index).tree
+                taken = self.look(found, ready, head=head, index=index)
+        tree = taken.tree
         if len(parents) == 1 and tree == self.repository.tree_of(head):
             commit = head
         else:
@@ -83,7 +94,7 @@ class Finishing:
                 tree, parents=parents, message=KEPT
             )
         if commit == ready.base:
-            return ""
+            return "", taken.lost
         with self.repository.alone():
             known = self.names.of(name)
             ref, at = what, 1
@@ -91,7 +102,7 @@ class Finishing:
                 at += 1
                 ref = f"{what}-{at}"
             self.repository.update({self.names.ref(name, ref): commit})
-        return commit
+        return commit, taken.lost
 
     def _again(self, name: str, what: str, tree: str, parents: Sequence[str]) -> str:
         """The commit that was made of the same before."""
@@ -106,6 +117,10 @@ class Finishing:
         if not found.is_there():
             reason = f"the workspace is not there any more, or a link lies in its place: {ready.path}"
             return Failed(FailureClass.OUTPUT, reason)
+        with found.alone():
+            return self._finish(work, ready, found, name)
+
+    def _finish(self, work: Finish, ready: Ready, found: Place, name: str) -> Done | Failed:
         head = self.head(found, ready)
         with found.borrowed_index() as index:
             taken = self.look(found, ready, head=head, index=index)
@@ -117,12 +132,12 @@ class Finishing:
                 self.keep(work.step, f"stray-{work.attempt}", ready, fresh=True)
             commit = self._commit(name, taken.tree, ready, onto=onto, message=work.message)
             with self.repository.alone():
-                branch = self._settle(found, ready, name=name, commit=commit, index=index)
+                branch = self._settle(found, ready, name=name, commit=commit, index=index, sparse=taken.sparse)
             if isinstance(branch, Failed):
                 return branch
         changes = self.repository.changes(ready.base, commit, tree=found.path)
         added, deleted = sum(change.added for change in changes), sum(change.deleted for change in changes)
-        left = Left(commit, ready.base, branch, len(changes), added, deleted)
+        left = Left(commit, ready.base, branch, len(changes), added, deleted, self.repo)
         return Done(left, changes, taken.aside)
 
     def _marked(self, ready: Ready, tree: str) -> list[str]:
@@ -142,8 +157,17 @@ class Finishing:
         copied = {*ready.copied, *(found.made() or Made()).copied}
         if not copied:
             return True
-        words = ("rev-list", "--max-count=1", f"{ready.base}..{head}", "--", *sorted(copied))
-        return not self.repository.look(*words).out
+        words = (
+            "log",
+            "--format=",
+            "--name-only",
+            "--no-renames",
+            "--no-ext-diff",
+            "-m",
+            "-z",
+            f"{ready.base}..{head}",
+        )
+        return copied.isdisjoint(os.fsdecode(path) for path in git.paths(self.repository.look(*words, "--").out))
 
     def _commit(self, name: str, tree: str, ready: Ready, *, onto: str, message: str) -> str:
         parents = self.repository.parents_of(ready.base) if ready.conflicts else (onto,)
@@ -152,7 +176,9 @@ class Finishing:
         known = self._again(name, "left", tree, parents)
         return known or self.repository.commit(tree, parents=parents, message=message)
 
-    def _settle(self, found: Place, ready: Ready, *, name: str, commit: str, index: str) -> str | Failed:
+    def _settle(
+        self, found: Place, ready: Ready, *, name: str, commit: str, index: str, sparse: tuple[bytes, ...]
+    ) -> str | Failed:
         """Writes the refs, then HEAD and the worktree's index. Gives the branch's short name."""
         wanted: dict[str, str | None] = {self.names.ref(name, "left"): commit}
         branch = ""
@@ -166,24 +192,36 @@ class Finishing:
             if old and old != ready.base and not self.repository.is_ancestor(old, commit):
                 wanted[self.names.ref(name, f"stray/{old[:12]}")] = old
         self.repository.update(wanted)
-        admin, _ = mend(self.repository, found)
-        attach(self.repository, admin, branch=branch, commit=commit)
-        settle(admin)
+        admin = self.seat.mend(found)
+        self.seat.attach(found, branch=branch, commit=commit)
+        self.seat.settle(found)
         copy_index(index, f"{admin}/index")
+        if sparse:  # what the agent has left out stays so for its git; what we know is what we have checked out
+            words = ("update-index", "-z", "--no-skip-worktree", "--stdin")
+            self.repository.look(*words, index=index, tree=found.path, given=git.lines_of(sparse))
         copy_index(index, found.reference)
         return branch.removeprefix("refs/heads/")
 
     def remove(self, ready: Ready) -> str:
         found = self.of(ready.path)
-        if is_locked(self.repository.common, found.path):
+        if self.seat.is_locked(found.path):
             return f"{found.path} is locked (`git worktree unlock` frees it)"
-        if found.made() is not None and found.is_there():
-            self.keep(found.name, "removed", ready, fresh=True)
-        self.clear(found)
+        with found.alone():
+            self.keep_and_clear(found.name, "removed", ready)
+        found.vanish()
         return ""
+
+    def keep_and_clear(self, step: str, what: str, ready: Ready) -> None:
+        """Takes a worktree away: its files are behind a ref then, repositories inside it are put by."""
+        found = self.of(ready.path)
+        if not found.is_half_made() and found.is_there():
+            _, lost = self._keep(step, what, ready, fresh=True)
+            if lost:
+                found.put_by(lost, self.seat.modules(found))
+        self.clear(found)
 
     def clear(self, found: Place) -> None:
         """Takes the directory and its registration away, without a look at what is in it. OSError."""
         found.take_away(f"{self._home}/git/gone")
         with self.repository.alone():
-            unregister(self.repository.common, found.path)
+            self.seat.forget(found.path)

@@ -66,7 +66,7 @@ def is_marked(content: bytes | None) -> bool:
 
 def on_top(repository: Repository, left: Left, *, base: str) -> Left | None:
     """The changes of `left` on top of `base`; None: they do not apply, or its commits are not there. GitError."""
-    if left.repo or not (repository.has(left.base) and repository.has(left.commit)):
+    if not (repository.has(left.base) and repository.has(left.commit)):
         return None
     if left.base == base:
         return left._replace(branch="")
@@ -84,6 +84,11 @@ def on_top(repository: Repository, left: Left, *, base: str) -> Left | None:
         return Left(base, base)
     commit = repository.commit(tree, parents=[base], message=repository.message_of(left.commit), date=date)
     return counted(repository, commit, base)
+
+
+def conflicts(repository: Repository, ours: str, theirs: str) -> list[str]:
+    """The files in conflict when two commits are merged, whatever they come from. GitError."""
+    return _merge(repository, ours, theirs)[1]
 
 
 def counted(repository: Repository, commit: str, base: str) -> Left:

@@ -11,12 +11,13 @@ import os
 import shutil
 import stat
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 
 from teamflow.core.named import NamedTuple
 from teamflow.workspaces.errors import WorkspaceError
+from teamflow.workspaces.locking import locked
 
 _numbers = count()
 
@@ -45,6 +46,19 @@ class Place(NamedTuple):
         """The reference index: entries and stats as teamflow itself has left them."""
         return f"{self.state}/index"
 
+    @property
+    def watched(self) -> str:
+        """An index of ours that holds what lay there when somebody last looked (`watching`)."""
+        return f"{self.state}/watched"
+
+    @property
+    def store(self) -> str:
+        """A file that says which store has the commits of a clone; where there is none, it is a worktree."""
+        return f"{self.state}/store"
+
+    def is_clone(self) -> bool:
+        return os.path.exists(self.store)
+
     def made(self) -> Made | None:
         """None: it is not there, or somebody was killed while making it."""
         try:
@@ -54,17 +68,36 @@ class Place(NamedTuple):
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
+    def begin(self) -> None:
+        """What lies there from now on until `record` is half made, or to be taken away: nobody's work."""
+        with open(f"{self.state}/making", "wb"):
+            pass
+
+    def is_half_made(self) -> bool:
+        return os.path.lexists(f"{self.state}/making")
+
     def record(self, made: Made) -> None:
         new = f"{self.state}/made.new"
         with open(new, "w", encoding="utf-8", errors="surrogateescape") as file:
             json.dump(made._asdict(), file)
         os.replace(new, f"{self.state}/made")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{self.state}/making")
 
     def forget(self) -> None:
         """It is not ready any more."""
-        for name in ("made", "index"):
+        for name in ("made", "index", "watched"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{self.state}/{name}")
+
+    def vanish(self) -> None:
+        """After it was taken away: nothing says that it was there, nor, where it was the last one, its run; but what
+        was put aside stays."""
+        if not os.path.lexists(f"{self.state}/aside"):
+            discard(self.state)
+        for directory in (self.root, os.path.dirname(self.state)):
+            with contextlib.suppress(OSError):
+                os.rmdir(directory)  # not empty: others are there
 
     def is_there(self) -> bool:
         """Whether a directory lies there, and not a link to one."""
@@ -72,6 +105,10 @@ class Place(NamedTuple):
             return stat.S_ISDIR(os.lstat(self.path).st_mode) and os.path.realpath(self.path) == self.path
         except OSError:
             return False
+
+    def alone(self) -> AbstractContextManager[None]:
+        """For what only one may do at a time in this worktree; a git that outlives its runner still counts."""
+        return locked(f"{self.state}/lock")
 
     @contextmanager
     def borrowed_index(self) -> Iterator[str]:
@@ -86,8 +123,30 @@ class Place(NamedTuple):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(name)
 
+    def put_by(self, paths: Iterable[bytes], more: Iterable[str] = ()) -> str:
+        """Moves what no commit holds out of the worktree, to where it outlives it: `paths` are relative to it, `more`
+        absolute. Gives the directory; '': there was nothing. OSError."""
+        into = ""
+        sources = [(os.fsencode(self.path) + b"/" + path, path) for path in paths]
+        for source, name in [*sources, *((os.fsencode(path), os.path.basename(os.fsencode(path))) for path in more)]:
+            if not os.path.lexists(source):
+                continue
+            into = into or self._free("aside")
+            target = os.fsencode(into) + b"/" + name
+            os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+            if not os.path.lexists(target):
+                os.rename(source, target)
+        return into
+
+    def _free(self, name: str) -> str:
+        at = 1
+        while os.path.lexists(f"{self.state}/{name}/{at}"):
+            at += 1
+        return f"{self.state}/{name}/{at}"
+
     def take_away(self, trash: str) -> None:
         """Moves what lies there into the directory `trash` and deletes it. Follows no link. OSError."""
+        self.begin()
         self.forget()
         if not os.path.lexists(self.path):
             return

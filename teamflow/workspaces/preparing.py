@@ -6,6 +6,7 @@ Decides which of them, at which commit, on which branch; what lies in the way is
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.work import Left, Ready
@@ -17,16 +18,18 @@ from teamflow.workspaces.errors import WorkspaceError
 from teamflow.workspaces.finishing import KEPT, Finishing
 from teamflow.workspaces.naming import part
 from teamflow.workspaces.place import Made, Place, copy_index
-from teamflow.workspaces.registered import add, attach, find, mend
 from teamflow.workspaces.repository import Repository
 
 
 class Preparing:
-    def __init__(self, finishing: Finishing, *, project: str) -> None:
+    def __init__(self, finishing: Finishing, *, project: str, head: Callable[[], str | None]) -> None:
+        """`head`: the commit that all start from that start from nobody's."""
         self._finishing = finishing
         self._repository: Repository = finishing.repository
         self._names = finishing.names
+        self._seat = finishing.seat
         self._project = project
+        self._head = head
 
     def prepare(self, order: Order) -> Ready | Left | Failed:
         if order.goes_on and order.before is not None:
@@ -61,7 +64,7 @@ class Preparing:
     def _start(self, order: Order) -> str | Failed:
         if order.parents:
             return merging.merged(self._repository, order.parents, message=order.message)
-        head = self._repository.commit_of("HEAD")
+        head = self._head()
         if head is None:
             reason = "the project has no commit to start from (none yet, or HEAD is broken): commit something first"
             return Failed(FailureClass.SETUP, reason)
@@ -74,7 +77,7 @@ class Preparing:
             return self._give_back(order, before, found)
         if made is not None and found.is_there():
             with self._repository.alone():
-                mend(self._repository, found)
+                self._seat.mend(found)
             return before
         return self._restore(order, before)
 
@@ -86,8 +89,8 @@ class Preparing:
         if taken is None:
             return self._fresh(order, before.base, paths, tip=tip)
         with self._repository.alone():
-            admin, _ = mend(self._repository, found)
-            attach(self._repository, admin, branch=f"refs/heads/{before.branch}", commit=tip)
+            self._seat.mend(found)
+            self._seat.attach(found, branch=f"refs/heads/{before.branch}", commit=tip)
         found.record(Made(taken.copied))
         return before._replace(copied=taken.copied)
 
@@ -109,22 +112,29 @@ class Preparing:
             found = self._finishing.of(order.takes)
         except WorkspaceError:
             return None
-        known, made = find(self._repository.common, found.path), found.made()
-        if known is None or made is None or not found.is_there():
+        made = found.made()
+        if made is None or not found.is_there() or not self._seat.is_known(found):
             return None
-        as_is = Ready(found.path, start, own=False, copied=made.copied)
+        with found.alone():
+            return self._take_alone(order, start, paths, found=found, made=made)
+
+    def _take_alone(
+        self, order: Order, start: str, paths: tuple[str, ...], *, found: Place, made: Made
+    ) -> Ready | None:
+        as_is = Ready(found.path, start, own=False, repo=self._finishing.repo, copied=made.copied)
         head = self._finishing.head(found, as_is)
         tree = self._repository.tree_of(start)
         if self._repository.tree_of(head) != tree:
             return None
         with found.borrowed_index() as index:
-            if self._finishing.look(found, as_is, head=head, index=index).tree != tree:
+            lies = self._finishing.look(found, as_is, head=head, index=index)
+            if lies.tree != tree or lies.sparse:
                 return None
             with self._repository.alone():
                 if not order.goes_on:
                     self._repository.update({self._names.ref(part(order.step), "start"): start})
-                admin, _ = mend(self._repository, found)
-                attach(self._repository, admin, branch="", commit=start)
+                admin = self._seat.mend(found)
+                self._seat.attach(found, branch="", commit=start)
                 copy_index(index, f"{admin}/index")
         brought = self._bring(found, start, paths)
         copied = tuple(dict.fromkeys((*made.copied, *brought)))
@@ -138,7 +148,15 @@ class Preparing:
         tip = tip or start
         name = part(order.step)
         found = self._finishing.at(name)
+        with found.alone():
+            return self._make(order, found, start, paths, tip=tip, files=files)
+
+    def _make(
+        self, order: Order, found: Place, start: str, paths: tuple[str, ...], *, tip: str, files: str
+    ) -> Ready | Failed:
+        name = found.name
         self._clear(order, found)
+        found.begin()
         with self._repository.alone():
             wanted: dict[str, str | None] = {self._names.ref(name, "start"): start}
             branch = ""
@@ -152,14 +170,14 @@ class Preparing:
                 if old and not self._repository.is_ancestor(old, tip):
                     wanted[self._names.ref(name, f"stray/{old[:12]}")] = old
             self._repository.update(wanted)
-            admin = add(self._repository, found, commit=tip, branch=branch)
+            admin = self._seat.add(found, commit=tip, branch=branch)
         checkout(self._repository, found, admin, commit=files or tip, sparse=order.sparse)
         if files and files != tip:
             # The files of what was kept, over the commit that it was on: uncommitted, as they were.
             self._repository.look("read-tree", "-i", "-m", tip, index=f"{admin}/index", tree=found.path)
         copied = self._bring(found, start, paths)
         found.record(Made(copied))
-        return Ready(found.path, start, branch.removeprefix("refs/heads/"), order.own, copied=copied)
+        return Ready(found.path, start, branch.removeprefix("refs/heads/"), order.own, self._finishing.repo, copied)
 
     def _clear(self, order: Order, found: Place) -> None:
         """Takes away what an earlier attempt has left, once it is kept."""
@@ -167,13 +185,15 @@ class Preparing:
             found.forget()
             return
         made = found.made()
+        if made is None and not found.is_half_made():
+            made = Made()  # what was on record of it has been deleted: it may hold work all the same
         if made is not None and found.is_there():
             name = part(order.step)
             start = self._names.of(name).get("start") or self._repository.commit_of("HEAD") or ""
             before = order.before or Ready(found.path, start, copied=made.copied)
             if before.path != found.path:
                 before = Ready(found.path, start, copied=made.copied)
-            self._finishing.keep(order.step, str(max(order.attempt - 1, 0)), before, fresh=True)
+            self._finishing.keep_and_clear(order.step, str(max(order.attempt - 1, 0)), before)
         self._finishing.clear(found)
 
     def _bring(self, found: Place, start: str, paths: tuple[str, ...]) -> tuple[str, ...]:

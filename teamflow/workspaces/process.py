@@ -10,9 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from teamflow.core.named import NamedTuple
+from teamflow.workspaces.locking import held
 
 LONGEST: Final = 600.0
-"""Seconds that a git command may take."""
+"""Seconds that a git command may take that goes through a work tree."""
+SHORT: Final = 60.0
+"""Seconds for one that only looks at refs and writes them."""
 _SHOWN: Final = 2000
 
 
@@ -40,9 +43,18 @@ class Answer(NamedTuple):
 
 
 def run(
-    argv: Sequence[str], *, env: Mapping[str, str], cwd: str, given: bytes = b"", allowed: Sequence[int] = (0,)
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: str,
+    given: bytes = b"",
+    allowed: Sequence[int] = (0,),
+    longest: float = LONGEST,
 ) -> Answer:
-    """Runs to the end. GitError: an exit status that is not `allowed`, no such program, more than ten minutes."""
+    """Runs to the end. GitError: an exit status that is not `allowed`, no such program, more than `longest` seconds.
+
+    It holds the locks that this thread holds: when we are killed, whoever comes next waits until it has ended, too.
+    """
     try:
         process = subprocess.Popen(
             argv,
@@ -52,14 +64,15 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for the runner: what git has begun, it ends
+            pass_fds=held(),
         )
     except OSError as error:
         raise GitError(argv, None, f"could not be started: {error.strerror or error}") from error
     with process:
         try:
-            out, err = process.communicate(given, timeout=LONGEST)
+            out, err = process.communicate(given, timeout=longest)
         except subprocess.TimeoutExpired:
-            raise GitError(argv, None, f"took more than {LONGEST:.0f} s and was ended") from None
+            raise GitError(argv, None, f"took more than {longest:.0f} s and was ended") from None
         finally:
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Workspaces in worktrees of the project's repository: the Protocol `Workspaces`, in words of the modules beside it.
+"""Workspaces in worktrees of the project and clones of others: the Protocol `Workspaces`, by the modules beside it.
 
 Decides in which order things are written, so that whoever is killed in between leaves what the next call mends: the
 objects first, then the refs that protect them in one transaction, then the worktree, its record last.
@@ -6,7 +6,9 @@ objects first, then the refs that protect them in one transaction, then the work
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Final
@@ -14,17 +16,21 @@ from typing import Final
 from teamflow.core.globs import PathSet, PatternError
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.work import Left, Ready
+from teamflow.policy.trees import matching
 from teamflow.ports import Done, Finish, Order, Parent
 from teamflow.workspaces import merging
+from teamflow.workspaces.benches import Benches
 from teamflow.workspaces.errors import WorkspaceError
-from teamflow.workspaces.finishing import Finishing
-from teamflow.workspaces.naming import Names
-from teamflow.workspaces.preparing import Preparing
+from teamflow.workspaces.mirrors import Mirrors, OriginError, root_of
+from teamflow.workspaces.origins import origin, redacted
 from teamflow.workspaces.process import GitError
 from teamflow.workspaces.repository import Repository
+from teamflow.workspaces.stores import opened, store_at, store_of, take_in
 
 _LONGEST: Final = 4 * 2**20
 """Bytes of a file of which `content` tells."""
+_LITTLE: Final = 2**20
+"""Bytes that git cannot do with."""
 _TROUBLE: Final = (GitError, WorkspaceError, PatternError, OSError)
 
 
@@ -48,88 +54,197 @@ class GitWorkspaces:
         self._home = os.path.realpath(home)
         self._environ = dict(environ)
         self._boundary = boundary
+        self._head: str | None = None
+        self._lock = threading.Lock()
+        self._mirrors = Mirrors(root_of(environ), environ=environ, boundary=boundary)
+        self._benches = Benches(self.store, self.head, project=project, home=self._home, run=(run_id, number))
 
     @cached_property
     def repository(self) -> Repository:
-        """Opened with the first use. WorkspaceError (no-git)."""
+        """The project's; opened with the first use. WorkspaceError (no-git)."""
         return Repository.open(self._project, home=self._home, environ=self._environ, boundary=self._boundary)
 
-    @cached_property
-    def _finishing(self) -> Finishing:
-        names = Names(self.repository, run_id=self._run_id, number=self._number)
-        return Finishing(self.repository, names, home=self._home, run=f"{self._number}-{self._run_id[-8:].lower()}")
-
-    @cached_property
-    def _preparing(self) -> Preparing:
-        return Preparing(self._finishing, project=self._project)
+    def store(self, repo: str) -> Repository:
+        """The repository that has the commits of a `Left` or `Ready`. WorkspaceError."""
+        if not repo:
+            return self.repository
+        return opened(store_at(self._home, repo), home=self._home, environ=self._environ, boundary=self._boundary)
 
     def prepare(self, order: Order) -> Ready | Left | Failed:
-        if order.repo is not None:
-            return Failed(FailureClass.SETUP, f"clones are not made here: {order.repo}")
         try:
-            return self._preparing.prepare(order)
+            return self._prepare(order)
+        except OriginError as error:
+            return Failed(error.failure, error.reason, detail=error.detail)
         except _TROUBLE as error:
-            return Failed(FailureClass.SETUP, f"the workspace cannot be made: {_line(error)}", detail=str(error))
+            return Failed(FailureClass.SETUP, f"the workspace cannot be made: {self._said(error)}", detail=str(error))
+
+    def _prepare(self, order: Order) -> Ready | Left | Failed:
+        before = order.before
+        if order.goes_on and before is not None:
+            return self._benches.of(before.repo).preparing.prepare(order)
+        if order.own:
+            repo = self._fetched(order.repo).repo if order.repo is not None else ""
+            order = order._replace(parents=matching(order.parents, repo))
+        else:
+            found = self._common(order.parents)
+            if isinstance(found, Failed):
+                return found
+            repo = found
+        if before is not None and before.repo != repo:
+            # It was of another repository: kept there, and taken away from there.
+            old = self._benches.of(before.repo).finishing
+            if os.path.lexists(before.path) and before.own:
+                with old.of(before.path).alone():
+                    old.keep_and_clear(order.step, str(max(order.attempt - 1, 0)), before)
+            order = order._replace(before=None, adds="")
+        return self._benches.of(repo).preparing.prepare(order)
+
+    def _fetched(self, repo: str) -> Parent:
+        """Nobody's commit: the HEAD of a repository as it is now. OriginError, and `_TROUBLE`."""
+        source = origin(repo, project=self._project)
+        store = store_of(self._home, source)
+        with self._mirrors.fetched(source) as fetched:
+            take_in(store, source, fetched)
+            return Parent("", fetched.head, repo=store)
+
+    def _common(self, parents: tuple[Parent, ...]) -> str | Failed:
+        """The one repository that all of them are of."""
+        repos = {parent.repo: parent.step for parent in reversed(parents)}
+        if len(repos) > 1:
+            names = " and ".join(f"`{name}`" for name in sorted(repos.values()))
+            reason = f"{names} have left commits of different repositories, and a step works in one"
+            remedy = "workspace: {repo: ...} says in which, {mode: worktree} or {mode: shared} that it is the project"
+            return Failed(FailureClass.SETUP, f"{reason}; {remedy}")
+        return next(iter(repos), "")
 
     def finish(self, work: Finish) -> Done | Failed:
         try:
-            return self._finishing.finish(work)
+            return self._benches.of(work.ready.repo).finishing.finish(work)
         except _TROUBLE as error:
-            reason = f"what lies in the workspace cannot be committed: {_line(error)}"
+            reason = f"what lies in the workspace cannot be committed: {self._said(error)}"
             return Failed(FailureClass.OUTPUT, reason, detail=str(error))
 
     def keep(self, step: str, attempt: int, ready: Ready) -> str:
-        """GitError, WorkspaceError, OSError: it cannot be kept; nothing is changed then."""
-        return self._finishing.keep(step, str(attempt), ready)
+        """OSError: it cannot be kept; nothing is changed then."""
+        try:
+            return self._benches.of(ready.repo).finishing.keep(step, str(attempt), ready)
+        except (GitError, WorkspaceError) as error:
+            raise OSError(str(error)) from error
 
     def remove(self, ready: Ready) -> str:
         try:
-            return self._finishing.remove(ready)
+            return self._benches.of(ready.repo).finishing.remove(ready)
         except _TROUBLE as error:
             return str(error)
 
     def on_top(self, step: str, left: Left, parents: tuple[Parent, ...]) -> Left | None:
         try:
-            base = self.merged(parents, "")
-            found = None if isinstance(base, Failed) else merging.on_top(self.repository, left, base=base)
+            base, repo = self.merged(parents, ""), self._common(parents)
+            if isinstance(base, Failed) or isinstance(repo, Failed) or not _same(repo, left.repo):
+                return None
+            bench = self._benches.of(repo)
+            found = merging.on_top(bench.repository, left, base=base)
             if found is not None and self._run_id:
-                self._finishing.protect(step, found.commit)
-            return found
+                bench.finishing.protect(step, found.commit)
+            return found._replace(repo=repo) if found is not None else None
         except _TROUBLE:
             return None
 
-    def tree(self, commit: str, patterns: tuple[str, ...] | None) -> Mapping[str, str] | None:
+    def tree(self, commit: str, patterns: tuple[str, ...] | None, *, repo: str = "") -> Mapping[str, str] | None:
         """PatternError."""
-        if not self.repository.has(commit):
+        try:
+            repository = self._benches.of(repo).repository
+            if not repository.has(commit):
+                return None
+            files = repository.files(commit)
+        except (GitError, WorkspaceError, OSError):
             return None
-        files = self.repository.files(commit)
         if patterns is None:
             return files
         wanted = PathSet(patterns)
         return {path: found for path, found in files.items() if path in wanted}
 
-    def content(self, commit: str, path: str) -> bytes | None:
+    def content(self, commit: str, path: str, *, repo: str = "") -> bytes | None:
         try:
-            return self.repository.content(commit, path, most=_LONGEST)
+            return self._benches.of(repo).repository.content(commit, path, most=_LONGEST)
+        except _TROUBLE:
+            return None
+
+    def look(self, ready: Ready) -> tuple[str, Mapping[str, str]] | None:
+        try:
+            return self._benches.of(ready.repo).watching.look(ready)
+        except _TROUBLE:
+            return None
+
+    def differs(self, left: Left) -> Mapping[str, str] | None:
+        try:
+            return self._benches.of(left.repo).watching.differs(left.base, left.commit)
+        except _TROUBLE:
+            return None
+
+    def conflicts(self, first: str, second: str) -> tuple[str, ...] | None:
+        try:  # only worktrees of the project are compared (`policy/colliding`)
+            return self._benches.of("").watching.conflicts(first, second)
         except _TROUBLE:
             return None
 
     def head(self) -> str | None:
-        return self.repository.commit_of("HEAD")
+        with self._lock:
+            if self._head is None:
+                try:
+                    self._head = self.repository.commit_of("HEAD")
+                except _TROUBLE:
+                    return None
+            return self._head
+
+    def refresh(self) -> None:
+        with self._lock:
+            self._head = None
+
+    def origin(self, repo: str) -> Parent | Failed:
+        try:
+            return self._fetched(repo)
+        except OriginError as error:
+            return Failed(error.failure, error.reason, detail=error.detail)
+        except _TROUBLE as error:
+            return Failed(
+                FailureClass.SETUP, f"{redacted(repo)} cannot be fetched: {self._said(error)}", detail=str(error)
+            )
 
     def merged(self, parents: tuple[Parent, ...], message: str) -> str | Failed:
         try:
             if not parents:
                 return self.head() or no_commit()
-            return merging.merged(self.repository, parents, message=message)
-        except (GitError, OSError) as error:
-            return Failed(FailureClass.SETUP, f"commits cannot be merged: {_line(error)}", detail=str(error))
+            repo = self._common(parents)
+            if isinstance(repo, Failed):
+                return repo
+            return merging.merged(self._benches.of(repo).repository, parents, message=message)
+        except _TROUBLE as error:
+            return Failed(FailureClass.SETUP, f"commits cannot be merged: {self._said(error)}", detail=str(error))
+
+    def _said(self, error: BaseException) -> str:
+        if isinstance(error, GitError) and "unable to read" in error.said and self._is_partial():
+            remedy = "`git fetch --refetch --no-filter` brings all of them"
+            return f"the project is a partial clone, and an object that is needed is not here: {remedy}"
+        line = str(error).partition("\n")[0]
+        with contextlib.suppress(OSError):
+            found = os.statvfs(self._home)
+            if found.f_bavail * found.f_frsize < _LITTLE and "No space left" not in line:
+                return f"{line} (the disk has no space left)"
+        return line
+
+    def _is_partial(self) -> bool:
+        try:
+            return self.repository.is_partial()
+        except WorkspaceError:
+            return False  # who only clones needs no repository
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two records mean the same repository: a project may have been moved since."""
+    return os.path.basename(one) == os.path.basename(other)
 
 
 def no_commit() -> Failed:
     reason = "the project has no commit to start from (none yet, or HEAD is broken): commit something first"
     return Failed(FailureClass.SETUP, reason)
-
-
-def _line(error: BaseException) -> str:
-    return str(error).partition("\n")[0]

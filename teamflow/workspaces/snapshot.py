@@ -14,20 +14,32 @@ from typing import Final
 
 from teamflow import git
 from teamflow.core.named import NamedTuple
+from teamflow.workspaces.inner import ABSENT, FILES, NO_DIRECTORY, REPOSITORY, kind_of, state_of
 from teamflow.workspaces.place import Place
-from teamflow.workspaces.process import GitError
+from teamflow.workspaces.process import Answer, GitError
+from teamflow.workspaces.registered import find
 from teamflow.workspaces.repository import Repository
+from teamflow.workspaces.special import NESTED, SPECIAL, WAITED_FOR, special
+from teamflow.workspaces.waiting import read_plain
 
-_LINK: Final = "160000"
-_SPECIAL: Final = "is no file, but a pipe, socket or device"
-_NESTED: Final = "is a repository of its own: its files are committed, its history is not"
-_SUBMODULE: Final = "is a submodule: what was changed in it is not committed"
+_LINK: Final = b"160000"
+_LARGEST_INDEX: Final = 1 << 30
+_NOT_OF_THE_FILE: Final = (
+    "No space left", "Out of diskspace", "quota exceeded", "Read-only file system", "Input/output error",
+    "unable to write", "unable to create", "insufficient permission", "unable to deflate",
+)  # fmt: skip
+"""Why git takes in nothing at all: the disk, and not one file, is what must be mended."""
+_FORBIDDEN: Final = "git does not take a name like that"
 
 
 class Snapshot(NamedTuple):
     tree: str
     aside: tuple[str, ...]
     """Path: why it is not part of the tree, or not all of it."""
+    lost: tuple[bytes, ...] = ()
+    """What is in no commit and not ignored either, relative to the worktree: files, and whole repositories."""
+    sparse: tuple[bytes, ...] = ()
+    """Files that do not lie there since the agent has made a sparse checkout of it; still part of the tree."""
 
 
 class Look:
@@ -39,29 +51,46 @@ class Look:
         self._index = index
         self._copied = {os.fsencode(path) for path in copied}
         self._aside: dict[bytes, str] = {}
+        self._lost: dict[bytes, None] = {}
 
-    def take(self, *, head: str, base: str) -> Snapshot:
-        """`head`: the commit that the worktree is at; `base`: the one that it began with. GitError, OSError."""
+    def take(self, *, head: str, base: str, thorough: bool = True) -> Snapshot:
+        """`head`: the commit that the worktree is at; `base`: the one that it began with. GitError, OSError.
+
+        `thorough`: all that is not part of it is named, which takes a walk through all directories."""
+        odd = special(os.fsencode(self._place.path)) if thorough else {}
         hidden = self._hidden()
         known = ("-i", "-m") if os.path.exists(self._index) else ()
         self._git("read-tree", *known, head)
         differs = git.raw_entries(self._git("diff-files", "-z", "--raw", "--no-renames", "--ignore-submodules=all"))
-        plain = self._own_links(head, base)
-        gone = [entry.path for entry in differs if entry.kind == "D" and entry.path not in hidden] + plain
+        recorded = self._recorded()
+        plain, gone = self._links(recorded, base)
+        missing = [entry.path for entry in differs if entry.kind == "D" and entry.path not in hidden]
+        theirs = self._hidden_by_the_agent(missing)
         tracked = [entry.path for entry in differs if entry.kind != "D"]
-        self._remove([*gone, *(path for path in tracked if not self._is_file(path))])
+        dropped = [path for path in missing if path not in theirs]
+        self._remove([*dropped, *gone, *plain, *(path for path in tracked if not self._is_file(path))])
         new = self._untracked(plain)
         self._add([path for path in [*tracked, *new] if self._is_readable(path)])
         self._as_checked_out(differs)
         self._remove(self._brought(base))
-        self._name_the_rest()
+        inside = set(recorded).difference(plain)
+        self._name({path: why for path, why in odd.items() if why != NESTED or path not in inside})
         tree = os.fsdecode(self._git("write-tree", "--missing-ok")).strip()
         aside = tuple(f"{os.fsdecode(path)}: {why}" for path, why in sorted(self._aside.items()))
-        return Snapshot(tree, aside)
+        return Snapshot(tree, aside, tuple(sorted(self._lost)), tuple(sorted(theirs)))
+
+    def is_as_it_was(self) -> bool:
+        """Whether nothing has changed since the index has held what lies there, as far as a listing tells; a False may
+        be wrong. GitError."""
+        found = git.paths(self._git("ls-files", "-t", "--modified", "--others", "--exclude-standard", "-z"))
+        return all(line.startswith(b"? ") and line[2:] in self._copied for line in found)
 
     def _git(self, *words: str, given: bytes = b"", allowed: tuple[int, ...] = (0,)) -> bytes:
+        return self._look(*words, given=given, allowed=allowed).out
+
+    def _look(self, *words: str, given: bytes = b"", allowed: tuple[int, ...] = (0,)) -> Answer:
         tree = self._place.path
-        return self._repository.look(*words, index=self._index, tree=tree, given=given, allowed=allowed).out
+        return self._repository.look(*words, index=self._index, tree=tree, given=given, allowed=allowed)
 
     def _hidden(self) -> set[bytes]:
         """What a sparse checkout has left out. What is there all the same is looked at like the rest."""
@@ -74,13 +103,63 @@ class Look:
             self._git("update-index", "-z", "--no-skip-worktree", "--stdin", given=git.lines_of(present))
         return hidden.difference(present)
 
-    def _own_links(self, head: str, base: str) -> list[bytes]:
-        """Repositories inside that the agent has committed as links to commits that nobody else has."""
-        if head == base:
-            return []
-        listed = self._git("diff-tree", "-r", "-z", "--raw", "--no-renames", base, head)
-        links = {entry.path for entry in git.raw_entries(listed) if entry.mode == _LINK}
-        return sorted(links - self._submodules()) if links else []
+    def _hidden_by_the_agent(self, missing: list[bytes]) -> set[bytes]:
+        """Of the files that are not there, those that a sparse checkout of the agent has taken away: no deletions."""
+        admin = self._admin() if missing else ""
+        if not admin:
+            return set()
+        theirs = f"{self._index}.theirs"
+        with open(theirs, "wb") as file:
+            file.write(read_plain(f"{admin}/index", most=_LARGEST_INDEX))
+        try:
+            listed = self._repository.look("ls-files", "-t", "-z", index=theirs, tree=self._place.path).out
+        except GitError:
+            return set()
+        finally:
+            os.unlink(theirs)
+        skipped = {line[2:] for line in git.paths(listed) if line.startswith(b"S ")}.intersection(missing)
+        if skipped:
+            self._git("update-index", "-z", "--skip-worktree", "--stdin", given=git.lines_of(sorted(skipped)))
+        return skipped
+
+    def _admin(self) -> str:
+        """The git directory that the agent's git works with; empty: there is none of ours."""
+        if self._place.is_clone():
+            return f"{self._place.path}/.git"
+        known = find(self._repository.common, self._place.path)
+        return known.admin if known is not None else ""
+
+    def _links(self, recorded: dict[bytes, str], base: str) -> tuple[list[bytes], list[bytes]]:
+        """Of the commits of other repositories that are recorded: whose files are to be taken in as plain ones, and
+        which are not there any more. What of the others is in no commit is named."""
+        if not recorded:
+            return [], []
+        before = self._recorded_in(base, recorded)
+        modules = self._submodules()
+        plain, gone = [], []
+        for path, commit in recorded.items():
+            kind = kind_of(self._full(path))
+            if kind == ABSENT:
+                gone.append(path)
+            elif kind in (FILES, NO_DIRECTORY) or (kind == REPOSITORY and path not in before and path not in modules):
+                plain.append(path)
+            elif kind == REPOSITORY:
+                full = os.fsdecode(self._full(path))
+                state = state_of(self._repository, full, recorded=commit, index=f"{self._index}.inner")
+                if state or before.get(path) != commit:
+                    self._aside[path] = f"is a submodule: {state or f'commit {commit[:12]} may be nowhere else'}"
+                    self._lost[path] = None
+        return plain, gone
+
+    def _recorded(self) -> dict[bytes, str]:
+        rows = [row for row in git.paths(self._git("ls-files", "-s", "-z")) if row.startswith(_LINK)]
+        return {row.partition(b"\t")[2]: row.split(b" ", 2)[1].decode("ascii") for row in rows}
+
+    def _recorded_in(self, base: str, paths: Iterable[bytes]) -> dict[bytes, str]:
+        listed = self._git("ls-tree", "-z", "--full-tree", base, "--", *(os.fsdecode(path) for path in paths))
+        found = git.tree_entries(listed)
+        rows = ((os.fsencode(path), entry.partition(" ")) for path, entry in found.items())
+        return {path: name for path, (mode, _, name) in rows if mode == os.fsdecode(_LINK)}
 
     def _submodules(self) -> set[bytes]:
         """Paths that `.gitmodules` names."""
@@ -148,25 +227,48 @@ class Look:
         try:
             os.close(os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC))
         except OSError as error:
-            self._aside[path] = f"cannot be read: {error.strerror or error}"
+            self._refused([path], f"cannot be read: {error.strerror or error}")
             return False
         return True
 
     def _add(self, paths: list[bytes]) -> None:
-        """Takes in files; where git refuses one (a name that it forbids, a file that goes away), all others still."""
+        """Takes in files; those that git cannot convert as their attributes say, as they are."""
         if not paths:
             return
+        words = ("update-index", "--add", "--remove", "--replace", "-z", "--stdin")
         try:
-            self._git("update-index", "--add", "--remove", "--replace", "-z", "--stdin", given=git.lines_of(paths))
+            answer = self._look(*words, given=git.lines_of(paths))
+            if "Ignoring path" in answer.err:
+                listed = set(git.paths(self._git("ls-files", "-z")))
+                self._refused([path for path in paths if path not in listed], _FORBIDDEN)
         except GitError as error:
-            if error.code is None:
+            if error.code is None or any(word in error.said for word in _NOT_OF_THE_FILE):
                 raise
             if len(paths) > 1:
                 middle = len(paths) // 2
                 self._add(paths[:middle])
                 self._add(paths[middle:])
-            elif os.path.lexists(self._full(paths[0])):
-                self._aside[paths[0]] = f"git does not take it: {error.said.splitlines()[-1]}"
+            else:
+                self._add_as_it_is(paths[0], error)
+
+    def _add_as_it_is(self, path: bytes, error: GitError) -> None:
+        if not os.path.lexists(self._full(path)):
+            return
+        try:
+            with open(
+                os.open(self._full(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb"
+            ) as file:
+                mode = "100755" if os.fstat(file.fileno()).st_mode & stat.S_IXUSR else "100644"
+                found = self._repository.look("hash-object", "-w", "--no-filters", "--stdin", given=file.read()).text
+            self._git("update-index", "-z", "--index-info", given=git.insertions([(mode, found, path)]))
+        except (GitError, OSError):
+            self._refused([path], f"git does not take it: {error.said.splitlines()[-1]}")
+
+    def _refused(self, paths: Iterable[bytes], why: str) -> None:
+        for path in paths:
+            if os.path.lexists(self._full(path)):
+                self._aside[path] = why
+                self._lost[path] = None
 
     def _remove(self, paths: Iterable[bytes]) -> None:
         lines = git.removals(paths)
@@ -215,30 +317,15 @@ class Look:
         with open(self._full(entry.path), "rb") as file:
             return file.read(len(written) + 1) == written
 
-    def _name_the_rest(self) -> None:
-        """Looks for what git passes over in silence."""
-        special: dict[bytes, str] = {}
-        stack = [os.fsencode(self._place.path)]
-        start = len(stack[0]) + 1
-        while stack:
-            directory = stack.pop()
-            try:
-                with os.scandir(directory) as entries:
-                    for entry in entries:
-                        if entry.is_dir(follow_symlinks=False):
-                            if entry.name != b".git":
-                                stack.append(entry.path)
-                            elif len(directory) >= start:
-                                special[directory[start:]] = _NESTED
-                        elif not entry.is_file(follow_symlinks=False) and not entry.is_symlink():
-                            special[entry.path[start:]] = _SPECIAL
-            except OSError as error:
-                special[directory[start:] or b"."] = f"cannot be read: {error.strerror or error}"
-        ignored = self._ignored([path for path in special if path != b"."])
-        self._aside |= {path: why for path, why in special.items() if path not in ignored}
-        for path in self._submodules():
-            if os.path.isdir(self._full(path)) and os.listdir(self._full(path)):
-                self._aside.setdefault(path, _SUBMODULE)
+    def _name(self, odd: dict[bytes, str]) -> None:
+        ignored = self._ignored([path for path, why in odd.items() if path != b"." and why != WAITED_FOR])
+        for path, why in odd.items():
+            if path not in ignored and path not in self._aside:
+                self._aside[path] = why
+                if why == NESTED:
+                    self._lost[path + b"/.git"] = None
+                elif why not in (SPECIAL, WAITED_FOR):
+                    self._lost[path] = None
 
     def _full(self, path: bytes) -> bytes:
         return os.fsencode(self._place.path) + b"/" + path

@@ -87,7 +87,6 @@ TEAM: Mapping[str, Use] = {
 }
 
 AGENT: Mapping[str, Use] = {
-    "workspace.repo": _agent("workspace.repo", workspace={"repo": "../other"}),
     "target.labels": Use(
         "target",
         {**COMMAND, "target": {"labels": ["gpu"]}},
@@ -136,7 +135,6 @@ SPECIAL: Mapping[str, tuple[Use, str]] = {
         Use("permissions", {**PROMPT, "permissions": "full", "workspace": {"mode": "shared"}}),
         areas.AGENTS,
     ),
-    "a clone": (Use("workspace.mode", {**COMMAND, "workspace": {"mode": "clone"}}), areas.CLONES),
 }
 """Values that wait, of keys that work otherwise."""
 
@@ -242,19 +240,20 @@ def test_steps_that_are_not_selected_are_not_refused(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_use_in_defaults_or_a_persona_is_refused_too(tmp_path: Path) -> None:
     team = {
-        "defaults": {"workspace": {"repo": "../r.git"}},
+        "targets": {"t": {"ssh": "h"}},
+        "defaults": {"target": "t"},
         "personas": {"p": {"pr": POLICY}},
         "agents": {"a": {"command": "true"}, "b": {"command": "true", "persona": "p"}},
     }
     refused = Project(tmp_path, team).run().expect(2).err
-    assert "a, b: workspace.repo: waits for clones" in refused
+    assert "a, b: target: waits for SSH targets" in refused
     assert "b: pr: waits for pull requests" in refused
 
 
 @pytest.mark.slow
 def test_more_than_three_steps_are_counted(tmp_path: Path) -> None:
-    agents = {f"a{number}": {"command": "true", "workspace": {"repo": "../r.git"}} for number in range(6)}
-    assert "a0, a1, a2 and 3 more: workspace.repo: waits for clones" in Project(tmp_path, {"agents": agents}).run().err
+    agents = {f"a{number}": {"command": "true", "pr": POLICY} for number in range(6)}
+    assert "a0, a1, a2 and 3 more: pr: waits for pull requests" in Project(tmp_path, {"agents": agents}).run().err
 
 
 _EDITS = {key: value for key, value in PROMPT.items() if key != "permissions"}

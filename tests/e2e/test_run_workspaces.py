@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.project import Project, proves
+from tests.e2e.tool import until
 from tests.e2e.watched import Watched
 
 ENGINE = {"sh": {"command": ["sh", "-es"]}}
@@ -209,6 +210,14 @@ def test_the_cache_gives_commits_back_also_on_top_of_what_the_user_has_committed
     assert project.status().text("use") == "t\n2"
 
 
+def test_what_could_not_be_committed_is_told(tmp_path: Path) -> None:
+    project = repository(tmp_path, {"build": sh("echo b > b; mkfifo pipe; git init -q inner; echo i > inner/i")})
+    done = project.run().expect(0)
+    assert "build: not committed: inner (is a repository of its own" in done.err
+    assert "pipe (is no file" in done.err
+    assert "not committed: inner" in project.why("build")
+
+
 @proves(agent=["writes"])
 def test_an_edit_outside_of_writes_fails_the_attempt_and_names_the_file(tmp_path: Path) -> None:
     project = repository(
@@ -240,6 +249,9 @@ def test_a_worktree_goes_with_the_run_unless_it_is_to_be_kept(tmp_path: Path) ->
     there = {path.name for path in project.root.glob(".teamflow/work/*/*")}
     assert there == {"kept", "bad"}
     assert project.git("worktree", "list").count("\n") == 3
+    assert "would remove 1 worktree," in project.call("gc", "--dry-run").expect(0).out, (
+        "the kept one, and no trace of others"
+    )
     kept = project.git("for-each-ref", "--format=%(refname)", "refs/teamflow").split()
     assert any(
         "/gone/" in name and show(project, name, "work") == "lost? > work\n".replace(" > work", "") for name in kept
@@ -344,3 +356,30 @@ def test_in_a_watched_run_a_commit_is_a_save(tmp_path: Path) -> None:
         project.git("commit", "-qm", "source", "src.txt")
         watched.until(lambda: project.status().step("use")["text"] == "two", "the commit is followed")
         assert len(project.status().step("build")["attempts"]) == 2
+
+
+@pytest.mark.slow
+def test_one_writer_at_a_time_and_why_says_who(tmp_path: Path) -> None:
+    here = '"$TEAMFLOW_PROJECT"'
+    agents = {
+        "build": sh("echo round >> rounds"),
+        "lint": {
+            "command": f"pwd > {here}/where; until test -e {here}/go; do sleep 0.05; done",
+            "depends_on": ["build"],
+        },
+        "review": {
+            "command": f"until test -e {here}/where; do sleep 0.05; done; "
+            "test $(wc -l < rounds) -ge 2 && echo true || echo false",
+            "depends_on": ["build"],
+            "outputs": {"ok": "boolean"},
+            "loop": {"until": "outputs.ok", "max": 3, "rework": "build"},
+        },
+    }
+    project = repository(tmp_path, agents, limits={"max_parallel": 3})
+    with project.popen("run", "--progress", "plain") as process:
+        until(lambda: "in which lint works" in (project.why("build") if project.exists("where") else ""), "build waits")
+        assert len(project.status().step("build")["attempts"]) == 2
+        project.write("go", "")
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    assert show(project, "teamflow/1/build", "rounds") == "round\nround\n"

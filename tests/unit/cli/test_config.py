@@ -78,6 +78,7 @@ limits:
   max_parallel: 2  # teams/deep.yaml:6
   orphan_after: 1h  # built in
   log_size: 2GiB  # built in
+  on_overlap: warn  # built in
 agents:
   build:
     prompt:

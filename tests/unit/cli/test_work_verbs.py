@@ -241,14 +241,19 @@ def test_a_workspace_that_is_gone_but_was_kept(work: Work) -> None:
 def test_a_clone_of_another_repository(work: Work, tmp_path: Path) -> None:
     other = Repo(tmp_path / "other")
     base = other.head
-    left = Left(other.commit({"a.txt": "other\n"}), base, "", 1, 1, 3, str(other.root / ".git"))
+    made = other.commit({"a.txt": "other\n"})
+    store = work.root / ".teamflow/clones" / f"{'0' * 24}.git"
+    other.git("clone", "-q", "--bare", str(other.root), str(store))
+    left = Left(made, base, "", 1, 1, 3, f"/where/the/project/was/{store.name}")
     ready = Ready(str(other.root), base, repo=left.repo)
     work.made.append([
         AttemptEnded("late", 1, Succeeded(left=left)), StepEnded("late", "succeeded", ""),
         AttemptStarted("new", 1, "first"), WorkspaceReady("new", 1, ready),
     ])  # fmt: skip
     assert "+other" in call(work.root, "diff", "late").out
-    assert "clone of another repository" in call(work.root, "merge", "late").err
+    refused = call(work.root, "merge", "late").err
+    assert "clone of another repository" in refused
+    assert f"git -C {store.resolve()} push URL {made}:refs/heads/teamflow/late" in refused
     other.write("a.txt", "more\n")
     assert "+more" in call(work.root, "diff", "new").out
 

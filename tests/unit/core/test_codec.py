@@ -9,6 +9,7 @@ import pytest
 from teamflow.core.codec import CodecError, dump_event, event_kind, load_event
 from teamflow.core.events import AttemptEnded, Cached, Event, Hit, ProgressReported, QuestionAsked
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Succeeded
+from teamflow.core.overlapping import Overlap, OverlapsSeen
 from teamflow.core.requested import CancelRequested, MessageSent
 from teamflow.core.work import Ready, WorkspaceReady
 
@@ -16,6 +17,8 @@ from teamflow.core.work import Ready, WorkspaceReady
 @pytest.mark.parametrize(
     "event",
     [
+        OverlapsSeen(()),
+        OverlapsSeen((Overlap("api", "web", "hard", ("a b", "c"), 3), Overlap("x", "y", "soft", ("d",)))),
         CancelRequested((), "ana"),
         CancelRequested(None, "ana"),
         CancelRequested(("a",), ""),

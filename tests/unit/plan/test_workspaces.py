@@ -51,11 +51,20 @@ def test_a_worktree_that_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize("workspace", ["mode: clone", "repo: ../other"])
-def test_a_clone_waits(workspace: str) -> None:
+def test_a_clone_needs_no_repository_of_the_project(workspace: str) -> None:
     plan = plan_of(f"agents: {{a: {{command: x, workspace: {{{workspace}}}}}, b: {{command: y, depends_on: [a]}}}}")
     assert [step.workspace for step in plan.steps] == ["clone", "dependency"]
-    assert [(area, step.id) for step in plan.steps for _, area in step.waits] == [("clones", "a")]
-    assert plan.steps[0].tree is None
+    assert [area for step in plan.steps for _, area in step.waits] == []
+    tree = plan.steps[0].tree
+    assert tree is not None
+    assert tree.repo == ("../other" if workspace.startswith("repo") else None)
+
+
+def test_the_repository_may_be_a_template() -> None:
+    plan = plan_of("agents: {a: {command: x, workspace: {repo: 'https://h/{{ step.agent }}'}}}")
+    tree = plan.steps[0].tree
+    assert tree is not None
+    assert tree.repo == "https://h/a"
 
 
 @pytest.mark.parametrize("keep", ["always", "never", "on_failure"])

@@ -29,8 +29,6 @@ def test_every_area_is_named_once() -> None:
 WAITING = {
     "target": "targets: {t: {ssh: h}}\nagents: {a: {command: x, target: t}}\n",
     "pr": "agents: {a: {command: x, pr: {base: main}}}\n",
-    "workspace.mode": "agents: {a: {command: x, workspace: {mode: clone}}}\n",
-    "workspace.repo": "agents: {a: {command: x, workspace: {repo: ../other}}}\n",
     "engine": "agents: {a: {prompt: x, workspace: {mode: shared}}}\n",
     "start": "agents: {a: {start: never, command: x}}\n",
 }  # fmt: skip
@@ -69,7 +67,7 @@ inherit_env: [X_*]
 secrets: {S: {env: S}}
 inputs: {l: {type: array, default: [a]}}
 defaults: {timeout: 5m}
-limits: {max_parallel: 2, engines: {scripted: 1}, timeout: 1h, orphan_after: never, log_size: 1GB}
+limits: {max_parallel: 2, engines: {scripted: 1}, timeout: 1h, orphan_after: never, log_size: 1GB, on_overlap: pause}
 personas: {p: {instructions: I, env: {B: y}}}
 agents:
   a:
@@ -117,17 +115,18 @@ def test_a_prompt_that_may_edit_waits_for_nothing(team: Team) -> None:
 
 def test_keys_of_persona_and_defaults_count_for_those_who_use_them(team: Team) -> None:
     loaded = team(
-        "personas: {p: {pr: {base: main}}}\ndefaults: {workspace: {repo: ../r.git}, mcp_servers: {d: {command: x}}}\n"
+        "targets: {t: {ssh: h}}\npersonas: {p: {pr: {base: main}}}\n"
+        "defaults: {target: t, mcp_servers: {d: {command: x}}}\n"
         "agents: {a: {command: x, persona: p}, b: {command: y}}\n"
     )
     assert agent_waits(loaded, loaded.resolved["a"]) == (
         ("pr", areas.PULL_REQUESTS),
-        ("workspace.repo", areas.CLONES),
+        ("target", areas.SSH),
     )
-    assert agent_waits(loaded, loaded.resolved["b"]) == (("workspace.repo", areas.CLONES),)
+    assert agent_waits(loaded, loaded.resolved["b"]) == (("target", areas.SSH),)
     assert [item.path for item in waiting(loaded, ["a"])] == [
         ("agents", "a", "pr"),
-        ("agents", "a", "workspace", "repo"),
+        ("agents", "a", "target"),
     ]
 
 
