@@ -100,6 +100,19 @@ def test_when_it_gives_up_the_step_is_skipped_and_says_why(tmp_path: Path) -> No
     }
 
 
+def test_it_may_be_named_once_there_was_a_conflict(tmp_path: Path) -> None:
+    without = agents()
+    del without["ship"]["on_conflict"]
+    project = repository(tmp_path, without)
+    project.run().expect(1)
+    assert project.status().failures("ship") == ["conflict"]
+    project.team(team(agents()))
+    project.run().expect(0)
+    status = project.status()
+    assert status.text("ship") == "left\nright"
+    assert len(status.step("left")["attempts"]) == 1
+
+
 @pytest.mark.slow
 def test_a_loop_has_it_mended_anew(tmp_path: Path) -> None:
     made = agents(f"{MEND}; echo mended >> ../../../mends")

@@ -11,6 +11,7 @@ from teamflow.core.events import AttemptEnded, Cached, Event, Hit, ProgressRepor
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Succeeded
 from teamflow.core.overlapping import Overlap, OverlapsSeen
 from teamflow.core.requested import CancelRequested, MessageSent
+from teamflow.core.work import Ready, WorkspaceReady
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,8 @@ from teamflow.core.requested import CancelRequested, MessageSent
         ProgressReported("a", 1, 0.0),
         AttemptEnded("a", 1, Succeeded(text="")),
         AttemptEnded("a", 1, Failed(FailureClass.EXIT, "")),
+        WorkspaceReady("a", 1, Ready("/w/a", "ab" * 20)),
+        WorkspaceReady("a", 1, Ready("/w/a", "ab" * 20, copied=(".env",), slot=3, conflicts=("a.txt", "b"))),
     ],
 )
 def test_what_is_empty_stays_what_it_is(event: Event) -> None:
