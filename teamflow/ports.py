@@ -184,7 +184,7 @@ class Workspaces(Protocol):
     """
 
     def prepare(self, order: Order) -> Ready | Left | Failed:
-        """Left: of an order to resolve, when there is nothing to mend; the merge itself."""
+        """Left: of an order to resolve, when there is nothing to mend: the merge; without parents, `Left("", "")`."""
         ...
 
     def finish(self, work: Finish) -> Done | Failed: ...

@@ -51,9 +51,10 @@ def _starts_from_several(name: str, agents: Agents, workspaces: Mapping[str, str
     while pending and count < _SEVERAL:
         at = pending.pop()
         for other, need in agents.needs[at].items():
-            if need.only_matrix:
+            if need.only_matrix or workspaces[other] == CLONE:
+                # What a clone leaves is of another repository, which is not the resolver's.
                 continue
-            leaves = workspaces[other] in (WORKTREE, DEPENDENCY, CLONE) and agents.settings[other].kind != ASK
+            leaves = workspaces[other] in (WORKTREE, DEPENDENCY) and agents.settings[other].kind != ASK
             if leaves:
                 count += 1 if pairs.get(at) == other else _most(tuple(agents.instances[other]))
             if other not in seen and (not leaves or need.when != "succeeded"):

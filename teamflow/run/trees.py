@@ -80,7 +80,7 @@ class Trees:
         if isinstance(made, Ready):
             return WorkspaceReady(step_id, attempt, made)
         if isinstance(made, Left):
-            done = Succeeded(CLEAN, usage=Usage(0, 0, 0.0), left=made)
+            done = Succeeded(CLEAN, usage=Usage(0, 0, 0.0), left=made if made.commit else None)
             tree = made.commit if self._state.steps[step_id].step.reworked else ""
             return AttemptEnded(step_id, attempt, done, "", tree=tree)
         return AttemptEnded(step_id, attempt, self._shown(made), "")

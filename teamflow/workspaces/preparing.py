@@ -35,8 +35,8 @@ class Preparing:
         if order.goes_on and order.before is not None:
             made = self._go_on(order, order.before)
             return made if isinstance(made, Failed) else made._replace(conflicts=order.before.conflicts)
-        if order.resolve and order.parents:
-            return self._to_mend(order)
+        if order.resolve:
+            return self._to_mend(order) if order.parents else Left("", "")
         start = self._start(order)
         if isinstance(start, Failed):
             return start

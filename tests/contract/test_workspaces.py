@@ -211,6 +211,7 @@ def test_without_a_conflict_there_is_nothing_to_mend(project: Path) -> None:
     assert workspaces(project).prepare(order) == left
     assert workspaces(project).prepare(order._replace(parents=(one,))) == Left(one.commit, one.commit)
     assert git(project, "rev-parse", f"refs/teamflow/{RUN}/fix--ship/left") == one.commit
+    assert workspaces(project).prepare(order._replace(parents=())) == Left("", "")
 
 
 def test_a_mended_merge_is_one_of_all_sides(project: Path) -> None:

@@ -113,6 +113,18 @@ def test_it_may_be_named_once_there_was_a_conflict(tmp_path: Path) -> None:
     assert len(status.step("left")["attempts"]) == 1
 
 
+def test_where_nobody_has_left_anything_there_is_nothing_to_mend(tmp_path: Path) -> None:
+    made = agents("exit 1")
+    made["left"] |= {"if": "inputs.go"}
+    made["right"] |= {"if": "inputs.go"}
+    made["ship"]["depends_on"] = {"left": "passed", "right": "passed"}
+    project = repository(tmp_path, made, inputs={"go": {"type": "boolean", "default": False}})
+    project.run().expect(0)
+    status = project.status()
+    assert status.text("fixer/ship") == "nothing to mend"
+    assert status.text("ship") == "a"
+
+
 @pytest.mark.slow
 def test_a_loop_has_it_mended_anew(tmp_path: Path) -> None:
     made = agents(f"{MEND}; echo mended >> ../../../mends")
