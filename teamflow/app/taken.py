@@ -12,6 +12,7 @@ from teamflow.core.events import Hit, ResultsTaken, StepsAdded
 from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Plan
 from teamflow.core.state import RunState, StepState
+from teamflow.policy.trees import in_workspace
 from teamflow.store.sqlite import Database
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Taken(NamedTuple):
 
 def results_for(database: Database, plan: Plan) -> Taken:
     """What the selection of `plan` needs of the newest run of its file with the same inputs."""
-    if not _wanted(plan):
+    if not _wanted(plan) and not _commits_of(plan):
         return Taken(None, None)
     from teamflow.plan.taken import unresolved
 
@@ -42,7 +43,10 @@ def results_for(database: Database, plan: Plan) -> Taken:
     problems = unresolved(whole, known, taken=taken)
     if row is None or problems.has_errors:
         return Taken(problems, None)
-    wanted = _wanted(whole)
+    left = {name for name in _commits_of(whole) if _left(name, known, taken)}
+    wanted = _wanted(whole) | left
+    if not wanted:
+        return Taken(problems, None)
     hits = {name: _hit(known[name], row.number) if name in known else taken[name] for name in sorted(wanted)}
     lists = {parent: dict(one.instances) for parent, one in added.items() if parent in wanted}
     return Taken(problems, ResultsTaken(row.number, hits, lists or None))
@@ -54,6 +58,19 @@ def _wanted(plan: Plan) -> set[str]:
         return set()
     inside = {step.id for step in plan.steps}
     return {name for step in plan.steps for name in step.refers if name not in inside}
+
+
+def _commits_of(plan: Plan) -> set[str]:
+    """Steps that are left out, and from whose commits others start, where they have left any."""
+    if plan.selected is None:
+        return set()
+    return {name for step in plan.steps if in_workspace(step) for name in step.taken}
+
+
+def _left(name: str, known: Mapping[str, StepState], taken: Mapping[str, Hit]) -> bool:
+    if name in known:
+        return known[name].left is not None
+    return name in taken and taken[name].left is not None
 
 
 def _steps(state: RunState) -> dict[str, StepState]:

@@ -383,3 +383,18 @@ def test_one_writer_at_a_time_and_why_says_who(tmp_path: Path) -> None:
         process.communicate(timeout=60)
         assert process.returncode == 0
     assert show(project, "teamflow/1/build", "rounds") == "round\nround\n"
+
+
+def test_a_part_of_a_team_starts_from_what_the_rest_has_left_before(tmp_path: Path) -> None:
+    agents = {
+        "build": sh("echo b > b"),
+        "more": sh("cat b > c", depends_on=["build"]),
+        "use": {"command": "cat c", "depends_on": ["more"]},
+    }
+    project = repository(tmp_path, agents)
+    project.run().expect(0)
+    project.run("--new", "--from", "more").expect(0)
+    status = project.status()
+    assert set(status.statuses) == {"more", "use"}
+    assert status.text("use") == "b"
+    assert show(project, "teamflow/2/more", "b") == "b\n"
