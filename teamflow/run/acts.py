@@ -201,6 +201,7 @@ class Acts:
             return
         if self._making is not None and self._making.lacks(step):
             # Nothing runs yet: it ends as soon as nobody works on its workspace any more.
+            self._making.freed()
             return
         stop = self._state.stop
         grace = 0.0 if stop is not None and stop.kill else self._state.steps[step].step.grace

@@ -67,6 +67,10 @@ class Making(Protocol):
         """Its workspace, or why there can be none. Takes a while."""
         ...
 
+    def freed(self) -> None:
+        """Who waits for a workspace looks again whether it may have it, or is to have it still."""
+        ...
+
     def given(self, step_id: str) -> None:
         """What was made is in the log, or its attempt has ended: others may have theirs."""
         ...

@@ -97,6 +97,8 @@ class Trees:
             self._reserved.get(path, step_id) != step_id or in_use(self._state, path, by_other_than=step_id)
         ):
             await self._somebody_left()
+            if live.stopping is not None:
+                return Failed(FailureClass.CANCELLED, "stopped while it waited for its workspace")
         if path:
             self._reserved[path] = step_id
         try:
@@ -145,7 +147,7 @@ class Trees:
         self.freed()
 
     def freed(self) -> None:
-        """An attempt has ended: its workspace may be what another waits for."""
+        """An attempt has ended, or is to be: its workspace may be what another waits for."""
         waiting, self._waiting = self._waiting, []
         for one in waiting:
             if not one.done():

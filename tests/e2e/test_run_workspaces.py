@@ -359,7 +359,8 @@ def test_in_a_watched_run_a_commit_is_a_save(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_one_writer_at_a_time_and_why_says_who(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_one_writer_at_a_time_and_why_says_who(tmp_path: Path, cancelled: bool) -> None:
     here = '"$TEAMFLOW_PROJECT"'
     agents = {
         "build": sh("echo round >> rounds"),
@@ -379,10 +380,15 @@ def test_one_writer_at_a_time_and_why_says_who(tmp_path: Path) -> None:
     with project.popen("run", "--progress", "plain") as process:
         until(lambda: "in which lint works" in (project.why("build") if project.exists("where") else ""), "build waits")
         assert len(project.status().step("build")["attempts"]) == 2
+        if cancelled:
+            project.call("cancel", "build").expect(0)
+            until(lambda: project.status().statuses["build"] == "cancelled", "it does not wait to be cancelled")
+            assert project.status().statuses["lint"] == "running"
         project.write("go", "")
         process.communicate(timeout=60)
-        assert process.returncode == 0
-    assert show(project, "teamflow/1/build", "rounds") == "round\nround\n"
+        assert process.returncode == (1 if cancelled else 0)
+    rounds = "round\n" if cancelled else "round\nround\n"
+    assert show(project, "teamflow/1/build", "rounds") == rounds
 
 
 def test_a_part_of_a_team_starts_from_what_the_rest_has_left_before(tmp_path: Path) -> None:
