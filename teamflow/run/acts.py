@@ -22,7 +22,6 @@ from teamflow.core.phases import AGENT
 from teamflow.core.requested import MessageSent
 from teamflow.core.state import RunState
 from teamflow.core.work import WorkspaceReady
-from teamflow.policy.trees import in_workspace
 from teamflow.ports import Exited, Start, Target
 from teamflow.run.adoption import Adoption
 from teamflow.run.roles import Attempts, Making, Others
@@ -81,12 +80,12 @@ class Acts:
             case MessageSent(steps=steps):
                 for step in steps:
                     self._tell(step)
-            case AttemptEnded() if self._making is not None and in_workspace(self._state.steps[event.step].step):
-                self._making.given(event.step)
+            case EngineLimited() | LimitLifted() | AttemptEnded():
+                # The step may be gone by now, where its end was all that kept it in the plan.
+                if isinstance(event, AttemptEnded) and self._making is not None:
+                    self._making.given(event.step)
                 if self._others is not None:
                     self._others.tell(event)
-            case EngineLimited() | LimitLifted() | AttemptEnded() if self._others is not None:
-                self._others.tell(event)
             case _:
                 pass
 

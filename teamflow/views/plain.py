@@ -161,7 +161,7 @@ class PlainPrinter:
     def _ended(self, event: StepEnded, record: Record, state: RunState) -> list[str]:
         lines = self._output.close(event.step)
         attempt = _attempt_at(state, event.step, record.at) if event.status != "skipped" else None
-        told = _join(event.reason, _left_words(attempt, state.steps[event.step]))
+        told = _join(event.reason, _left_words(attempt, state.steps.get(event.step)))
         lines.append(cell(f"{event.step}: {event.status}{_took(attempt)}{': ' + told if told else ''}"))
         if attempt is not None and attempt.note:
             lines.append(cell(f"{event.step}: not kept in the cache: {attempt.note}"))
@@ -182,10 +182,11 @@ class PlainPrinter:
         return [cell(f"{step_id}: {told} ({log}):"), *numbered(tail, step_id)]
 
 
-def _left_words(attempt: AttemptState | None, known: StepState) -> str:
+def _left_words(attempt: AttemptState | None, known: StepState | None) -> str:
     """What an attempt has left, where it was there to change something or did so."""
     left = attempt.outcome.left if attempt is not None and isinstance(attempt.outcome, Succeeded) else None
-    return left.stat if left is not None and (left.changed or known.step.workspace != DEPENDENCY) else ""
+    own = known is not None and known.step.workspace != DEPENDENCY
+    return left.stat if left is not None and (left.changed or own) else ""
 
 
 def _join(first: str, second: str) -> str:
