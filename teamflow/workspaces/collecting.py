@@ -17,9 +17,9 @@ from teamflow.workspaces.looking import names_in, size_of, working_directories
 from teamflow.workspaces.ownership import BRANCH, HIDDEN, Owners, marked_by, marks_in, number_in, orphans_in, ref_facts
 from teamflow.workspaces.place import Place, discard
 from teamflow.workspaces.process import GitError
-from teamflow.workspaces.registered import Registration, registrations
+from teamflow.workspaces.registered import Registration, first_line, registrations
 from teamflow.workspaces.repository import Repository
-from teamflow.workspaces.untouched import first_line, is_dirty
+from teamflow.workspaces.untouched import is_dirty
 
 GONE: Final = "git/gone"
 """Below `.teamflow`: what is on its way out, in directories that begin with the id of the process that moved it."""

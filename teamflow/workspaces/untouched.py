@@ -114,13 +114,3 @@ def _copy(source: str, target: str) -> bool:
     with open(target, "wb") as new:
         new.write(content)
     return True
-
-
-def first_line(path: str) -> str:
-    """The text of a small regular file; empty for anything else."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
-            return os.fsdecode(file.read(8192)).rstrip("\n") if stat.S_ISREG(os.fstat(descriptor).st_mode) else ""
-    except OSError:
-        return ""

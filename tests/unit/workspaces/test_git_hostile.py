@@ -10,43 +10,13 @@ from pathlib import Path
 import pytest
 
 from teamflow.core.work import Ready
-from teamflow.ports import Done, Finish, Order, Parent
-from teamflow.workspaces.provider import GitWorkspaces
-
-RUN = "01JB0000000000000000000RUN"
-
-
-def git(root: Path | str, *words: str) -> str:
-    argv = ["git", "-c", "user.name=t", "-c", "user.email=t@t", *words]
-    return subprocess.run(argv, cwd=root, check=True, capture_output=True, text=True).stdout.strip()
+from teamflow.ports import Done, Finish, Parent
+from tests.fakes.worktrees import finished, git, prepared, repository, workspaces
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    root = tmp_path / "project"
-    (root / ".teamflow").mkdir(parents=True)
-    git(root, "init", "-q", "-b", "main")
-    (root / ".teamflow/.gitignore").write_text("*\n")
-    (root / "a.txt").write_text("1\n")
-    git(root, "add", ".")
-    git(root, "commit", "-q", "-m", "first")
-    return root
-
-
-def workspaces(project: Path) -> GitWorkspaces:
-    return GitWorkspaces(str(project), run_id=RUN, number=7, home=str(project / ".teamflow"), environ=dict(os.environ))
-
-
-def prepared(project: Path, step: str = "a", *parents: Parent) -> Ready:
-    ready = workspaces(project).prepare(Order(step, 1, parents, own=True))
-    assert isinstance(ready, Ready), ready
-    return ready
-
-
-def finished(project: Path, ready: Ready, step: str = "a") -> Done:
-    done = workspaces(project).finish(Finish(step, 1, ready, "done"))
-    assert isinstance(done, Done), done
-    return done
+    return repository(tmp_path / "project")
 
 
 def plant(project: Path, canaries: Path) -> None:
