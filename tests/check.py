@@ -34,13 +34,24 @@ def main(arguments: list[str]) -> int:
     failed = []
     for name, argv in parts:
         began = time.monotonic()
-        code = subprocess.run(argv, cwd=ROOT, check=False, env=environment).returncode
+        code, last = _run(argv, environment)
         print(f"[{name}: {'ok' if code == 0 else f'FAILED ({code})'} in {time.monotonic() - began:.1f} s]", flush=True)
         if code != 0:
-            failed.append(name)
+            failed.append(f"{name} ({last})" if last else name)
     if failed:
         print(f"failed: {', '.join(failed)}")
     return 1 if failed else 0
+
+
+def _run(argv: list[str], environment: dict[str, str]) -> tuple[int, str]:
+    """The exit code, and the last that was said on stderr: of a long output only the end may be kept."""
+    last = ""
+    with subprocess.Popen(argv, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, errors="replace") as part:
+        assert part.stderr is not None
+        for line in part.stderr:
+            print(line, end="", file=sys.stderr, flush=True)
+            last = line.strip() or last
+    return part.returncode, last
 
 
 if __name__ == "__main__":

@@ -194,8 +194,6 @@ class Tree(NamedTuple):
     sparse: bool = False
     """Only what `reads` and `writes` name is checked out."""
     repo: Text | None = None
-    on_conflict: str | None = None
-    """The agent that mends a merge of dependencies that conflicts."""
     diff: DiffPolicy | None = None
 
 

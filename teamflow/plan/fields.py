@@ -199,7 +199,7 @@ def _tree_out(value: Tree | None) -> tuple[object, ...] | None:
         return None
     diff = None if value.diff is None else tuple(value.diff)
     copy, repo = _texts_out(value.copy), _prompt_out(value.repo)
-    return (copy, value.keep, value.sparse, repo, value.on_conflict, diff)
+    return (copy, value.keep, value.sparse, repo, diff)
 
 
 def _tree_in(value: Sequence[Never] | None) -> Tree | None:

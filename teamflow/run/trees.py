@@ -20,7 +20,6 @@ from teamflow.core.redact import Redactor
 from teamflow.core.slots import variables
 from teamflow.core.state import RunState, StepState
 from teamflow.core.work import CLONE, WORKTREE, Left, Ready, WorkspaceReady
-from teamflow.policy.edits import judged
 from teamflow.policy.trees import (
     borrowed,
     goes_on,
@@ -254,6 +253,8 @@ class Trees:
 
     def _judged(self, known: StepState, live: AttemptState, done: Done, workspaces: Workspaces) -> Failed | None:
         """Why what it has changed may not be kept."""
+        from teamflow.policy.edits import judged  # only with worktrees, and it brings parsers of manifests
+
         step = known.step
         diff = step.tree.diff if step.tree is not None else None
         if not step.writes and diff is None:

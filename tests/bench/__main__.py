@@ -2,8 +2,8 @@
 
     python -m tests.bench [--check] [--only W1,W2] [--rounds N] [--table]
 
-Prints one line per row of the table in `docs/performance.md`. --check ends with 1 when a row misses its bound in five
-tries, and is what CI runs. Needs ninja (Debian: ninja-build).
+Prints one line per row of the table in `docs/performance.md`. --check ends with 1 when a row is a quarter over its
+bound in five tries, and is what CI runs. Needs ninja (Debian: ninja-build).
 
 What is warm: the bytecode of teamflow, the page cache, and for W1-W3 the compiled plan (the same file has been run
 before; each measured run is a new one, `run --new`). What is cold: the processes themselves, keeper included, and for
@@ -37,6 +37,9 @@ ROWS = (
 
 TRIES = 5
 
+SLACK = 1.25
+"""How far over its bound --check lets a row be: where others use the machine, too, ratios vary by that."""
+
 SLOW = 20e-6
 """Seconds to create a file above which a file system measures itself: teamflow makes one for each step, ninja none."""
 MEMORY = "/dev/shm"
@@ -66,15 +69,20 @@ def main(words: Sequence[str] | None = None) -> int:
     if options.table:
         print("\n" + markdown(results, about))
     missed = [row.key for row, result in results if result.value > row.bound.at_most]
+    refused = [row.key for row, result in results if result.value > row.bound.at_most * SLACK]
     if missed:
         print(f"over the bound: {', '.join(missed)}", file=sys.stderr)
-    return 1 if missed and options.check else 0
+    if refused:
+        print(f"over {SLACK} times the bound: {', '.join(refused)}", file=sys.stderr)
+    return 1 if refused and options.check else 0
 
 
 def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=(__doc__ or "").partition("\n")[0])
     known = ",".join(row.key for row in ROWS)
-    parser.add_argument("--check", action="store_true", help="exit 1 when a bound is missed five times in a row")
+    parser.add_argument(
+        "--check", action="store_true", help=f"exit 1 when a row is {SLACK} times over its bound in five tries"
+    )
     parser.add_argument("--only", type=lambda text: text.split(","), metavar="ROW,…", help=f"of {known}")
     parser.add_argument(
         "--rounds", type=int, default=3, help="rounds of the longest rows (short ones take more), default 3"

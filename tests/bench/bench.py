@@ -29,7 +29,7 @@ TEAMFLOW = (str(_SCRIPT),) if _SCRIPT.exists() else (sys.executable, "-m", "team
 
 
 class Bound(NamedTuple):
-    """`at_most` is what --check holds a row to, `stretch` what is hoped for. `unit` is what both count."""
+    """`at_most` is what a quiet machine has to reach, `stretch` what is hoped for. `unit` is what both count."""
 
     at_most: float
     stretch: float

@@ -267,7 +267,7 @@ def _ended_one(all_of_them: tuple[Running, ...]) -> Running | None:
 @pytest.mark.slow
 def test_of_two_runs_at_once_one_drives() -> None:
     team = "agents: {one: {command: ./work agent 0 1.5}}"
-    for trial in range(20):
+    for trial in range(8):
         with Project(team) as project:
             both = project.start("run"), project.start("run")
             loser = until(partial(_ended_one, both), "one leaves")

@@ -26,7 +26,7 @@ from teamflow.views.diagnostics import to_json, to_text
 ROOT = Path(__file__).parents[2]
 EXAMPLE = (ROOT / "tests" / "unit" / "team" / "examples" / "larger.yaml").read_bytes()
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-LONG = settings(max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))
+LONG = settings(max_examples=8_000, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 class Anything:
@@ -94,7 +94,7 @@ def test_any_bytes_at_length(data: bytes) -> None:
 
 
 @pytest.mark.slow
-@settings(LONG, max_examples=10_000)
+@settings(LONG, max_examples=3_000)
 @given(st.data())
 def test_a_right_file_with_many_changes(data: st.DataObject) -> None:
     text = bytearray(EXAMPLE)
@@ -220,10 +220,18 @@ BIG = {
 }  # fmt: skip
 
 
+ORDINARY = "agents:\n" + "".join(
+    f"  a{n}: {{command: 'echo {n}', depends_on: [b{n}], env: {{A: x, B: y}}}}\n" for n in range(500)
+)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BIG)
 def test_a_megabyte_of_anything_is_read_in_time_and_space(name: str, tmp_path: Path) -> None:
-    """In a process of its own, so that its peak memory is its own."""
+    """In at most ten times what PyYAML's own loader takes for 32 KiB of an ordinary file in the same process.
+
+    In a process of its own, so that its peak memory is its own. A bound in seconds would be one on the machine.
+    """
     data = BIG[name].encode()[: 2**20]
     (tmp_path / "team.yaml").write_bytes(data)
     code = (
@@ -235,10 +243,15 @@ def test_a_megabyte_of_anything_is_read_in_time_and_space(name: str, tmp_path: P
         "loaded = load('team.yaml', sources=S())\n"
         # Not ru_maxrss: that also counts what the parent held when it was forked.
         "peak = int(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0])\n"
-        "print(time.process_time() - started, peak, len(list(loaded.diagnostics)))\n"
+        "seconds = time.process_time() - started\n"
+        "import yaml\n"
+        "started = time.process_time()\n"
+        f"yaml.load({ORDINARY!r}, yaml.SafeLoader)\n"
+        "peer = time.process_time() - started\n"
+        "print(seconds / peer, peak, len(list(loaded.diagnostics)))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
-    seconds, kibibytes, complaints = done.stdout.split()
+    ratio, kibibytes, complaints = done.stdout.split()
     assert int(complaints) >= (name != "matrix")
-    assert float(seconds) < 1.0
+    assert float(ratio) < 10
     assert int(kibibytes) < 200 * 1024

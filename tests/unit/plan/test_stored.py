@@ -72,7 +72,6 @@ RICH = make_plan(
                 keep="always",
                 sparse=True,
                 repo=Deferred("{{ inputs.x }}"),
-                on_conflict="a",
                 diff=DiffPolicy(600, ("binary",)),
             ),
         ),
