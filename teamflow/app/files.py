@@ -27,17 +27,18 @@ class ProjectFiles:
         real = os.path.realpath(name)
         if real != self._real_root and not real.startswith(self._real_root.rstrip("/") + "/"):
             raise OSError(errno.EXDEV, "leads out of the project", path)
-        # Without O_NONBLOCK a pipe in the place of a file would be waited for.
-        descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
-            found = os.fstat(descriptor)
-            if stat.S_ISDIR(found.st_mode):
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        with open(real, "rb", opener=_unwaited) as file:
+            found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
                 raise OSError(errno.EINVAL, "is not a regular file", path)
             if found.st_size > LARGEST:
                 raise OSError(errno.EFBIG, f"is larger than {LARGEST // 1024**2} MiB", path)
             return file.read(LARGEST + 1)
+
+
+def _unwaited(path: str, flags: int) -> int:
+    """As `opener` for `open`: without O_NONBLOCK a pipe in the place of a file would be waited for."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 class FollowedFiles(ProjectFiles):

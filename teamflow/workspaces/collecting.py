@@ -17,7 +17,7 @@ from teamflow.workspaces.looking import names_in, size_of, working_directories
 from teamflow.workspaces.ownership import BRANCH, HIDDEN, Owners, marked_by, marks_in, number_in, orphans_in, ref_facts
 from teamflow.workspaces.place import Place, discard
 from teamflow.workspaces.process import GitError
-from teamflow.workspaces.registered import Registration, first_line, registrations
+from teamflow.workspaces.registered import Registration, registrations, short_text
 from teamflow.workspaces.repository import Repository
 from teamflow.workspaces.untouched import is_dirty
 
@@ -107,14 +107,14 @@ class Collecting:
             return tree
         head = branch = ""
         if row is not None:
-            if first_line(f"{row.admin}/commondir") not in ("../..", self._repository.common):
+            if short_text(f"{row.admin}/commondir") not in ("../..", self._repository.common):
                 return tree
             head = self._repository.commit_of("HEAD", admin=row.admin) or ""
             branch = row.head.removeprefix("ref: ") if row.head.startswith("ref: ") else ""
             lock = f"{row.admin}/locked"
             made = found.made() is not None
             tree = tree._replace(
-                head=head, branch=branch, locked=os.path.lexists(lock) and (made or first_line(lock) != _MAKING)
+                head=head, branch=branch, locked=os.path.lexists(lock) and (made or short_text(lock) != _MAKING)
             )
         if not os.path.lexists(path):
             return tree._replace(lie=Lie.GONE)
@@ -124,10 +124,10 @@ class Collecting:
 
     def _content(self, run: RunFacts, found: Place, tree: TreeFacts, row: Registration | None) -> TreeFacts:
         link, made = f"{found.path}/.git", found.made()
-        named = row is not None and first_line(link) == f"gitdir: {row.admin}"
+        named = row is not None and short_text(link) == f"gitdir: {row.admin}"
         if not named and (made is not None or os.path.lexists(link)):
             # Somebody has broken it, or it is a repository of its own. A killed git leaves no link at all.
-            killed = made is None and row is None and self._names_nothing(first_line(link))
+            killed = made is None and row is None and self._names_nothing(short_text(link))
             if not killed:
                 return tree
         start = self._repository.refs(f"{git.KEPT}{run.id}/{found.name}/start").get(
@@ -159,10 +159,10 @@ class Collecting:
         """Branches that worktrees of others have, or are about to have again."""
         found = {row.head.removeprefix("ref: ") for row in rows}
         admins = [self._repository.common, *(row.admin for row in rows)]
-        found.add(first_line(f"{self._repository.common}/HEAD").removeprefix("ref: "))
+        found.add(short_text(f"{self._repository.common}/HEAD").removeprefix("ref: "))
         for admin in admins:
-            found |= {first_line(f"{admin}/{place}/head-name") for place in ("rebase-merge", "rebase-apply")}
-            found.add(f"refs/heads/{first_line(f'{admin}/BISECT_START')}")
+            found |= {short_text(f"{admin}/{place}/head-name") for place in ("rebase-merge", "rebase-apply")}
+            found.add(f"refs/heads/{short_text(f'{admin}/BISECT_START')}")
         return found
 
     def _with_refs(self, runs: Mapping[str, RunFacts], trees: tuple[TreeFacts, ...], held: Collection[str]) -> Facts:

@@ -23,6 +23,7 @@ from teamflow.workspaces.checked_out import Branch, CheckedOut, named
 from teamflow.workspaces.errors import WorkspaceError
 from teamflow.workspaces.locking import locked
 from teamflow.workspaces.process import GitError
+from teamflow.workspaces.waiting import unfollowed
 
 _LINK: Final = "160000"
 _STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -237,7 +238,7 @@ def _content(here: CheckedOut, path: bytes, mode: int) -> bytes | None:
         return os.readlink(here.full(path))
     if not stat.S_ISREG(mode):
         return None
-    with open(os.open(here.full(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+    with open(here.full(path), "rb", opener=unfollowed) as file:
         return file.read()
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from teamflow.workspaces.beneath import parent_of
+from teamflow.workspaces.waiting import unfollowed
 
 _PACK: Final = re.compile(r"pack-[0-9a-f]{40,64}\.(?:pack|rev|idx)\Z")
 _FAN: Final = re.compile(r"[0-9a-f]{2}\Z")
@@ -48,7 +49,7 @@ def _copy(source: str, target: int, name: str, *, durable: bool) -> None:
         pass
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with (
-        open(os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb", buffering=0) as reader,
+        open(source, "rb", buffering=0, opener=unfollowed) as reader,
         open(os.open(temporary, flags, 0o444, dir_fd=target), "wb", buffering=0) as writer,
     ):
         _pour(reader.fileno(), writer.fileno())

@@ -15,7 +15,7 @@ from typing import Final
 from teamflow import git
 from teamflow.workspaces.place import discard
 from teamflow.workspaces.process import SHORT, run
-from teamflow.workspaces.waiting import read_plain, refuse_pipes
+from teamflow.workspaces.waiting import read_plain, refuse_pipes, unfollowed
 
 _SWITCHES: Final = ("true", "false", "yes", "no", "on", "off", "1", "0")
 _WORDS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -79,7 +79,7 @@ def ensure(own: str) -> None:
     for name, content in _written[own].items():
         path = f"{own}/{name}"
         try:
-            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            with open(path, "rb", opener=unfollowed) as file:
                 if file.read() == content:
                     continue
         except OSError:

@@ -15,6 +15,7 @@ from teamflow.core.named import NamedTuple
 from teamflow.workspaces.place import Place, discard
 from teamflow.workspaces.process import GitError
 from teamflow.workspaces.repository import Repository
+from teamflow.workspaces.waiting import unfollowed
 
 _TRIES: Final = 3
 _UNFINISHED: Final = (
@@ -37,9 +38,9 @@ def registrations(common: str) -> list[Registration]:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(f"{common}/worktrees") as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                link = first_line(f"{entry.path}/gitdir")
+                link = short_text(f"{entry.path}/gitdir")
                 path = os.path.dirname(os.path.join(entry.path, link)) if link.endswith("/.git") else ""
-                found.append(Registration(entry.path, path, first_line(f"{entry.path}/HEAD")))
+                found.append(Registration(entry.path, path, short_text(f"{entry.path}/HEAD")))
     return sorted(found)
 
 
@@ -51,7 +52,7 @@ def find(common: str, path: str) -> Registration | None:
 def heads(repository: Repository, *, but: str = "") -> set[str]:
     """Full names of the branches that are checked out, save in the worktree at `but`."""
     texts = {known.head for known in registrations(repository.common) if known.path != but}
-    texts.add(first_line(f"{repository.common}/HEAD"))
+    texts.add(short_text(f"{repository.common}/HEAD"))
     return {text.removeprefix("ref: ") for text in texts if text.startswith("ref: ")}
 
 
@@ -98,12 +99,12 @@ def mend(repository: Repository, place: Place) -> tuple[str, str]:
     admin = known.admin if known else _free(repository.common, place.name)
     os.makedirs(admin, exist_ok=True)
     for name, text in (("commondir", "../.."), ("gitdir", f"{place.path}/.git")):
-        if first_line(f"{admin}/{name}") != text:
+        if short_text(f"{admin}/{name}") != text:
             _write(f"{admin}/{name}", text)
-    if not first_line(f"{admin}/HEAD"):
+    if not short_text(f"{admin}/HEAD"):
         _write(f"{admin}/HEAD", "ref: refs/heads/none")
     link = f"{place.path}/.git"
-    if first_line(link) == f"gitdir: {admin}":
+    if short_text(link) == f"gitdir: {admin}":
         return admin, ""
     aside = ""
     if os.path.isdir(link) and not os.path.islink(link):
@@ -139,12 +140,12 @@ def _free(directory: str, name: str, below: str = "worktrees/") -> str:
     return f"{directory}/{below}{name}{at or ''}"
 
 
-def first_line(path: str) -> str:
+def short_text(path: str) -> str:
     """The text of a small regular file; empty for anything else."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
-            return os.fsdecode(file.read(8192)).rstrip("\n") if stat.S_ISREG(os.fstat(descriptor).st_mode) else ""
+        with open(path, "rb", opener=unfollowed) as file:
+            plain = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            return os.fsdecode(file.read(8192)).rstrip("\n") if plain else ""
     except OSError:
         return ""
 

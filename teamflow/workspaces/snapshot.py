@@ -20,7 +20,7 @@ from teamflow.workspaces.process import Answer, GitError
 from teamflow.workspaces.registered import find
 from teamflow.workspaces.repository import Repository
 from teamflow.workspaces.special import NESTED, SPECIAL, WAITED_FOR, special
-from teamflow.workspaces.waiting import read_plain
+from teamflow.workspaces.waiting import read_plain, unfollowed
 
 _LINK: Final = b"160000"
 _LARGEST_INDEX: Final = 1 << 30
@@ -255,9 +255,7 @@ class Look:
         if not os.path.lexists(self._full(path)):
             return
         try:
-            with open(
-                os.open(self._full(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb"
-            ) as file:
+            with open(self._full(path), "rb", opener=unfollowed) as file:
                 mode = "100755" if os.fstat(file.fileno()).st_mode & stat.S_IXUSR else "100644"
                 found = self._repository.look("hash-object", "-w", "--no-filters", "--stdin", given=file.read()).text
             self._git("update-index", "-z", "--index-info", given=git.insertions([(mode, found, path)]))

@@ -13,6 +13,7 @@ from collections.abc import Collection
 from teamflow import git
 from teamflow.workspaces.place import Place
 from teamflow.workspaces.repository import Repository
+from teamflow.workspaces.waiting import unfollowed
 
 _UNFINISHED = (
     "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "BISECT_LOG", "rebase-merge", "rebase-apply", "sequencer",
@@ -104,13 +105,12 @@ def _is_staged(
 def _copy(source: str, target: str) -> bool:
     """Whether there is such a regular file. An agent may have put anything in its place."""
     try:
-        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(source, "rb", opener=unfollowed) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OSError(f"{source} is no file")
+            content = file.read(_LARGEST)
     except FileNotFoundError:
         return False
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(f"{source} is no file")
-        content = file.read(_LARGEST)
     with open(target, "wb") as new:
         new.write(content)
     return True

@@ -37,8 +37,19 @@ def is_plain(path: str | bytes) -> bool:
 def read_plain(path: str, *, most: int) -> bytes:
     """The content of a file, up to `most` bytes; empty where it is none or cannot be read. Never waits."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
-            return file.read(most) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
+        with open(path, "rb", opener=_unwaited) as file:
+            return file.read(most) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
     except OSError:
         return b""
+
+
+def unfollowed(path: str | bytes, flags: int) -> int:
+    """`opener` for `open`: waits for no pipe, and follows no link at the end of the path.
+
+    What `open` opens by itself it closes again when it is a directory; a descriptor that it is given it does not.
+    """
+    return _unwaited(path, flags | os.O_NOFOLLOW)
+
+
+def _unwaited(path: str | bytes, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
