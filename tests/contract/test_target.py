@@ -290,6 +290,7 @@ def test_stops(world: World, start: Callable[..., Start], play: Play) -> None:
     run(scenario())
 
 
+@pytest.mark.slow
 def test_frozen_its_deadline_stands_still(world: World, start: Callable[..., Start]) -> None:
     async def scenario() -> None:
         target, events = await opened(world)

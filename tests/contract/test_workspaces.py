@@ -184,6 +184,7 @@ def test_without_a_commit_there_is_nothing_to_start_from(tmp_path: Path) -> None
     assert workspaces(tmp_path).head() is None
 
 
+@pytest.mark.slow
 def test_changes_go_on_top_of_other_commits(project: Path) -> None:
     one, two = made(project, "one", {"b": "b\n"}), made(project, "two", {"c": "c\n"})
     base = git(project, "rev-parse", "HEAD")
@@ -238,6 +239,7 @@ def test_a_mended_merge_is_one_of_all_sides(project: Path) -> None:
     assert workspaces(project).merged((left, right, fixed), "") == done.left.commit
 
 
+@pytest.mark.slow
 def test_markers_that_are_left_fail_and_the_next_attempt_goes_on(project: Path) -> None:
     left, right = (
         made(project, "left", {"a.txt": "x\n", "b": "x\n"}),
@@ -266,6 +268,7 @@ def test_markers_that_are_left_fail_and_the_next_attempt_goes_on(project: Path) 
     assert (Path(again.path) / "a.txt").read_text() == "xy\n"
 
 
+@pytest.mark.slow
 def test_a_clean_attempt_to_mend_begins_with_the_markers_again(project: Path) -> None:
     left, right = made(project, "left", {"a.txt": "x\n"}), made(project, "right", {"a.txt": "y\n"})
     ready = to_mend(project, left, right)
@@ -274,6 +277,7 @@ def test_a_clean_attempt_to_mend_begins_with_the_markers_again(project: Path) ->
     assert "<<<<<<<" in (Path(ready.path) / "a.txt").read_text()
 
 
+@pytest.mark.slow
 def test_three_sides_and_files_without_markers_are_mended_at_once(project: Path) -> None:
     one = made(project, "one", {"a.txt": "x\n", "bin": "\0one"})
     two = made(project, "two", {"a.txt": "y\n", "bin": "\0two"})

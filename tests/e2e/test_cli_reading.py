@@ -187,6 +187,7 @@ def test_cancel_from_another_terminal(tmp_path: Path, waiting: subprocess.Popen[
     assert call(tmp_path, "cancel", "slow").code == 1
 
 
+@pytest.mark.slow
 def test_a_runner_that_was_killed(tmp_path: Path) -> None:
     (tmp_path / "team.yaml").write_text(WAITS)
     with started(tmp_path, "run", "--progress", "quiet") as runner:

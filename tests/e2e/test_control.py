@@ -526,6 +526,7 @@ def test_what_comes_by_a_pipe() -> None:
         ok(project.call("wait"))
 
 
+@pytest.mark.slow
 def test_a_text_is_one_argument(two: Project) -> None:
     """Else the name of a step would be told to everybody."""
     detached(two, "long")
@@ -561,6 +562,7 @@ def test_what_nobody_holds_any_more_is_not_shown_as_running(two: Project) -> Non
     assert "lost: its process, runner and keeper are gone; `teamflow run` takes it up" in ok(two.call("why", "long"))
 
 
+@pytest.mark.slow
 def test_a_number_that_no_run_can_have(two: Project) -> None:
     detached(two, "long")
     for words in (["status", "-r"], ["wait", "-r"], ["rm"]):

@@ -32,6 +32,7 @@ def wrong(trials: Iterable[Trial]) -> list[str]:
     return [f"{trial}: {line}" for trial in trials for line in trial.wrong]
 
 
+@pytest.mark.slow
 def test_a_run_without_a_crash_is_what_it_says() -> None:
     with crash_team.project() as project:
         done = project.run()

@@ -71,6 +71,7 @@ def test_clean_worktrees_go_and_the_branch_with_work_stays(tmp_path: Path) -> No
     assert branches(project) == []
 
 
+@pytest.mark.slow
 def test_what_is_dirty_locked_or_in_use_stays(tmp_path: Path) -> None:
     project = repository(tmp_path, {name: sh("true") for name in ("changed", "new", "staged", "locked", "clean")})
     project.run().expect(0)
@@ -87,6 +88,7 @@ def test_what_is_dirty_locked_or_in_use_stays(tmp_path: Path) -> None:
     assert whys == {"changed": "dirty", "new": "dirty", "staged": "dirty", "locked": "locked"}
 
 
+@pytest.mark.slow
 def test_a_run_that_can_go_on_keeps_everything_until_it_is_forgotten(tmp_path: Path) -> None:
     project = repository(tmp_path, {"build": sh("echo x > x.txt; exit 1")})
     project.run().expect(1)
@@ -99,6 +101,7 @@ def test_a_run_that_can_go_on_keeps_everything_until_it_is_forgotten(tmp_path: P
     assert (worktrees(project)[0] / "x.txt").read_text() == "x\n"
 
 
+@pytest.mark.slow
 def test_purging_takes_all_but_the_work_and_says_so(tmp_path: Path) -> None:
     project = done(tmp_path)
     tip = project.git("rev-parse", "teamflow/1/build")
@@ -111,6 +114,7 @@ def test_purging_takes_all_but_the_work_and_says_so(tmp_path: Path) -> None:
     assert project.git("rev-parse", "teamflow/1/build") == tip
 
 
+@pytest.mark.slow
 def test_purging_what_was_pushed_leaves_nothing(tmp_path: Path) -> None:
     project = done(tmp_path)
     project.git("init", "-q", "--bare", str(tmp_path / "origin"))
@@ -122,6 +126,7 @@ def test_purging_what_was_pushed_leaves_nothing(tmp_path: Path) -> None:
     assert worktrees(project) == []
 
 
+@pytest.mark.slow
 def test_forgetting_without_purge_leaves_workspaces_to_gc(tmp_path: Path) -> None:
     project = done(tmp_path)
     project.git("merge", "-q", "teamflow/1/build")
@@ -132,6 +137,7 @@ def test_forgetting_without_purge_leaves_workspaces_to_gc(tmp_path: Path) -> Non
     assert not list((project.root / ".teamflow/work").glob("*"))
 
 
+@pytest.mark.slow
 def test_a_deleted_teamflow_directory_leaves_refs_that_go_when_they_are_merged(tmp_path: Path) -> None:
     project = done(tmp_path)
     shutil.rmtree(project.root / ".teamflow")
@@ -145,6 +151,7 @@ def test_a_deleted_teamflow_directory_leaves_refs_that_go_when_they_are_merged(t
     assert [name.partition("/idle/")[2] for name in refs(project) if "/idle/" in name] == ["branch/1"]
 
 
+@pytest.mark.slow
 def test_another_project_in_the_repository_is_left_alone(tmp_path: Path) -> None:
     project = done(tmp_path)
     other = tmp_path / "other"
@@ -159,6 +166,7 @@ def test_another_project_in_the_repository_is_left_alone(tmp_path: Path) -> None
     assert len(worktrees(project)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", [("gc",), ("rm", "--purge", "1")])
 def test_killed_anywhere_the_next_call_finishes(tmp_path: Path, verb: tuple[str, ...]) -> None:
     first = done(tmp_path / "0")

@@ -56,6 +56,7 @@ def test_a_killed_runner_costs_nothing(any_keeper: Keeper) -> None:
     assert any_keeper.client().entry("exit", "s")["code"] == 8
 
 
+@pytest.mark.slow
 def test_orphans_are_stopped_after_a_while(keeper: Keeper) -> None:
     client = keeper.client()
     keeper.start(client, "polite", "trap 'exit 12' INT; while :; do sleep 0.01; done", grace=5)
@@ -73,6 +74,7 @@ def test_orphans_are_stopped_after_a_while(keeper: Keeper) -> None:
     assert not keeper.truth or not keeper.truth.pids()
 
 
+@pytest.mark.slow
 def test_who_comes_back_in_time_is_no_orphan(any_keeper: Keeper) -> None:
     client = any_keeper.client()
     any_keeper.start(client, "s", "sleep 0.5; exit 3")

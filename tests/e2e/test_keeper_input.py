@@ -63,6 +63,7 @@ def test_data_at_the_start(keeper: Keeper) -> None:
     assert keeper.output("null").strip() == "0"
 
 
+@pytest.mark.slow
 def test_a_reader_that_never_reads_holds_nobody_up(keeper: Keeper) -> None:
     client = keeper.client()
     keeper.start(client, "deaf", "sleep 300", stdin="pipe")

@@ -366,6 +366,7 @@ def test_quit_is_refused_while_something_runs() -> None:
         keeper.close()
 
 
+@pytest.mark.slow
 def test_it_goes_when_nobody_is_there_and_nothing_runs() -> None:
     keeper = Keeper("", "--linger", "0.1")
     try:
@@ -393,6 +394,7 @@ def test_term_stops_everything_and_ends_the_keeper(keeper: Keeper) -> None:
     assert not keeper.truth or not keeper.truth.pids()
 
 
+@pytest.mark.slow
 def test_two_hundred_phases_in_a_burst(any_keeper: Keeper) -> None:
     client = any_keeper.client()
     batch = [any_keeper.request(f"s{n}", [["/bin/true"], ["/bin/false"]][n % 2]) for n in range(200)]

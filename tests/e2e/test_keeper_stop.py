@@ -44,6 +44,7 @@ def test_thirty_trials_of_the_campaign_with_a_fresh_seed() -> None:
         assert (level, tally.wrongs, dict(tally.survivors)) == (level, [], {})
 
 
+@pytest.mark.slow
 def test_the_ladder_goes_up_step_by_step(keeper: Keeper) -> None:
     client = keeper.client()
     script = "trap 'echo int' INT; trap 'echo term' TERM; echo ready; while :; do sleep 0.01; done"
@@ -106,6 +107,7 @@ def test_timeout(any_keeper: Keeper) -> None:
     assert 0.2 < time.monotonic() - begun < 0.9
 
 
+@pytest.mark.slow
 def test_idle_is_output_first(any_keeper: Keeper) -> None:
     keeper, client = any_keeper, any_keeper.client()
     begun = time.monotonic()
@@ -130,6 +132,7 @@ def test_files_that_change_keep_a_silent_phase_alive(any_keeper: Keeper) -> None
     assert 0.85 < time.monotonic() - begun < 1.8
 
 
+@pytest.mark.slow
 def test_too_much_output(any_keeper: Keeper) -> None:
     keeper, client = any_keeper, any_keeper.client()
     Path(keeper.home, "logs/s").mkdir(parents=True)
@@ -199,6 +202,7 @@ def test_a_namespace_passes_signals_and_codes_on(any_keeper: Keeper) -> None:
     assert client.entry("exit", "missing")["code"] == 127
 
 
+@pytest.mark.slow
 @needs_truth
 def test_what_hides_from_the_walk_is_killed_when_nothing_else_runs() -> None:
     """It threw off its mark, its environment, its session and its files; only its parent is known: the keeper."""
@@ -239,6 +243,7 @@ def test_leftovers_of_one_phase_are_told_from_another_that_runs(keeper: Keeper) 
     assert not keeper.truth or wait_for(lambda: not keeper.left(), 4) or not keeper.left()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", every_level())
 def test_many_trees_are_stopped_at_once(level: str) -> None:
     keeper = Keeper(level)

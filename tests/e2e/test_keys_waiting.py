@@ -259,6 +259,7 @@ def test_more_than_three_steps_are_counted(tmp_path: Path) -> None:
 _EDITS = {key: value for key, value in PROMPT.items() if key != "permissions"}
 
 
+@pytest.mark.slow
 def test_in_git_a_prompt_that_may_edit_is_planned_with_a_worktree(tmp_path: Path) -> None:
     team = {
         "agents": {

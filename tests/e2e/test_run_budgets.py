@@ -97,6 +97,7 @@ def test_a_step_that_uses_up_its_own_budget_fails_and_costs_no_more(tmp_path: Pa
     assert spent(made) <= 1.5
 
 
+@pytest.mark.slow
 @proves(agent=["budget.tokens"])
 def test_tokens_of_a_step(tmp_path: Path) -> None:
     made = project(tmp_path, "agents:\n" + spends("work", "0.1 0.2 0.3", ", budget: {tokens: 110}"))
@@ -121,6 +122,7 @@ def test_failed_attempts_count_and_people_are_asked(tmp_path: Path) -> None:
     made.run("--budget", "tokens=10k").expect(0)
 
 
+@pytest.mark.slow
 def test_somebody_is_asked_and_says_go_on(tmp_path: Path) -> None:
     team = "limits: {max_parallel: 1, budget: {usd: 1}}\nagents:\n" + spends("a", "0.92")
     made = project(tmp_path, team + spends("b", "0.05", ", depends_on: [a]"))
@@ -172,6 +174,7 @@ def test_a_living_run_is_given_more(tmp_path: Path) -> None:
         finish(process)
 
 
+@pytest.mark.slow
 def test_what_was_spent_before_a_crash_counts(tmp_path: Path) -> None:
     made = project(tmp_path, "limits: {budget: {usd: 2}}\nagents:\n" + spends("work", "0.5 1.0 - 1.1"))
     with begun(made) as process:
@@ -267,6 +270,7 @@ agents:
     made.run("--no-input", "b.yaml").expect(0)
 
 
+@pytest.mark.slow
 def test_a_start_that_only_the_journal_knows_is_what_it_was(tmp_path: Path) -> None:
     """The record of a start is lost with its runner; the engine that took over, and the allowance, are not."""
     team = """

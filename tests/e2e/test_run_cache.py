@@ -162,6 +162,7 @@ agents:
     assert ran(project) == set(), "what it makes itself is its own"
 
 
+@pytest.mark.slow
 @proves(agent=["writes"])
 def test_what_a_step_writes_of_what_it_reads_counts_as_it_left_it(tmp_path: Path) -> None:
     """Patterns of `writes` mean what those of `reads` do: a plain name is a directory, `*` stays within one name."""
@@ -321,6 +322,7 @@ def test_modes_of_artifacts_come_back(tmp_path: Path) -> None:
     assert os.access(project.root / "tool", os.X_OK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cache", ["", ", cache: false", ", cache: true, writes: [live]"])
 def test_what_cannot_be_put_back_is_only_as_the_last_success_left_it(tmp_path: Path, cache: str) -> None:
     team = "agents: {deploy: {command: cp cfg live, reads: [cfg]%s}}"
@@ -333,6 +335,7 @@ def test_what_cannot_be_put_back_is_only_as_the_last_success_left_it(tmp_path: P
     assert "cached" in done.said, "it is as it was left"
 
 
+@pytest.mark.slow
 def test_with_cache_a_result_of_any_time_will_do(tmp_path: Path) -> None:
     team = "agents: {upper: {command: tr a-z A-Z <cfg >out, reads: [cfg], cache: true, outputs: {out: {file: out}}}}"
     project = Project(tmp_path, team, files={"cfg": "a"})
@@ -345,6 +348,7 @@ def test_with_cache_a_result_of_any_time_will_do(tmp_path: Path) -> None:
     assert project.read("out") == "A"
 
 
+@pytest.mark.slow
 def test_after_a_success_that_was_not_kept_nothing_is_as_it_was_left(tmp_path: Path) -> None:
     team = "agents: {deploy: {command: 'cp cfg live; test ! -e spoil || echo more >>cfg', reads: [cfg]}}"
     project = Project(tmp_path, team, files={"cfg": "a"})
@@ -359,6 +363,7 @@ def test_after_a_success_that_was_not_kept_nothing_is_as_it_was_left(tmp_path: P
     assert project.read("live") == "a"
 
 
+@pytest.mark.slow
 def test_after_a_failure_nothing_is_as_the_last_success_left_it(tmp_path: Path) -> None:
     team = "agents: {deploy: {command: cp cfg live; test ! -e spoil, reads: [cfg]}}"
     project = Project(
@@ -377,6 +382,7 @@ def test_after_a_failure_nothing_is_as_the_last_success_left_it(tmp_path: Path) 
     assert "deploy: cached" in project.run().expect(0).said
 
 
+@pytest.mark.slow
 def test_a_look_at_the_plan_forgets_nothing(tmp_path: Path) -> None:
     project = Project(tmp_path, "agents: {deploy: {command: cp cfg live, reads: [cfg]}}", files={"cfg": "a"})
     project.run().expect(0)

@@ -65,6 +65,7 @@ def test_each_works_in_a_clone_and_the_next_sees_what_the_one_before_did(tmp_pat
     assert git(other, "for-each-ref", "refs/heads/teamflow", "refs/teamflow") == ""
 
 
+@pytest.mark.slow
 def test_every_run_starts_from_what_the_origin_has_then_and_the_cache_knows(tmp_path: Path, other: Path) -> None:
     agents = {
         "build": sh("cat there.txt > made", workspace={"repo": str(other)}, reads=["there.txt"]),
@@ -87,6 +88,7 @@ def test_every_run_starts_from_what_the_origin_has_then_and_the_cache_knows(tmp_
     assert project.status().failures("build") == ["setup"]
 
 
+@pytest.mark.slow
 def test_a_retry_starts_clean_and_a_repair_goes_on(tmp_path: Path, other: Path) -> None:
     agents = {
         "repair": sh("echo x >> tries", workspace={"repo": str(other)}, verify=["test $(wc -l < tries) -ge 2"]),
@@ -101,6 +103,7 @@ def test_a_retry_starts_clean_and_a_repair_goes_on(tmp_path: Path, other: Path) 
     assert left(project, "repair", "tries") == "x\nx"
 
 
+@pytest.mark.slow
 def test_a_clone_of_the_project_itself_keeps_its_repository_out_of_reach(tmp_path: Path) -> None:
     script = "git config user.evil yes; git branch mine; echo b > b.txt"
     project = repository(tmp_path, {"a": sh(script, workspace={"mode": "clone"})})
@@ -111,6 +114,7 @@ def test_a_clone_of_the_project_itself_keeps_its_repository_out_of_reach(tmp_pat
     assert left(project, "a", "b.txt") == "b"
 
 
+@pytest.mark.slow
 def test_two_repositories_in_one_step_without_its_own_are_refused(tmp_path: Path, other: Path) -> None:
     agents = {
         "there": sh("echo 1 > x", workspace={"repo": str(other)}),
@@ -124,6 +128,7 @@ def test_two_repositories_in_one_step_without_its_own_are_refused(tmp_path: Path
     assert "`here` and `there`" in status.step("both")["reason"]
 
 
+@pytest.mark.slow
 def test_the_project_itself_need_not_be_in_git(tmp_path: Path, other: Path) -> None:
     agents = {
         "a": sh("cat there.txt > made", workspace={"repo": str(other)}),
@@ -134,6 +139,7 @@ def test_the_project_itself_need_not_be_in_git(tmp_path: Path, other: Path) -> N
     assert project.status().text("b") == "1"
 
 
+@pytest.mark.slow
 def test_verbs_look_into_the_clone_and_merge_says_where_to_push(tmp_path: Path, other: Path) -> None:
     keep = {"repo": str(other), "keep": "always"}
     agents = {"a": sh("echo new > b.txt", workspace=keep), "bad": sh("echo late > c.txt; false", workspace=keep)}
@@ -151,6 +157,7 @@ def test_verbs_look_into_the_clone_and_merge_says_where_to_push(tmp_path: Path, 
     assert "+new" in project.call("diff", "a").expect(0).out
 
 
+@pytest.mark.slow
 def test_gc_takes_stores_that_no_run_names_and_the_origin_has(tmp_path: Path, other: Path) -> None:
     agents = {
         "a": sh("echo new > b.txt", workspace={"repo": str(other)}, cache=False),
@@ -247,6 +254,7 @@ def served(root: Path) -> Iterator[int]:
         thread.join()
 
 
+@pytest.mark.slow
 def test_over_http_with_credentials_that_nobody_sees(tmp_path: Path, other: Path) -> None:
     with served(other.parent) as port:
         url = f"http://me:hunter2@127.0.0.1:{port}/other/.git"

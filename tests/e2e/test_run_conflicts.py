@@ -58,6 +58,7 @@ def test_what_merges_starts_nothing_and_costs_nothing(tmp_path: Path) -> None:
     assert project.git("branch", "--list", "teamflow/1/fixer--ship") == ""
 
 
+@pytest.mark.slow
 def test_it_is_told_the_files_and_both_sides(tmp_path: Path) -> None:
     fixer = {"engine": "tell", "prompt": "Mend it.", "start": "never"}
     tell = {"command": ["sh", "-c", f"cat > ../../../told; {MEND}"]}
@@ -71,6 +72,7 @@ def test_it_is_told_the_files_and_both_sides(tmp_path: Path) -> None:
         assert line in told
 
 
+@pytest.mark.slow
 def test_markers_that_are_left_are_mended_by_the_next_attempt(tmp_path: Path) -> None:
     mend = f"echo try >> tries; if [ $(wc -l < tries) -ge 2 ]; then {MEND}; fi"
     project = repository(tmp_path, agents(mend, retry={"attempts": 2, "delay": "1ms"}))
@@ -81,6 +83,7 @@ def test_markers_that_are_left_are_mended_by_the_next_attempt(tmp_path: Path) ->
     assert show(project, "teamflow/1/fixer--ship", "tries") == "try\ntry\n", "it went on where it was"
 
 
+@pytest.mark.slow
 def test_when_it_gives_up_the_step_is_skipped_and_says_why(tmp_path: Path) -> None:
     project = repository(tmp_path, agents("true"))
     project.run().expect(1)
@@ -100,6 +103,7 @@ def test_when_it_gives_up_the_step_is_skipped_and_says_why(tmp_path: Path) -> No
     }
 
 
+@pytest.mark.slow
 def test_it_may_be_named_once_there_was_a_conflict(tmp_path: Path) -> None:
     without = agents()
     del without["ship"]["on_conflict"]
@@ -113,6 +117,7 @@ def test_it_may_be_named_once_there_was_a_conflict(tmp_path: Path) -> None:
     assert len(status.step("left")["attempts"]) == 1
 
 
+@pytest.mark.slow
 def test_where_nobody_has_left_anything_there_is_nothing_to_mend(tmp_path: Path) -> None:
     made = agents("exit 1")
     made["left"] |= {"if": "inputs.go"}

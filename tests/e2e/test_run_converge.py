@@ -147,6 +147,7 @@ def test_a_selection_goes_on_with_the_run_and_so_does_the_whole(tmp_path: Path) 
     assert "after" in started(project)
 
 
+@pytest.mark.slow
 def test_cancelled_steps_run_again_and_interrupted_ones_resume(tmp_path: Path) -> None:
     team = """
 agents:
@@ -181,6 +182,7 @@ agents:
     assert project.status().data["run"] == 1
 
 
+@pytest.mark.slow
 def test_a_run_that_is_alive_is_named_and_left_alone(tmp_path: Path) -> None:
     team = "agents: {a: {command: 'echo a >> ran; sleep 60', grace: 200ms}}"
     project = Project(tmp_path, team)

@@ -224,6 +224,7 @@ def test_steps_are_selected_with_what_they_need(tmp_path: Path) -> None:
     assert "nob" in project.run("m/7").expect(2).err or "m/7" in project.run("m/7").err
 
 
+@pytest.mark.slow
 @proves(agent=["start"])
 def test_a_never_started_agent_is_no_step(tmp_path: Path) -> None:
     project = Project(tmp_path, "agents: {a: {command: touch a}, h: {start: never, command: touch h}}")

@@ -142,6 +142,7 @@ def _clean(text: str, where: str) -> None:
             assert found < 0, f"{half} of {value} is in {where}: …{text[max(0, found - 80) : found + 40]}…"
 
 
+@pytest.mark.slow
 def test_nothing_that_is_shown_recorded_or_exported_has_a_value(world: World) -> None:
     project = world.project
     _clean(world.done.said, "the plain output")

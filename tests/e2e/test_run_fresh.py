@@ -230,6 +230,7 @@ def _not_fresh(project: Project) -> Done:
     return done
 
 
+@pytest.mark.slow
 def test_what_was_missing_and_what_a_step_made_count_as_well(tmp_path: Path) -> None:
     project = made(tmp_path)
     project.run().expect(0)

@@ -59,6 +59,7 @@ def test_turns_are_counted_and_go_on_continues_the_session(tmp_path: Path) -> No
         finish(process)
 
 
+@pytest.mark.slow
 @proves(agent=["guards.calls"], team=["engines.*.calls"])
 def test_tool_calls_are_counted(tmp_path: Path) -> None:
     team = """
@@ -94,6 +95,7 @@ def test_output_without_anything_new_is_no_progress(tmp_path: Path) -> None:
     assert texts["plain"].startswith("no output and no changed file for 1 s (guards.no_progress)")
 
 
+@pytest.mark.slow
 @proves(agent=["guards.ping_pong"])
 def test_two_that_only_talk_to_each_other(tmp_path: Path) -> None:
     team = """
@@ -114,6 +116,7 @@ agents:
     assert "a tells b: hm" in said.said
 
 
+@pytest.mark.slow
 @proves(agent=["guards.same_findings"])
 def test_a_loop_that_repeats_its_findings(tmp_path: Path) -> None:
     team = f"""{HEAD}

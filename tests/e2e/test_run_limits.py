@@ -95,6 +95,7 @@ def test_it_waits_and_goes_on_when_the_limit_is_over(tmp_path: Path) -> None:
     assert made.status().failures("work") == ["usage_exhausted", None]
 
 
+@pytest.mark.slow
 @proves(team=["limits.on_usage_limit"])
 def test_without_anybody_there_the_run_ends_with_4_and_goes_on_later(tmp_path: Path) -> None:
     made = project(tmp_path, ONE, alpha="try again in 1 hour")
@@ -110,6 +111,7 @@ def test_without_anybody_there_the_run_ends_with_4_and_goes_on_later(tmp_path: P
     assert made.lines("asked-alpha") == ["work", "work"]
 
 
+@pytest.mark.slow
 def test_resume_lifts_the_limit_of_a_living_run(tmp_path: Path) -> None:
     made = project(tmp_path, f"limits: {{on_usage_limit: wait}}\n{ONE}", alpha="try again in 1 hour")
     with begun(made) as process:
@@ -223,6 +225,7 @@ def test_a_dead_runner_loses_neither_the_limit_nor_the_step(tmp_path: Path) -> N
     assert time.monotonic() - begin < 20.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["is a directory", "is no database", "is not writable"])
 def test_a_spoilt_memory_of_the_machine_stops_nobody(tmp_path: Path, kind: str) -> None:
     made = project(tmp_path, ONE)

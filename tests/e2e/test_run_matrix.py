@@ -255,6 +255,7 @@ VALUES: list[Any] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_odd_values_are_values(tmp_path: Path) -> None:
     project = Project(tmp_path, ODD, files={"list.json": json.dumps(VALUES)})
     project.run().expect(0)
@@ -399,6 +400,7 @@ def test_more_than_max_steps_is_never_cut_but_asked(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_more_steps_are_refused(tmp_path: Path) -> None:
     project = small(tmp_path, "a", "b", "c", "d", team=OVER)
     project.run().expect(4)

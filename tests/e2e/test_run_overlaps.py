@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.e2e.project import Done, Project, finish, proves
 from tests.e2e.test_run_workspaces import repository, sh
 
@@ -93,6 +95,7 @@ def test_two_that_edit_one_file_are_told_of_first_soft_then_hard(tmp_path: Path)
     assert [each["kind"] for each in after] == ["hard"], "both branches are still to be merged"
 
 
+@pytest.mark.slow
 @proves(team=["limits.on_overlap"])
 def test_the_later_one_is_paused_once_and_goes_on_when_somebody_says_so(tmp_path: Path) -> None:
     agents = {
@@ -115,6 +118,7 @@ def test_the_later_one_is_paused_once_and_goes_on_when_somebody_says_so(tmp_path
     ]
 
 
+@pytest.mark.slow
 def test_what_one_has_left_is_compared_with_what_goes_on_and_merging_settles_it(tmp_path: Path) -> None:
     agents = {
         "first": sh(change(1, "first")),
@@ -140,6 +144,7 @@ def test_what_one_has_left_is_compared_with_what_goes_on_and_merging_settles_it(
     assert all({each["first"], each["second"]} != {"first", "next"} for each in seen), "one has the other's changes"
 
 
+@pytest.mark.slow
 def test_looking_leaves_the_worktrees_as_they_are(tmp_path: Path) -> None:
     script = f"{change(1, 'x')}; touch new; git add new; git rev-parse --absolute-git-dir > {tmp_path}/$TEAMFLOW_STEP"
     agents = {name: sh(f"{script}; {wait(tmp_path, 'end')}") for name in ("api", "web")}
@@ -171,6 +176,7 @@ def test_a_run_without_worktrees_compares_nothing(tmp_path: Path) -> None:
     assert not {"teamflow.run.overlapping", "teamflow.app.overlaps"} & done.importtime()
 
 
+@pytest.mark.slow
 @proves(team=["limits.on_overlap"])
 def test_who_is_held_back_stays_so_when_nothing_else_goes_on_and_the_end_says_how_to_go_on(tmp_path: Path) -> None:
     agents = {

@@ -60,6 +60,7 @@ agents:
 """
 
 
+@pytest.mark.slow
 @proves(agent=["on_failure"])
 def test_a_failure_is_put_to_somebody_who_decides_what_follows(tmp_path: Path) -> None:
     project = Project(tmp_path, ESCALATES)

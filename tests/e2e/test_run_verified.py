@@ -35,6 +35,7 @@ agents:
 WORK = "- usage: {usd: 1}\n- run: 'echo x > \"$FILE\"'\n- say: worked\n"
 
 
+@pytest.mark.slow
 @proves(agent=["skip_if_verified"])
 def test_what_is_verified_already_is_not_started(tmp_path: Path) -> None:
     project = Project(tmp_path, TEAM, files={"there": "", "work.yaml": WORK})

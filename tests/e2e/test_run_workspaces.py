@@ -68,6 +68,7 @@ def test_each_works_in_a_worktree_of_its_own_and_the_next_sees_what_the_one_befo
         assert trailer in trailers
 
 
+@pytest.mark.slow
 def test_nothing_changed_is_said_and_leaves_no_commit(tmp_path: Path) -> None:
     project = repository(tmp_path, {"idle": sh("true")})
     done = project.run().expect(0)
@@ -76,6 +77,7 @@ def test_nothing_changed_is_said_and_leaves_no_commit(tmp_path: Path) -> None:
     assert project.git("rev-parse", "teamflow/1/idle") == project.git("rev-parse", "main")
 
 
+@pytest.mark.slow
 def test_commits_of_the_agent_are_kept_and_the_rest_is_committed_on_top(tmp_path: Path) -> None:
     script = (
         "git config user.name me; git config user.email m@e; echo x > x; git add x; git commit -qm mine; echo y > y"
@@ -104,6 +106,7 @@ def test_a_conflict_names_the_files_and_both_sides(tmp_path: Path) -> None:
     untouched(project)
 
 
+@pytest.mark.slow
 def test_uncommitted_files_of_the_user_stay_and_are_told_of(tmp_path: Path) -> None:
     project = repository(tmp_path, {"build": sh("cat a.txt > b.txt")})
     project.write("a.txt", "changed\n")
@@ -116,6 +119,7 @@ def test_uncommitted_files_of_the_user_stay_and_are_told_of(tmp_path: Path) -> N
     assert show(project, "teamflow/1/build", "b.txt") == "a\n"
 
 
+@pytest.mark.slow
 def test_what_git_ignores_is_not_committed_and_retry_after_verify_goes_on_in_the_same_worktree(tmp_path: Path) -> None:
     agents = {
         "build": sh("echo x >> tries; mkdir -p out; echo o > out/o", verify=["test $(wc -l < tries) -ge 2"])
@@ -127,6 +131,7 @@ def test_what_git_ignores_is_not_committed_and_retry_after_verify_goes_on_in_the
     assert "out/o" not in project.git("ls-tree", "-r", "--name-only", "teamflow/1/build")
 
 
+@pytest.mark.slow
 def test_other_retries_start_clean_and_what_the_old_attempt_left_is_kept(tmp_path: Path) -> None:
     agents = {"build": sh("test ! -e tries; echo x > tries; echo junk > junk; test -e ../../../go")}
     agents["build"]["retry"] = {"attempts": 2, "delay": "1ms", "backoff": "fixed"}
@@ -186,6 +191,7 @@ def test_a_loop_works_on_in_the_same_worktree_and_the_review_sees_each_round(tmp
     assert len(project.git("log", "--format=%s", "main..teamflow/1/build").splitlines()) == 3
 
 
+@pytest.mark.slow
 @proves(agent=["cache"])
 def test_the_cache_gives_commits_back_also_on_top_of_what_the_user_has_committed_since(tmp_path: Path) -> None:
     agents = {
@@ -210,6 +216,7 @@ def test_the_cache_gives_commits_back_also_on_top_of_what_the_user_has_committed
     assert project.status().text("use") == "t\n2"
 
 
+@pytest.mark.slow
 def test_what_could_not_be_committed_is_told(tmp_path: Path) -> None:
     project = repository(tmp_path, {"build": sh("echo b > b; mkfifo pipe; git init -q inner; echo i > inner/i")})
     done = project.run().expect(0)
@@ -218,6 +225,7 @@ def test_what_could_not_be_committed_is_told(tmp_path: Path) -> None:
     assert "not committed: inner" in project.why("build")
 
 
+@pytest.mark.slow
 @proves(agent=["writes"])
 def test_an_edit_outside_of_writes_fails_the_attempt_and_names_the_file(tmp_path: Path) -> None:
     project = repository(
@@ -236,6 +244,7 @@ def test_without_a_repository_a_worktree_is_refused_before_anything_runs(tmp_pat
     assert "git init" in refused.said
 
 
+@pytest.mark.slow
 @proves(agent=["workspace.keep"])
 def test_a_worktree_goes_with_the_run_unless_it_is_to_be_kept(tmp_path: Path) -> None:
     agents = {
@@ -258,6 +267,7 @@ def test_a_worktree_goes_with_the_run_unless_it_is_to_be_kept(tmp_path: Path) ->
     )
 
 
+@pytest.mark.slow
 @proves(agent=["workspace.sparse"])
 def test_only_what_a_step_reads_and_writes_is_checked_out(tmp_path: Path) -> None:
     sparse = {"workspace": {"sparse": True}, "reads": ["src/**"], "writes": ["src/**"]}
@@ -270,6 +280,7 @@ def test_only_what_a_step_reads_and_writes_is_checked_out(tmp_path: Path) -> Non
     assert project.status().step("build")["diffstat"] == {"files": 1, "added": 1, "deleted": 0}
 
 
+@pytest.mark.slow
 @proves(agent=["diff", "diff.max_lines", "diff.forbid"])
 @pytest.mark.parametrize(
     ("script", "told"),
@@ -305,6 +316,7 @@ def test_each_workspace_has_ports_and_names_of_its_own(tmp_path: Path) -> None:
     assert told["use"] == told["s0"], "it works in the same one"
 
 
+@pytest.mark.slow
 def test_a_step_that_is_cancelled_while_its_workspace_is_made_ends(tmp_path: Path) -> None:
     project = repository(tmp_path, {"build": sh("sleep 30"), "then": {"command": "true", "depends_on": ["build"]}})
     with project.popen("run", "--progress", "plain") as process:
@@ -391,6 +403,7 @@ def test_one_writer_at_a_time_and_why_says_who(tmp_path: Path, cancelled: bool) 
     assert show(project, "teamflow/1/build", "rounds") == rounds
 
 
+@pytest.mark.slow
 def test_a_part_of_a_team_starts_from_what_the_rest_has_left_before(tmp_path: Path) -> None:
     agents = {
         "build": sh("echo b > b"),

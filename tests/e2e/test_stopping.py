@@ -318,6 +318,7 @@ def test_nothing_is_left_of_nasty_trees(level: str, signals: int) -> None:
         assert left == set()
 
 
+@pytest.mark.slow
 def test_the_next_look_ends_what_lost_both_runner_and_keeper(two: Project) -> None:
     running = started(two)
     running.kill()

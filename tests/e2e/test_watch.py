@@ -23,6 +23,7 @@ def project(tmp_path: Path, team: str = TEAM, **files: str) -> Project:
     return Project(tmp_path, team, files={"src/a.txt": "one\n", **files})
 
 
+@pytest.mark.slow
 def test_a_changed_file_runs_again_what_reads_it_and_no_more(tmp_path: Path) -> None:
     made = project(tmp_path)
     with Watched(made) as watched:

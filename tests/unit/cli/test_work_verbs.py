@@ -191,6 +191,7 @@ def test_a_patch_can_be_applied(work: Work) -> None:
     assert not (work.root / "b.txt").exists()
 
 
+@pytest.mark.slow
 def test_on_a_terminal_nothing_steers_it_and_nothing_secret_shows(work: Work) -> None:
     work.made.secrets({"TOKEN": "supersecretvalue"})
     raw = process(work.root, "diff", "web/x").out
@@ -310,6 +311,7 @@ def test_several_are_merged_until_one_cannot_be(work: Work) -> None:
     assert work.repo.status == ""
 
 
+@pytest.mark.slow
 def test_two_at_once(work: Work) -> None:
     begun = [
         subprocess.Popen(

@@ -20,6 +20,7 @@ def _clean(text: str) -> None:
     assert not [gram for gram in GRAMS if gram in text]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     parts=st.lists(st.one_of(st.just(SECRET), st.text("xyz \n", max_size=40)), min_size=1, max_size=12),

@@ -238,6 +238,7 @@ async def one(turns: int, lost: int, *, dies: bool = False, second: int = 0) -> 
     return over, complaints(session, PLAN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", [0, 1, 2, 3, 5, 8, 100])
 def test_a_runner_cut_off_at_every_turn(lost: int) -> None:
     async def every() -> None:
@@ -308,6 +309,7 @@ async def rebooted(turns: int, lost: int, *, kept: float) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lost", "kept"), [(0, 0.0), (2, 0.6), (100, 1.0)])
 def test_a_machine_that_went_down_at_every_turn(lost: int, kept: float) -> None:
     async def every() -> None:

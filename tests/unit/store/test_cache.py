@@ -172,6 +172,7 @@ def fill(subject: Subject, count: int = 200) -> dict[str, Entry]:
     return entries
 
 
+@pytest.mark.slow
 def test_an_index_cut_or_scratched_anywhere_gives_no_error_and_nothing_wrong(subject: Subject) -> None:
     entries = fill(subject)
     index = subject.directory / "index.db"
@@ -303,6 +304,7 @@ print(told)
 """
 
 
+@pytest.mark.slow
 def test_many_processes_at_once(subject: Subject) -> None:
     children = [python(CROWD, subject.directory, n) for n in range(6)]
     assert [finish(child) for child in children] == ["[]\n"] * 6

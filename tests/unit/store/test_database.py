@@ -196,6 +196,7 @@ def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
     assert caught.value.code == "not-ours"
 
 
+@pytest.mark.slow
 def test_a_damaged_database_is_a_store_error_wherever_it_is_cut_or_scratched(tmp_path: Path) -> None:
     with Database.open(str(tmp_path)) as database:
         number = database.create_run(new_run()).number

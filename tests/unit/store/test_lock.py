@@ -86,6 +86,7 @@ def test_released_and_taken_again(layout: Layout) -> None:
     assert holder_of(layout, 2) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("garbage", [b"", b"{", b"[]", b'{"pid": 1}', b"\xff" * 100, b'{"pid": "x"}'])
 def test_a_holder_that_left_no_name_is_still_a_holder(layout: Layout, garbage: bytes) -> None:
     lock = RunLock.acquire(layout, 1, me())

@@ -299,6 +299,7 @@ def ended(children: list[subprocess.Popen[str]]) -> list[int]:
     return [child.returncode for child in children]
 
 
+@pytest.mark.slow
 def test_two_hundred_takes_of_eight_processes_give_no_slot_twice(tmp_path: Path) -> None:
     children, told = together(tmp_path, 8, 25)
     assert ended(children) == [0] * 8

@@ -125,6 +125,7 @@ def test_a_clone_is_a_repository_of_its_own_at_the_head_of_its_origin(project: P
     assert workspaces(project).tree(done.left.commit, ("b",), repo=done.left.repo).keys() == {"b"}  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_each_clone_starts_from_what_the_origin_has_then(project: Path, other: Path) -> None:
     prepared(project)
     second = commit(other, "b", "b\n")
@@ -159,6 +160,7 @@ def test_what_cannot_be_reached_is_never_replaced_by_the_mirror(project: Path, o
     assert "no commit" in failure(project, str(empty)).reason
 
 
+@pytest.mark.slow
 def test_dependents_start_from_commits_of_the_same_repository(project: Path, tmp_path: Path) -> None:
     one, two = made(project, "one", "1"), made(project, "two", "2")
     ready = prepared(project, "both", one, two)
@@ -178,6 +180,7 @@ def test_dependents_start_from_commits_of_the_same_repository(project: Path, tmp
     assert prepared(project, "own", mine, one).base == one.commit
 
 
+@pytest.mark.slow
 def test_going_on_clean_and_on_top(project: Path, other: Path) -> None:
     ready = prepared(project)
     (Path(ready.path) / "b").write_text("b\n")
@@ -309,6 +312,7 @@ def test_history_of_which_parts_are_missing_does_not_count(project: Path) -> Non
     assert [change.path for change in done.changes] == ["b"]
 
 
+@pytest.mark.slow
 def test_two_at_once_and_a_mirror_that_somebody_was_killed_in(project: Path, other: Path, tmp_path: Path) -> None:
     heads: list[str] = []
 
@@ -336,6 +340,7 @@ def test_two_at_once_and_a_mirror_that_somebody_was_killed_in(project: Path, oth
     assert prepared(project, "more").base == head
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_and_then_again(project: Path, other: Path) -> None:
     """The runner goes with SIGKILL at each of its git commands."""
     code = (

@@ -95,6 +95,7 @@ PATTERNS = st.lists(
 ).map("/".join)
 
 
+@pytest.mark.slow
 @given(
     files=st.sets(
         st.lists(st.sampled_from(["a", "b", "c", "a.py", ".h"]), min_size=1, max_size=4).map("/".join), max_size=8
