@@ -6,12 +6,12 @@ Engines translate and perform no I/O; targets, workspaces and the store act and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from teamflow.core.events import Now, Record
 from teamflow.core.invocation import Brief, EngineEvent, Exit, Invocation
 from teamflow.core.named import NamedTuple
-from teamflow.core.outcome import Failed, Outcome
+from teamflow.core.outcome import Artifact, Failed, Outcome
 from teamflow.core.plan import Json
 from teamflow.core.work import Change, Left, Ready
 
@@ -242,6 +242,23 @@ class Workspaces(Protocol):
     def merged(self, parents: tuple[Parent, ...], message: str) -> str | Failed:
         """The starting commit that these parents make, all of one repository; one alone is that itself."""
         ...
+
+
+class Shelf(Protocol):
+    """Contents of output files that no commit has, for as long as their run is kept. Blocking."""
+
+    def keep(self, root: str, artifact: Artifact) -> None:
+        """OSError: it is not as it was, or there is no room."""
+        ...
+
+    def put(self, root: str, artifact: Artifact) -> str:
+        """Puts it where nothing lies: PUT, or GONE when nothing is kept of it; empty where something lies there, which
+        stays. OSError."""
+        ...
+
+
+PUT: Final = "put"
+GONE: Final = "gone"
 
 
 class TargetEvents(Protocol):

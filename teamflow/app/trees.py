@@ -30,45 +30,6 @@ def opener(root: str, run: Mapping[str, Json], environ: Mapping[str, str]) -> Ca
     return ask
 
 
-def lessor(
-    root: str, run: Mapping[str, Json], environ: Mapping[str, str], *, run_dir: str, warn: Callable[[str], object]
-) -> Callable[[str, str, int | None], int | None]:
-    """What leases a slot of ports and names to a workspace: its name, its path, the slot that it had before. None, and
-    a warning, where the machine's database cannot be used: the step then works without."""
-
-    def lease(name: str, path: str, wanted: int | None) -> int | None:
-        # Imported here: most runs have no workspaces.
-        from teamflow.run.clock import SystemClock
-        from teamflow.store.errors import StoreError
-        from teamflow.store.machine import Machine
-        from teamflow.store.slots import take
-
-        try:
-            machine = Machine.open(environ)
-            if machine is None:
-                return None
-            try:
-                now = SystemClock().now()
-                return take(
-                    machine,
-                    project=root,
-                    run=str(run.get("id", "")),
-                    step=name,
-                    workspace=path,
-                    directory=run_dir,
-                    boot=now.boot,
-                    now=now.wall,
-                    wanted=wanted,
-                )
-            finally:
-                machine.close()
-        except StoreError as error:
-            warn(f"{name} has no ports of its own: {error}")
-            return None
-
-    return lease
-
-
 def _open(root: str, run: Mapping[str, Json], environ: Mapping[str, str]) -> Workspaces | str:
     # Imported here: most runs need no git.
     from teamflow.app.failpoints import failpoint

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Final
 from teamflow.app.bridge import Bridge
 from teamflow.app.failpoints import CrashingStore, failpoint, guarded
 from teamflow.app.hangup import Sheltered, detach, let_go
+from teamflow.app.making import make_trees
 from teamflow.app.others import OtherRuns
 from teamflow.app.parts import Controls, Screen, Wired
 from teamflow.app.quotas import MachineLimits
 from teamflow.app.session import Session, opening, read_records
-from teamflow.app.trees import lessor
 from teamflow.core.events import Cached, Event, RunEnded, RunnerStarted
 from teamflow.core.invocation import Brief as AttemptBrief
 from teamflow.core.invocation import Exit
@@ -209,7 +209,7 @@ def _loop(
     writer = Writer(layout, wired.number, after=state.seq, on_durable=on_durable, on_trouble=bridge.trouble)
     store, aimed, kept = guarded(boundary, writer, target, prober)
     environments = environments_of(wired, place, target)
-    trees = _trees(state, wired, place, lambda told: running.call_soon_threadsafe(screen.trouble, told))
+    trees = make_trees(state, wired, place, lambda told: running.call_soon_threadsafe(screen.trouble, told))
     attempts = _attempts(state, wired, place, clock, environments, kept, bridge, pool, trees)
     hooks = Hooks(
         state,
@@ -311,13 +311,6 @@ def _attempts(
         pool=pool,
         trees=trees,
     )
-
-
-def _trees(state: RunState, wired: Wired, place: Place, warn: Callable[[str], object]) -> Trees | None:
-    if wired.workspaces is None:
-        return None
-    lease = lessor(wired.root, wired.run, wired.environ, run_dir=place.run_dir, warn=warn)
-    return Trees(state, place=place, workspaces=wired.workspaces, redactor=wired.redactor, lease=lease)
 
 
 def _opening(

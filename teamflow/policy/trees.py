@@ -11,6 +11,7 @@ from typing import Final, Protocol, TypeVar
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.ids import slug
+from teamflow.core.outcome import Artifact
 from teamflow.core.plan import APART, ASK, COMMAND, Step
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import ENDED, Status
@@ -86,6 +87,25 @@ def _leavers(state: RunState, step: Step, handed: Mapping[str, Left | None]) -> 
             if name not in seen and _left(state, name, handed) is not None:
                 seen.add(name)
                 yield name
+
+
+def handed_on(state: RunState, step: Step) -> tuple[tuple[str, Artifact, Left], ...]:
+    """The output files of all steps before it that have left a commit, which may not have them: the step, the file, and
+    what it has left. Of one path the last in the order of the plan."""
+    seen: set[str] = set()
+    pending = [step]
+    while pending:
+        for name in _before(state, pending.pop()):
+            if name not in seen and name in state.steps:
+                seen.add(name)
+                pending.append(state.steps[name].step)
+    order = state.order
+    found: dict[str, tuple[str, Artifact, Left]] = {}
+    for name in sorted(seen, key=lambda name: (order.get(name, -1), name)):
+        known = state.steps[name]
+        if known.left is not None:
+            found |= {artifact.path: (name, artifact, known.left) for artifact in known.artifacts}
+    return tuple(found.values())
 
 
 def _before(state: RunState, step: Step) -> list[str]:

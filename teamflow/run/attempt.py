@@ -20,6 +20,7 @@ from teamflow.core.phases import AGENT, BEFORE, SETUP, VERIFIED, command_of, is_
 from teamflow.core.plan import Command, Json, Step
 from teamflow.core.redact import Redactor
 from teamflow.core.state import RunState, StepState
+from teamflow.core.work import Left
 from teamflow.policy.trees import in_workspace, is_making
 from teamflow.ports import Clock, Engine, Exited, Start
 from teamflow.run.brief import BriefError, Rendering, make_brief, told
@@ -360,7 +361,7 @@ class AttemptRunner:
         if isinstance(result, Succeeded):
             outcome = result
         if step.outputs.files and isinstance(result, Succeeded):
-            artifacts = self._artifacts(known, exited.attempt)
+            artifacts = self._artifacts(known, exited.attempt, outcome.left)
             if isinstance(artifacts, Failed):
                 result = artifacts._replace(usage=outcome.usage, session=outcome.session, exit_code=exited.end.code)
             else:
@@ -383,10 +384,13 @@ class AttemptRunner:
             return outcome, ""
         return outcome._replace(left=done.left), self._redactor.text(aside_words(done.aside))
 
-    def _artifacts(self, known: StepState, attempt: int) -> tuple[Artifact, ...] | Failed:
+    def _artifacts(self, known: StepState, attempt: int, left: Left | None) -> tuple[Artifact, ...] | Failed:
         live = known.attempts[attempt - 1]
+        root = root_of(live, self._place.project)
         try:
-            root = root_of(live, self._place.project)
-            return self._results.artifacts(known.step, self._rendering(known.step, live), root=root)
+            found = self._results.artifacts(known.step, self._rendering(known.step, live), root=root)
         except BriefError as error:
             return Failed(FailureClass.OUTPUT, str(error))
+        if isinstance(found, Failed) or left is None or self._trees is None:
+            return found
+        return self._trees.shelve(left, found, root=root) or found

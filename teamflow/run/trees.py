@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor as Pool
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import AttemptEnded
-from teamflow.core.outcome import Failed, FailureClass, Succeeded, Usage
+from teamflow.core.outcome import Artifact, Failed, FailureClass, Succeeded, Usage
 from teamflow.core.phases import CLEAN
 from teamflow.core.plan import Command, Json, Step
 from teamflow.core.redact import Redactor
@@ -32,7 +32,8 @@ from teamflow.policy.trees import (
     parents,
     repository,
 )
-from teamflow.ports import Done, Finish, Order, Parent, Workspaces
+from teamflow.ports import Done, Finish, Order, Parent, Shelf, Workspaces
+from teamflow.run import handing
 from teamflow.run.brief import BriefError, Rendering
 from teamflow.run.place import Place
 
@@ -51,6 +52,7 @@ class Trees:
         workspaces: Callable[[], Workspaces | str],
         redactor: Redactor,
         lease: Callable[[str, str, int | None], int | None] = lambda step, path, wanted: None,
+        shelf: Shelf | None = None,
         pool: Pool | None = None,
     ) -> None:
         """`workspaces`: asked once something needs them; a text says why there can be none. `lease`: the slot of a
@@ -62,6 +64,7 @@ class Trees:
         self._opened: Workspaces | str | None = None
         self._redactor = redactor
         self._lease = lease
+        self._shelf = shelf
         self._pool = pool
         self._reserved: dict[str, str] = {}
         """Path → the step for which it is being made ready."""
@@ -110,6 +113,9 @@ class Trees:
         if isinstance(workspaces, str):
             return Failed(FailureClass.SETUP, workspaces)
         ready = workspaces.prepare(self._settled(order, workspaces))
+        if isinstance(ready, Ready) and self._shelf is not None and not order.goes_on:
+            step = self._state.steps[order.step].step
+            ready = handing.put(self._shelf, self._state, step, ready, tree=self._tree)
         if not isinstance(ready, Ready):
             return ready
         # By its directory: who borrows it has the same.
@@ -237,6 +243,16 @@ class Trees:
             done = Failed(FailureClass.OUTPUT, f"what it left could not be committed: {error}")
         failed = done if isinstance(done, Failed) else self._judged(known, live, done, workspaces)
         return done if failed is None else self._shown(failed)
+
+    def shelve(self, left: Left, artifacts: tuple[Artifact, ...], *, root: str) -> Failed | None:
+        """Keeps the output files of a step that is done, of those that its commit has not; why not. Blocking."""
+        if self._shelf is None:
+            return None
+        return handing.keep(self._shelf, left, artifacts, root=root, tree=self._tree)
+
+    def _tree(self, left: Left) -> Mapping[str, str]:
+        workspaces = self._workspaces()
+        return {} if isinstance(workspaces, str) else workspaces.tree(left.commit, None, repo=left.repo) or {}
 
     def _work_of(self, step: Step, attempt: int) -> str:
         """What was asked for, on one line."""

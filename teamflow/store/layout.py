@@ -44,5 +44,9 @@ class Layout:
     def logs(self, number: int) -> str:
         return f"{self.root}/{STATE_DIRECTORY}/runs/{number}/logs"
 
+    def artifacts(self, number: int) -> str:
+        """Contents of output files that no commit has."""
+        return f"{self.run(number)}/artifacts"
+
     def run_lock(self, number: int) -> str:
         return f"{self.root}/{STATE_DIRECTORY}/runs/{number}/run.lock"

@@ -166,6 +166,7 @@ def _attempt(step: Step, attempt: AttemptState, header: RunHeader) -> dict[str, 
         "session": outcome.session if outcome is not None else None,
         "log": None if step.kind == ASK else header.log(step.id, attempt.number),
         "note": attempt.note,
+        "aside": attempt.aside,
         "usage": usage_object(usage_of(attempt) or Usage()),
     }
 

@@ -226,4 +226,5 @@ def _step_object(line: Line) -> dict[str, Json]:
         "workspace": step.workspace,
         "key": step.key,
         **({"loop": step.loop._asdict()} if step.loop is not None else {}),
+        **({"resolves": step.resolves} if step.resolves else {}),
     }

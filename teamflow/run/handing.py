@@ -1,0 +1,52 @@
+"""Output files that git ignores: kept when their step has succeeded, and put into the workspaces of those after it.
+
+What is in a commit comes with it. What is not would be there only where a step happens to have the worktree of its
+dependency. Refuses to know where the contents are, which is behind the port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+from teamflow.core.outcome import Artifact, Failed, FailureClass
+from teamflow.core.plan import Step
+from teamflow.core.state import RunState
+from teamflow.core.work import Left, Ready
+from teamflow.policy.trees import handed_on, matching
+from teamflow.ports import GONE, PUT, Shelf
+
+Tree: TypeAlias = "Callable[[Left], Mapping[str, str]]"
+"""Path → object id of the files of what a step has left."""
+
+
+def keep(shelf: Shelf, left: Left, artifacts: Sequence[Artifact], *, root: str, tree: Tree) -> Failed | None:
+    """Why they could not be kept. Blocking."""
+    committed = tree(left) if artifacts else {}
+    for artifact in artifacts:
+        if artifact.path not in committed:
+            try:
+                shelf.keep(root, artifact)
+            except OSError as error:
+                return Failed(FailureClass.OUTPUT, f"outputs.{artifact.name}: {artifact.path} cannot be kept: {error}")
+    return None
+
+
+def put(shelf: Shelf, state: RunState, step: Step, ready: Ready, *, tree: Tree) -> Ready | Failed:
+    """A workspace with what those before the step have made in the same repository, and no commit has. Blocking."""
+    brought = []
+    for name, artifact, left in handed_on(state, step):
+        if not matching([left], ready.repo):
+            continue
+        try:
+            done = shelf.put(ready.path, artifact)
+        except OSError as error:
+            return Failed(FailureClass.SETUP, f"{artifact.path} of {name} cannot be put into the workspace: {error}")
+        if done == PUT:
+            brought.append(artifact.path)
+        elif done == GONE and artifact.path not in tree(left):
+            reason = (
+                f"{artifact.path} of {name} is in no commit, and is not kept any more: run again with --force {name}"
+            )
+            return Failed(FailureClass.SETUP, reason)
+    return ready._replace(copied=tuple(dict.fromkeys((*ready.copied, *brought)))) if brought else ready

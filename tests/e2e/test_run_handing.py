@@ -1,0 +1,58 @@
+"""Output files that git ignores reach the workspaces of the steps after, whoever has which worktree."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.project import Project
+from tests.e2e.test_run_workspaces import repository, sh
+
+AGENTS = {
+    "build": sh("mkdir dist; printf 'made\\0' > dist/it.bin; chmod 755 dist/it.bin; echo src > src.txt")
+    | {"outputs": {"it": {"file": "dist/it.bin"}}},
+    # At the same time: one of them has the worktree of `build`, the others fresh ones.
+    "first": {"command": "cat src.txt; test -x dist/it.bin; sleep 0.3", "depends_on": ["build"]},
+    "second": {"command": "cat src.txt; test -x dist/it.bin; sleep 0.3", "depends_on": ["build"]},
+    "edit": sh("cp dist/it.bin copy.bin; git status --porcelain --ignored", depends_on=["build"]),
+    "last": {"command": ["wc", "-c", "dist/it.bin", "copy.bin"], "depends_on": ["first", "second", "edit"]},
+}
+
+
+def project_with(place: Path, **agents: object) -> Project:
+    return repository(place, {**AGENTS, **agents}, {".gitignore": "dist/\n"}, limits={"max_parallel": 4})
+
+
+def test_they_are_there_for_all_at_once_and_in_no_commit(tmp_path: Path) -> None:
+    project = project_with(tmp_path)
+    project.run().expect(0)
+    status = project.status()
+    assert "5 dist/it.bin" in status.text("last")
+    assert "dist" not in project.git("ls-tree", "-r", "--name-only", "teamflow/1/edit")
+    [kept] = status.step("build")["artifacts"]
+    assert (kept["path"], kept["size"]) == ("dist/it.bin", 5)
+
+
+@pytest.mark.slow
+def test_a_worktree_that_is_gone_takes_none_of_them_along(tmp_path: Path) -> None:
+    project = project_with(tmp_path, last={"command": "test -e dist/it.bin && test -e go", "depends_on": ["edit"]})
+    project.run().expect(1)
+    shutil.rmtree(project.root / ".teamflow/work")
+    project.write("team.yaml", project.read("team.yaml").replace(" && test -e go", ""))
+    project.run().expect(0)
+    assert project.status().step("build")["attempts"][-1]["number"] == 1
+
+
+@pytest.mark.slow
+def test_one_that_nobody_has_any_more_is_said(tmp_path: Path) -> None:
+    project = project_with(tmp_path, last={"command": "test -e go", "depends_on": ["edit"]})
+    project.run().expect(1)
+    shutil.rmtree(project.root / ".teamflow/work")
+    shutil.rmtree(project.root / ".teamflow/runs/1/artifacts")
+    project.write("team.yaml", project.read("team.yaml").replace("test -e go", "test -e dist/it.bin"))
+    done = project.run().expect(1)
+    said = " ".join(done.err.split())
+    assert "dist/it.bin of build is in no commit, and is not kept any more: run again with --force build" in said, said
+    project.run("--force", "build").expect(0)
