@@ -24,6 +24,7 @@ def test_what_is_read_and_what_is_refused(tmp_path: Path) -> None:
     files = ProjectFiles(str(root))
     assert files.read("sub/a.yaml") == b"a"
     assert files.read("inside.yaml") == b"a"
+    opened = len(os.listdir("/dev/fd"))
     for path, word in [
         ("outside.yaml", "leads out"),
         ("up/b.yaml", "leads out"),
@@ -35,6 +36,7 @@ def test_what_is_read_and_what_is_refused(tmp_path: Path) -> None:
     ]:
         with pytest.raises(OSError, match=word):
             files.read(path)
+    assert len(os.listdir("/dev/fd")) == opened
 
 
 def test_a_project_behind_a_link(tmp_path: Path) -> None:
