@@ -16,16 +16,8 @@ from teamflow.core.named import NamedTuple
 from teamflow.workspaces.errors import WorkspaceError
 from teamflow.workspaces.process import Answer
 from teamflow.workspaces.repository import Repository
+from teamflow.workspaces.unfinished import UNFINISHED
 
-_UNFINISHED: Final = {
-    "MERGE_HEAD": ("merge", "`git merge --continue` or `git merge --abort`"),
-    "rebase-merge": ("rebase", "`git rebase --continue` or `git rebase --abort`"),
-    "rebase-apply": ("rebase or `git am`", "`git rebase --continue` or `--abort`, `git am --continue` or `--abort`"),
-    "CHERRY_PICK_HEAD": ("cherry-pick", "`git cherry-pick --continue` or `--abort`"),
-    "REVERT_HEAD": ("revert", "`git revert --continue` or `--abort`"),
-    "sequencer": ("cherry-pick or revert", "`git cherry-pick --continue` or `--abort`"),
-    "BISECT_LOG": ("bisect", "`git bisect reset`"),
-}
 _TRUE: Final = ("true", "yes", "on", "1")
 _ROLES: Final = ("AUTHOR", "COMMITTER")
 _WHO: Final = ("NAME", "EMAIL")
@@ -103,7 +95,7 @@ class CheckedOut:
 
     def check_quiet(self) -> None:
         """WorkspaceError (busy): something is unfinished, or another git is at work."""
-        for name, (what, remedy) in _UNFINISHED.items():
+        for name, (what, remedy) in UNFINISHED.items():
             if os.path.lexists(f"{self._dir}/{name}"):
                 raise WorkspaceError("busy", self.path, f"a {what} is not finished", remedy=remedy)
         lock = f"{self._index}.lock"

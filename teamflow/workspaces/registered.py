@@ -15,13 +15,10 @@ from teamflow.core.named import NamedTuple
 from teamflow.workspaces.place import Place, discard
 from teamflow.workspaces.process import GitError
 from teamflow.workspaces.repository import Repository
+from teamflow.workspaces.unfinished import BESIDE, UNFINISHED
 from teamflow.workspaces.waiting import unfollowed
 
 _TRIES: Final = 3
-_UNFINISHED: Final = (
-    "MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "MERGE_AUTOSTASH", "AUTO_MERGE", "CHERRY_PICK_HEAD", "REVERT_HEAD",
-    "REBASE_HEAD", "BISECT_LOG", "SQUASH_MSG", "rebase-merge", "rebase-apply", "sequencer", "index.lock", "HEAD.lock",
-)  # fmt: skip
 
 
 class Registration(NamedTuple):
@@ -116,7 +113,7 @@ def mend(repository: Repository, place: Place) -> tuple[str, str]:
 
 def settle(admin: str) -> None:
     """Takes away what an interrupted merge or rebase, and a killed git, have left in a worktree's own git directory."""
-    for name in _UNFINISHED:
+    for name in (*UNFINISHED, *BESIDE):
         discard(f"{admin}/{name}")
 
 

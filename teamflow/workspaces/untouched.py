@@ -13,18 +13,16 @@ from collections.abc import Collection
 from teamflow import git
 from teamflow.workspaces.place import Place
 from teamflow.workspaces.repository import Repository
+from teamflow.workspaces.unfinished import UNFINISHED
 from teamflow.workspaces.waiting import unfollowed
 
-_UNFINISHED = (
-    "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "BISECT_LOG", "rebase-merge", "rebase-apply", "sequencer",
-)  # fmt: skip
 _LARGEST = 1 << 30
 
 
 def is_dirty(repository: Repository, place: Place, *, admin: str, head: str, start: str, begun: bool) -> bool:
     """`head`: the commit to compare with, '' for none. `begun`: somebody may have worked there, so that a file that is
     missing was deleted, and not yet made. GitError, OSError."""
-    if admin and any(os.path.lexists(f"{admin}/{name}") for name in _UNFINISHED):
+    if admin and any(os.path.lexists(f"{admin}/{name}") for name in UNFINISHED):
         return True
     made = place.made()
     copied = {os.fsencode(path) for path in made.copied} if made else set()
