@@ -43,6 +43,8 @@ _NETWORK: Final = (
     "unable to connect", "couldn't connect", "gnutls", "ssl_", "recv failure", "took more than",
 )  # fmt: skip
 _NOT_THERE: Final = ("not found", "does not exist", "does not appear to be a git repository", "not exported")
+_LESS: Final = "Could not read from remote repository"
+"""What git says of an ssh that failed, on the line after the one that says why."""
 
 
 class OriginError(Exception):
@@ -176,7 +178,10 @@ def _failed(origin: Origin, error: GitError) -> OriginError:
     else:
         failure, what = FailureClass.SETUP, "cannot be fetched"
     lines = [line for line in said.splitlines() if line.strip()]
-    told = next((line for line in lines if "fatal:" in line), lines[-1] if lines else "")
+    at = next((at for at, line in enumerate(lines) if "fatal:" in line), len(lines) - 1)
+    if at > 0 and _LESS in lines[at]:
+        at -= 1  # what ssh said says more
+    told = lines[at] if lines else ""
     return OriginError(failure, f"{origin.shown} {what}: {told.rpartition('fatal: ')[2]}", said)
 
 
