@@ -11,6 +11,7 @@ from typing import Final, Protocol, TypeVar
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.ids import slug
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Artifact
 from teamflow.core.plan import APART, ASK, COMMAND, Step
 from teamflow.core.state import RunState, StepState
@@ -45,7 +46,7 @@ def parents(state: RunState, step: Step, found: Mapping[str, Left | None] | None
     for name in sorted(set(_leavers(state, step, handed)), key=lambda name: (order.get(name, -1), name)):
         left = _left(state, name, handed)
         if left is not None:
-            commits.setdefault((left.commit, left.repo), name)
+            commits[left.commit, left.repo] = name  # the last: its worktree has what git ignores of all of them
     return tuple((name, commit) for (commit, _), name in commits.items())
 
 
@@ -89,9 +90,35 @@ def _leavers(state: RunState, step: Step, handed: Mapping[str, Left | None]) -> 
                 yield name
 
 
-def handed_on(state: RunState, step: Step) -> tuple[tuple[str, Artifact, Left], ...]:
-    """The output files of all steps before it that have left a commit, which may not have them: the step, the file, and
-    what it has left. Of one path the last in the order of the plan."""
+class Handed(NamedTuple):
+    """An output file of a step before, and what that step has left."""
+
+    step: str
+    artifact: Artifact
+    left: Left
+
+
+def handed_on(state: RunState, step: Step) -> tuple[tuple[Handed, ...], ...]:
+    """The output files of all steps before it that have left a commit, which may not have them, by path: that of the
+    step that all others with it come before; several where there is no such step."""
+    found: dict[str, list[Handed]] = {}
+    for name in _all_before(state, step):
+        known = state.steps[name]
+        if known.left is not None:
+            for artifact in known.artifacts:
+                found.setdefault(artifact.path, []).append(Handed(name, artifact, known.left))
+    return tuple(tuple(_latest(state, made)) for made in found.values())
+
+
+def _latest(state: RunState, made: list[Handed]) -> list[Handed]:
+    if len(made) == 1:
+        return made
+    over = {name for one in made for name in _all_before(state, state.steps[one.step].step)}
+    return [one for one in made if one.step not in over]
+
+
+def _all_before(state: RunState, step: Step) -> list[str]:
+    """All that it depends on, in the order of the plan."""
     seen: set[str] = set()
     pending = [step]
     while pending:
@@ -99,13 +126,7 @@ def handed_on(state: RunState, step: Step) -> tuple[tuple[str, Artifact, Left], 
             if name not in seen and name in state.steps:
                 seen.add(name)
                 pending.append(state.steps[name].step)
-    order = state.order
-    found: dict[str, tuple[str, Artifact, Left]] = {}
-    for name in sorted(seen, key=lambda name: (order.get(name, -1), name)):
-        known = state.steps[name]
-        if known.left is not None:
-            found |= {artifact.path: (name, artifact, known.left) for artifact in known.artifacts}
-    return tuple(found.values())
+    return sorted(seen, key=lambda name: (state.order.get(name, -1), name))
 
 
 def _before(state: RunState, step: Step) -> list[str]:

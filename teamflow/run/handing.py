@@ -13,7 +13,7 @@ from teamflow.core.outcome import Artifact, Failed, FailureClass
 from teamflow.core.plan import Step
 from teamflow.core.state import RunState
 from teamflow.core.work import Left, Ready
-from teamflow.policy.trees import handed_on, matching
+from teamflow.policy.trees import Handed, handed_on, matching
 from teamflow.ports import GONE, PUT, Shelf
 
 Tree: TypeAlias = "Callable[[Left], Mapping[str, str]]"
@@ -35,18 +35,30 @@ def keep(shelf: Shelf, left: Left, artifacts: Sequence[Artifact], *, root: str, 
 def put(shelf: Shelf, state: RunState, step: Step, ready: Ready, *, tree: Tree) -> Ready | Failed:
     """A workspace with what those before the step have made in the same repository, and no commit has. Blocking."""
     brought = []
-    for name, artifact, left in handed_on(state, step):
-        if not matching([left], ready.repo):
-            continue
-        try:
-            done = shelf.put(ready.path, artifact)
-        except OSError as error:
-            return Failed(FailureClass.SETUP, f"{artifact.path} of {name} cannot be put into the workspace: {error}")
-        if done == PUT:
-            brought.append(artifact.path)
-        elif done == GONE and artifact.path not in tree(left):
-            reason = (
-                f"{artifact.path} of {name} is in no commit, and is not kept any more: run again with --force {name}"
-            )
-            return Failed(FailureClass.SETUP, reason)
+    for several in handed_on(state, step):
+        mine = [one for one in several if matching([one.left], ready.repo)]
+        if len({one.artifact.digest for one in mine}) > 1:
+            mine = [one for one in mine if one.artifact.path not in tree(one.left)]
+            if len({one.artifact.digest for one in mine}) > 1:
+                names = " and ".join(one.step for one in mine)
+                reason = (
+                    f"{mine[0].artifact.path} is an output of {names}, which made it differently, and git ignores it"
+                )
+                return Failed(FailureClass.CONFLICT, f"{reason}: let them write files of their own")
+        for name, artifact, left in mine[-1:]:
+            try:
+                done = shelf.put(ready.path, artifact)
+            except OSError as error:
+                return Failed(FailureClass.SETUP, f"{artifact.path} of {name} cannot be put there: {error}")
+            if done == PUT:
+                brought.append(artifact.path)
+            elif done == GONE and artifact.path not in tree(left):
+                reason = f"{artifact.path} of {name} is in no commit, and is not kept any more"
+                return Failed(FailureClass.SETUP, f"{reason}: run again with --force {name}")
     return ready._replace(copied=tuple(dict.fromkeys((*ready.copied, *brought)))) if brought else ready
+
+
+def _differing(made: Sequence[Handed]) -> Failed:
+    names = " and ".join(one.step for one in made)
+    reason = f"{made[0].artifact.path} is an output of {names}, which made it differently, and git ignores it"
+    return Failed(FailureClass.CONFLICT, f"{reason}: let them write files of their own")

@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.project import Project
 from tests.e2e.test_run_workspaces import repository, sh
 
+IGNORED = {".gitignore": "dist/\n"}
 AGENTS = {
     "build": sh("mkdir dist; printf 'made\\0' > dist/it.bin; chmod 755 dist/it.bin; echo src > src.txt")
     | {"outputs": {"it": {"file": "dist/it.bin"}}},
@@ -22,7 +23,7 @@ AGENTS = {
 
 
 def project_with(place: Path, **agents: object) -> Project:
-    return repository(place, {**AGENTS, **agents}, {".gitignore": "dist/\n"}, limits={"max_parallel": 4})
+    return repository(place, {**AGENTS, **agents}, IGNORED, limits={"max_parallel": 4})
 
 
 def test_they_are_there_for_all_at_once_and_in_no_commit(tmp_path: Path) -> None:
@@ -56,3 +57,21 @@ def test_one_that_nobody_has_any_more_is_said(tmp_path: Path) -> None:
     said = " ".join(done.err.split())
     assert "dist/it.bin of build is in no commit, and is not kept any more: run again with --force build" in said, said
     project.run("--force", "build").expect(0)
+
+
+@pytest.mark.slow
+def test_two_that_made_it_differently_conflict_and_the_later_of_two_in_a_row_counts(tmp_path: Path) -> None:
+    def makes(text: str, **more: object) -> dict[str, object]:
+        return sh(f"mkdir -p dist; echo {text} > dist/it.txt", outputs={"it": {"file": "dist/it.txt"}}, **more)
+
+    look = {"command": "cat dist/it.txt", "depends_on": ["one", "two"]}
+    apart = repository(tmp_path / "apart", {"one": makes("1"), "two": makes("2"), "look": look}, IGNORED)
+    apart.run().expect(1)
+    assert apart.status().failures("look") == ["conflict"]
+    assert "dist/it.txt is an output of one and two" in apart.why("look")
+    same = repository(tmp_path / "same", {"one": makes("1"), "two": makes("1"), "look": look}, IGNORED)
+    same.run().expect(0)
+    row = {"one": makes("1"), "two": makes("2", depends_on=["one"]), "look": look}
+    in_a_row = repository(tmp_path / "row", row, IGNORED)
+    in_a_row.run().expect(0)
+    assert in_a_row.status().text("look") == "2"
