@@ -8,6 +8,7 @@ from typing import Protocol
 from teamflow.app.compile import Compiled
 from teamflow.app.secrets import Secrets, explain_secrets
 from teamflow.core.plan import Plan
+from teamflow.core.state import RunState
 from teamflow.policy.trees import in_workspace
 
 
@@ -28,4 +29,13 @@ def tell_doubts(plan: Plan, secrets: Secrets, front: Front, *, root: str, enviro
         from teamflow.app.uncommitted import start_notes
 
         for note in start_notes(plan, root):
+            front.complain(f"note: {note}")
+
+
+def tell_moved(state: RunState, front: Front, *, root: str) -> None:
+    """Of a run that goes on: which of its steps stay though the user has committed since."""
+    if any(in_workspace(step) for step in state.plan.steps):
+        from teamflow.app.moved import moved_notes
+
+        for note in moved_notes(state, root):
             front.complain(f"note: {note}")

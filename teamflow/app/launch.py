@@ -178,7 +178,7 @@ def run_plan(
     if refusal:
         front.complain(refusal)
         return USAGE
-    from teamflow.app.doubts import tell_doubts
+    from teamflow.app.doubts import tell_doubts, tell_moved
     from teamflow.app.secrets import gather_secrets
     from teamflow.app.session import Busy, take
     from teamflow.app.taken import results_for
@@ -203,6 +203,8 @@ def run_plan(
         return _busy(database, session, options, front)
     hidden = secrets.write(database.layout.run(session.row.number))
     wired = _wired(session, options, environ, secrets, hidden, root)
+    if session.resumed:
+        tell_moved(session.state, front, root=root)
     try:
         if earlier is not None and not session.resumed:
             from teamflow.app.owed import tell_owed

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from teamflow.app.cachework import CacheResults, ProjectReads, file_artifact
 from teamflow.app.compile import Compiled, Request, compile_team, inputs_digest
 from teamflow.app.launch import RunOptions, compile_run
+from teamflow.app.moved import moved_notes
 from teamflow.app.project import find_source, project_of
 from teamflow.app.session import FINISHED, read_state
 from teamflow.app.trees import opener
@@ -67,7 +68,9 @@ def preview_team(options: RunOptions, *, environ: Mapping[str, str], directory: 
 def _noted(shown: Shown) -> Shown:
     found = shown.preview
     notes = start_notes(found.plan, shown.root) if found is not None and found.has_work else ()
-    return shown._replace(preview=found._replace(notes=notes)) if found is not None and notes else shown
+    return (
+        shown._replace(preview=found._replace(notes=(*found.notes, *notes))) if found is not None and notes else shown
+    )
 
 
 def _request(file: str, options: RunOptions) -> Request:
@@ -93,7 +96,7 @@ def _beside_runs(database: Database, compiled: Compiled, plan: Plan, options: Ru
         note = f"run {row.number} is alive, held by {holder}: this is what it has left to do"
     looked = _look(state, layout, options)
     shown = preview(state.plan, probes=looked.probes, converged=converged, expanded=looked.expanded)
-    return Shown(compiled, shown, layout.root, note)
+    return Shown(compiled, shown._replace(notes=moved_notes(state, layout.root)), layout.root, note)
 
 
 def _converge(state: RunState, plans: dict[int, Plan], plan: Plan) -> Converged:

@@ -60,6 +60,15 @@ def has_commit(status: bytes) -> bool:
     return b"# branch.oid (initial)" not in status.split(b"\0")
 
 
+def head_of(root: str) -> str | None:
+    """The commit that HEAD names; None where there is none, or git cannot say."""
+    status = _status(root)
+    if status is None or not has_commit(status):
+        return None
+    oid = next((row for row in status.split(b"\0") if row.startswith(b"# branch.oid ")), b"")
+    return oid.rpartition(b" ")[2].decode() or None
+
+
 def uncommitted(status: bytes) -> list[str]:
     """Paths that differ from HEAD, and directories (with a slash) that it does not have; without teamflow's own."""
     found: dict[str, None] = {}

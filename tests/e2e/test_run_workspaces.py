@@ -417,3 +417,19 @@ def test_a_part_of_a_team_starts_from_what_the_rest_has_left_before(tmp_path: Pa
     assert set(status.statuses) == {"more", "use"}
     assert status.text("use") == "b"
     assert show(project, "teamflow/2/more", "b") == "b\n"
+
+
+@pytest.mark.slow
+def test_who_has_committed_since_is_told_what_stays_as_it_was_made(tmp_path: Path) -> None:
+    agents = {"w": sh("cp a.txt b.txt"), "t": {"command": "grep -q fixed b.txt", "depends_on": ["w"]}}
+    project = repository(tmp_path, agents)
+    project.run().expect(1)
+    old = project.git("rev-parse", "HEAD")[:7]
+    project.write("a.txt", "fixed\n")
+    project.git("commit", "-qam", "fixed")
+    new = project.git("rev-parse", "HEAD")[:7]
+    note = f"HEAD is {new} now, and w stays as made from {old}: --new starts everything from HEAD"
+    assert note in project.call("plan").expect(0).out
+    assert f"note: {note}" in project.run().expect(1).err
+    assert "HEAD is" not in project.run("--new").expect(0).err
+    assert "HEAD is" not in project.call("plan").expect(0).out
