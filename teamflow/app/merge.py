@@ -60,8 +60,9 @@ def merge(inspected: Inspected, known: StepState, *, message: str | None, enviro
         return Merged(name, f"{name} has left no commit", ok=False)
     if left.repo:
         return Merged(name, _elsewhere(inspected, name, left), ok=False)
-    if not left.changed:
-        return Merged(name, f"{name}: no changes: nothing to merge{_before(inspected.state, known)}")
+    before = [step for step, _ in parents(inspected.state, known.step)]
+    if not left.changed and not before:
+        return Merged(name, f"{name}: no changes: nothing to merge")
     try:
         here = CheckedOut(inspected.layout.root, home=os.path.realpath(inspected.layout.directory), environ=environ)
         check_there(here.repository, (left.commit,), name)
@@ -71,7 +72,10 @@ def merge(inspected: Inspected, known: StepState, *, message: str | None, enviro
         ahead = tip is not None and tip != left.commit and here.repository.is_ancestor(left.commit, tip)
     except GitError as error:
         raise WorkspaceError("git", inspected.layout.root, f"git does not answer: {error}") from error
-    return Merged(name, _words(name, left, landed, ahead=ahead), landed=landed)
+    said = _words(name, left, landed, ahead=ahead)
+    if not left.changed:
+        said += f"\n  it has changed nothing itself: this is what it began with, from {', '.join(before)}"
+    return Merged(name, said, landed=landed)
 
 
 def _problem(known: StepState) -> str:
@@ -85,18 +89,13 @@ def _problem(known: StepState) -> str:
     if status in MADE:
         return ""
     if status not in ENDED:
-        return f"{name} has not ended ({status.value}): `teamflow wait {word}` waits for it"
+        return f"{name} has not ended ({status.value}): `teamflow status` says what it waits for"
     if status is Status.SKIPPED:
         return f"{name} was skipped: `teamflow why {word}` says why"
     return (
         f"{name} has not succeeded ({status.value}), so nothing of it is merged\n"
         f"  `teamflow diff {word}` shows what it has changed, `teamflow retry {word}` tries it again"
     )
-
-
-def _before(state: RunState, known: StepState) -> str:
-    others = [quoted(step) for step, _ in parents(state, known.step)]
-    return f"\n  what it began with: `teamflow merge {' '.join(others)}`" if others else ""
 
 
 def _elsewhere(inspected: Inspected, step: str, left: Left) -> str:

@@ -433,3 +433,20 @@ def test_who_has_committed_since_is_told_what_stays_as_it_was_made(tmp_path: Pat
     assert f"note: {note}" in project.run().expect(1).err
     assert "HEAD is" not in project.run("--new").expect(0).err
     assert "HEAD is" not in project.call("plan").expect(0).out
+
+
+@pytest.mark.slow
+def test_merging_a_step_that_has_changed_nothing_takes_what_it_has_tested(tmp_path: Path) -> None:
+    agents = {
+        "one": sh("echo 1 > one.txt"),
+        "two": sh("echo 2 > two.txt"),
+        "ship": {"command": "cat one.txt two.txt", "depends_on": ["one", "two"]},
+        "look": {"command": "cat a.txt"},
+    }
+    project = repository(tmp_path, agents)
+    project.run().expect(0)
+    told = project.call("merge", "ship").expect(0).out
+    assert "it has changed nothing itself: this is what it began with, from one, two" in told
+    assert (project.read("one.txt"), project.read("two.txt")) == ("1\n", "2\n")
+    assert "main has it already" in project.call("merge", "ship").expect(0).out
+    assert "works in the project directory" in project.call("merge", "look").expect(1).err
