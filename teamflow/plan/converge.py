@@ -60,6 +60,8 @@ class Converged(NamedTuple):
     """Steps that run now with a definition that no longer holds."""
     later: Mapping[str, str] = {}
     """Steps that run now and are opened again once they have ended, because something before them runs again."""
+    running: tuple[str, ...] = ()
+    """Steps that run now, as far as the log tells, and go on as they are."""
 
     def events(self) -> tuple[Reopened, ...]:
         causes = (("retry", self.retry), ("revision", self.revision), ("resume", self.resume))
@@ -100,6 +102,8 @@ def reopen(
         fates[step.id] = _settle(case, out)
         if known.at_work:
             _settle_running(case, out, ran_since(state, known))
+            if step.id not in out.stop:
+                out.running.append(step.id)
         stay_yet = [edge.on for edge in step.counted_edges if edge.on in out.ripple]
         if stay_yet:
             # It may be done again, or found as it was, before they are opened again: then it has to follow.
@@ -130,6 +134,7 @@ class _Found:
         self.ripple: dict[str, tuple[str, ...]] = {}
         self.stop: list[str] = []
         self.later: dict[str, str] = {}
+        self.running: list[str] = []
 
     def converged(self) -> Converged:
         return Converged(
@@ -143,6 +148,7 @@ class _Found:
             ripple=self.ripple,
             stop=tuple(self.stop),
             later=self.later,
+            running=tuple(self.running),
         )
 
 

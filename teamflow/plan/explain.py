@@ -141,6 +141,8 @@ def _own_action(step: Step, known: _Known) -> Action:
         return Action(SKIP, step.skip, own=True)
     if step.id in known.expanded:
         return Action(CACHED, "its instances are known")
+    if known.converged is not None and step.id in known.converged.running:
+        return Action(RUN, "was started before, and goes on")
     settled = _follows(step, known) or _left(step, known.converged) or _broken(step, known.actions)
     if settled is not None:
         return settled

@@ -71,6 +71,7 @@ def test_converging(planned: list[Step], data: st.DataObject) -> None:
         left_alone = name in found.stays or before[name] is Status.RUNNING
         assert left_alone or set(after) <= found.ripple.keys(), "it follows what itself may follow later"
     assert set(found.stop) == {name for name in changes if before[name] is Status.RUNNING}
+    assert set(found.running) == {name for name in before if before[name] is Status.RUNNING} - set(found.stop)
 
     # The records can be applied, and after them nothing that went wrong has ended.
     for event in found.events():
@@ -94,6 +95,7 @@ def test_converging(planned: list[Step], data: st.DataObject) -> None:
     for line in preview(run.plan, converged=found).lines:
         name, action = line.step.id, line.action
         assert action.kind != "cached" or name in found.stays
+        assert name not in found.running or action.kind in ("run", "skip")
         follows = name in found.ripple
         assert not action.again or name in opened or follows
         assert name not in found.stays or action.kind == "cached" or (follows and action.kind == "run")

@@ -136,3 +136,8 @@ def test_an_empty_plan() -> None:
     found = preview(make_plan([]))
     assert (found.lines, found.levels, found.most_steps, found.has_work) == ((), (), 0, False)
     assert plan_text(found, columns=80) == "no steps"
+
+
+def test_what_was_running_when_its_runner_died_goes_on() -> None:
+    found = shown(make_step("a"), make_step("b", needs=["a"]), converged=NOTHING._replace(running=("a",)))
+    assert actions(found)["a"] == ("+", "was started before, and goes on")
