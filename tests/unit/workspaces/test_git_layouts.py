@@ -13,6 +13,9 @@ from teamflow.ports import Done, Finish, Order
 from teamflow.workspaces.process import GitError
 from tests.fakes.worktrees import changed, finished, git, prepared, repository, workspaces
 
+pytestmark = pytest.mark.slow
+"""Each starts several programs; `test_git_hostile` and `test_landing` stand for them in the fast run."""
+
 
 def life(project: Path) -> Done:
     ready = prepared(project)
@@ -100,7 +103,6 @@ def test_paths_longer_than_the_system_allows_are_named(tmp_path: Path) -> None:
     assert isinstance(workspaces(project).prepare(Order("a", 2, (), own=True, before=ready)), Ready)
 
 
-@pytest.mark.slow
 def test_a_huge_file_and_many_small_ones_are_committed(tmp_path: Path) -> None:
     project = repository(tmp_path / "project")
     ready = prepared(project)

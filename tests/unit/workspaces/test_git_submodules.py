@@ -12,6 +12,9 @@ from teamflow.core.work import Ready
 from teamflow.ports import Order
 from tests.fakes.worktrees import changed, finished, git, prepared, repository, workspaces
 
+pytestmark = pytest.mark.slow
+"""Each starts several programs; `test_git_hostile` and `test_landing` stand for them in the fast run."""
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
@@ -39,7 +42,6 @@ def put_by(project: Path, *names: str) -> Path:
     return project.joinpath(".teamflow/git/trees/7-00000run/a/aside/1", *names)
 
 
-@pytest.mark.slow
 def test_one_that_was_only_initialised_is_no_change_and_goes_with_the_worktree(project: Path) -> None:
     assert changed(finished(project, prepared(project, "b"), "b")) == []
     ready, _ = initialised(project)
@@ -49,7 +51,6 @@ def test_one_that_was_only_initialised_is_no_change_and_goes_with_the_worktree(p
     assert not put_by(project).exists()
 
 
-@pytest.mark.slow
 def test_commits_inside_are_named_and_outlive_the_worktree(project: Path) -> None:
     ready, inner = initialised(project)
     made = commit(inner)
@@ -66,7 +67,6 @@ def test_commits_inside_are_named_and_outlive_the_worktree(project: Path) -> Non
     assert git(put_by(project), "--git-dir=modules/lib", "--work-tree=.", "cat-file", "-t", made) == "commit"
 
 
-@pytest.mark.slow
 def test_edits_inside_are_named_and_a_clean_retry_starts_without_them(project: Path) -> None:
     ready, inner = initialised(project)
     (inner / "a.txt").write_text("edited\n")
@@ -93,7 +93,6 @@ def test_files_beside_one_that_was_never_initialised_are_committed(project: Path
     assert git(project, "show", f"{finished(project, ready).left.commit}:lib/b") == "b"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("how", ["rm", "git rm", "file", "link"])
 def test_one_that_was_taken_away_is_gone(project: Path, how: str) -> None:
     ready, inner = initialised(project)
@@ -121,7 +120,6 @@ def test_one_that_the_agent_adds_is_named(project: Path, tmp_path: Path) -> None
     assert any(line.startswith("other: ") for line in done.aside)
 
 
-@pytest.mark.slow
 def test_nothing_of_a_submodule_runs(project: Path, tmp_path: Path) -> None:
     ready, inner = initialised(project)
     script = tmp_path / "trap"

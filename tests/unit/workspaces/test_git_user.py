@@ -14,6 +14,9 @@ from teamflow.core.work import Ready
 from teamflow.ports import Done, Finish, Order, Parent
 from tests.fakes.worktrees import KEPT, changed, finished, git, prepared, repository, workspaces
 
+pytestmark = pytest.mark.slow
+"""Each starts several programs; `test_git_hostile` and `test_landing` stand for them in the fast run."""
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
