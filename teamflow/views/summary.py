@@ -11,8 +11,9 @@ from typing import Final
 
 from teamflow.core.events import Now
 from teamflow.core.fold_limit import ENGINE
+from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.plan import ASK
-from teamflow.core.shell import run_words
+from teamflow.core.shell import quoted, run_words
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import ENDED, Status
 from teamflow.policy.budget import ASK_AT, LEAST, lines
@@ -151,8 +152,8 @@ def next_commands(state: RunState, header: RunHeader) -> list[str]:
     asked = [*paused_hints(state), *_answering(state, header)]
     if state.ended is None and not header.gone:
         return [*asked, "`teamflow status -w` and `teamflow logs -f` show it while it runs"]
-    printed = [known.step.id for known in failed if known.attempts and known.step.kind != ASK]
-    shown = [f"`teamflow logs {printed[0]}` shows what it printed"] if printed else []
+    tried = [known for known in failed if known.attempts and known.step.kind != ASK]
+    shown = [_looking(tried[0])] if tried else []
     if asked:
         return [*shown, *asked, f"`{again}` then goes on"]
     if state.ended is not None and state.ended.status == "limited":
@@ -162,6 +163,17 @@ def next_commands(state: RunState, header: RunHeader) -> list[str]:
     if state.ended.status != "succeeded":
         return [*shown, f"`{again}` runs again what did not succeed"]
     return shown or ["`teamflow status` shows every step"]
+
+
+def _looking(failed: StepState) -> str:
+    """Where its last attempt has left what explains it."""
+    step, outcome = quoted(failed.step.id), failed.attempts[-1].outcome
+    failure = outcome.failure if isinstance(outcome, Failed) else None
+    if failure is FailureClass.WRITES:
+        return f"`teamflow diff {step}` shows what it changed"
+    if failure is FailureClass.CONFLICT:
+        return f"`teamflow why {step}` says what does not merge"
+    return f"`teamflow logs {step}` shows what it printed"
 
 
 def _beyond(state: RunState, header: RunHeader) -> list[str]:

@@ -96,7 +96,8 @@ def test_a_conflict_names_the_files_and_both_sides(tmp_path: Path) -> None:
         "both": sh("true", depends_on=["left", "right"]),
     }
     project = repository(tmp_path, agents)
-    project.run().expect(1)
+    said = project.run().expect(1).err
+    assert "`teamflow why both` says what does not merge" in said
     status = project.status()
     assert status.failures("both") == ["conflict"]
     reason = status.step("both")["reason"]
@@ -231,7 +232,7 @@ def test_an_edit_outside_of_writes_fails_the_attempt_and_names_the_file(tmp_path
     project = repository(
         tmp_path, {"build": sh("mkdir -p src docs; echo 1 > src/x; echo 2 > docs/y", writes=["src/**"])}
     )
-    project.run().expect(1)
+    assert "`teamflow diff build` shows what it changed" in project.run().expect(1).err
     status = project.status()
     assert status.failures("build") == ["writes"]
     assert "docs/y" in status.step("build")["reason"]
