@@ -15,7 +15,7 @@ from teamflow.core.ids import listed
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.work import Change, Left, Ready
 from teamflow.ports import Done, Finish
-from teamflow.workspaces import sides
+from teamflow.workspaces import sides, theirs
 from teamflow.workspaces.errors import WorkspaceError
 from teamflow.workspaces.naming import Names, part
 from teamflow.workspaces.place import Made, Place, copy_index, place
@@ -122,6 +122,9 @@ class Finishing:
     def _finish(self, work: Finish, ready: Ready, found: Place, name: str) -> Done | Failed:
         head = self.head(found, ready)
         with found.borrowed_index() as index:
+            failed = self._in_the_middle(found, index=f"{index}.theirs")
+            if failed is not None:
+                return failed
             taken = self.look(found, ready, head=head, index=index)
             files, why = sides.unmended(self.repository, ready.conflicts, base=ready.base, tree=taken.tree)
             if files:
@@ -129,7 +132,7 @@ class Finishing:
             onto = head if self._goes_on(found, ready, head) else ready.base
             if head not in (onto, self.names.of(name).get("left") if ready.conflicts else onto):
                 self.keep(work.step, f"stray-{work.attempt}", ready, fresh=True)
-            parents = self._parents(ready, onto)
+            parents = self._parents(found, ready, onto)
             commit = self._commit(name, taken.tree, parents, onto="" if ready.conflicts else onto, message=work.message)
             with self.repository.alone():
                 branch = self._settle(found, ready, name=name, commit=commit, index=index, sparse=taken.sparse)
@@ -139,6 +142,21 @@ class Finishing:
         added, deleted = sum(change.added for change in changes), sum(change.deleted for change in changes)
         left = Left(commit, ready.base, branch, len(changes), added, deleted, self.repo)
         return Done(left, changes, taken.aside)
+
+    def _in_the_middle(self, found: Place, *, index: str) -> Failed | None:
+        """Why nothing is committed of a merge in the middle: the lines that git has written for who is to settle it
+        would be, and with what it was in the middle of nobody could go on."""
+        files = theirs.unmerged(self.repository, found, index=index)
+        what, remedy = theirs.begun(self.repository, found) if files is None or files else ("", "")
+        if files is None and what:
+            reason = f"a {what} is not finished, and the index of the workspace cannot be read: {remedy} ends it"
+            return Failed(FailureClass.VERIFY, reason)
+        if not files:
+            return None
+        said = f"a {what} is not finished there" if what else "git holds conflicts there"
+        reason = f"{listed(files)} {'are' if len(files) > 1 else 'is'} unmerged, {said}"
+        ends = f", then {remedy} ends it" if remedy else ""
+        return Failed(FailureClass.VERIFY, f"{reason}: settle and `git add` each{ends}", detail="\n".join(files))
 
     def _changes(self, ready: Ready, commit: str, found: Place) -> tuple[Change, ...]:
         """What was laid beside files in conflict was ours, and so is it that it is gone."""
@@ -174,11 +192,14 @@ class Finishing:
         )
         return copied.isdisjoint(os.fsdecode(path) for path in git.paths(self.repository.look(*words, "--").out))
 
-    def _parents(self, ready: Ready, onto: str) -> tuple[str, ...]:
-        """Of the result."""
+    def _parents(self, found: Place, ready: Ready, onto: str) -> tuple[str, ...]:
+        """Of the result. A merge that the agent has begun and settled, but not committed, stays one."""
         if ready.conflicts:
             return self.repository.parents_of(ready.base)
-        return (onto,)
+        other = theirs.other_side(self.repository, found)
+        if not other or self.repository.is_ancestor(other, onto) or not self._brings_nothing(found, ready, other):
+            return (onto,)
+        return (onto, other)
 
     def _commit(self, name: str, tree: str, parents: tuple[str, ...], *, onto: str, message: str) -> str:
         """`onto` is the result itself where it has the same files and nothing is merged into it; '': never."""

@@ -1,4 +1,4 @@
-"""Conflicts that git cannot show by markers; on real git."""
+"""Conflicts that git cannot show by markers, and merges that an agent has begun itself, on real git."""
 
 from __future__ import annotations
 
@@ -217,3 +217,132 @@ def test_submodules_are_named_by_their_commits(project: Path) -> None:
     git(ready.path, "commit", "-qm", "theirs")
     done = finished(project, "fix/ship", ready)
     assert git(project, "rev-parse", f"{done.left.commit}:sub") == "3" * 40
+
+
+# -- merges of the agent's own ---------------------------------------------------------------------------------------
+
+
+def diverged(project: Path) -> tuple[Ready, str]:
+    """A workspace, and a commit that does not merge with what is changed in it."""
+    git(project, "checkout", "-q", "-b", "side")
+    (project / "a.txt").write_text("side\n")
+    git(project, "commit", "-qam", "side")
+    side = git(project, "rev-parse", "HEAD")
+    git(project, "checkout", "-q", "main")
+    ready = prepared(project, Order("a", 1, (), own=True))
+    (Path(ready.path) / "a.txt").write_text("mine\n")
+    git(ready.path, "commit", "-qam", "mine")
+    return ready, side
+
+
+def attempted(at: str, *words: str) -> None:
+    import subprocess
+
+    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *words], cwd=at, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("merge", "side"), "a.txt is unmerged, a merge is not finished there: settle and `git add` each, then "),
+        (("rebase", "side"), "a.txt is unmerged, a rebase is not finished there: settle and `git add` each, then "),
+    ],
+)
+def test_what_the_agent_has_not_merged_to_the_end_is_not_committed(
+    project: Path, words: tuple[str, ...], said: str
+) -> None:
+    ready, _ = diverged(project)
+    attempted(ready.path, *words)
+    failed = refused(project, "a", ready)
+    assert failed.reason.startswith(said)
+    assert failed.detail == "a.txt"
+    assert "<<<<<<<" in (Path(ready.path) / "a.txt").read_text()
+    assert workspaces(project).keep("a", 1, ready)
+    order = Order("a", 2, (), own=True, goes_on=True, before=ready)
+    assert prepared(project, order) == ready
+    (Path(ready.path) / "a.txt").write_text("both\n")
+    git(ready.path, "add", "a.txt")
+    git(ready.path, "-c", "core.editor=true", words[0], "--continue")
+    done = finished(project, "a", ready, attempt=2)
+    assert git(project, "show", f"{done.left.commit}:a.txt") == "both"
+
+
+def test_a_merge_that_is_settled_but_not_committed_becomes_one(project: Path) -> None:
+    ready, side = diverged(project)
+    mine = git(ready.path, "rev-parse", "HEAD")
+    attempted(ready.path, "merge", "side")
+    (Path(ready.path) / "a.txt").write_text("both\n")
+    git(ready.path, "add", "a.txt")
+    done = finished(project, "a", ready)
+    assert git(project, "rev-list", "--parents", "-n1", done.left.commit).split()[1:] == [mine, side]
+    assert git(ready.path, "status", "--porcelain") == ""
+    assert finished(project, "a", ready) == done
+    (Path(git(ready.path, "rev-parse", "--absolute-git-dir")) / "MERGE_HEAD").write_text(f"{side}\n")
+    assert finished(project, "a", ready) == done, "it is merged already"
+
+
+@pytest.mark.slow
+def test_conflicts_that_come_of_no_merge_are_found_too(project: Path) -> None:
+    ready, _ = diverged(project)
+    (Path(ready.path) / "a.txt").write_text("stashed\n")
+    git(ready.path, "stash", "-q")
+    (Path(ready.path) / "a.txt").write_text("other\n")
+    git(ready.path, "commit", "-qam", "other")
+    attempted(ready.path, "stash", "pop")
+    failed = refused(project, "a", ready)
+    assert failed.reason == "a.txt is unmerged, git holds conflicts there: settle and `git add` each"
+    git(ready.path, "checkout", "-q", "--theirs", "a.txt")
+    git(ready.path, "add", "a.txt")
+    assert git(project, "show", f"{finished(project, 'a', ready).left.commit}:a.txt") == "stashed"
+
+
+@pytest.mark.slow
+def test_an_index_in_two_parts_is_not_taken_for_a_merge_without_conflicts(project: Path) -> None:
+    ready, side = diverged(project)
+    attempted(ready.path, "-c", "core.splitIndex=true", "merge", "side")
+    assert list(Path(git(ready.path, "rev-parse", "--absolute-git-dir")).glob("sharedindex.*"))
+    assert refused(project, "a", ready).reason.startswith("a merge is not finished, and the index")
+    (Path(ready.path) / "a.txt").write_text("both\n")
+    git(ready.path, "commit", "-qam", "both")
+    assert git(project, "rev-parse", f"{finished(project, 'a', ready).left.commit}^2") == side
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["side\n", "{side}\n{main}\n", "f" * 40 + "\n", "{tree}\n", "", "{side:.12}\n"])
+def test_only_one_commit_in_full_is_another_side(project: Path, text: str) -> None:
+    ready, side = diverged(project)
+    mine = git(ready.path, "rev-parse", "HEAD")
+    (Path(ready.path) / "b").write_text("b\n")
+    tree = git(project, "rev-parse", "side^{tree}")
+    admin = Path(git(ready.path, "rev-parse", "--absolute-git-dir"))
+    (admin / "MERGE_HEAD").write_text(text.format(side=side, main=mine, tree=tree))
+    done = finished(project, "a", ready)
+    assert git(project, "rev-list", "--parents", "-n1", done.left.commit).split()[1:] == [mine]
+
+
+@pytest.mark.slow
+def test_a_merge_brings_nothing_that_copy_has_brought(project: Path) -> None:
+    (project / ".env").write_text("S=1\n")
+    ready = prepared(project, Order("a", 1, (), own=True, copy=(".env",)))
+    git(ready.path, "checkout", "-q", "-b", "secret")
+    git(ready.path, "add", "-f", ".env")
+    git(ready.path, "commit", "-qm", "secret")
+    git(ready.path, "checkout", "-q", "teamflow/7/a")
+    (Path(ready.path) / "b").write_text("b\n")
+    git(ready.path, "add", "b")
+    git(ready.path, "commit", "-qm", "mine")
+    git(ready.path, "merge", "-q", "--no-commit", "secret")
+    done = finished(project, "a", ready)
+    assert len(git(project, "rev-list", "--parents", "-n1", done.left.commit).split()) == 2
+    assert ".env" not in git(project, "log", "--name-only", "--format=", done.left.commit)
+
+
+@pytest.mark.slow
+def test_an_index_that_our_git_cannot_read_says_nothing(project: Path) -> None:
+    ready, _ = diverged(project)
+    index = Path(git(ready.path, "rev-parse", "--absolute-git-dir")) / "index"
+    index.write_bytes(b"DIRC nonsense")
+    assert git(project, "show", f"{finished(project, 'a', ready).left.commit}:a.txt") == "mine"
+    index.unlink()
+    os.mkfifo(index)
+    assert isinstance(workspaces(project).finish(Finish("a", 1, ready, "x")), tuple)
