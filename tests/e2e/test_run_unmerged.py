@@ -67,3 +67,12 @@ def test_a_command_in_a_borrowed_worktree_goes_on_working(tmp_path: Path) -> Non
     project.team(team(agents))
     project.run().expect(0)
     assert project.status().text("merge") == "b\na"
+
+
+@pytest.mark.slow
+def test_in_a_clone_it_is_the_same(tmp_path: Path) -> None:
+    script = f"{BEGIN}; git merge origin/side || true"
+    project = diverged(tmp_path, {"build": sh(script, workspace={"mode": "clone"})})
+    project.run().expect(1)
+    assert project.status().failures("build") == ["verify"]
+    assert project.status().step("build")["reason"].startswith("a.txt is unmerged, a merge is not finished there")
