@@ -95,6 +95,7 @@ class Preparing:
         with self._repository.alone():
             self._seat.mend(found)
             self._seat.attach(found, branch=f"refs/heads/{before.branch}", commit=tip)
+            self._seat.settle(found)
         found.record(Made(taken.copied))
         return before._replace(copied=taken.copied)
 
@@ -140,6 +141,7 @@ class Preparing:
                     self._repository.update({self._names.ref(part(order.step), "start"): start})
                 admin = self._seat.mend(found)
                 self._seat.attach(found, branch="", commit=start)
+                self._seat.settle(found)  # what another has begun there is none of this step's
                 copy_index(index, f"{admin}/index")
         brought = self._bring(found, start, paths)
         copied = tuple(dict.fromkeys((*made.copied, *brought)))

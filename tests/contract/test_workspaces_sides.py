@@ -321,6 +321,22 @@ def test_only_one_commit_in_full_is_another_side(project: Path, text: str) -> No
 
 
 @pytest.mark.slow
+def test_what_another_has_begun_in_a_borrowed_worktree_is_not_ended_by_the_next(project: Path) -> None:
+    ready, _ = diverged(project)
+    done = finished(project, "a", ready)
+    one = prepared(project, Order("one", 1, (Parent("a", done.left.commit),), own=False, takes=ready.path))
+    assert one.path == ready.path
+    git(one.path, "merge", "-q", "--no-commit", "-s", "ours", "side")
+    two = prepared(project, Order("two", 1, (Parent("a", done.left.commit),), own=False, takes=ready.path))
+    assert two == one
+    assert finished(project, "two", two).left.commit == done.left.commit
+    git(one.path, "merge", "-q", "--no-commit", "-s", "ours", "side")
+    again = prepared(project, Order("a", 2, (), own=True, goes_on=True, before=ready))
+    assert again == ready
+    assert finished(project, "a", again, attempt=2).left.commit == done.left.commit
+
+
+@pytest.mark.slow
 def test_a_merge_brings_nothing_that_copy_has_brought(project: Path) -> None:
     (project / ".env").write_text("S=1\n")
     ready = prepared(project, Order("a", 1, (), own=True, copy=(".env",)))
