@@ -185,9 +185,12 @@ def to_mend(state: RunState, known: StepState, attempt: AttemptState) -> str:
             "Both sides change the same places of these files:",
             *files,
             "Resolve every conflict in the working tree, remove the markers (<<<<<<<, =======, >>>>>>>), and keep what "
-            "both sides mean. A file without markers is binary, or one side has deleted or moved it: look at both with "
-            "`git show COMMIT:PATH`. HEAD is the merge as git has left it. Do not abort and do not commit: teamflow "
-            "commits.",
+            "both sides mean. What git cannot show by markers (a binary file, a link, one that a side has deleted or "
+            "moved) is not there: what a step has made of FILE lies beside it as FILE~STEP, and a step of which there "
+            "is none has deleted or moved it, or left it as it was. Make FILE as it should be, or leave it away to "
+            "delete it, then remove every FILE~STEP of the list. `git show COMMIT:PATH` shows the work of each step. "
+            "HEAD is this merge, committed: `git checkout --ours` or `--theirs` and `git mergetool` know of no "
+            "conflict here. Do not abort and do not commit: teamflow commits.",
         )
     )
 

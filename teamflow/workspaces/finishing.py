@@ -13,9 +13,9 @@ from typing import Final
 from teamflow import git
 from teamflow.core.ids import listed
 from teamflow.core.outcome import Failed, FailureClass
-from teamflow.core.work import Left, Ready
+from teamflow.core.work import Change, Left, Ready
 from teamflow.ports import Done, Finish
-from teamflow.workspaces import merging
+from teamflow.workspaces import sides, theirs
 from teamflow.workspaces.errors import WorkspaceError
 from teamflow.workspaces.naming import Names, part
 from teamflow.workspaces.place import Made, Place, copy_index, place
@@ -25,8 +25,6 @@ from teamflow.workspaces.snapshot import Look, Snapshot
 
 KEPT: Final = "teamflow: what lay in a workspace"
 """Message of a commit that only keeps what was uncommitted."""
-_LONGEST: Final = 64 * 2**20
-"""Bytes of a file in which markers of a conflict are looked for."""
 
 
 class Finishing:
@@ -62,7 +60,8 @@ class Finishing:
     def look(self, found: Place, ready: Ready, *, head: str, index: str) -> Snapshot:
         made = found.made() or Made()
         copied = {*ready.copied, *made.copied}
-        return Look(self.repository, found, index=index, copied=copied).take(head=head, base=ready.base)
+        one = Look(self.repository, found, index=index, copied=copied, also=ready.conflicts)
+        return one.take(head=head, base=ready.base)
 
     def protect(self, step: str, commit: str) -> None:
         """What a step has left, though it worked nowhere."""
@@ -123,27 +122,49 @@ class Finishing:
     def _finish(self, work: Finish, ready: Ready, found: Place, name: str) -> Done | Failed:
         head = self.head(found, ready)
         with found.borrowed_index() as index:
+            failed = self._in_the_middle(found, index=f"{index}.theirs")
+            if failed is not None:
+                return failed
             taken = self.look(found, ready, head=head, index=index)
-            if marked := self._marked(ready, taken.tree):
-                reason = f"{listed(marked)} still {'have' if len(marked) > 1 else 'has'} conflict markers"
-                return Failed(FailureClass.VERIFY, reason, detail="\n".join(marked))
+            files, why = sides.unmended(self.repository, ready.conflicts, base=ready.base, tree=taken.tree)
+            if files:
+                return Failed(FailureClass.VERIFY, why, detail="\n".join(files))
             onto = head if self._goes_on(found, ready, head) else ready.base
             if head not in (onto, self.names.of(name).get("left") if ready.conflicts else onto):
                 self.keep(work.step, f"stray-{work.attempt}", ready, fresh=True)
-            commit = self._commit(name, taken.tree, ready, onto=onto, message=work.message)
+            parents = self._parents(found, ready, onto)
+            commit = self._commit(name, taken.tree, parents, onto="" if ready.conflicts else onto, message=work.message)
             with self.repository.alone():
                 branch = self._settle(found, ready, name=name, commit=commit, index=index, sparse=taken.sparse)
             if isinstance(branch, Failed):
                 return branch
-        changes = self.repository.changes(ready.base, commit, tree=found.path)
+        changes = self._changes(ready, commit, found)
         added, deleted = sum(change.added for change in changes), sum(change.deleted for change in changes)
         left = Left(commit, ready.base, branch, len(changes), added, deleted, self.repo)
         return Done(left, changes, taken.aside)
 
-    def _marked(self, ready: Ready, tree: str) -> list[str]:
-        """The files that were to be mended and are not. One that is not there any more, or is no text, may be right."""
-        read = self.repository.content
-        return [path for path in ready.conflicts if merging.is_marked(read(tree, path, most=_LONGEST))]
+    def _in_the_middle(self, found: Place, *, index: str) -> Failed | None:
+        """Why nothing is committed of a merge in the middle: the lines that git has written for who is to settle it
+        would be, and with what it was in the middle of nobody could go on."""
+        files = theirs.unmerged(self.repository, found, index=index)
+        what, remedy = theirs.begun(self.repository, found) if files is None or files else ("", "")
+        if files is None and what:
+            reason = f"a {what} is not finished, and the index of the workspace cannot be read: {remedy} ends it"
+            return Failed(FailureClass.VERIFY, reason)
+        if not files:
+            return None
+        said = f"a {what} is not finished there" if what else "git holds conflicts there"
+        reason = f"{listed(files)} {'are' if len(files) > 1 else 'is'} unmerged, {said}"
+        ends = f", then {remedy} ends it" if remedy else ""
+        return Failed(FailureClass.VERIFY, f"{reason}: settle and `git add` each{ends}", detail="\n".join(files))
+
+    def _changes(self, ready: Ready, commit: str, found: Place) -> tuple[Change, ...]:
+        """What was laid beside files in conflict was ours, and so is it that it is gone."""
+        changes = self.repository.changes(ready.base, commit, tree=found.path)
+        if not ready.conflicts:
+            return changes
+        ours = sides.beside(self.repository, ready.base, ready.conflicts)
+        return tuple(change for change in changes if change.kind != "D" or change.path not in ours)
 
     def _goes_on(self, found: Place, ready: Ready, head: str) -> bool:
         """Whether the agent's own commits are the result's history, too: never with what `copy` brought, nor on top of
@@ -152,8 +173,10 @@ class Finishing:
             return True
         if ready.conflicts:
             return False
-        if not self.repository.is_ancestor(ready.base, head):
-            return False
+        return self.repository.is_ancestor(ready.base, head) and self._brings_nothing(found, ready, head)
+
+    def _brings_nothing(self, found: Place, ready: Ready, head: str) -> bool:
+        """Whether no commit since the starting one has what `copy` brought."""
         copied = {*ready.copied, *(found.made() or Made()).copied}
         if not copied:
             return True
@@ -169,9 +192,18 @@ class Finishing:
         )
         return copied.isdisjoint(os.fsdecode(path) for path in git.paths(self.repository.look(*words, "--").out))
 
-    def _commit(self, name: str, tree: str, ready: Ready, *, onto: str, message: str) -> str:
-        parents = self.repository.parents_of(ready.base) if ready.conflicts else (onto,)
-        if not ready.conflicts and tree == self.repository.tree_of(onto):
+    def _parents(self, found: Place, ready: Ready, onto: str) -> tuple[str, ...]:
+        """Of the result. A merge that the agent has begun and settled, but not committed, stays one."""
+        if ready.conflicts:
+            return self.repository.parents_of(ready.base)
+        other = theirs.other_side(self.repository, found)
+        if not other or self.repository.is_ancestor(other, onto) or not self._brings_nothing(found, ready, other):
+            return (onto,)
+        return (onto, other)
+
+    def _commit(self, name: str, tree: str, parents: tuple[str, ...], *, onto: str, message: str) -> str:
+        """`onto` is the result itself where it has the same files and nothing is merged into it; '': never."""
+        if parents == (onto,) and tree == self.repository.tree_of(onto):
             return onto
         known = self._again(name, "left", tree, parents)
         return known or self.repository.commit(tree, parents=parents, message=message)

@@ -7,7 +7,6 @@ is to settle it; settles none.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 
 from teamflow.core.ids import listed
@@ -17,11 +16,13 @@ from teamflow.core.work import Left
 from teamflow.ports import Parent
 from teamflow.workspaces.process import GitError
 from teamflow.workspaces.repository import Repository
+from teamflow.workspaces.sides import Sides, Stages
 
 
 class Merge(NamedTuple):
-    """`conflicts`: the files in which git has left markers, or only one side. `sides`: the steps that have met when the
-    first conflict was found, the last of them that which did not go with the others."""
+    """`conflicts`: the files in which git has left markers, or cannot; merged all through, also what lies beside these
+    (`sides.py`). `sides`: the steps that have met when the first conflict was found, the last of them that which did
+    not go with the others."""
 
     commit: str
     conflicts: tuple[str, ...]
@@ -35,8 +36,8 @@ def merged(repository: Repository, parents: Sequence[Parent], *, message: str) -
 
 
 def merge(repository: Repository, parents: Sequence[Parent], *, message: str, through: bool) -> Merge:
-    """The same. `through`: what conflicts is merged nevertheless, with markers; else the first conflict is the end.
-    GitError."""
+    """The same. `through`: what conflicts is merged nevertheless, with markers, or with the sides laid out where there
+    can be none; else the first conflict is the end. GitError, OSError."""
     kept = _independent(repository, parents)
     if len(kept) == 1:
         return Merge(kept[0].commit, (), ())
@@ -44,24 +45,21 @@ def merge(repository: Repository, parents: Sequence[Parent], *, message: str, th
     date = _newest(repository, commits)
     text = message or f"Merge {', '.join(parent.step for parent in kept)}"
     at, seen = commits[0], [kept[0].step]
-    every: dict[str, None] = {}
-    for parent in kept[1:]:
-        tree, conflicts = _merge(repository, at, parent.commit)
-        every |= dict.fromkeys(conflicts)
+    sides: Sides | None = None
+    conflicts: tuple[str, ...] = ()
+    for number, parent in enumerate(kept[1:], 1):
+        tree, stages = _merge(repository, at, parent.commit)
         seen.append(parent.step)
-        if conflicts and not through:
-            break
-        together = commits if parent is kept[-1] else [at, parent.commit]
-        at = repository.commit(tree, parents=together, message=text, date=date)
-    return Merge(at, tuple(every), tuple(seen))
-
-
-_BEGIN, _END = re.compile(rb"^<<<<<<< ", re.MULTILINE), re.compile(rb"^>>>>>>> ", re.MULTILINE)
-
-
-def is_marked(content: bytes | None) -> bool:
-    """Whether a file still holds what git writes into it for a conflict."""
-    return content is not None and _BEGIN.search(content) is not None and _END.search(content) is not None
+        if stages and not through:
+            return Merge(at, tuple(stages), tuple(seen))
+        if stages:
+            sides = sides or Sides(repository, kept)
+            sides.met(at, number, tree=tree, stages=stages)
+        last = parent is kept[-1]
+        if last and sides is not None:
+            tree, conflicts = sides.laid(tree)
+        at = repository.commit(tree, parents=commits if last else [at, parent.commit], message=text, date=date)
+    return Merge(at, conflicts, tuple(seen))
 
 
 def on_top(repository: Repository, left: Left, *, base: str) -> Left | None:
@@ -88,7 +86,7 @@ def on_top(repository: Repository, left: Left, *, base: str) -> Left | None:
 
 def conflicts(repository: Repository, ours: str, theirs: str) -> list[str]:
     """The files in conflict when two commits are merged, whatever they come from. GitError."""
-    return _merge(repository, ours, theirs)[1]
+    return list(_merge(repository, ours, theirs)[1])
 
 
 def counted(repository: Repository, commit: str, base: str) -> Left:
@@ -112,14 +110,22 @@ def _newest(repository: Repository, commits: Sequence[str]) -> int:
     return max(map(int, repository.look(*words).text.split()))
 
 
-def _merge(repository: Repository, ours: str, theirs: str) -> tuple[str, list[str]]:
+def _merge(repository: Repository, ours: str, theirs: str) -> tuple[str, dict[str, Stages]]:
     """Id of the tree, and the files in conflict. GitError."""
-    words = ("merge-tree", "--write-tree", "--name-only", "--no-messages", "--allow-unrelated-histories", "-z")
+    words = ("merge-tree", "--write-tree", "--no-messages", "--allow-unrelated-histories", "-z")
     answer = repository.look(*words, ours, theirs, allowed=(0, 1))
-    tree, *files = os.fsdecode(answer.out).rstrip("\0").split("\0")
+    tree, *rows = os.fsdecode(answer.out).rstrip("\0").split("\0")
     if answer.code and not tree:
         raise GitError(("git", *words), answer.code, answer.err)
-    return tree, sorted({file for file in files if file}) or (["?"] if answer.code else [])
+    found: dict[str, dict[int, str]] = {}
+    for row in rows:
+        what, _, path = row.partition("\t")
+        if path:
+            mode, name, stage = what.split(" ")
+            found.setdefault(path, {})[int(stage)] = f"{mode} {name}"
+    if answer.code and not found:
+        return tree, {"?": {}}
+    return tree, {path: found[path] for path in sorted(found)}
 
 
 def _conflict(files: Sequence[str], ours: Sequence[str], theirs: str) -> Failed:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from teamflow.core.globs import PathSet
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.work import Left, Ready
 from teamflow.ports import Order, Parent
@@ -52,13 +53,16 @@ class Preparing:
         return self._fresh(order, start, paths)
 
     def _to_mend(self, order: Order) -> Ready | Left | Failed:
-        """HEAD is the merge with its markers, so that what was not mended well can be had back, and its parents are the
-        sides. It becomes part of no history: see `finishing`."""
+        """HEAD is the merge with its markers, and with the sides of what can have none (`sides`), so that what was not
+        mended well can be had back, and its parents are the sides. It becomes part of no history: see `finishing`."""
         found = merging.merge(self._repository, order.parents, message=order.message, through=True)
         if not found.conflicts:
             self._finishing.protect(order.step, found.commit)
             return Left(found.commit, found.commit)
-        made = self._fresh(order, found.commit, chosen(self._project, order.copy))
+        if order.sparse is not None and not all(path in PathSet(order.sparse) for path in found.conflicts):
+            order = order._replace(sparse=None)  # what is not there cannot be mended
+        paths = tuple(path for path in chosen(self._project, order.copy) if path not in found.conflicts)
+        made = self._fresh(order, found.commit, paths)
         return made if isinstance(made, Failed) else made._replace(conflicts=found.conflicts)
 
     def _start(self, order: Order) -> str | Failed:
@@ -91,6 +95,7 @@ class Preparing:
         with self._repository.alone():
             self._seat.mend(found)
             self._seat.attach(found, branch=f"refs/heads/{before.branch}", commit=tip)
+            self._seat.settle(found)
         found.record(Made(taken.copied))
         return before._replace(copied=taken.copied)
 
@@ -103,6 +108,7 @@ class Preparing:
         if self._repository.message_of(commit).startswith(KEPT):
             head = self._repository.parents_of(commit)[0]
         paths = chosen(self._project, order.copy or before.copied)
+        paths = tuple(path for path in paths if path not in before.conflicts)
         made = self._fresh(order._replace(own=before.own), head, paths, files=commit)
         return made if isinstance(made, Failed) else made._replace(base=before.base)
 
@@ -135,6 +141,7 @@ class Preparing:
                     self._repository.update({self._names.ref(part(order.step), "start"): start})
                 admin = self._seat.mend(found)
                 self._seat.attach(found, branch="", commit=start)
+                self._seat.settle(found)  # what another has begun there is none of this step's
                 copy_index(index, f"{admin}/index")
         brought = self._bring(found, start, paths)
         copied = tuple(dict.fromkeys((*made.copied, *brought)))

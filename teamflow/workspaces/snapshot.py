@@ -17,13 +17,12 @@ from teamflow.core.named import NamedTuple
 from teamflow.workspaces.inner import ABSENT, FILES, NO_DIRECTORY, REPOSITORY, kind_of, state_of
 from teamflow.workspaces.place import Place
 from teamflow.workspaces.process import Answer, GitError
-from teamflow.workspaces.registered import find
 from teamflow.workspaces.repository import Repository
 from teamflow.workspaces.special import NESTED, SPECIAL, WAITED_FOR, special
-from teamflow.workspaces.waiting import read_plain, unfollowed
+from teamflow.workspaces.theirs import listing
+from teamflow.workspaces.waiting import unfollowed
 
 _LINK: Final = b"160000"
-_LARGEST_INDEX: Final = 1 << 30
 _NOT_OF_THE_FILE: Final = (
     "No space left", "Out of diskspace", "quota exceeded", "Read-only file system", "Input/output error",
     "unable to write", "unable to create", "insufficient permission", "unable to deflate",
@@ -45,11 +44,21 @@ class Snapshot(NamedTuple):
 class Look:
     """One look at a worktree. `index` is ours to write; afterwards it holds what lies there."""
 
-    def __init__(self, repository: Repository, place: Place, *, index: str, copied: Iterable[str]) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        place: Place,
+        *,
+        index: str,
+        copied: Iterable[str],
+        also: Iterable[str] = (),
+    ) -> None:
+        """`also`: files that are part of it even where git is to ignore them."""
         self._repository = repository
         self._place = place
         self._index = index
-        self._copied = {os.fsencode(path) for path in copied}
+        self._also = [os.fsencode(path) for path in also]
+        self._copied = {os.fsencode(path) for path in copied}.difference(self._also)
         self._aside: dict[bytes, str] = {}
         self._lost: dict[bytes, None] = {}
 
@@ -70,7 +79,8 @@ class Look:
         dropped = [path for path in missing if path not in theirs]
         self._remove([*dropped, *gone, *plain, *(path for path in tracked if not self._is_file(path))])
         new = self._untracked(plain)
-        self._add([path for path in [*tracked, *new] if self._is_readable(path)])
+        also = [path for path in self._also if self._lies_inside(path)]
+        self._add([path for path in dict.fromkeys([*tracked, *new, *also]) if self._is_readable(path)])
         self._as_checked_out(differs)
         self._remove(self._brought(base))
         inside = set(recorded).difference(plain)
@@ -105,29 +115,13 @@ class Look:
 
     def _hidden_by_the_agent(self, missing: list[bytes]) -> set[bytes]:
         """Of the files that are not there, those that a sparse checkout of the agent has taken away: no deletions."""
-        admin = self._admin() if missing else ""
-        if not admin:
+        if not missing:
             return set()
-        theirs = f"{self._index}.theirs"
-        with open(theirs, "wb") as file:
-            file.write(read_plain(f"{admin}/index", most=_LARGEST_INDEX))
-        try:
-            listed = self._repository.look("ls-files", "-t", "-z", index=theirs, tree=self._place.path).out
-        except GitError:
-            return set()
-        finally:
-            os.unlink(theirs)
-        skipped = {line[2:] for line in git.paths(listed) if line.startswith(b"S ")}.intersection(missing)
+        listed = listing(self._repository, self._place, "-t", index=f"{self._index}.theirs") or ()
+        skipped = {line[2:] for line in listed if line.startswith(b"S ")}.intersection(missing)
         if skipped:
             self._git("update-index", "-z", "--skip-worktree", "--stdin", given=git.lines_of(sorted(skipped)))
         return skipped
-
-    def _admin(self) -> str:
-        """The git directory that the agent's git works with; empty: there is none of ours."""
-        if self._place.is_clone():
-            return f"{self._place.path}/.git"
-        known = find(self._repository.common, self._place.path)
-        return known.admin if known is not None else ""
 
     def _links(self, recorded: dict[bytes, str], base: str) -> tuple[list[bytes], list[bytes]]:
         """Of the commits of other repositories that are recorded: whose files are to be taken in as plain ones, and
@@ -217,6 +211,11 @@ class Look:
         except OSError:
             return False
         return stat.S_ISREG(mode) or stat.S_ISLNK(mode)
+
+    def _lies_inside(self, path: bytes) -> bool:
+        """Whether a file lies there, and no directory above it is a link."""
+        above = os.path.dirname(self._full(path))
+        return self._is_file(path) and os.path.realpath(above) == above
 
     def _is_readable(self, path: bytes) -> bool:
         if not self._is_file(path):

@@ -286,8 +286,10 @@ def test_three_sides_and_files_without_markers_are_mended_at_once(project: Path)
     (Path(gone.path) / "a.txt").unlink()
     four = Parent("gone", finished(project, "gone", gone).left.commit)
     ready = to_mend(project, one, two, three, four)
-    assert sorted(ready.conflicts) == ["a.txt", "bin"]
+    assert ready.conflicts == ("a.txt", "bin", "bin~one", "bin~two")
     (Path(ready.path) / "a.txt").unlink()
+    (Path(ready.path) / "bin~one").rename(Path(ready.path) / "bin")
+    (Path(ready.path) / "bin~two").unlink()
     done = finished(project, "fix/ship", ready)
     sides = git(project, "rev-list", "--parents", "-n1", done.left.commit).split()[1:]
     assert sides == [one.commit, two.commit, three.commit, four.commit]

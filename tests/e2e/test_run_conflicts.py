@@ -72,6 +72,54 @@ def test_it_is_told_the_files_and_both_sides(tmp_path: Path) -> None:
         assert line in told
 
 
+def unmarked(mend: str, **fixer: Any) -> dict[str, Any]:
+    """Conflicts that git cannot show by markers."""
+    return {
+        "a": sh("printf '\\0a' > bin; git rm -q app/x"),
+        "b": sh("printf '\\0b' > bin; echo mod >> app/x"),
+        "s": {"command": "cat app/x; wc -c < bin", "depends_on": ["a", "b"], "on_conflict": "f"},
+        "f": sh(mend, start="never", **fixer),
+    }
+
+
+FILES = {"bin": "\0", "app/x": "x\n"}
+
+
+def test_what_git_cannot_mark_is_decided_by_the_resolver_and_not_in_silence(tmp_path: Path) -> None:
+    project = repository(tmp_path, unmarked("true"), FILES)
+    project.run().expect(1)
+    status = project.status()
+    assert status.failures("f/s") == ["verify"]
+    reason = status.step("f/s")["reason"]
+    assert reason.startswith("app/x~b, bin~a, bin~b still lie there: make each file as it should be")
+    assert "bin~a" in project.why("f/s")
+    assert status.statuses["s"] == "skipped"
+    untouched(project)
+    mend = "cmp bin~a bin~b && exit 1; mv bin~b bin; rm bin~a; mv app/x~b app/x"
+    project.team(team(unmarked(mend, writes=["bin", "app/x"])))
+    project.run().expect(0)
+    status = project.status()
+    assert status.text("s") == "x\nmod\n2"
+    told = project.call("diff", "f/s").expect(0).out
+    assert "bin~a" in told
+    assert "app/x~b" in told
+    listed = project.git("ls-tree", "-r", "--name-only", "teamflow/1/f--s").split()
+    assert {"app/x", "bin"} <= set(listed)
+    assert not [path for path in listed if "~" in path]
+
+
+@pytest.mark.slow
+def test_files_beside_that_are_left_are_settled_by_the_next_attempt(tmp_path: Path) -> None:
+    mend = "if test -e bin~a; then mv bin~a bin; rm bin~b; else rm app/x~b; fi"
+    made = unmarked(mend, retry={"attempts": 2, "delay": "1ms"})
+    made["s"]["command"] = "test ! -e app/x; wc -c < bin"
+    project = repository(tmp_path, made, FILES)
+    project.run().expect(0)
+    status = project.status()
+    assert status.failures("f/s") == ["verify", None]
+    assert status.text("s") == "2"
+
+
 @pytest.mark.slow
 def test_markers_that_are_left_are_mended_by_the_next_attempt(tmp_path: Path) -> None:
     mend = f"echo try >> tries; if [ $(wc -l < tries) -ge 2 ]; then {MEND}; fi"
