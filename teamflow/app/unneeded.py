@@ -15,7 +15,7 @@ from teamflow.app.whose import is_alive, stages, steps_of
 from teamflow.core.named import NamedTuple
 from teamflow.core.shell import quoted
 from teamflow.policy.collecting import decide
-from teamflow.policy.leftover import Kept, RefFacts, Role, RunFacts, Stage, TreeFacts, Why
+from teamflow.policy.leftover import Kept, Lie, RefFacts, Role, RunFacts, Stage, TreeFacts, Why
 from teamflow.store.layout import Layout
 from teamflow.store.lock import Holder, RunLock
 from teamflow.store.sqlite import Database
@@ -143,7 +143,7 @@ class _Clearing:
         return ()
 
     def _note(self, trees: Iterable[TreeFacts], refs: Iterable[RefFacts]) -> None:
-        self._worktrees += [tree.path for tree in trees]
+        self._worktrees += [tree.path for tree in trees if tree.lie is not Lie.RECORD]
         for ref in refs:
             (self._branches if ref.role is Role.BRANCH else self._refs).append(ref.name)
 
@@ -172,6 +172,10 @@ class _Clearing:
         if item.role is not Role.BRANCH:
             return f"git update-ref -d {quoted(item.name)}"
         drop = f"git branch -D {quoted(item.name.removeprefix('refs/heads/'))}"
+        trees = [other.item for other in self._kept if isinstance(other.item, TreeFacts)]
+        drop = next(
+            (f"git worktree remove --force {quoted(at.path)} && {drop}" for at in trees if at.branch == item.name), drop
+        )
         step = self._step(run, item.slug)
         return f"teamflow merge {quoted(step)} -r {run.number}, or {drop}" if step else drop
 
