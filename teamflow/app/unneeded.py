@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from tempfile import TemporaryDirectory
 from typing import Final
 
+from teamflow import git
 from teamflow.app.whose import is_alive, stages, steps_of
 from teamflow.core.named import NamedTuple
 from teamflow.core.shell import quoted
@@ -24,6 +26,7 @@ from teamflow.workspaces.collecting import Collecting
 from teamflow.workspaces.errors import WorkspaceError
 from teamflow.workspaces.naming import part
 from teamflow.workspaces.process import GitError
+from teamflow.workspaces.registered import registrations
 from teamflow.workspaces.repository import Repository
 
 _AT_ONCE: Final = 100
@@ -73,6 +76,21 @@ def clear(
         return clearing.all(dry_run=dry_run, purged=purged, held=held)
     except (GitError, OSError, WorkspaceError) as error:
         return clearing.told(str(error))
+
+
+def database_of_traces(root: str, environ: Mapping[str, str]) -> Database | None:
+    """An empty one for a project that has none any more, where its repository still knows of runs: somebody has deleted
+    `.teamflow`. None: there is nothing of that kind. StoreError."""
+    with TemporaryDirectory() as home:
+        try:
+            repository = Repository.open(root, home=home, environ=environ)
+            work = f"{os.path.realpath(Layout(root).directory)}/work/"
+            here = any(row.path.startswith(work) for row in registrations(repository.common))
+            if not here and not repository.refs(git.KEPT):
+                return None
+        except (GitError, OSError, WorkspaceError):
+            return None
+    return Database.open(root, allow_network=environ.get("TEAMFLOW_ALLOW_NETWORK_FS") == "1")
 
 
 class _Clearing:

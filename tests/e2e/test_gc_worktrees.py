@@ -221,6 +221,23 @@ def test_a_deleted_teamflow_directory_leaves_refs_that_go_when_they_are_merged(t
 
 
 @pytest.mark.slow
+def test_a_deleted_teamflow_directory_needs_no_new_run(tmp_path: Path) -> None:
+    project = done(tmp_path)
+    shutil.rmtree(project.root / ".teamflow")
+    assert registered(project) == 2
+    assert "2 worktrees" in project.call("gc", "--dry-run").expect(0).out
+    assert "unmerged" in project.call("gc").expect(0).out
+    assert registered(project) == 0
+    assert branches(project) == ["teamflow/1/build"]
+    project.git("merge", "-q", "teamflow/1/build")
+    project.call("gc").expect(0)
+    assert refs(project) == ["refs/heads/main"]
+    shutil.rmtree(project.root / ".teamflow")
+    assert "no run yet" in project.call("gc").expect(0).said
+    assert not (project.root / ".teamflow").exists()
+
+
+@pytest.mark.slow
 def test_another_project_in_the_repository_is_left_alone(tmp_path: Path) -> None:
     project = done(tmp_path)
     other = tmp_path / "other"

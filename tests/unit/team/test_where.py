@@ -131,7 +131,9 @@ def test_what_can_be_no_repository_is_refused_at_load(read: Read, repo: str, whe
 )
 def test_what_may_be_a_repository_is_left_to_the_clone(read: Read, repo: str) -> None:
     inputs = "inputs: {repo: {type: string}}\n"
-    assert list(read(f"{inputs}agents: {{a: {{command: x, workspace: {{repo: {json.dumps(repo)}}}}}}}").diagnostics) == []
+    assert (
+        list(read(f"{inputs}agents: {{a: {{command: x, workspace: {{repo: {json.dumps(repo)}}}}}}}").diagnostics) == []
+    )
 
 
 def test_credentials_of_a_repository_are_not_shown(read: Read) -> None:
