@@ -43,8 +43,9 @@ def gc(cache: str | None, as_json: bool, dry_run: bool) -> None:
     owner, purges that were broken off, results that the cache has no room for, and what clones of other repositories
     need no more.
 
-    Never a worktree that is in use or holds uncommitted files, nor a branch that is neither merged nor pushed: what
-    stays is told, with the command that lets it go. Runs and logs stay: `rm` forgets runs.
+    Never a worktree that is in use, or holds uncommitted files or a repository of its own, nor a branch that is
+    neither merged nor pushed: what stays is told, with the command that lets it go. Runs and logs stay: `rm` forgets
+    runs.
     """
     limit = CACHE_LIMIT if cache is None else _bytes(cache)
     try:
