@@ -17,13 +17,12 @@ from teamflow.core.state import RunState, StepState
 from teamflow.core.status import ENDED, Status
 from teamflow.core.work import Left
 from teamflow.policy.trees import in_workspace, parents
+from teamflow.views.left import push_command
 from teamflow.workspaces.checked_out import CheckedOut
 from teamflow.workspaces.errors import WorkspaceError
 from teamflow.workspaces.landing import Landed, Wanted, land
-from teamflow.workspaces.naming import part
 from teamflow.workspaces.process import GitError
-from teamflow.workspaces.stores import known as origin_of
-from teamflow.workspaces.stores import store_at
+from teamflow.workspaces.stores import remote_of, store_at
 
 
 class Merged(NamedTuple):
@@ -101,8 +100,7 @@ def _problem(known: StepState) -> str:
 def _elsewhere(inspected: Inspected, step: str, left: Left) -> str:
     """That it is no work on the project, and how it gets to where it belongs."""
     store = store_at(os.path.realpath(inspected.layout.directory), left.repo)
-    what = left.branch or f"{left.commit}:refs/heads/teamflow/{part(step)}"
-    push = f"git -C {quoted(store)} push {quoted(origin_of(store).url or 'URL')} {quoted(what)}"
+    push = push_command(store, left, step=step, to=remote_of(store))
     return (
         f"{step} works in a clone of another repository, so nothing of it is merged into the project\n"
         f"  `{push}` brings it there, `teamflow diff {quoted(step)}` shows it"

@@ -95,12 +95,13 @@ def _unnamed(database: Database, home: str, paths: Iterable[str]) -> list[str]:
 
 
 def _work(store: str, *, home: str, environ: Mapping[str, str]) -> int | None:
-    """Number of a run that has left there what the origin had not when it was fetched last (0: not to be told); None:
-    there is nothing of that kind."""
+    """Number of a run that has left there what the origin had not when it was fetched last, and what nobody has pushed
+    to it since (0: not to be told); None: there is nothing of that kind."""
     try:
         repository = opened(store, home=home, environ=environ)
         ours = {**repository.refs("refs/heads/teamflow/"), **repository.refs("refs/teamflow/")}
-        return _first(ours) if ours and _is_more(repository, ours.values(), known(store).refs.values()) else None
+        there = [*known(store).refs.values(), *repository.refs("refs/remotes/origin/").values()]
+        return _first(ours) if ours and _is_more(repository, ours.values(), there) else None
     except WorkspaceError as error:
         return None if error.code == "missing" else 0  # somebody was killed before anything was in it
     except (GitError, OSError):

@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from tempfile import TemporaryDirectory
 from typing import Final
 
+from teamflow import git
 from teamflow.app.whose import is_alive, stages, steps_of
 from teamflow.core.named import NamedTuple
 from teamflow.core.shell import quoted
 from teamflow.policy.collecting import decide
-from teamflow.policy.leftover import Kept, RefFacts, Role, RunFacts, Stage, TreeFacts, Why
+from teamflow.policy.leftover import Kept, Lie, RefFacts, Role, RunFacts, Stage, TreeFacts, Why
 from teamflow.store.layout import Layout
 from teamflow.store.lock import Holder, RunLock
 from teamflow.store.sqlite import Database
@@ -24,6 +26,7 @@ from teamflow.workspaces.collecting import Collecting
 from teamflow.workspaces.errors import WorkspaceError
 from teamflow.workspaces.naming import part
 from teamflow.workspaces.process import GitError
+from teamflow.workspaces.registered import registrations
 from teamflow.workspaces.repository import Repository
 
 _AT_ONCE: Final = 100
@@ -73,6 +76,21 @@ def clear(
         return clearing.all(dry_run=dry_run, purged=purged, held=held)
     except (GitError, OSError, WorkspaceError) as error:
         return clearing.told(str(error))
+
+
+def database_of_traces(root: str, environ: Mapping[str, str]) -> Database | None:
+    """An empty one for a project that has none any more, where its repository still knows of runs: somebody has deleted
+    `.teamflow`. None: there is nothing of that kind. StoreError."""
+    with TemporaryDirectory() as home:
+        try:
+            repository = Repository.open(root, home=home, environ=environ)
+            work = f"{os.path.realpath(Layout(root).directory)}/work/"
+            here = any(row.path.startswith(work) for row in registrations(repository.common))
+            if not here and not repository.refs(git.KEPT):
+                return None
+        except (GitError, OSError, WorkspaceError):
+            return None
+    return Database.open(root, allow_network=environ.get("TEAMFLOW_ALLOW_NETWORK_FS") == "1")
 
 
 class _Clearing:
@@ -143,7 +161,7 @@ class _Clearing:
         return ()
 
     def _note(self, trees: Iterable[TreeFacts], refs: Iterable[RefFacts]) -> None:
-        self._worktrees += [tree.path for tree in trees]
+        self._worktrees += [tree.path for tree in trees if tree.lie is not Lie.RECORD]
         for ref in refs:
             (self._branches if ref.role is Role.BRANCH else self._refs).append(ref.name)
 
@@ -172,6 +190,10 @@ class _Clearing:
         if item.role is not Role.BRANCH:
             return f"git update-ref -d {quoted(item.name)}"
         drop = f"git branch -D {quoted(item.name.removeprefix('refs/heads/'))}"
+        trees = [other.item for other in self._kept if isinstance(other.item, TreeFacts)]
+        drop = next(
+            (f"git worktree remove --force {quoted(at.path)} && {drop}" for at in trees if at.branch == item.name), drop
+        )
         step = self._step(run, item.slug)
         return f"teamflow merge {quoted(step)} -r {run.number}, or {drop}" if step else drop
 

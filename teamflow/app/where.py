@@ -11,6 +11,8 @@ from teamflow.core.shell import quoted
 from teamflow.core.state import StepState
 from teamflow.policy.trees import in_workspace, is_making
 from teamflow.views.json import workspace_of
+from teamflow.views.left import push_command
+from teamflow.workspaces.stores import remote_of, store_at
 
 
 class Where(NamedTuple):
@@ -39,7 +41,7 @@ def where(inspected: Inspected, known: StepState) -> Where:
         return Where(path, f"{name}: {path} is not there")
     if ready is not None and os.path.isdir(ready.path):
         return Where(path, f"{name}: its workspace is there, but no {path[len(ready.path) + 1 :]} in it: {ready.path}")
-    return Where(path, f"{name}: its workspace is gone: {path}{_rest(known)}")
+    return Where(path, f"{name}: its workspace is gone: {path}{_rest(known, inspected)}")
 
 
 def _not_made(known: StepState) -> str:
@@ -51,9 +53,14 @@ def _not_made(known: StepState) -> str:
     return f"{name} has no workspace yet ({known.status.value}): `teamflow why {quoted(name)}` says what it waits for"
 
 
-def _rest(known: StepState) -> str:
+def _rest(known: StepState, inspected: Inspected) -> str:
     """What is left of it without the directory."""
     left = known.left
     if left is None or not left.changed:
         return ""
-    return f"\n  what it has left is on {left.branch or left.commit[:12]}: `teamflow diff {quoted(known.step.id)}`"
+    shows = f"`teamflow diff {quoted(known.step.id)}`"
+    if left.repo:
+        store = store_at(os.path.realpath(inspected.layout.directory), left.repo)
+        push = push_command(store, left, step=known.step.id, to=remote_of(store))
+        return f"\n  what it has left is kept: {shows} shows it, `{push}` brings it to where it was cloned from"
+    return f"\n  what it has left is on {left.branch or left.commit[:12]}: {shows}"

@@ -21,6 +21,7 @@ from teamflow.views.json import json_text
 if TYPE_CHECKING:
     from teamflow.app.uncloned import Uncloned
     from teamflow.app.unneeded import KeptLine
+    from teamflow.store.sqlite import Database
 
 _SHOWN: Final = 10
 """Things that stay, in the text."""
@@ -42,12 +43,13 @@ def gc(cache: str | None, as_json: bool, dry_run: bool) -> None:
     owner, purges that were broken off, results that the cache has no room for, and what clones of other repositories
     need no more.
 
-    Never a worktree that is in use or holds uncommitted files, nor a branch that is neither merged nor pushed: what
-    stays is told, with the command that lets it go. Runs and logs stay: `rm` forgets runs.
+    Never a worktree that is in use, or holds uncommitted files or a repository of its own, nor a branch that is
+    neither merged nor pushed: what stays is told, with the command that lets it go. Runs and logs stay: `rm` forgets
+    runs.
     """
     limit = CACHE_LIMIT if cache is None else _bytes(cache)
     try:
-        with open_project(project_around(os.getcwd()), os.environ) as database:
+        with _opened() as database:
             if dry_run:
                 found = would_collect(database, environ=os.environ)
             else:
@@ -60,6 +62,22 @@ def gc(cache: str | None, as_json: bool, dry_run: bool) -> None:
         out(json_text(_as_object(found, dry_run=dry_run)) + "\n")
         return
     out("".join(f"{line}\n" for line in _lines(found, dry_run=dry_run)))
+
+
+def _opened() -> Database:
+    """Also of a project whose `.teamflow` was deleted by hand, as long as git knows of its runs. NoRun, StoreError."""
+    project = project_around(os.getcwd())
+    try:
+        return open_project(project, os.environ)
+    except NoRun:
+        if not project.git:
+            raise
+        from teamflow.app.unneeded import database_of_traces
+
+        database = database_of_traces(project.root, os.environ)
+        if database is None:
+            raise
+        return database
 
 
 def _as_object(found: Collected, *, dry_run: bool) -> dict[str, object]:

@@ -44,7 +44,7 @@ def _trees(facts: Facts, only: Collection[str] | None, *, staying: Iterable[str]
         why = _why_tree(tree, _stage(facts, tree.run), covered=tree.head not in facts.graph or tree.head in safe)
         if why is None:
             going.append(tree)
-        else:
+        elif tree.lie is not Lie.RECORD:
             kept.append(Kept(tree, why))
     return going, kept
 

@@ -45,6 +45,8 @@ class Lie(StrEnum):
     STRANGE = "strange"
     UNCLEAR = "unclear"
     """Unregistered, and it holds what is not known to be of a commit."""
+    RECORD = "record"
+    """Neither there nor registered: only our own notes on it are left, of which nobody has to be told."""
 
 
 class RunFacts(NamedTuple):

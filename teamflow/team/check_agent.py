@@ -282,6 +282,11 @@ def _check_workspace(scope: Scope, value: object, subject: Subject) -> None:
     if value.repo is not None and value.mode not in (None, "clone"):
         hint = "A repo is cloned: write mode: clone, or leave mode out."
         scope.error("wrong-value", f"mode: {value.mode} does not go with repo", (*path, "mode"), hint=hint)
+    if value.repo is not None:
+        # Imported here: few teams clone.
+        from teamflow.team.check_workspace import check_repo
+
+        check_repo(scope, value.repo, (*path, "repo"), subject.owner())
     for index, name in enumerate(value.copy_ or ()):
         check_path(scope, name, (*path, "copy", index), subject.owner())
 

@@ -6,11 +6,15 @@ nothing. What becomes of a project outside git is for the planner.
 
 from __future__ import annotations
 
+from teamflow.core.repos import redacted, repo_of
+from teamflow.team.check_team import shown
+from teamflow.team.check_text import Owner, check_template
 from teamflow.team.declared import KINDS
 from teamflow.team.layers import Layers
 from teamflow.team.model import Agent, Workspace
 from teamflow.team.scope import Scope
 from teamflow.team.source import Path
+from teamflow.team.template import is_template
 from teamflow.team.where import is_alone, mode_of, names_files
 
 
@@ -31,6 +35,18 @@ def check_alone(scope: Scope, agent: Agent, path: Path) -> None:
     for key in asked:
         message = f"{'.'.join(key)} is for a workspace of its own, and this agent works {where}"
         scope.error("shared-workspace", message, (*path, *key), hint=remedy, key=True)
+
+
+def check_repo(scope: Scope, text: str, path: Path, owner: Owner) -> None:
+    """What is cloned, where it is plain text; what a template becomes is looked at when it is cloned."""
+    if "{" in text and is_template(text):
+        check_template(scope, text, path, owner)
+        return
+    try:
+        repo_of(text)
+    except ValueError as error:
+        hint = "Write an https, http, ssh, git or file URL, host:path, or a path relative to the project."
+        scope.error("wrong-value", f'"{shown(redacted(text))}" {error}', path, hint=hint)
 
 
 def _asked(agent: Agent) -> list[tuple[str, ...]]:

@@ -8,14 +8,17 @@ from __future__ import annotations
 import shlex
 from typing import Final
 
+from teamflow.core.ids import slug
 from teamflow.core.plan import Json
 from teamflow.core.state import RunState, StepState
 from teamflow.core.work import Left
-from teamflow.policy.trees import in_use, in_workspace, is_making
+from teamflow.policy.trees import in_use, in_workspace, is_making, not_kept
 from teamflow.views import words
 from teamflow.views.shown import shown_steps
 
 _MOST: Final = 4
+_OVER: Final = ("succeeded", "failed", "cancelled")
+"""Statuses of a run after which workspaces are taken away."""
 
 
 def left_object(known: StepState) -> dict[str, Json] | None:
@@ -39,8 +42,9 @@ def making_words(state: RunState, known: StepState) -> str:
     return f"it waits for its workspace, in which {other} works" if other else "its workspace is being made"
 
 
-def work_lines(state: RunState) -> list[str]:
-    """One line for each step that left changes, those on which no other builds; then what can be done with them."""
+def work_lines(state: RunState, *, root: str = "") -> list[str]:
+    """One line for each step that left changes, those on which no other builds; then what can be done with them.
+    `root`: the project."""
     found = [known for known in shown_steps(state) if known.left is not None and known.left.changed]
     if not found:
         return []
@@ -48,11 +52,45 @@ def work_lines(state: RunState) -> list[str]:
     if len(found) > _MOST:
         lines.append(words.names([known.step.id for known in found[_MOST:]]))
     last = _last(state, found)
-    shown = shlex.quote(last.step.id)
-    branch = last.left.branch if last.left is not None else ""
-    drops = f", `git branch -D {shlex.quote(branch)}` drops it" if branch else ""
-    lines.append(f"`teamflow diff {shown}` shows it, `teamflow merge {shown}` merges it here{drops}")
-    return lines
+    return [*lines, *_commands(state, last, last.left, root=root)] if last.left is not None else lines
+
+
+def _commands(state: RunState, known: StepState, left: Left, *, root: str) -> list[str]:
+    """What can be done with what a step has left. Nothing is said that git would refuse."""
+    shown = shlex.quote(known.step.id)
+    path = _stays(state, known)
+    if left.repo:
+        place = f", `teamflow path {shown}` says where the clone is" if path else ""
+        store = f"{root}/.teamflow/clones/{left.repo.rpartition('/')[2]}" if root else left.repo
+        push = push_command(store, left, step=known.step.id)
+        return [f"`teamflow diff {shown}` shows it{place}", f"`{push}` brings it to where it was cloned from"]
+    line = f"`teamflow diff {shown}` shows it, `teamflow merge {shown}` merges it here"
+    if not left.branch or _holds_more(state, path):
+        return [line]
+    drop = f"git branch -D {shlex.quote(left.branch)}"
+    if path:
+        return [line, f"`git worktree remove --force {shlex.quote(path)} && {drop}` drops it"]
+    return [f"{line}, `{drop}` drops it"]
+
+
+def push_command(store: str, left: Left, *, step: str, to: str = "origin") -> str:
+    """Brings what a step has left in a clone to where it was cloned from; a store knows that as its `origin`."""
+    what = left.branch or f"{left.commit}:refs/heads/teamflow/{slug(step)}"
+    return f"git -C {shlex.quote(store)} push {shlex.quote(to)} {shlex.quote(what)}"
+
+
+def _stays(state: RunState, known: StepState) -> str:
+    """Path of the workspace in which it was left, where that outlives the run; empty: it does not."""
+    path = known.ready.path if known.ready is not None else ""
+    if state.ended is None or state.ended.status not in _OVER or _holds_more(state, path):
+        return path
+    return "" if path in {ready.path for _, ready in not_kept(state)} else path
+
+
+def _holds_more(state: RunState, path: str) -> bool:
+    """Whether something is in a workspace that no commit holds: nobody is told how to do away with that."""
+    held = [known for known in state.steps.values() if known.ready is not None and known.ready.path == path]
+    return any(known.attempts and known.attempts[-1].aside for known in held)
 
 
 def _line(known: StepState, left: Left) -> str:

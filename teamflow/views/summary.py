@@ -45,11 +45,16 @@ def summary(
     lines += _labelled("empty", _empty(state))
     lines += _labelled("waits", _waiting(state, header, now, zone=zone))
     lines += _labelled("files", _files(state, begun))
-    lines += _labelled("work", work_lines(state))
+    lines += _labelled("work", work_lines(state, root=header.root))
     lines += _labelled("outputs", _outputs(state))
     lines += _labelled("cost", _cost(state))
     lines += _labelled("next", next_commands(state, header))
-    return [cell(line) if len(line) <= _LONGEST else cell(line)[: _LONGEST - 1] + "…" for line in lines]
+    # Half of a command is none.
+    return [cell(line) if len(line) <= _LONGEST or "`git " in line else _cut(cell(line)) for line in lines]
+
+
+def _cut(line: str) -> str:
+    return line[: _LONGEST - 1] + "…"
 
 
 def _heading(state: RunState, header: RunHeader, now: Now, begun: float) -> str:

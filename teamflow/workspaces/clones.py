@@ -20,7 +20,7 @@ from teamflow.workspaces.place import Place, copy_index, discard
 from teamflow.workspaces.process import GitError
 from teamflow.workspaces.repository import Repository
 from teamflow.workspaces.seats import Seat, Worktrees
-from teamflow.workspaces.stores import known, put
+from teamflow.workspaces.stores import known, put, user_section
 
 _OURS: Final = "refs/heads/teamflow/"
 
@@ -153,6 +153,7 @@ class Clones:
         if origin.url:
             fetch = "+refs/heads/*:refs/remotes/origin/*"
             rows.append(f'[remote "origin"]\n\turl = {git.quoted(origin.url)}\n\tfetch = {fetch}\n')
+        rows.append(user_section(origin.who))
         put(f"{admin}/config", "".join(rows))
         refs = {_here(name): value for name, value in origin.refs.items() if not name.startswith(_OURS)}
         if branch:

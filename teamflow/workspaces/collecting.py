@@ -117,7 +117,7 @@ class Collecting:
                 head=head, branch=branch, locked=os.path.lexists(lock) and (made or short_text(lock) != _MAKING)
             )
         if not os.path.lexists(path):
-            return tree._replace(lie=Lie.GONE)
+            return tree._replace(lie=Lie.GONE if row is not None else Lie.RECORD)
         if not found.is_there():
             return tree
         return self._content(run, found, tree, row)

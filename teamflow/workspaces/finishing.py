@@ -17,6 +17,7 @@ from teamflow.core.work import Change, Left, Ready
 from teamflow.ports import Done, Finish
 from teamflow.workspaces import sides, theirs
 from teamflow.workspaces.errors import WorkspaceError
+from teamflow.workspaces.inner import only_there
 from teamflow.workspaces.naming import Names, part
 from teamflow.workspaces.place import Made, Place, copy_index, place
 from teamflow.workspaces.repository import Repository
@@ -73,8 +74,8 @@ class Finishing:
         with self.of(ready.path).alone():
             return self._keep(step, what, ready, fresh=fresh)[0]
 
-    def _keep(self, step: str, what: str, ready: Ready, *, fresh: bool) -> tuple[str, tuple[bytes, ...]]:
-        """As `keep`; and what of the worktree no commit holds."""
+    def _keep(self, step: str, what: str, ready: Ready, *, fresh: bool) -> tuple[str, Snapshot]:
+        """As `keep`; and what lay there."""
         found, name = self.of(ready.path), part(step)
         head = self.head(found, ready)
         branch = self.seat.tip(found, ready.branch, base=ready.base) if ready.branch else None
@@ -93,7 +94,7 @@ class Finishing:
                 tree, parents=parents, message=KEPT
             )
         if commit == ready.base:
-            return "", taken.lost
+            return "", taken
         with self.repository.alone():
             known = self.names.of(name)
             ref, at = what, 1
@@ -101,7 +102,7 @@ class Finishing:
                 at += 1
                 ref = f"{what}-{at}"
             self.repository.update({self.names.ref(name, ref): commit})
-        return commit, taken.lost
+        return commit, taken
 
     def _again(self, name: str, what: str, tree: str, parents: Sequence[str]) -> str:
         """The commit that was made of the same before."""
@@ -235,11 +236,17 @@ class Finishing:
         return branch.removeprefix("refs/heads/")
 
     def remove(self, ready: Ready) -> str:
+        """Why it stays; '': it is gone. One with something in it that nothing else holds is never taken away."""
         found = self.of(ready.path)
         if self.seat.is_locked(found.path):
             return f"{found.path} is locked (`git worktree unlock` frees it)"
         with found.alone():
-            self.keep_and_clear(found.name, "removed", ready)
+            if not found.is_half_made() and found.is_there():
+                _, taken = self._keep(found.name, "removed", ready, fresh=True)
+                if only := only_there(self.repository, found.path, taken.lost):
+                    return f"{found.path} stays: {listed(only)} {'are' if len(only) > 1 else 'is'} in no commit"
+                found.put_by(taken.lost, self.seat.modules(found) if taken.lost else ())
+            self.clear(found)
         found.vanish()
         return ""
 
@@ -247,9 +254,9 @@ class Finishing:
         """Takes a worktree away: its files are behind a ref then, repositories inside it are put by."""
         found = self.of(ready.path)
         if not found.is_half_made() and found.is_there():
-            _, lost = self._keep(step, what, ready, fresh=True)
-            if lost:
-                found.put_by(lost, self.seat.modules(found))
+            _, taken = self._keep(step, what, ready, fresh=True)
+            if taken.lost:
+                found.put_by(taken.lost, self.seat.modules(found))
         self.clear(found)
 
     def clear(self, found: Place) -> None:

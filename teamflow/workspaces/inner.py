@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from typing import Final
 
 from teamflow import git
@@ -64,6 +65,31 @@ def state_of(repository: Repository, path: str, *, recorded: str, index: str) ->
             if os.path.lexists(name):
                 os.unlink(name)
     return f"{len(changed)} of its files are not committed" if changed else ""
+
+
+def only_there(repository: Repository, root: str, lost: Iterable[bytes]) -> list[str]:
+    """Of what no commit of the project holds, below `root`: what nothing else holds either, in words.
+
+    The git directory of a repository counts where there are commits in it that no remote of it is known to have.
+    """
+    found = []
+    for path in map(os.fsdecode, lost):
+        inner, _, name = path.rpartition("/")
+        if name != ".git":
+            found.append(path)
+        elif _has_own(repository, f"{root}/{path}"):
+            found.append(f"the history of {inner}")
+    return found
+
+
+def _has_own(repository: Repository, directory: str) -> bool:
+    if not os.path.isdir(directory) or os.path.islink(directory):
+        return True  # it lies elsewhere: nothing says that it outlives this
+    try:
+        words = ("rev-list", "--max-count=1", "--all", "--not", "--remotes")
+        return bool(repository.within(directory, *words).text)
+    except (GitError, WorkspaceError, OSError):
+        return True
 
 
 def _git_directory(path: str) -> str | None:

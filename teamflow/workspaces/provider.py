@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Final
 
+from teamflow import git
 from teamflow.core.globs import PathSet, PatternError
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.work import Left, Ready
@@ -104,8 +105,16 @@ class GitWorkspaces:
         source = origin(repo, project=self._project)
         store = store_of(self._home, source)
         with self._mirrors.fetched(source) as fetched:
-            take_in(store, source, fetched)
+            take_in(store, source, fetched, who=self._who())
             return Parent("", fetched.head, repo=store)
+
+    def _who(self) -> Mapping[str, str]:
+        """Who commits, where the project's own configuration says so: the user's holds everywhere anyway."""
+        try:
+            own = dict(git.settings(self.repository.look("config", "--local", "-z", "--list").out))
+        except (GitError, WorkspaceError, OSError):
+            return {}
+        return {key: own[key] for key in ("user.name", "user.email") if key in own}
 
     def _common(self, parents: tuple[Parent, ...]) -> str | Failed:
         """The one repository that all of them are of."""

@@ -6,10 +6,12 @@ nothing in it goes away but with all of it. Refuses to know clones, and which st
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from teamflow import git
@@ -23,6 +25,7 @@ from teamflow.workspaces.place import discard
 from teamflow.workspaces.repository import Repository
 
 _STORE: Final = re.compile(r"[0-9a-f]{24}\.git\Z")
+_REMOTE: Final = '[remote "origin"]\n'
 _REF: Final = re.compile(r"refs/(?:heads|tags)/[^\x00-\x20\x7f~^:?*\[\\]+\Z")
 
 
@@ -32,6 +35,8 @@ class Known(NamedTuple):
     url: str = ""
     branch: str = ""
     refs: Mapping[str, str] = {}
+    who: Mapping[str, str] = {}
+    """`user.name` and `user.email`, where the project that clones it has them of its own."""
 
 
 def store_at(home: str, repo: str) -> str:
@@ -66,16 +71,42 @@ def remove_store(home: str, repo: str) -> None:
     discard(f"{home}/git/clones/{os.path.basename(store)}")
 
 
-def take_in(store: str, origin: Origin, fetched: Fetched) -> None:
-    """What a mirror has, into the store, whose HEAD is then that of the origin. Nothing in it goes away."""
+def take_in(store: str, origin: Origin, fetched: Fetched, *, who: Mapping[str, str] = MappingProxyType({})) -> None:
+    """What a mirror has, into the store, whose HEAD is then that of the origin. Nothing in it goes away.
+
+    `who`: `user.name` and `user.email` of the project's own configuration, which then hold in clones, too.
+    """
     os.makedirs(store, mode=0o700, exist_ok=True)
     with locked(f"{store}/teamflow.lock"):
         if not os.path.exists(f"{store}/HEAD"):
             write_bare(store, "ref: refs/heads/none", long_ids=len(fetched.head) == 64)
         copy_objects(fetched.objects, store, below="objects", durable=True)
-        told = {"url": origin.shown, "branch": fetched.branch, "refs": dict(fetched.refs)}
+        told = {"url": origin.shown, "branch": fetched.branch, "refs": dict(fetched.refs), "who": dict(who)}
         put(f"{store}/origin.json", json.dumps(told))
+        _configure(store, origin.shown, who)
         put(f"{store}/HEAD", f"{fetched.head}\n")
+
+
+def _configure(store: str, url: str, who: Mapping[str, str]) -> None:
+    """Behind what makes it a repository: its remote, so that what is pushed to it is known to be there."""
+    with open(f"{store}/config", encoding="utf-8", errors="surrogateescape") as file:
+        head = file.read().partition(_REMOTE)[0]
+    fetch = "+refs/heads/*:refs/remotes/origin/*"
+    put(f"{store}/config", f"{head}{_REMOTE}\turl = {git.quoted(url)}\n\tfetch = {fetch}\n{user_section(who)}")
+
+
+def user_section(who: Mapping[str, str]) -> str:
+    """Of a configuration; empty: there is nothing to say in it."""
+    rows = [f"\t{key.removeprefix('user.')} = {git.quoted(value)}\n" for key, value in who.items()]
+    return f"[user]\n{''.join(rows)}" if rows else ""
+
+
+def remote_of(store: str) -> str:
+    """What git in the store calls the origin: its remote, in an old one its URL."""
+    with contextlib.suppress(OSError), open(f"{store}/config", encoding="utf-8", errors="surrogateescape") as file:
+        if _REMOTE in file.read():
+            return "origin"
+    return known(store).url or "URL"
 
 
 def opened(
@@ -94,7 +125,8 @@ def known(store: str) -> Known:
             told = json.load(file)
         refs = {str(name): str(value) for name, value in told["refs"].items()}
         good = {name: value for name, value in refs.items() if _REF.match(name) and git.is_id(value)}
-        return Known(str(told["url"]), str(told["branch"]), good)
+        who = {str(name): str(value) for name, value in told.get("who", {}).items()}
+        return Known(str(told["url"]), str(told["branch"]), good, who)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Known()
 

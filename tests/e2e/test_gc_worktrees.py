@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,74 @@ def test_what_is_dirty_locked_or_in_use_stays(tmp_path: Path) -> None:
     assert whys == {"changed": "dirty", "new": "dirty", "staged": "dirty", "locked": "locked"}
 
 
+NEST = "mkdir n; cd n; git init -q; echo x > x; git add x; git -c user.name=a -c user.email=a@b commit -qm n"
+
+
+@pytest.mark.parametrize("keep", ["on_failure", "never"])
+def test_a_repository_inside_that_nobody_else_has_keeps_its_worktree(tmp_path: Path, keep: str) -> None:
+    project = repository(tmp_path, {"build": sh(NEST, workspace={"keep": keep})})
+    told = project.run().expect(0)
+    (there,) = worktrees(project)
+    assert f"build: {there} stays: the history of n is in no commit" in told.said
+    assert "git branch -D" not in told.said
+    assert project.git("-C", str(there / "n"), "log", "--format=%s") == "n\n"
+    assert f"kept: {there}: dirty (git worktree remove --force {there})" in project.call("gc").expect(0).out
+    assert (there / "n/.git/HEAD").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ends", ["", "; exit 1"])
+def test_what_is_not_there_is_neither_removed_nor_kept(tmp_path: Path, ends: str) -> None:
+    project = repository(tmp_path, {"build": sh(f"true{ends}"), "idle": sh("true")})
+    project.run().expect(1 if ends else 0)
+    (gone, _) = worktrees(project)
+    project.git("worktree", "remove", "--force", str(gone))
+    for words in (("--dry-run",), (), ()):
+        assert str(gone) not in project.call("gc", *words).expect(0).out
+    record = project.root / f".teamflow/git/trees/{gone.parent.name}/build"
+    assert record.exists() == bool(ends)
+
+
+def shell(project: Project, said: str, word: str) -> None:
+    """Runs the command in backticks that the line with that word ends with."""
+    (line,) = [line for line in said.splitlines() if word in line]
+    subprocess.run(line.rpartition("` ")[0].rpartition("`")[2], shell=True, check=True, cwd=project.root)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keep", ["always", "never"])
+def test_what_is_said_to_drop_a_branch_drops_it(tmp_path: Path, keep: str) -> None:
+    project = repository(tmp_path / "a b", {"build": sh("echo x > x.txt", workspace={"keep": keep})})
+    told = project.run().expect(0)
+    assert len(worktrees(project)) == (keep == "always")
+    shell(project, told.said, "drops it")
+    assert (branches(project), worktrees(project)) == ([], [])
+
+
+@pytest.mark.slow
+def test_what_gc_says_to_let_a_branch_go_lets_it_go(tmp_path: Path) -> None:
+    project = repository(tmp_path, {"build": sh("echo x > x.txt")})
+    project.run().expect(0)
+    (there,) = worktrees(project)
+    (there / "new").write_text("")
+    told = project.call("gc", "--dry-run").expect(0).out.splitlines()
+    (line,) = [line for line in told if ", or git" in line]
+    subprocess.run(line.partition(", or ")[2].removesuffix(")"), shell=True, check=True, cwd=project.root)
+    assert (branches(project), worktrees(project)) == ([], [])
+
+
+@pytest.mark.slow
+def test_what_was_put_by_is_no_worktree(tmp_path: Path) -> None:
+    build = sh(f"test -e ../../../second || {{ touch ../../../second; {NEST}; kill -9 $$; }}\nexit", workspace={})
+    build["retry"] = {"attempts": 2, "delay": "1ms"}
+    project = repository(tmp_path, {"build": build})
+    project.run().expect(0)
+    (record,) = (project.root / ".teamflow/git/trees").glob("*/build")
+    for words in (("--dry-run",), (), ()):
+        assert "/build" not in project.call("gc", *words).expect(0).out.replace("teamflow/1/build", "")
+    assert (record / "aside/1/n/.git").is_dir()
+
+
 @pytest.mark.slow
 def test_a_run_that_can_go_on_keeps_everything_until_it_is_forgotten(tmp_path: Path) -> None:
     project = repository(tmp_path, {"build": sh("echo x > x.txt; exit 1")})
@@ -149,6 +218,23 @@ def test_a_deleted_teamflow_directory_leaves_refs_that_go_when_they_are_merged(t
     assert project.git("rev-parse", "teamflow/1/build") == tip
     # Run 1 is another one now: whose the branches are is not sure any more, so they stay with their marks.
     assert [name.partition("/idle/")[2] for name in refs(project) if "/idle/" in name] == ["branch/1"]
+
+
+@pytest.mark.slow
+def test_a_deleted_teamflow_directory_needs_no_new_run(tmp_path: Path) -> None:
+    project = done(tmp_path)
+    shutil.rmtree(project.root / ".teamflow")
+    assert registered(project) == 2
+    assert "2 worktrees" in project.call("gc", "--dry-run").expect(0).out
+    assert "unmerged" in project.call("gc").expect(0).out
+    assert registered(project) == 0
+    assert branches(project) == ["teamflow/1/build"]
+    project.git("merge", "-q", "teamflow/1/build")
+    project.call("gc").expect(0)
+    assert refs(project) == ["refs/heads/main"]
+    shutil.rmtree(project.root / ".teamflow")
+    assert "no run yet" in project.call("gc").expect(0).said
+    assert not (project.root / ".teamflow").exists()
 
 
 @pytest.mark.slow

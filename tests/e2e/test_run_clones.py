@@ -158,6 +158,53 @@ def test_verbs_look_into_the_clone_and_merge_says_where_to_push(tmp_path: Path, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("mode", ["repo", "clone"])
+def test_all_that_is_said_of_a_clone_works(tmp_path: Path, other: Path, mode: str) -> None:
+    clone = {"repo": str(other)} if mode == "repo" else {"mode": "clone"}
+    project = repository(tmp_path / "he re", {"a": sh("echo new > b.txt", workspace=clone)})
+    told = project.run().expect(0).said
+    assert "merges it here" not in told
+    assert "branch -D" not in told
+    assert "teamflow path" not in told
+    assert "+new" in project.call("diff", "a").expect(0).out
+    pushes = {line.split("`")[1] for line in told.splitlines() if " push " in line}
+    for refused in (project.call("merge", "a").expect(1), project.call("path", "a").expect(1)):
+        assert "git branch" not in refused.said
+        pushes |= {word for line in refused.said.splitlines() for word in line.split("`") if " push " in word}
+    (push,) = pushes
+    subprocess.run(push, shell=True, check=True, capture_output=True)
+    origin = other if mode == "repo" else project.root
+    assert git(origin, "show", "teamflow/1/a:b.txt") == "new"
+    (store,) = (project.root / ".teamflow/clones").glob("*.git")
+    project.call("rm", "1").expect(0)
+    assert f"would go: store {store}" in project.call("gc", "--dry-run").expect(0).out
+    assert f"removed: store {store}" in project.call("gc").expect(0).out
+    assert not store.exists()
+
+
+@pytest.mark.slow
+def test_a_clone_that_stays_can_be_gone_to(tmp_path: Path, other: Path) -> None:
+    agents = {"a": sh("echo new > b.txt", workspace={"repo": str(other), "keep": "always"})}
+    project = repository(tmp_path / "here", agents)
+    assert "`teamflow path a` says where the clone is" in project.run().expect(0).said
+    assert Path(project.call("path", "a").expect(0).out.strip(), "b.txt").read_text() == "new\n"
+
+
+@pytest.mark.slow
+def test_who_commits_in_a_clone_is_who_commits_in_the_project(tmp_path: Path, other: Path) -> None:
+    script = "echo 1 > b.txt; git add b.txt; git commit -qm own; echo 2 > c.txt"
+    project = repository(tmp_path / "here", {"a": sh(script, workspace={"repo": str(other)})})
+    project.git("config", "user.name", 'Ana "A"')
+    project.git("config", "user.email", "ana@example.org")
+    project.run().expect(0)
+    (store,) = (project.root / ".teamflow/clones").glob("*.git")
+    who = git(store, "log", "-2", "--format=%an <%ae> %cn <%ce>", "teamflow/1/a").splitlines()
+    assert len(who) == 2
+    assert all(line.count("ana@example.org") == 2 and line.startswith("Ana") for line in who)
+    assert "user.name" not in git(other, "config", "--list", "--local")
+
+
+@pytest.mark.slow
 def test_gc_takes_stores_that_no_run_names_and_the_origin_has(tmp_path: Path, other: Path) -> None:
     agents = {
         "a": sh("echo new > b.txt", workspace={"repo": str(other)}, cache=False),

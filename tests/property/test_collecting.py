@@ -111,7 +111,7 @@ def test_nothing_goes_that_is_used_dirty_or_anothers(world: tuple[dict[str, tupl
     for tree in found.trees:
         assert facts.runs[tree.run].stage in ended
         assert not any((tree.dirty, tree.used, tree.locked, tree.leased))
-        assert tree.lie in (Lie.WHOLE, Lie.HALF, Lie.GONE)
+        assert tree.lie in (Lie.WHOLE, Lie.HALF, Lie.GONE, Lie.RECORD)
     out = {tree.branch for tree in facts.trees if tree not in found.trees}
     for ref in found.refs:
         assert facts.runs[ref.run].stage in ended
@@ -122,7 +122,8 @@ def test_nothing_goes_that_is_used_dirty_or_anothers(world: tuple[dict[str, tupl
     rest = {kept.item for kept in found.kept}
     assert rest.isdisjoint(found.trees)
     assert rest.isdisjoint(found.refs)
-    assert {tree for tree in facts.trees if tree not in found.trees} <= rest
+    assert {tree for tree in facts.trees if tree not in found.trees and tree.lie is not Lie.RECORD} <= rest
+    assert not any(isinstance(item, TreeFacts) and item.lie is Lie.RECORD for item in rest)
 
 
 @settings(max_examples=EXAMPLES, deadline=None)

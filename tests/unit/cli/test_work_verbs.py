@@ -254,7 +254,7 @@ def test_a_clone_of_another_repository(work: Work, tmp_path: Path) -> None:
     assert "+other" in call(work.root, "diff", "late").out
     refused = call(work.root, "merge", "late").err
     assert "clone of another repository" in refused
-    assert f"git -C {store.resolve()} push URL {made}:refs/heads/teamflow/late" in refused
+    assert f"git -C {store.resolve()} push origin {made}:refs/heads/teamflow/late" in refused
     other.write("a.txt", "more\n")
     assert "+more" in call(work.root, "diff", "new").out
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +14,7 @@ from teamflow.team.resolved import ResolvedAgent
 
 Team = Callable[..., LoadedTeam]
 Read = Callable[..., Loaded]
+_BY_DEFAULT = "defaults: {workspace: {repo: %s}}\nagents: {a: {command: x}}"
 
 ALL = "diff: {max_lines: 600}, workspace: {copy: [.env], sparse: true, %s}"
 OWN_KEYS = "prompt: x, reads: [src]"
@@ -113,3 +115,27 @@ def test_shared_by_defaults_counts_for_what_an_agent_writes_itself(read: Read) -
 def test_a_layer_that_could_not_be_read_gives_no_second_complaint(read: Read) -> None:
     text = "defaults: {workspace: {mode: wortree}}\nagents: {a: {command: x, diff: {max_lines: 1}}}\n"
     assert [item.code for item in read(text).diagnostics] == ["wrong-value"]
+
+
+@pytest.mark.parametrize(
+    "repo", ["-u", "ext::sh -c id", "ssh://-oProxyCommand=x/y", "ftp://h/x", "-h:x", "h:-x", "https:///x"]
+)
+@pytest.mark.parametrize("where", ["agents: {a: {command: x, workspace: {repo: %s}}}", _BY_DEFAULT])
+def test_what_can_be_no_repository_is_refused_at_load(read: Read, repo: str, where: str) -> None:
+    (found,) = read(where % json.dumps(repo)).diagnostics
+    assert found.code == "wrong-value"
+
+
+@pytest.mark.parametrize(
+    "repo", ["../other", "/x", "~/x", "git@h:x/y.git", "ssh://git@h:22/x", "file:///x", ".", "{{ inputs.repo }}"]
+)
+def test_what_may_be_a_repository_is_left_to_the_clone(read: Read, repo: str) -> None:
+    inputs = "inputs: {repo: {type: string}}\n"
+    assert (
+        list(read(f"{inputs}agents: {{a: {{command: x, workspace: {{repo: {json.dumps(repo)}}}}}}}").diagnostics) == []
+    )
+
+
+def test_credentials_of_a_repository_are_not_shown(read: Read) -> None:
+    (found,) = read('agents: {a: {command: x, workspace: {repo: "ftp://me:hunter2@h/x"}}}').diagnostics
+    assert "hunter2" not in found.message

@@ -51,7 +51,7 @@ def test_one_that_was_only_initialised_is_no_change_and_goes_with_the_worktree(p
     assert not put_by(project).exists()
 
 
-def test_commits_inside_are_named_and_outlive_the_worktree(project: Path) -> None:
+def test_commits_inside_are_named_and_the_worktree_stays(project: Path) -> None:
     ready, inner = initialised(project)
     made = commit(inner)
     done = finished(project, ready)
@@ -62,8 +62,16 @@ def test_commits_inside_are_named_and_outlive_the_worktree(project: Path) -> Non
     done = finished(project, ready)
     assert changed(done) == ["lib"]
     assert "may be nowhere else" in done.aside[0]
-    assert workspaces(project).remove(ready) == ""
-    assert not os.path.lexists(ready.path)
+    assert workspaces(project).remove(ready) == f"{ready.path} stays: lib is in no commit"
+    assert git(inner, "cat-file", "-t", made) == "commit"
+
+
+@pytest.mark.slow
+def test_commits_inside_outlive_a_worktree_that_is_made_anew(project: Path) -> None:
+    ready, inner = initialised(project)
+    made = commit(inner)
+    finished(project, ready)
+    assert isinstance(workspaces(project).prepare(Order("a", 2, (), own=True, before=ready)), Ready)
     assert git(put_by(project), "--git-dir=modules/lib", "--work-tree=.", "cat-file", "-t", made) == "commit"
 
 
@@ -132,7 +140,7 @@ def test_nothing_of_a_submodule_runs(project: Path, tmp_path: Path) -> None:
     (inner / ".gitattributes").write_text("* filter=x diff=x\n")
     (inner / "a.txt").write_text("2\n")
     assert finished(project, ready).aside
-    assert workspaces(project).remove(ready) == ""
+    assert workspaces(project).remove(ready) != ""
     assert not (tmp_path / "ran").exists()
 
 
@@ -145,12 +153,48 @@ def test_one_that_is_broken_counts_as_changed(project: Path) -> None:
     assert any(line.startswith("lib") for line in finished(project, ready).aside)
 
 
-def test_the_history_of_a_repository_inside_outlives_the_worktree(project: Path) -> None:
+def nested(project: Path) -> tuple[Ready, Path]:
     ready = prepared(project)
     inner = Path(ready.path, "deep/inner")
     inner.mkdir(parents=True)
     git(inner, "init", "-q")
+    return ready, inner
+
+
+def test_a_worktree_with_the_only_history_of_a_repository_inside_stays(project: Path) -> None:
+    ready, inner = nested(project)
     made = commit(inner)
     assert changed(finished(project, ready)) == ["deep/inner/new"]
-    assert workspaces(project).remove(ready) == ""
+    for _ in range(2):
+        assert workspaces(project).remove(ready) == f"{ready.path} stays: the history of deep/inner is in no commit"
+    assert git(inner, "cat-file", "-t", made) == "commit"
+
+
+def test_a_history_that_is_detached_or_stashed_or_broken_counts_as_well(project: Path) -> None:
+    ready, inner = nested(project)
+    commit(inner)
+    git(inner, "checkout", "-q", "--detach")
+    git(inner, "branch", "-D", "-q", "master" if "master" in git(inner, "branch") else "main")
+    assert "deep/inner" in workspaces(project).remove(ready)
+    (inner / ".git/HEAD").write_text("nonsense\n")
+    assert "deep/inner" in workspaces(project).remove(ready)
+
+
+def test_the_history_of_a_repository_inside_outlives_a_worktree_that_is_made_anew(project: Path) -> None:
+    ready, inner = nested(project)
+    made = commit(inner)
+    assert isinstance(workspaces(project).prepare(Order("a", 2, (), own=True, before=ready)), Ready)
     assert git(put_by(project), "--git-dir=deep/inner/.git", "cat-file", "-t", made) == "commit"
+
+
+@pytest.mark.parametrize("how", ["empty", "cloned"])
+def test_a_repository_inside_without_commits_of_its_own_holds_no_worktree(
+    project: Path, tmp_path: Path, how: str
+) -> None:
+    ready, inner = nested(project)
+    if how == "cloned":
+        git(inner, "fetch", "-q", str(tmp_path / "library"), "+refs/heads/*:refs/remotes/origin/*")
+        git(inner, "checkout", "-q", "-b", "work", "refs/remotes/origin/main")
+    finished(project, ready)
+    assert workspaces(project).remove(ready) == ""
+    assert not os.path.lexists(ready.path)
