@@ -195,7 +195,8 @@ class Workspaces(Protocol):
         ...
 
     def remove(self, ready: Ready) -> str:
-        """Takes a workspace away, after `keep`; why not, where it could not be done."""
+        """Takes a workspace away, after `keep`; why not, where it could not be done, or something lies in it that no
+        commit holds."""
         ...
 
     def on_top(self, step: str, left: Left, parents: tuple[Parent, ...]) -> Left | None:

@@ -13,7 +13,8 @@ How the adapter is divided, from below:
   passes over in silence; `inner`: repositories inside it; `waiting`: pipes in place of files;
 - `watching`: the same again and again while somebody works there, and whether two of them go together;
 - `checkout`: files of a commit into a worktree; `copying`: files of the project;
-- `merging`: several commits as one; `naming`: the refs of a run and a step;
+- `merging`: several commits as one; `sides`: what conflicts without markers; `theirs`: what an agent's own git has
+  begun; `naming`: the refs of a run and a step;
 - `benches`: these for each repository; `provider`: the Protocol `Workspaces`, in words of all these.
 Writes no ref outside refs/heads/teamflow/ and refs/teamflow/.
 """

@@ -268,6 +268,7 @@ def test_starts_from_a_callback(world: World, start: Callable[..., Start]) -> No
     run(scenario())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("play", [FOREVER, STUBBORN])
 def test_stops(world: World, start: Callable[..., Start], play: Play) -> None:
     async def scenario() -> None:
@@ -337,6 +338,7 @@ def test_a_stop_reaches_a_start_of_the_same_turn(world: World, start: Callable[.
     run(scenario())
 
 
+@pytest.mark.slow
 def test_times_out(world: World, start: Callable[..., Start]) -> None:
     async def scenario() -> None:
         target, events = await opened(world)

@@ -176,6 +176,7 @@ def test_keeper_and_runner_killed(run_dir: Path) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.slow
 def test_starts_that_a_killed_keeper_never_read(run_dir: Path) -> None:
     """Whatever the moment of the keeper's death, every start is answered."""
 
@@ -198,6 +199,7 @@ def test_starts_that_a_killed_keeper_never_read(run_dir: Path) -> None:
         asyncio.run(scenario(attempt))
 
 
+@pytest.mark.slow
 def test_a_deaf_keeper_does_not_keep_a_stop_waiting(run_dir: Path) -> None:
     """The runner's backstop kills the attempt itself, and then the keeper that does not answer."""
 

@@ -79,6 +79,7 @@ def test_what_is_left_uncommitted_is_committed_on_the_steps_branch(project: Path
     assert finished(project, "build/api", ready) == done
 
 
+@pytest.mark.slow
 def test_an_agents_own_commits_stay_and_no_changes_are_no_commit(project: Path) -> None:
     ready = prepared(project, Order("a", 1, (), own=True))
     assert finished(project, "a", ready).left == Left(ready.base, ready.base, "teamflow/7/a")
@@ -141,6 +142,7 @@ def test_going_on_finds_the_same_files_also_when_the_worktree_is_gone(project: P
     assert git(ready.path, "status", "--porcelain") == "?? b"
 
 
+@pytest.mark.slow
 def test_a_dependencys_worktree_is_taken_where_it_is_clean(project: Path) -> None:
     one = made(project, "one", {"b": "b\n"})
     ready = prepared(project, Order("test", 1, (one,), own=False, takes=one.path))
@@ -203,6 +205,7 @@ def to_mend(project: Path, *parents: Parent, attempt: int = 1) -> Ready:
     return prepared(project, Order("fix/ship", attempt, parents, own=True, resolve=True))
 
 
+@pytest.mark.slow
 def test_without_a_conflict_there_is_nothing_to_mend(project: Path) -> None:
     one, two = made(project, "one", {"b": "b\n"}), made(project, "two", {"c": "c\n"})
     order = Order("fix/ship", 1, (one, two), own=True, resolve=True)
@@ -215,6 +218,7 @@ def test_without_a_conflict_there_is_nothing_to_mend(project: Path) -> None:
     assert workspaces(project).prepare(order._replace(parents=())) == Left("", "")
 
 
+@pytest.mark.slow
 def test_a_mended_merge_is_one_of_all_sides(project: Path) -> None:
     left, right = made(project, "left", {"a.txt": "x\n", "l": "l\n"}), made(project, "right", {"a.txt": "y\n"})
     ready = to_mend(project, left, right)

@@ -51,6 +51,7 @@ def lies(ready: Ready) -> set[str]:
 # -- conflicts without markers ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_who_does_nothing_about_files_without_markers_has_mended_nothing(project: Path) -> None:
     base(project, {"bin": b"\0", "app/x": b"x\n"})
     a = by(project, "a", lambda at: ((at / "bin").write_bytes(b"\0a"), (at / "app/x").unlink()))
@@ -131,6 +132,7 @@ def test_each_side_lies_beside_the_file(project: Path, one: Work, two: Work, fou
     )
 
 
+@pytest.mark.slow
 def test_identical_sides_are_no_conflict_and_a_third_one_is_named_once(project: Path) -> None:
     base(project, {"bin": b"\0"})
     a, b = made(project, "a", {"bin": "\0x"}), made(project, "b", {"bin": "\0x"})
@@ -241,6 +243,7 @@ def attempted(at: str, *words: str) -> None:
     subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *words], cwd=at, capture_output=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -267,6 +270,7 @@ def test_what_the_agent_has_not_merged_to_the_end_is_not_committed(
     assert git(project, "show", f"{done.left.commit}:a.txt") == "both"
 
 
+@pytest.mark.slow
 def test_a_merge_that_is_settled_but_not_committed_becomes_one(project: Path) -> None:
     ready, side = diverged(project)
     mine = git(ready.path, "rev-parse", "HEAD")

@@ -23,6 +23,7 @@ def blob(place: Path, path: str) -> str:
     return git(place, "hash-object", path)
 
 
+@pytest.mark.slow
 def test_what_lies_there_is_told_uncommitted_and_committed(project: Path) -> None:
     ready, place = worktree(project, "api")
     ours = workspaces(project)
@@ -94,6 +95,7 @@ def test_what_copy_brought_is_no_difference(project: Path) -> None:
     assert ours.look(ready) == (ready.base, {})
 
 
+@pytest.mark.slow
 def test_a_worktree_that_is_not_there_or_was_made_anew(project: Path) -> None:
     ready, place = worktree(project, "api")
     ours = workspaces(project)
@@ -107,6 +109,7 @@ def test_a_worktree_that_is_not_there_or_was_made_anew(project: Path) -> None:
     assert ours.look(again._replace(path="/tmp")) is None
 
 
+@pytest.mark.slow
 def test_what_conflicts_when_it_is_merged(project: Path) -> None:
     one, two, three = (worktree(project, name) for name in ("one", "two", "three"))
     one[1].joinpath("a.txt").write_text("1\n2\nX\n")
@@ -123,6 +126,7 @@ def test_what_conflicts_when_it_is_merged(project: Path) -> None:
     assert ours.conflicts(commits[0], "0" * 40) is None
 
 
+@pytest.mark.slow
 def test_other_starting_commits_and_what_was_left(project: Path) -> None:
     first = worktree(project, "first")
     first[1].joinpath("a.txt").write_text("1\n2\n3\n4\n")
@@ -152,6 +156,7 @@ def test_what_cannot_be_read_is_passed_over(project: Path) -> None:
     assert set(found[1]) == {"open"}
 
 
+@pytest.mark.slow
 def test_the_end_of_a_step_is_told_from_the_same_worktree(project: Path) -> None:
     ready, place = worktree(project, "api")
     ours = workspaces(project)

@@ -155,6 +155,7 @@ def test_logs_and_events_follow_a_run(tmp_path: Path, waiting: subprocess.Popen[
         assert [each.returncode for each in (everything, one, events, status)] == [0, 0, 0, 0]
 
 
+@pytest.mark.slow
 def test_following_a_step_shows_every_attempt_that_comes(tmp_path: Path) -> None:
     command = "echo $TEAMFLOW_ATTEMPT; while [ ! -e go ]; do sleep 0.02; done; exit 1"
     step = f"{{command: {json.dumps(command)}, retry: {{attempts: 3, delay: 1ms}}}}"
@@ -170,6 +171,7 @@ def test_following_a_step_shows_every_attempt_that_comes(tmp_path: Path) -> None
     assert call(tmp_path, "logs", "a", "--attempt", "2").out == "2\n"
 
 
+@pytest.mark.slow
 def test_a_log_that_is_truncated_is_read_again(tmp_path: Path, waiting: subprocess.Popen[bytes]) -> None:
     with started(tmp_path, "logs", "slow", "-f") as following:
         read_until(following, b"one\n")
@@ -226,6 +228,7 @@ def test_the_live_table_and_hostile_output(tmp_path: Path) -> None:
     assert "bad | last words" in quiet.err
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_the_view_and_not_the_run(tmp_path: Path, waiting: subprocess.Popen[bytes]) -> None:
     terminal = Terminal(tmp_path, "status", "-w")
     terminal.read(lambda out: b"slow" in out and b"running" in out)

@@ -187,6 +187,7 @@ def test_a_daemon_that_keeps_the_output_open_delays_nothing_and_is_ended(keeper:
     assert wait_for(lambda: not keeper.left(), 4) if keeper.truth else True
 
 
+@pytest.mark.slow
 def test_start_times_in_the_journal_are_those_of_the_kernel(any_keeper: Keeper) -> None:
     client = any_keeper.client()
     for number in range(60):
@@ -345,6 +346,7 @@ def test_a_client_killed_in_the_middle_of_a_line_harms_nobody(any_keeper: Keeper
     assert all(entry["step"] == "s" for entry in any_keeper.journal())
 
 
+@pytest.mark.slow
 def test_quit_is_refused_while_something_runs() -> None:
     keeper = Keeper("", "--linger", "0.1")
     try:
@@ -381,6 +383,7 @@ def test_it_goes_when_nobody_is_there_and_nothing_runs() -> None:
         keeper.close()
 
 
+@pytest.mark.slow
 def test_term_stops_everything_and_ends_the_keeper(keeper: Keeper) -> None:
     client = keeper.client()
     keeper.start(client, "s", "trap '' INT; sleep 300 & sleep 300", grace=0.2)

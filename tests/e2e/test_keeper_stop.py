@@ -98,6 +98,7 @@ def test_a_stop_of_what_is_not_there_does_nothing(any_keeper: Keeper) -> None:
     assert (entry["code"], entry["cause"]) == (2, None)
 
 
+@pytest.mark.slow
 def test_timeout(any_keeper: Keeper) -> None:
     keeper, client = any_keeper, any_keeper.client()
     begun = time.monotonic()
@@ -145,6 +146,7 @@ def test_too_much_output(any_keeper: Keeper) -> None:
     assert client.entry("exit", "small")["cause"] is None
 
 
+@pytest.mark.slow
 def test_a_log_that_shrank_is_told(any_keeper: Keeper) -> None:
     keeper, client = any_keeper, any_keeper.client()
     script = "echo a long line of output; sleep 0.3; : > /dev/stderr; echo short"

@@ -26,6 +26,7 @@ def project_with(place: Path, **agents: object) -> Project:
     return repository(place, {**AGENTS, **agents}, IGNORED, limits={"max_parallel": 4})
 
 
+@pytest.mark.slow
 def test_they_are_there_for_all_at_once_and_in_no_commit(tmp_path: Path) -> None:
     project = project_with(tmp_path)
     project.run().expect(0)

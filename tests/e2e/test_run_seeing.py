@@ -134,6 +134,7 @@ def test_status_has_what_every_reader_relies_on(world: World) -> None:
     assert Path(attempt["log"]).read_text().endswith("no newline")
 
 
+@pytest.mark.slow
 def test_json_is_the_records_on_stdout_and_nothing_else(tmp_path: Path) -> None:
     project = Project(tmp_path, "agents: {a: {command: echo hi}, b: {command: exit 2, depends_on: [a]}}")
     done = project.call("run", "--progress", "json").expect(1)

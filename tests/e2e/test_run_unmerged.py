@@ -23,6 +23,7 @@ def diverged(place: Path, agents: dict[str, Any]) -> Project:
     return project
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["merge", "rebase"])
 def test_conflicts_that_an_agent_has_left_itself_are_not_committed(tmp_path: Path, words: str) -> None:
     project = diverged(tmp_path, {"build": sh(f"{BEGIN}; git {words} side || true")})

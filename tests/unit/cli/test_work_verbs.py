@@ -104,6 +104,7 @@ def work(tmp_path: Path) -> Work:
 # path
 
 
+@pytest.mark.slow
 def test_path(work: Work) -> None:
     place = f"{work.root.resolve()}/.teamflow/work/1"
     assert call(work.root, "path", "api") == (0, f"{place}/api\n", "")
@@ -113,6 +114,7 @@ def test_path(work: Work) -> None:
     assert told == {"schema_version": 1, "run": 1, "step": "api", "path": f"{place}/api", "there": True}
 
 
+@pytest.mark.slow
 def test_path_of_what_is_not_there(work: Work) -> None:
     for step, says in {"new": "has no workspace yet (pending)", "ask": "asks people"}.items():
         answer = call(work.root, "path", step)
@@ -126,6 +128,7 @@ def test_path_of_what_is_not_there(work: Work) -> None:
     assert json.loads(call(work.root, "path", "api", "--json").out)["there"] is False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["path", "diff", "merge"])
 def test_a_step_that_is_not_there(work: Work, verb: str) -> None:
     answer = call(work.root, verb, "apo")
@@ -138,6 +141,7 @@ def test_a_step_that_is_not_there(work: Work, verb: str) -> None:
 # diff
 
 
+@pytest.mark.slow
 def test_diff_of_what_has_ended(work: Work) -> None:
     wanted = work.repo.git("diff", "--full-index", work.base, work.left["api"].commit)
     assert call(work.root, "diff", "api") == (0, wanted + "\n", "")
@@ -149,6 +153,7 @@ def test_diff_of_what_has_ended(work: Work) -> None:
     assert call(work.root, "diff", "api", "--", "../x").code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["late", "bad"])
 def test_diff_of_what_lies_there(work: Work, step: str) -> None:
     place = work.root / ".teamflow/work/1" / step
@@ -166,12 +171,14 @@ def test_diff_of_what_lies_there(work: Work, step: str) -> None:
     assert work.repo.git("status", "--porcelain", at=place).split() == ["M", "a.txt", "D", "b.txt", "??", "sub/"]
 
 
+@pytest.mark.slow
 def test_paths_are_those_of_the_directory_that_one_is_in(work: Work) -> None:
     (work.root / "sub").mkdir()
     assert call(work.root / "sub", "diff", "late", "--name-only", "--", "new.txt").out == "sub/new.txt\n"
     assert call(work.root / "sub", "diff", "late", "--name-only", "--", "../a.txt").out == "a.txt\n"
 
 
+@pytest.mark.slow
 def test_in_a_workspace_the_project_is_meant(work: Work) -> None:
     place = work.root / ".teamflow/work/1"
     assert call(place / "api", "path", "late") == (0, f"{place.resolve()}/late/sub\n", "")
@@ -180,6 +187,7 @@ def test_in_a_workspace_the_project_is_meant(work: Work) -> None:
     assert (work.repo.read("a.txt"), work.repo.status) == ("ONE\ntwo\nthree\n", "")
 
 
+@pytest.mark.slow
 def test_a_patch_can_be_applied(work: Work) -> None:
     (work.root / ".teamflow/work/1/late/bin").write_bytes(bytes(range(256)))
     done = subprocess.run(
@@ -204,6 +212,7 @@ def test_on_a_terminal_nothing_steers_it_and_nothing_secret_shows(work: Work) ->
     assert "x y.txt" in process(work.root, "diff", "web/x", "--stat", FORCE_COLOR="1").out
 
 
+@pytest.mark.slow
 def test_on_a_real_terminal(work: Work) -> None:
     leader, follower = pty.openpty()
     done = subprocess.run(
@@ -218,6 +227,7 @@ def test_on_a_real_terminal(work: Work) -> None:
     assert "\x1b]" not in shown
 
 
+@pytest.mark.slow
 def test_diff_of_what_cannot_be_seen(work: Work) -> None:
     for step, says in {"here": "git diff", "new": "no workspace yet", "ask": "asks people"}.items():
         answer = call(work.root, "diff", step)
@@ -227,6 +237,7 @@ def test_diff_of_what_cannot_be_seen(work: Work) -> None:
     assert "its workspace is gone" in call(work.root, "diff", "late").err
 
 
+@pytest.mark.slow
 def test_a_workspace_that_is_gone_but_was_kept(work: Work) -> None:
     place = work.root / ".teamflow/work/1/bad"
     work.repo.git("add", "-A", at=place)
@@ -239,6 +250,7 @@ def test_a_workspace_that_is_gone_but_was_kept(work: Work) -> None:
     assert call(work.root, "diff", "bad", "--name-only").out.split() == ["a.txt", "b.txt", "sub/new.txt"]
 
 
+@pytest.mark.slow
 def test_a_clone_of_another_repository(work: Work, tmp_path: Path) -> None:
     other = Repo(tmp_path / "other")
     base = other.head
@@ -267,6 +279,7 @@ def drop(work: Work, name: str) -> None:
     work.repo.git("gc", "-q", "--prune=now")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["diff", "merge"])
 def test_commits_that_are_gone(work: Work, verb: str) -> None:
     drop(work, "api")
@@ -276,6 +289,7 @@ def test_commits_that_are_gone(work: Work, verb: str) -> None:
     assert "teamflow run --force api" in answer.err
 
 
+@pytest.mark.slow
 def test_traps_in_a_workspace(work: Work, tmp_path: Path) -> None:
     place = work.root / ".teamflow/work/1/late"
     (place / ".gitattributes").write_text("* filter=evil diff=evil\n")
@@ -288,6 +302,7 @@ def test_traps_in_a_workspace(work: Work, tmp_path: Path) -> None:
 # merge
 
 
+@pytest.mark.slow
 def test_merge(work: Work) -> None:
     answer = call(work.root, "merge", "api")
     stat = "1 file changed, 1 insertion(+), 1 deletion(-)"
@@ -298,6 +313,7 @@ def test_merge(work: Work) -> None:
     assert call(work.root, "merge", "same") == (0, "same: no changes: nothing to merge\n", "")
 
 
+@pytest.mark.slow
 def test_several_are_merged_until_one_cannot_be(work: Work) -> None:
     answer = call(work.root, "merge", "api", "web")
     assert answer.code == 1
@@ -326,6 +342,7 @@ def test_two_at_once(work: Work) -> None:
     assert (work.root / "x y.txt").exists()
 
 
+@pytest.mark.slow
 def test_merge_with_a_message(work: Work) -> None:
     answer = call(work.root, "merge", "api", "-m", "Add the API", "--json")
     row = json.loads(answer.out)["steps"][0]
@@ -334,6 +351,7 @@ def test_merge_with_a_message(work: Work) -> None:
     assert work.repo.git("log", "-1", "--format=%s") == "Add the API"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "says"),
     [("bad", "has not succeeded (failed)"), ("late", "has not ended (running)"), ("here", "project directory"),
@@ -346,6 +364,7 @@ def test_steps_that_cannot_be_merged(work: Work, step: str, says: str) -> None:
     assert work.repo.head == work.base
 
 
+@pytest.mark.slow
 def test_a_dirty_checkout_is_refused(work: Work) -> None:
     work.repo.write("b.txt", "mine\n")
     answer = call(work.root, "merge", "api")
@@ -356,6 +375,7 @@ def test_a_dirty_checkout_is_refused(work: Work) -> None:
     assert [(row["step"], row["ok"]) for row in rows] == [("api", False)]
 
 
+@pytest.mark.slow
 def test_a_branch_that_has_gone_on(work: Work) -> None:
     place = work.root / ".teamflow/work/1/api"
     (place / "more").write_text("more")

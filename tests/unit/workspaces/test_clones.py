@@ -144,6 +144,7 @@ def test_each_clone_starts_from_what_the_origin_has_then(project: Path, other: P
     assert found == Parent("", fourth, repo=prepared(project, "d").repo)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_reached_is_never_replaced_by_the_mirror(project: Path, other: Path) -> None:
     prepared(project)
     other.rename(other.parent / "gone")
@@ -202,6 +203,7 @@ def test_going_on_clean_and_on_top(project: Path, other: Path) -> None:
     assert workspaces(project).on_top("a", left, (Parent("x", git(project, "rev-parse", "HEAD")),)) is None
 
 
+@pytest.mark.slow
 def test_a_workspace_may_become_one_of_another_repository(project: Path, tmp_path: Path) -> None:
     third = repository(tmp_path / "third", "3\n")
     ready = prepared(project)
@@ -262,6 +264,7 @@ def test_nothing_that_is_planted_runs(project: Path, other: Path, tmp_path: Path
     assert sorted(os.listdir(tmp_path / "canaries")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["gone", "file", "link", "objects", "head", "refs", "locks"])
 def test_whatever_becomes_of_its_git_directory_the_files_are_committed(
     project: Path, tmp_path: Path, damage: str
@@ -300,6 +303,7 @@ def test_whatever_becomes_of_its_git_directory_the_files_are_committed(
     assert not aside.is_dir() or damage == "link" or os.listdir(aside) == []
 
 
+@pytest.mark.slow
 def test_history_of_which_parts_are_missing_does_not_count(project: Path) -> None:
     ready = prepared(project)
     (Path(ready.path) / "b").write_text("b\n")
@@ -399,6 +403,7 @@ def test_the_same_repository_by_other_words(project: Path, other: Path) -> None:
     assert not origin("git@h:x", project="/").is_local
 
 
+@pytest.mark.slow
 def test_a_store_that_nothing_names_goes_and_is_made_anew(project: Path) -> None:
     ready = prepared(project)
     home = f"{project}/.teamflow"
@@ -410,6 +415,7 @@ def test_a_store_that_nothing_names_goes_and_is_made_anew(project: Path) -> None
     assert prepared(project) == ready
 
 
+@pytest.mark.slow
 def test_mirrors_that_nobody_has_used_go(project: Path, tmp_path: Path) -> None:
     ready = prepared(project)
     env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
@@ -422,6 +428,7 @@ def test_mirrors_that_nobody_has_used_go(project: Path, tmp_path: Path) -> None:
     assert prepared(project, "b").base == ready.base
 
 
+@pytest.mark.slow
 def test_what_an_agent_leaves_out_by_a_sparse_checkout_is_not_deleted(project: Path, other: Path) -> None:
     (other / "sub").mkdir()
     commit(other, "sub/b.txt", "b\n")
@@ -433,6 +440,7 @@ def test_what_an_agent_leaves_out_by_a_sparse_checkout_is_not_deleted(project: P
     assert [change.path for change in done.changes] == ["a.txt"]
 
 
+@pytest.mark.slow
 def test_pipes_in_a_clones_git_directory_keep_nobody_waiting(project: Path, other: Path) -> None:
     ready = prepared(project)
     Path(ready.path, "a.txt").write_text("2\n")
@@ -444,6 +452,7 @@ def test_pipes_in_a_clones_git_directory_keep_nobody_waiting(project: Path, othe
     assert [change.path for change in done.changes] == ["a.txt"]
 
 
+@pytest.mark.slow
 def test_a_clone_can_be_looked_at_while_somebody_works_there(project: Path, other: Path) -> None:
     ready = prepared(project)
     Path(ready.path, "a.txt").write_text("2\n")

@@ -93,6 +93,7 @@ def nest(place: Place) -> None:
     git(place.path, "init", "-q", "inner.tmp")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", [change, delete, add, stage, merge, nest])
 def test_what_would_be_lost_is_dirty(place: Place, trouble: Callable[[Place], None]) -> None:
     trouble(place)
@@ -104,6 +105,7 @@ def test_a_file_that_was_only_touched_is_not_dirty(place: Place) -> None:
     assert not place.tree().dirty
 
 
+@pytest.mark.slow
 def test_nothing_that_an_agent_has_set_up_is_run(place: Place) -> None:
     for name in ("fsmonitor", "clean", "hook"):
         (place.root / name).write_text(f"#!/bin/sh\ntouch {place.root}/ran-{name}\ncat\n")
@@ -137,6 +139,7 @@ def test_links_above_it_that_lead_nowhere_are_another_disk(place: Place) -> None
     assert place.tree().lie is Lie.STRANGE
 
 
+@pytest.mark.slow
 def test_a_process_in_it_and_a_lock_are_seen(place: Place) -> None:
     (place.path / "sub.tmp").mkdir()
     with subprocess.Popen(["cat"], cwd=place.path / "sub.tmp", stdin=subprocess.PIPE) as process:
@@ -146,6 +149,7 @@ def test_a_process_in_it_and_a_lock_are_seen(place: Place) -> None:
     assert (place.tree().used, place.tree().locked) == (False, True)
 
 
+@pytest.mark.slow
 def test_half_a_checkout_is_nobodys_work(place: Place) -> None:
     made = place.root / ".teamflow/git/trees" / directory_of(7, RUN) / "build"
     (made / "made").unlink()
@@ -158,6 +162,7 @@ def test_half_a_checkout_is_nobodys_work(place: Place) -> None:
     assert place.tree().lie is Lie.UNCLEAR
 
 
+@pytest.mark.slow
 def test_it_is_taken_away_whole(place: Place) -> None:
     place.collecting.remove_tree(place.runs[RUN], place.tree(), between=lambda: None)
     assert not place.path.exists()

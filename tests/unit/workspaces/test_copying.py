@@ -34,6 +34,7 @@ def ready(project: Path, *patterns: str) -> Ready:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("force", [True, False])
 def test_what_the_agent_commits_of_it_is_not_in_the_result(project: Path, force: bool) -> None:
     (project / "plain.local").write_text("local\n")
@@ -54,6 +55,7 @@ def test_tracked_files_are_those_of_the_commit(project: Path) -> None:
     assert found.copied == (".env",)
 
 
+@pytest.mark.slow
 def test_a_tracked_file_that_only_the_start_has_stays(project: Path) -> None:
     one = ready(project)
     git(one.path, "config", "core.excludesFile", os.devnull)
@@ -89,6 +91,7 @@ def test_links_are_copied_as_links_and_lead_nowhere_else(project: Path, tmp_path
     assert isinstance(failed, Failed)
 
 
+@pytest.mark.slow
 def test_a_directory_with_many_files_takes_little_time(project: Path) -> None:
     for number in range(500):
         path = project / f"node_modules/p{number // 25}/f{number}"

@@ -41,6 +41,7 @@ def repo(tmp_path: Path) -> Repo:
     return Repo(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_branch_that_can_just_move_on(repo: Repo) -> None:
     old = repo.head
     work = repo.branch("work", {"a.txt": "ONE\ntwo\nthree\n", "new/b.txt": "b\n"})
@@ -56,6 +57,7 @@ def test_a_branch_that_can_just_move_on(repo: Repo) -> None:
     assert not (repo.root / "new").exists()
 
 
+@pytest.mark.slow
 def test_two_that_have_gone_apart(repo: Repo) -> None:
     work = repo.branch("work", {"a.txt": "one\ntwo\nTHREE\n"})
     old = repo.commit({"a.txt": "ONE\ntwo\nthree\n"})
@@ -71,6 +73,7 @@ def test_two_that_have_gone_apart(repo: Repo) -> None:
     assert (again.old, again.new) == (landed.new, landed.new)
 
 
+@pytest.mark.slow
 def test_who_merges(repo: Repo) -> None:
     """As git would name them: the environment, then the configuration; else nobody but teamflow."""
     work = repo.branch("work", {"b.txt": "b\n"})
@@ -86,6 +89,7 @@ def test_who_merges(repo: Repo) -> None:
         assert repo.git("log", "-1", "--format=%an") == name
 
 
+@pytest.mark.slow
 def test_a_message_makes_a_commit(repo: Repo) -> None:
     work = repo.branch("work", {"b.txt": "b\n"})
     landed = merge(repo, work, always=True)
@@ -103,6 +107,7 @@ def test_untracked_and_ignored_files_stay(repo: Repo) -> None:
     assert not (repo.root / "a.txt").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("made", "lies"),
     [
@@ -119,6 +124,7 @@ def test_what_nobody_tracks_is_never_overwritten(repo: Repo, made: dict[str, str
     assert repo.read(lies) == "mine"
 
 
+@pytest.mark.slow
 def test_nor_what_is_ignored(repo: Repo) -> None:
     work = repo.branch("work", {".gitignore": ".teamflow/\n", "cache.tmp": "theirs\n"})
     repo.write("cache.tmp", "mine")
@@ -126,6 +132,7 @@ def test_nor_what_is_ignored(repo: Repo) -> None:
     assert repo.read("cache.tmp") == "mine"
 
 
+@pytest.mark.slow
 def test_nor_a_link_that_leads_out(repo: Repo, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     work = repo.branch("work", {"deep/b.txt": "b\n"})
@@ -134,6 +141,7 @@ def test_nor_a_link_that_leads_out(repo: Repo, tmp_path: Path) -> None:
     assert not list((tmp_path / "out").iterdir())
 
 
+@pytest.mark.slow
 def test_files_become_directories_and_back(repo: Repo) -> None:
     repo.commit({"d/x": "x\n", "f": "f\n"})
     work = repo.branch("work", {"d/x": None, "f": None})
@@ -163,6 +171,7 @@ def _conflicted(repo: Repo) -> None:
     os.unlink(repo.root / ".git/MERGE_HEAD")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "soil",
     [
@@ -187,6 +196,7 @@ def test_times_alone_make_nothing_dirty(repo: Repo) -> None:
     assert merge(repo, work).forward
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("begin", "says"),
     [
@@ -214,12 +224,14 @@ def test_another_git_at_work(repo: Repo) -> None:
     assert "index.lock" in refused(repo, work, "busy")
 
 
+@pytest.mark.slow
 def test_no_branch(repo: Repo) -> None:
     work = repo.branch("work", {"b.txt": "b\n"})
     repo.git("checkout", "-q", "--detach")
     assert "git switch" in refused(repo, work, "detached")
 
 
+@pytest.mark.slow
 def test_no_commit(repo: Repo) -> None:
     work = repo.branch("work", {"b.txt": "b\n"})
     repo.git("checkout", "-q", "--orphan", "fresh")
@@ -242,6 +254,7 @@ def test_both_have_changed_the_same(repo: Repo) -> None:
     assert "git merge work" in said
 
 
+@pytest.mark.slow
 def test_another_worktree(repo: Repo, tmp_path: Path) -> None:
     """The project may itself be a worktree that the user has added, also of a bare repository."""
     work = repo.branch("work", {"b.txt": "b\n"})
@@ -253,6 +266,7 @@ def test_another_worktree(repo: Repo, tmp_path: Path) -> None:
     assert "merge work" in repo.git("reflog", "-1", "HEAD", at=tmp_path / "w")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cone", [True, False])
 def test_a_sparse_checkout_stays_sparse(repo: Repo, cone: bool) -> None:
     repo.commit({"in/x": "x\n", "out/y": "y\n"})
@@ -269,6 +283,7 @@ def test_a_sparse_checkout_stays_sparse(repo: Repo, cone: bool) -> None:
     assert repo.git("ls-files", "-t", "out").splitlines() == ["S out/new", "S out/y"]
 
 
+@pytest.mark.slow
 def test_a_split_index(repo: Repo) -> None:
     work = repo.branch("work", {"b.txt": "b\n"})
     repo.git("update-index", "--split-index")
@@ -276,6 +291,7 @@ def test_a_split_index(repo: Repo) -> None:
     assert (repo.status, repo.read("b.txt")) == ("", "b\n")
 
 
+@pytest.mark.slow
 def test_line_endings_as_the_repository_says(repo: Repo) -> None:
     work = repo.branch("work", {"b.txt": "b\n"})
     repo.git("config", "core.autocrlf", "true")
@@ -286,6 +302,7 @@ def test_line_endings_as_the_repository_says(repo: Repo) -> None:
     assert repo.status == ""
 
 
+@pytest.mark.slow
 def test_nothing_that_the_repository_names_is_run(repo: Repo, tmp_path: Path) -> None:
     repo.commit({".gitattributes": "*.txt merge=evil diff=evil\n"})
     work = repo.branch("work", {"a.txt": "one\ntwo\nTHREE\n"})
@@ -307,6 +324,7 @@ def test_nothing_that_the_repository_names_is_run(repo: Repo, tmp_path: Path) ->
     assert repo.read("a.txt") == "ONE\ntwo\nTHREE\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [".git", ".GIT", ".."])
 def test_a_tree_that_reaches_into_the_git_directory(repo: Repo, name: str) -> None:
     blob = repo.git("hash-object", "-w", "a.txt")
@@ -317,6 +335,7 @@ def test_a_tree_that_reaches_into_the_git_directory(repo: Repo, name: str) -> No
     assert not list(repo.root.parent.rglob("planted"))
 
 
+@pytest.mark.slow
 def test_a_filter_of_the_repository_is_for_the_user_to_run(repo: Repo, tmp_path: Path) -> None:
     work = repo.branch("work", {".gitattributes": "*.bin filter=evil\n", "x.bin": "x\n"})
     repo.git("config", "filter.evil.smudge", f"touch {tmp_path}/trapped; cat")
@@ -326,6 +345,7 @@ def test_a_filter_of_the_repository_is_for_the_user_to_run(repo: Repo, tmp_path:
     assert not (tmp_path / "trapped").exists()
 
 
+@pytest.mark.slow
 def test_a_filter_of_the_user_is_used(repo: Repo) -> None:
     work = repo.branch("work", {".gitattributes": "*.bin filter=own\n", "x.bin": "x\n"})
     (repo.home / ".gitconfig").write_text('[filter "own"]\n\tsmudge = sed s/x/X/\n\tclean = sed s/X/x/\n')
@@ -333,6 +353,7 @@ def test_a_filter_of_the_user_is_used(repo: Repo) -> None:
     assert (repo.read("x.bin"), repo.status) == ("X\n", "")
 
 
+@pytest.mark.slow
 def test_a_filter_that_fails_halfway_leaves_all_as_it_was(repo: Repo) -> None:
     work = repo.branch(
         "work", {".gitattributes": "*.bin filter=own\n", "a.txt": "A\n", "new/b.txt": "b\n", "x.bin": "x\n"}
@@ -344,6 +365,7 @@ def test_a_filter_that_fails_halfway_leaves_all_as_it_was(repo: Repo) -> None:
     assert not (repo.root / ".git/index.lock").exists()
 
 
+@pytest.mark.slow
 def test_a_git_that_is_killed_in_the_middle(repo: Repo) -> None:
     """The lock that it leaves is named; without it the next merge puts everything right."""
     work = repo.branch(
@@ -361,6 +383,7 @@ def test_a_git_that_is_killed_in_the_middle(repo: Repo) -> None:
     assert (repo.status, repo.head, repo.read("a.txt"), repo.read("x.bin")) == ("", work, "A\n", "x\n")
 
 
+@pytest.mark.slow
 def test_odd_names(repo: Repo) -> None:
     names = ["-x", "with space", "new\nline", 'quo"te', "ünï", "tab\there", "\udcff"]
     work = repo.branch("work", dict.fromkeys(names, "x\n"))
@@ -373,6 +396,7 @@ class Killed(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forward", [True, False])
 @pytest.mark.parametrize("boundary", range(1, 6))
 def test_broken_off_anywhere_the_next_one_finishes(repo: Repo, boundary: int, forward: bool) -> None:
@@ -412,6 +436,7 @@ def _half(repo: Repo, work: str) -> None:
     (repo.root / "gone.txt").unlink()
 
 
+@pytest.mark.slow
 def test_half_written_files_are_put_right(repo: Repo) -> None:
     repo.commit({"gone.txt": "x\n"})
     work = repo.branch("work", {"a.txt": "ONE\ntwo\nthree\n", "new/b.txt": "b\n", "gone.txt": None})
@@ -420,6 +445,7 @@ def test_half_written_files_are_put_right(repo: Repo) -> None:
     assert (repo.status, repo.head, repo.read("a.txt")) == ("", work, "ONE\ntwo\nthree\n")
 
 
+@pytest.mark.slow
 def test_what_the_user_has_made_of_half_written_files_stays(repo: Repo) -> None:
     repo.commit({"gone.txt": "x\n"})
     work = repo.branch("work", {"a.txt": "ONE\ntwo\nthree\n", "new/b.txt": "b\n", "gone.txt": None})
@@ -432,6 +458,7 @@ def test_what_the_user_has_made_of_half_written_files_stays(repo: Repo) -> None:
     assert (repo.status, repo.head) == ("", work)
 
 
+@pytest.mark.slow
 def test_the_user_has_gone_on_without_it(repo: Repo) -> None:
     repo.commit({"gone.txt": "x\n"})
     work = repo.branch("work", {"a.txt": "ONE\ntwo\nthree\n", "new/b.txt": "b\n", "gone.txt": None})
@@ -441,6 +468,7 @@ def test_the_user_has_gone_on_without_it(repo: Repo) -> None:
     assert (repo.head, repo.status) == (mine, "")
 
 
+@pytest.mark.slow
 def test_submodules_are_told_of(repo: Repo) -> None:
     repo.git("checkout", "-q", "-b", "work")
     repo.git("update-index", "--add", "--cacheinfo", f"160000,{repo.head},sub")
