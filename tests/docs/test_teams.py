@@ -120,6 +120,7 @@ def test_a_review_loop_that_may_not_go_round_often_enough_gives_up(repository: P
     assert "40" in shown["review"]["outputs"]["findings"]
 
 
+@pytest.mark.slow
 def test_site_is_made_again_only_where_it_changed(repository: Path) -> None:
     assert teamflow("run", "site", at=repository).returncode == 0
     assert teamflow("run", "site", at=repository).returncode == 0

@@ -92,6 +92,7 @@ def test_what_is_dirty_locked_or_in_use_stays(tmp_path: Path) -> None:
 NEST = "mkdir n; cd n; git init -q; echo x > x; git add x; git -c user.name=a -c user.email=a@b commit -qm n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", ["on_failure", "never"])
 def test_a_repository_inside_that_nobody_else_has_keeps_its_worktree(tmp_path: Path, keep: str) -> None:
     project = repository(tmp_path, {"build": sh(NEST, workspace={"keep": keep})})

@@ -41,6 +41,7 @@ def test_a_conflict_is_mended_and_the_step_starts_from_that(tmp_path: Path) -> N
     assert "Teamflow-Step: fixer/ship" in message
 
 
+@pytest.mark.slow
 def test_what_merges_starts_nothing_and_costs_nothing(tmp_path: Path) -> None:
     project = repository(tmp_path, agents("exit 1", right="echo right > b.txt"))
     planned = project.call("plan").expect(0).out

@@ -149,6 +149,7 @@ def test_the_next_engine_takes_over_and_stays(tmp_path: Path) -> None:
     assert "beta" in table
 
 
+@pytest.mark.slow
 @proves(team=["engines.*.failures.auth", "engines.*.failures.rate_limit", "engines.*.failures.transient"])
 @proves(team=["engines.*.failures.rejected", "engines.*.failures.fatal"])
 def test_each_class_that_an_engine_tells(tmp_path: Path) -> None:

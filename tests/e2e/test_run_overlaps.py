@@ -69,6 +69,7 @@ def change(line: int, to: str) -> str:
     return f"sed 's/^line {line}$/{to}/' a.txt > .git-new; mv .git-new a.txt"
 
 
+@pytest.mark.slow
 @proves(team=["limits.on_overlap"])
 def test_two_that_edit_one_file_are_told_of_first_soft_then_hard(tmp_path: Path) -> None:
     agents = {

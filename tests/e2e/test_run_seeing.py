@@ -63,6 +63,7 @@ def test_the_terminal_is_not_steered(world: World) -> None:
     assert any("cleared" in line for line in _lines(world, "hostile"))
 
 
+@pytest.mark.slow
 def test_the_last_twenty_lines_of_a_failed_step(world: World) -> None:
     lines = world.done.err.splitlines()
     begin = next(number for number, line in enumerate(lines) if line.startswith("fails: its last 20 lines"))
