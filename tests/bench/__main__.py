@@ -2,7 +2,7 @@
 
     python -m tests.bench [--check] [--only W1,W2] [--rounds N] [--table]
 
-Prints one line per row of the table in `docs/performance.md`. --check ends with 1 when a row is a quarter over its
+Prints one line per row of the table in `docs/performance.md`. --check ends with 1 when a row is half over its
 bound in five tries, and is what CI runs. Needs ninja (Debian: ninja-build).
 
 What is warm: the bytecode of teamflow, the page cache, and for W1-W3 the compiled plan (the same file has been run
@@ -39,7 +39,7 @@ ROWS = (
 
 TRIES = 5
 
-SLACK = 1.25
+SLACK = 1.5
 """How far over its bound --check lets a row be: where others use the machine, too, ratios vary by that."""
 
 SLOW = 20e-6
@@ -147,7 +147,7 @@ def in_memory(place: Path) -> bool:
 
 
 def _measure(bench: Bench, places: _Places, row: Row, *, tries: int) -> Result:
-    """The first try within the bound, else the best."""
+    """The first try that --check lets pass, else the best."""
     best: Result | None = None
     for _ in range(tries):
         bench.move(places.best(first=bench.home) or bench.home)
@@ -157,7 +157,7 @@ def _measure(bench: Bench, places: _Places, row: Row, *, tries: int) -> Result:
         print(_line(row, result), flush=True)
         if best is None or result.value < best.value:
             best = result
-        if best.value <= row.bound.at_most:
+        if best.value <= row.bound.at_most * SLACK:
             break
     assert best is not None
     return best
