@@ -203,10 +203,10 @@ def run_plan(
         return _busy(database, session, options, front)
     hidden = secrets.write(database.layout.run(session.row.number))
     wired = _wired(session, options, environ, secrets, hidden, root)
-    if session.resumed:
-        tell_moved(session.state, front, root=root)
     try:
-        if earlier is not None and not session.resumed:
+        if session.resumed:
+            tell_moved(session.state, front, root=root)
+        elif earlier is not None:
             from teamflow.app.owed import tell_owed
 
             tell_owed(database, earlier, wired, warn=front.complain)

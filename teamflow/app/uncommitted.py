@@ -33,6 +33,9 @@ STATUS: Final = (
 )
 """To be started in the project."""
 
+HEAD: Final = ("git", "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+"""Likewise."""
+
 _SHOWN: Final = 3
 _FIELDS: Final = {"1": 8, "u": 10}
 """First character of an entry → how many blanks stand before its path."""
@@ -62,11 +65,8 @@ def has_commit(status: bytes) -> bool:
 
 def head_of(root: str) -> str | None:
     """The commit that HEAD names; None where there is none, or git cannot say."""
-    status = _status(root)
-    if status is None or not has_commit(status):
-        return None
-    oid = next((row for row in status.split(b"\0") if row.startswith(b"# branch.oid ")), b"")
-    return oid.rpartition(b" ")[2].decode() or None
+    found = _said(HEAD, root)
+    return found.decode().strip() if found else None
 
 
 def uncommitted(status: bytes) -> list[str]:
@@ -82,11 +82,15 @@ def uncommitted(status: bytes) -> list[str]:
 
 def _status(root: str) -> bytes | None:
     """None where git cannot say: the run will meet that itself."""
+    return _said(STATUS, root)
+
+
+def _said(argv: tuple[str, ...], root: str) -> bytes | None:
     import subprocess  # slow to import, and most plans need no look
 
     try:
         done = subprocess.run(
-            STATUS, cwd=root, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False
+            argv, cwd=root, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

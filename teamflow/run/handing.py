@@ -33,32 +33,40 @@ def keep(shelf: Shelf, left: Left, artifacts: Sequence[Artifact], *, root: str, 
 
 
 def put(shelf: Shelf, state: RunState, step: Step, ready: Ready, *, tree: Tree) -> Ready | Failed:
-    """A workspace with what those before the step have made in the same repository, and no commit has. Blocking."""
+    """A workspace with what those before the step have made in the same repository, and no commit has; what lies there
+    stays. Blocking."""
     brought = []
     for several in handed_on(state, step):
         mine = [one for one in several if matching([one.left], ready.repo)]
-        if len({one.artifact.digest for one in mine}) > 1:
-            mine = [one for one in mine if one.artifact.path not in tree(one.left)]
-            if len({one.artifact.digest for one in mine}) > 1:
-                names = " and ".join(one.step for one in mine)
-                reason = (
-                    f"{mine[0].artifact.path} is an output of {names}, which made it differently, and git ignores it"
-                )
-                return Failed(FailureClass.CONFLICT, f"{reason}: let them write files of their own")
-        for name, artifact, left in mine[-1:]:
-            try:
-                done = shelf.put(ready.path, artifact)
-            except OSError as error:
-                return Failed(FailureClass.SETUP, f"{artifact.path} of {name} cannot be put there: {error}")
-            if done == PUT:
-                brought.append(artifact.path)
-            elif done == GONE and artifact.path not in tree(left):
-                reason = f"{artifact.path} of {name} is in no commit, and is not kept any more"
-                return Failed(FailureClass.SETUP, f"{reason}: run again with --force {name}")
+        chosen = _agreed(mine, tree) if mine else None
+        if isinstance(chosen, Failed):
+            return chosen
+        if chosen is None:
+            continue
+        name, artifact, left = chosen
+        try:
+            done = shelf.put(ready.path, artifact)
+        except OSError as error:
+            return Failed(FailureClass.SETUP, f"{artifact.path} of {name} cannot be put there: {error}")
+        if done == PUT:
+            brought.append(artifact.path)
+        elif done == GONE and artifact.path not in tree(left):
+            reason = f"{artifact.path} of {name} is in no commit, and is not kept any more"
+            return Failed(FailureClass.SETUP, f"{reason}: run again with --force {name}")
     return ready._replace(copied=tuple(dict.fromkeys((*ready.copied, *brought)))) if brought else ready
 
 
-def _differing(made: Sequence[Handed]) -> Failed:
-    names = " and ".join(one.step for one in made)
-    reason = f"{made[0].artifact.path} is an output of {names}, which made it differently, and git ignores it"
-    return Failed(FailureClass.CONFLICT, f"{reason}: let them write files of their own")
+def _agreed(made: Sequence[Handed], tree: Tree) -> Handed | Failed | None:
+    """The one that counts of several that made a file side by side; None: commits have it, and these are merged."""
+    if len({one.artifact.digest for one in made}) == 1:
+        return made[-1]
+    found: Handed | None = None
+    for one in made:
+        if one.artifact.path in tree(one.left):
+            continue
+        if found is not None and found.artifact.digest != one.artifact.digest:
+            names = f"{found.step} and {one.step}"
+            reason = f"{one.artifact.path} is an output of {names}, which made it differently, and git ignores it"
+            return Failed(FailureClass.CONFLICT, f"{reason}: let them write files of their own")
+        found = one
+    return found

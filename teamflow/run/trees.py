@@ -113,7 +113,7 @@ class Trees:
         if isinstance(workspaces, str):
             return Failed(FailureClass.SETUP, workspaces)
         ready = workspaces.prepare(self._settled(order, workspaces))
-        if isinstance(ready, Ready) and self._shelf is not None and not order.goes_on:
+        if isinstance(ready, Ready) and self._shelf is not None:
             step = self._state.steps[order.step].step
             ready = handing.put(self._shelf, self._state, step, ready, tree=self._tree)
         if not isinstance(ready, Ready):

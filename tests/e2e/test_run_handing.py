@@ -76,3 +76,26 @@ def test_two_that_made_it_differently_conflict_and_the_later_of_two_in_a_row_cou
     in_a_row = repository(tmp_path / "row", row, IGNORED)
     in_a_row.run().expect(0)
     assert in_a_row.status().text("look") == "2"
+
+
+@pytest.mark.slow
+def test_a_step_that_goes_on_with_new_work_of_others_has_them_too(tmp_path: Path) -> None:
+    """Its worktree is made anew then: what it has left, on top of what it starts from."""
+    again = tmp_path / "again"
+    review = f"test -e {again} && echo true || {{ touch {again}; echo false; }}"
+    agents = {
+        "build": sh(
+            "mkdir -p dist; echo made >> src.txt; cp src.txt dist/it.txt", outputs={"it": {"file": "dist/it.txt"}}
+        ),
+        "edit": sh("cat dist/it.txt; echo edit >> edit.txt", depends_on=["build"]),
+        "review": {
+            "command": review,
+            "depends_on": ["edit"],
+            "outputs": {"ok": "boolean"},
+            "loop": {"until": "outputs.ok", "max": 3, "rework": "build"},
+        },
+    }
+    project = repository(tmp_path / "project", agents, IGNORED)
+    project.run().expect(0)
+    assert [one["cause"] for one in project.status().step("edit")["attempts"]] == ["first", "rework"]
+    assert project.git("show", "teamflow/1/edit:edit.txt") == "edit\nedit\n"
