@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -14,16 +15,18 @@ IGNORED = {".gitignore": "dist/\n"}
 AGENTS = {
     "build": sh("mkdir dist; printf 'made\\0' > dist/it.bin; chmod 755 dist/it.bin; echo src > src.txt")
     | {"outputs": {"it": {"file": "dist/it.bin"}}},
-    # At the same time: one of them has the worktree of `build`, the others fresh ones.
-    "first": {"command": "cat src.txt; test -x dist/it.bin; sleep 0.3", "depends_on": ["build"]},
-    "second": {"command": "cat src.txt; test -x dist/it.bin; sleep 0.3", "depends_on": ["build"]},
+    # At the same time, for each waits for the other: one has the worktree of `build`, the other a fresh one.
+    "first": {"command": "echo here > $MEET; cat src.txt && test -x dist/it.bin", "depends_on": ["build"]},
+    "second": {"command": "cat $MEET; cat src.txt && test -x dist/it.bin", "depends_on": ["build"]},
     "edit": sh("cp dist/it.bin copy.bin; git status --porcelain --ignored", depends_on=["build"]),
     "last": {"command": ["wc", "-c", "dist/it.bin", "copy.bin"], "depends_on": ["first", "second", "edit"]},
 }
 
 
 def project_with(place: Path, **agents: object) -> Project:
-    return repository(place, {**AGENTS, **agents}, IGNORED, limits={"max_parallel": 4})
+    os.mkfifo(place / "meet")
+    more = {"limits": {"max_parallel": 4}, "env": {"MEET": str(place / "meet")}}
+    return repository(place / "project", {**AGENTS, **agents}, IGNORED, **more)
 
 
 @pytest.mark.slow

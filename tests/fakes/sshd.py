@@ -7,14 +7,15 @@ import os
 import shutil
 import socket
 import subprocess
-import time
-from collections.abc import Iterator
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-READY_WITHIN = 10.0
+ENDS_WITHIN = 10.0
 """Seconds."""
 
 
@@ -50,23 +51,26 @@ def sshd(directory: Path) -> Iterator[Sshd]:
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
     assert SSHD is not None
-    with (directory / "log").open("wb") as log:
-        server = subprocess.Popen([SSHD, "-D", "-e", "-f", str(directory / "sshd_config")], stderr=log)
-    try:
-        _await_port(port, directory / "log", server)
-        yield Sshd(f"ssh://{getpass.getuser()}@127.0.0.1:{port}", str(directory / "config"))
-    finally:
-        server.terminate()
-        server.wait(READY_WITHIN)
-
-
-def _await_port(port: int, log: Path, server: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + READY_WITHIN
-    while True:
+    argv = [SSHD, "-D", "-e", "-f", str(directory / "sshd_config")]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        reader = threading.Thread(target=deque, args=(server.stderr, 0))
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            said = list(_until_it_listens(server.stderr))
+            assert "Server listening" in said[-1], said
+            # What it says afterwards is read away, for it would wait for that.
+            reader.start()
+            yield Sshd(f"ssh://{getpass.getuser()}@127.0.0.1:{port}", str(directory / "config"))
+        finally:
+            server.terminate()
+            server.wait(ENDS_WITHIN)
+            if reader.ident is not None:
+                reader.join(ENDS_WITHIN)
+
+
+def _until_it_listens(lines: Iterable[str]) -> Iterator[str]:
+    yield "nothing"
+    for line in lines:
+        yield line
+        if "Server listening" in line:
             return
-        except OSError:
-            assert server.poll() is None, log.read_text()
-            assert time.monotonic() < end, log.read_text()
-            time.sleep(0.02)
