@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
+from teamflow.core.capabilities import Capabilities as Capabilities
 from teamflow.core.events import Now, Record
 from teamflow.core.invocation import Brief, EngineEvent, Exit, Invocation
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Artifact, Failed, Outcome
+from teamflow.core.permissions import Verdict
 from teamflow.core.plan import Json
 from teamflow.core.work import Change, Left, Ready
 
@@ -25,7 +27,13 @@ class Sources(Protocol):
 
 
 class Session(Protocol):
-    """Interprets one attempt's output. Deterministic: the same bytes in any chunks give the same events."""
+    """Interprets one attempt's output, and knows how to talk to it. Deterministic: the same bytes in any chunks give
+    the same events, and so do the same bytes with the same `took` at the same places. So a second runner, which feeds
+    all that was printed and all that was written into a new session, has the same one.
+
+    `tell`, `answer` and `interrupt` change nothing: they give the text to be written, or None where that cannot be now.
+    What of it is written, the session is told by `took`, by this runner or a later one.
+    """
 
     def feed(self, data: bytes) -> Sequence[EngineEvent]: ...
 
@@ -33,18 +41,21 @@ class Session(Protocol):
         """What the attempt came to, as far as its output and exit tell."""
         ...
 
+    def tell(self, text: str) -> str | None:
+        """So that it hears this while it works; None: it has to wait for its next turn."""
+        ...
 
-class Capabilities(NamedTuple):
-    """What an engine can do; data for the planner. steer: fold | abort | none."""
+    def answer(self, request: str, verdict: Verdict) -> str | None:
+        """To an `Asked` that is open; `verdict` allow | deny. None: nobody waits for it any more."""
+        ...
 
-    resume: bool = False
-    schema: bool = False
-    cost: bool = False
-    steer: str = "none"
-    protocol: bool = False
-    """Its stdout must be fed to a session; False: the exit code and the log say it all."""
-    tail: bool = False
-    """`Session.close` is to see the last of what a failed agent printed."""
+    def interrupt(self) -> str | None:
+        """So that it ends its turn; None: only a signal does, or it does nothing."""
+        ...
+
+    def took(self, data: str) -> Sequence[EngineEvent]:
+        """One of the texts above is on its way to the agent."""
+        ...
 
 
 class Engine(Protocol):
@@ -56,10 +67,6 @@ class Engine(Protocol):
         ...
 
     def session(self, brief: Brief) -> Session: ...
-
-    def message(self, brief: Brief, text: str) -> str | None:
-        """What to write to the stdin of a live attempt so that it hears this while it works; None: it cannot."""
-        ...
 
 
 class Start(NamedTuple):
@@ -85,6 +92,18 @@ class Start(NamedTuple):
     log_limit: int | None
     isolation: str | None
     note: Mapping[str, Json]
+
+
+class Input(NamedTuple):
+    """What is written to the stdin of an attempt. `n` counts from 0 within it: one that was taken does nothing when it
+    comes again. `note`: what it is; it is kept with it (`in.log`), as is `offset`: how many bytes of the attempt's log
+    were read when it was decided (None: all that there are). `end`: stdin is closed behind it."""
+
+    n: int
+    data: str
+    note: str = ""
+    end: bool = False
+    offset: int | None = None
 
 
 class Started(NamedTuple):
@@ -296,7 +315,9 @@ class Target(Protocol):
         left alone; a stop lets it go on first."""
         ...
 
-    def send(self, step: str, attempt: int, *, n: int, data: str) -> None: ...
+    def send(self, step: str, attempt: int, given: Input) -> None:
+        """To the stdin of what runs of an attempt."""
+        ...
 
     async def close(self) -> None:
         """Lets the keeper go once nothing runs any more."""

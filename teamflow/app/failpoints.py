@@ -16,7 +16,7 @@ from teamflow.core.events import Record
 from teamflow.core.outcome import Artifact, Failed, Succeeded
 from teamflow.core.plan import Step
 from teamflow.core.state import StepState
-from teamflow.ports import Exited, Start, Started, Target, TargetEvents
+from teamflow.ports import Exited, Input, Start, Started, Target, TargetEvents
 from teamflow.run.brief import Rendering
 from teamflow.run.roles import Results
 from teamflow.store.rows import NewRun, Row, RunRow
@@ -167,9 +167,9 @@ class CrashingTarget:
         self._target.freeze(step, attempt, on=on)
         self._boundary()
 
-    def send(self, step: str, attempt: int, *, n: int, data: str) -> None:
+    def send(self, step: str, attempt: int, given: Input) -> None:
         self._boundary()
-        self._target.send(step, attempt, n=n, data=data)
+        self._target.send(step, attempt, given)
         self._boundary()
 
     async def close(self) -> None:

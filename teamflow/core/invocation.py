@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from teamflow.core.named import NamedTuple
-from teamflow.core.outcome import Usage
+from teamflow.core.outcome import FailureClass, Usage
+from teamflow.core.permissions import Permissions, Wish
 from teamflow.core.plan import Json
 
 
@@ -41,6 +42,14 @@ class Brief(NamedTuple):
     idle_timeout: float | None = None
     log_limit: int | None = None
     stem: str = ""
+    context: str = ""
+    """What the agent is told of the team: its step, how to report and ask, where the work of others is."""
+    grants: Permissions = Permissions()
+    servers: Mapping[str, Json] = {}
+    """MCP servers by name, in the shape of `.mcp.json`."""
+    home: str = ""
+    """A directory (absolute, there already, the same for all attempts that go on in one session) for settings and
+    sessions of its own, where it is to know nothing of the user's (`isolate`); empty: the user's apply."""
 
 
 class Invocation(NamedTuple):
@@ -101,16 +110,47 @@ class Spent(NamedTuple):
 
 
 class Called(NamedTuple):
-    """The agent uses a tool; `what` is the same for the same call."""
+    """The agent uses a tool; `what` is the same for the same call. `id`: which call, where its end is told, too."""
 
     what: str
+    id: str = ""
+
+
+class Returned(NamedTuple):
+    """A tool is done."""
+
+    id: str
+
+
+class Retrying(NamedTuple):
+    """The engine tries a call of its model again, by itself. `wait` in seconds, where it is known."""
+
+    failure: FailureClass
+    reason: str
+    wait: float | None = None
+
+
+class Asked(NamedTuple):
+    """The agent wants leave for something that its grants leave to a person, and waits for the answer. `request` names
+    it within the attempt, and is the same whenever the same output is fed."""
+
+    request: str
+    wish: Wish
+
+
+class Withdrawn(NamedTuple):
+    """It does not wait for an answer to `request` any more."""
+
+    request: str
 
 
 class Reply(NamedTuple):
-    """Bytes for the agent's stdin. `n` counts from 0 within the attempt: sending one twice does nothing."""
+    """What the session itself has to write to the agent's stdin. `end`: then nothing follows, its work is done."""
 
-    n: int
     data: str
+    end: bool = False
 
 
-EngineEvent: TypeAlias = Said | Progress | SessionOpened | Spent | Called | Reply
+EngineEvent: TypeAlias = (
+    Said | Progress | SessionOpened | Spent | Called | Returned | Retrying | Asked | Withdrawn | Reply
+)

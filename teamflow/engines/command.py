@@ -12,13 +12,14 @@ from typing import Final
 from teamflow.core.invocation import Brief, EngineEvent, Exit, Invocation
 from teamflow.core.outcome import Outcome
 from teamflow.core.shell import direct_argv, shell_argv
+from teamflow.engines.deaf import Deaf
 from teamflow.engines.exits import outcome_of
 from teamflow.ports import Capabilities
 
 CAPABILITIES: Final = Capabilities()
 
 
-class CommandSession:
+class CommandSession(Deaf):
     """Nothing to interpret: the bytes stay in the log."""
 
     __slots__ = ("_brief",)
@@ -51,6 +52,3 @@ class CommandEngine:
 
     def session(self, brief: Brief) -> CommandSession:
         return CommandSession(brief)
-
-    def message(self, brief: Brief, text: str) -> None:
-        """It reads nothing while it works."""

@@ -15,6 +15,7 @@ from teamflow.core.placeholders import MODEL, PROMPT, PROMPT_FILE, SESSION, begi
 from teamflow.core.plan import EngineDefinition
 from teamflow.engines.command import CommandSession
 from teamflow.engines.custom_output import JsonSession
+from teamflow.engines.deaf import Deaf
 from teamflow.engines.exits import size
 from teamflow.engines.failures import classified
 from teamflow.engines.results import request
@@ -72,9 +73,6 @@ class CustomEngine:
         inner: Session = JsonSession(self._definition, brief) if self.capabilities.protocol else text
         return Explained(inner, self._definition.failures) if self._definition.failures else inner
 
-    def message(self, brief: Brief, text: str) -> None:
-        """It reads nothing while it works."""
-
     def _way(self, text: str) -> tuple[str, ...] | Failed:
         """The words that carry this prompt; none for stdin."""
         words = self._definition.prompt
@@ -90,7 +88,7 @@ class CustomEngine:
         return Failed(FailureClass.START, f"the prompt cannot be an argument, it {fault}: {remedy}")
 
 
-class Explained:
+class Explained(Deaf):
     """A session whose failures are told apart by what is printed about them."""
 
     def __init__(self, inner: Session, patterns: Sequence[tuple[str, str]]) -> None:

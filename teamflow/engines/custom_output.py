@@ -15,6 +15,7 @@ from teamflow.core.json_path import JsonPath, find, parse_path
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Succeeded, Usage
 from teamflow.core.plan import EngineDefinition, Json
 from teamflow.core.shell import excerpt
+from teamflow.engines.deaf import Deaf
 from teamflow.engines.document import last_document
 from teamflow.engines.exits import outcome_of, size, with_cost
 from teamflow.engines.lines import JsonLines
@@ -29,7 +30,7 @@ _SESSION: Final = re.compile(r"[^\s\x00-\x1f\x7f-][^\x00-\x1f\x7f]{0,255}")
 """A session's id: one that began with a dash would be an option."""
 
 
-class JsonSession:
+class JsonSession(Deaf):
     """Looks for message, error, session and usage in one JSON value, or in JSON objects line by line."""
 
     def __init__(self, definition: EngineDefinition, brief: Brief) -> None:

@@ -12,7 +12,7 @@ from typing import Final, NoReturn
 
 from teamflow.core.plan import Json
 
-LONGEST: Final = 1 << 20
+LONGEST: Final = 16 << 20
 """Bytes of the longest line that is read; a longer one is passed over."""
 
 

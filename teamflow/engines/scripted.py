@@ -15,6 +15,7 @@ from teamflow.core.invocation import Brief, Called, EngineEvent, Exit, Invocatio
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Succeeded, Usage
 from teamflow.core.plan import Json
 from teamflow.core.script import compile_script, listens
+from teamflow.engines.deaf import Deaf
 from teamflow.engines.exits import outcome_of, with_cost
 from teamflow.engines.lines import JsonLines
 from teamflow.ports import Capabilities
@@ -44,15 +45,11 @@ class ScriptedEngine:
         text = json.dumps(task) + "\n"
         return Invocation((sys.executable, "-I", "-S", PLAYER), stdin=text, protocol=True, listens=listens(actions))
 
-    def message(self, brief: Brief, text: str) -> str | None:
-        actions = compile_script(brief.script or (), attempt=brief.attempt)
-        return json.dumps({"text": text}) + "\n" if listens(actions) else None
-
     def session(self, brief: Brief) -> ScriptedSession:
         return ScriptedSession(brief)
 
 
-class ScriptedSession:
+class ScriptedSession(Deaf):
     """Reads the player's lines. Lines that are none of the protocol are counted and passed over."""
 
     def __init__(self, brief: Brief) -> None:
@@ -61,6 +58,10 @@ class ScriptedSession:
         self._session: str | None = brief.session
         self._usage: Usage | None = None
         self._result: Mapping[str, Json] | None = None
+
+    def tell(self, text: str) -> str | None:
+        actions = compile_script(self._brief.script or (), attempt=self._brief.attempt)
+        return json.dumps({"text": text}) + "\n" if listens(actions) else None
 
     def feed(self, data: bytes) -> Sequence[EngineEvent]:
         return [event for line in self._lines.feed(data) for event in self._read(line)]

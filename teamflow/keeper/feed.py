@@ -45,14 +45,14 @@ class Feed:
         """Whether to call `write` when the pipe has room."""
         return self.fd >= 0 and bool(self._waiting)
 
-    def record(self, number: int, offset: int, data: str, *, eof: bool) -> None:
+    def record(self, number: int, offset: int, data: str, *, eof: bool, note: str = "") -> None:
         """Writes input number `number` down with the size of the log that it answers; OSError, Full."""
         if self._size > FULL:
             raise Full
         if self._record < 0:
             flags = posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC
             self._record = posix.open(self._path, flags, 0o600)
-        data_line = wire.line({"n": number, "offset": offset, "data": data, "eof": eof})
+        data_line = wire.line({"n": number, "offset": offset, "data": data, "eof": eof, "note": note})
         while data_line:
             data_line = data_line[posix.write(self._record, data_line) :]
         self.last = number

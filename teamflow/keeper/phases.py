@@ -375,7 +375,7 @@ class Phases:
         try:
             data_bytes = raw(data)
             at = offset if type(offset) is int else posix.fstat(job.log_fd).st_size
-            job.feed.record(number, at, data, eof=eof)
+            job.feed.record(number, at, data, eof=eof, note=str(message.get("note") or ""))
         except ValueError:
             raise wire.Malformed("data does not stand for bytes") from None
         except feed.Full:

@@ -33,7 +33,7 @@ def _level(permissions: Permissions) -> str:
             return "everything"
         case "read":
             return "reads"
-        case "edit":
+        case _:
             if permissions.edit is None:
                 return "edits"
             return f"edits {', '.join(permissions.edit)}" if permissions.edit else "edits nothing"

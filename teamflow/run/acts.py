@@ -22,7 +22,7 @@ from teamflow.core.phases import AGENT
 from teamflow.core.requested import MessageSent
 from teamflow.core.state import RunState
 from teamflow.core.work import WorkspaceReady
-from teamflow.ports import Exited, Start, Target
+from teamflow.ports import Exited, Input, Start, Target
 from teamflow.run.adoption import Adoption
 from teamflow.run.roles import Attempts, Making, Others
 
@@ -162,7 +162,7 @@ class Acts:
     def _send(self, step_id: str, live: AttemptState, number: int) -> None:
         data = self._attempts.message(step_id, number)
         if data is not None:
-            self._target.send(step_id, live.number, n=number - live.told_from, data=data)
+            self._target.send(step_id, live.number, Input(number - live.told_from, data, "message"))
 
     def _begin(self, event: AttemptStarted) -> None:
         if not self._starts:

@@ -176,10 +176,8 @@ class AttemptRunner:
     def message(self, step_id: str, number: int) -> str | None:
         known = self._state.steps[step_id]
         live = known.live
-        brief = self._briefs.get((step_id, live.number)) if live is not None else None
-        if live is None or brief is None:
-            return None
-        return self._engine(known.step, live).message(brief, told(known.messages[number]))
+        session = self._following.session(step_id, live.number) if live is not None else None
+        return None if session is None else session.tell(told(known.messages[number]))
 
     def heard(self, step_id: str) -> int:
         live = self._state.steps[step_id].live

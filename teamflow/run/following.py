@@ -53,6 +53,11 @@ class Following:
             tail = self._open[step, attempt] = self._tail(session, step, attempt)
             tail.follow(asyncio.get_running_loop())
 
+    def session(self, step: str, attempt: int) -> Session | None:
+        """Of an attempt that is followed."""
+        tail = self._open.get((step, attempt))
+        return tail.session if tail is not None else None
+
     def stop(self, step: str, attempt: int) -> None:
         tail = self._open.get((step, attempt))
         if tail is not None:

@@ -21,7 +21,7 @@ from teamflow.core.requested import StopRequested
 from teamflow.core.state import RunState
 from teamflow.core.status import Status
 from teamflow.policy.hooks import BEFORE_RUN, Announcer, Call, declared_calls, stops_all, variables
-from teamflow.ports import Exited, Start, Started, Target, TargetEvents
+from teamflow.ports import Exited, Input, Start, Started, Target, TargetEvents
 from teamflow.run.calling import GRACE, PHASE, Calling, brief_of, step_of
 
 TIMEOUT: Final = 60.0
@@ -107,8 +107,8 @@ class Hooks:
     def freeze(self, step: str, attempt: int, *, on: bool) -> None:
         self._target.freeze(step, attempt, on=on)
 
-    def send(self, step: str, attempt: int, *, n: int, data: str) -> None:
-        self._target.send(step, attempt, n=n, data=data)
+    def send(self, step: str, attempt: int, given: Input) -> None:
+        self._target.send(step, attempt, given)
 
     async def close(self) -> None:
         """Tells what is left to tell, within bounds. Of a run that somebody lets go of, the next runner does it."""

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from teamflow.core.invocation import Exit
 from teamflow.core.named import NamedTuple
-from teamflow.ports import Exited, Start, TargetEvents
+from teamflow.core.plan import Json
+from teamflow.ports import Exited, Input, Start, TargetEvents
 from teamflow.targets import keeper_files, keeper_process
 from teamflow.targets.entries import Entry, Key, line, parse
 from teamflow.targets.keeper_process import Child
@@ -132,9 +133,10 @@ class LocalTarget:
     def freeze(self, step: str, attempt: int, *, on: bool) -> None:
         self._tell(line("freeze" if on else "thaw", {"step": step, "attempt": attempt}))
 
-    def send(self, step: str, attempt: int, *, n: int, data: str) -> None:
+    def send(self, step: str, attempt: int, given: Input) -> None:
+        said: dict[str, Json] = {"data": given.data, "note": given.note, "eof": given.end, "offset": given.offset}
         # The port counts from 0, the keeper from 1.
-        self._tell(line("input", {"step": step, "attempt": attempt, "n": n + 1, "data": data}))
+        self._tell(line("input", {"step": step, "attempt": attempt, "n": given.n + 1, **said}))
 
     async def close(self) -> None:
         """Returns when the keeper is gone, or within seconds in any case. A keeper with open phases stays alive."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from teamflow.core.permissions import Permissions as Permissions
 from teamflow.core.plan import Caps, DiffPolicy, Guards, Json
 
 Kind = Literal["prompt", "command", "ask"]
@@ -22,21 +23,6 @@ class EngineChoice:
 
     name: str
     model: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Permissions:
-    """What an agent may do. `edit`/`run` None means no narrower than `level` says; () means nothing."""
-
-    level: Literal["read", "edit", "full"] = "edit"
-    edit: tuple[str, ...] | None = None
-    run: tuple[str, ...] | None = None
-    net: Literal["allow", "deny"] = "allow"
-    ask: Literal["queue", "deny"] = "queue"
-
-    @property
-    def may_edit(self) -> bool:
-        return self.level != "read" and self.edit != ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ def permissions(layers: Layers) -> ResolvedPermissions:
     if value is None:
         return ResolvedPermissions()
     if isinstance(value, str):
-        return ResolvedPermissions(level=value)  # type: ignore[arg-type]
+        return ResolvedPermissions(level=value)
     merged = layers.part("permissions", Permissions) or value
     return ResolvedPermissions("edit", merged.edit, merged.run, merged.net or "allow", merged.ask or "queue")
 

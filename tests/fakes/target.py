@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from teamflow.core.invocation import Exit
-from teamflow.ports import Exited, Start, Started, TargetEvents
+from teamflow.ports import Exited, Input, Start, Started, TargetEvents
 
 Key = tuple[str, int, str]
 
@@ -235,9 +235,9 @@ class FakeTarget:
     def freeze(self, step: str, attempt: int, *, on: bool) -> None:
         self.keeper.freeze(step, attempt, on=on)
 
-    def send(self, step: str, attempt: int, *, n: int, data: str) -> None:
-        if (step, attempt, n, data) not in self.keeper.inputs:
-            self.keeper.inputs.append((step, attempt, n, data))
+    def send(self, step: str, attempt: int, given: Input) -> None:
+        if (step, attempt, given.n, given.data) not in self.keeper.inputs:
+            self.keeper.inputs.append((step, attempt, given.n, given.data))
 
     async def close(self) -> None:
         self.closed = True

@@ -1,0 +1,68 @@
+"""What an agent may do, as the team file grants it, and what an agent wishes to do, whatever its CLI calls it.
+
+Words only: whether a wish is granted is decided in `policy/permitting.py`, how a grant becomes flags in `engines/`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from teamflow.core.named import NamedTuple
+
+READ: Final = "read"
+EDIT: Final = "edit"
+FULL: Final = "full"
+LEVELS: Final = (READ, EDIT, FULL)
+
+ALLOW: Final = "allow"
+DENY: Final = "deny"
+QUEUE: Final = "queue"
+
+RUN: Final = "run"
+NET: Final = "net"
+TOOL: Final = "tool"
+OTHER: Final = "other"
+
+
+class Permissions(NamedTuple):
+    """What an agent may do.
+
+    `level`: `read` looks at files and runs commands that only look; `edit` also changes files of its workspace and runs
+    commands there; `full` may do all that the user may. `edit` (globs below the workspace) and `run` (first words of
+    commands): None means no narrower than `level` says, () means nothing. `net`: allow | deny. `ask`: what becomes of
+    other wishes, queue (a person is asked) | deny.
+    """
+
+    level: str = EDIT
+    edit: tuple[str, ...] | None = None
+    run: tuple[str, ...] | None = None
+    net: str = ALLOW
+    ask: str = QUEUE
+
+    @property
+    def may_edit(self) -> bool:
+        return self.level != READ and self.edit != ()
+
+
+class Wish(NamedTuple):
+    """What an agent asks leave for.
+
+    kind: `read`, `edit` (of `paths`), `run` (of `command`), `net` (a fetch or search by a tool of its own), `tool` (of
+    an MCP server that the team gave it), `other`. `paths`: as the agent names them, absolute or relative to where it
+    works. `argv` is there where the CLI tells the words of a command, else `command` is shell text.
+    """
+
+    kind: str
+    text: str
+    """For people: the tool and what it is to do, in a line."""
+    paths: tuple[str, ...] = ()
+    command: str = ""
+    argv: tuple[str, ...] = ()
+    tool: str = ""
+
+
+class Verdict(NamedTuple):
+    """allow | deny | queue, and why, as the agent is told it."""
+
+    answer: str
+    reason: str = ""
