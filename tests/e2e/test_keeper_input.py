@@ -33,9 +33,9 @@ def test_input_is_written_once_and_recorded_with_the_offset_it_answers(keeper: K
     assert client.entry("exit", "s")["code"] == 0
     assert Path(keeper.log("s")).read_bytes() == b"question\none\ntwo \xff\n"
     assert _record(keeper, "s") == [
-        {"n": 1, "offset": 9, "data": "one\n", "eof": False},
-        {"n": 2, "offset": 13, "data": "two \udcff\n", "eof": False},
-        {"n": 3, "offset": _record(keeper, "s")[2]["offset"], "data": "", "eof": True},
+        {"n": 1, "offset": 9, "data": "one\n", "eof": False, "note": ""},
+        {"n": 2, "offset": 13, "data": "two \udcff\n", "eof": False, "note": ""},
+        {"n": 3, "offset": _record(keeper, "s")[2]["offset"], "data": "", "eof": True, "note": ""},
     ]
 
 
