@@ -103,6 +103,8 @@ def merged(old: bytes, section: Section, entries: Mapping[str, Table], syntax: S
     if not old.strip():
         return rendered(section, entries, syntax)
     parsed = parse(old, syntax)
+    if not entries:
+        return old.decode("utf-8-sig")
     wanted = _with(parsed.value, section, entries)
     if syntax == "toml":
         return _merged_toml(old.decode("utf-8-sig"), section[0], entries, wanted)
