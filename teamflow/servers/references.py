@@ -14,7 +14,7 @@ from teamflow.core.named import NamedTuple
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 # Bounded: text full of openings without an end would be scanned to its end for each.
-_DEFAULT = r"(?::-(?P<default>[^}]{0,2000}))?"
+_DEFAULT = r"(?::-(?P<default>[^}]{0,300}))?"
 
 
 class Reference(NamedTuple):

@@ -66,7 +66,7 @@ def _parse_json(text: str) -> Parsed:
         near = re.search(r"near (\d+)", str(error))
         lenient = (int(near[1]) - 1 if near else 0, "it is no JSON, nor JSON with comments")
     # Whichever reader came further has seen the mistake.
-    position, message = max(strict, lenient)
+    position, message = strict if strict[0] >= lenient[0] else lenient
     raise BadServers(f"{_place(text, position)}: {message}")
 
 
