@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 from teamflow.core.named import NamedTuple
 from teamflow.servers.canonical import BadServers, Loss
 from teamflow.servers.format import Format, Section
-from teamflow.servers.formats import FORMATS, guess, read
+from teamflow.servers.formats import FORMATS, guess, read, section_of
 from teamflow.servers.text import Parsed, Syntax, merged, parse, rendered
 from teamflow.servers.vscode import SETTINGS
 
@@ -106,11 +106,20 @@ def _old(out: str) -> bytes:
 
 
 def _section(of: Format, out: str, there: bytes) -> Section:
+    inner = parse(there, of.syntax).value if there.strip() else {}
+    if of.name == "opencode" and _has(inner, of) == of.sections[1]:
+        raise BadServers("it is of opencode 2, which has its servers in mcp.servers: write without -o")
     if of.name != "vscode":
         return of.sections[0]
-    inner = parse(there, "json").value if there.strip() else {}
     within = isinstance(inner, dict) and "servers" not in inner and "mcp" in inner
     return SETTINGS if within or os.path.basename(out) == "settings.json" else of.sections[0]
+
+
+def _has(data: object, of: Format) -> Section:
+    try:
+        return section_of(data, of).section
+    except BadServers:
+        return ()
 
 
 def _mode(file: str) -> int:

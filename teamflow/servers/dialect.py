@@ -129,6 +129,12 @@ def _of_url(entry: Entry) -> Kind:
 def _tools(entry: Entry, dialect: Dialect) -> tuple[str, ...] | None:
     if not dialect.tools:
         return None
+    there = entry.seen(dialect.tools)
+    if there == "*":
+        entry.take(dialect.tools)
+        return None
+    if isinstance(there, list) and any(isinstance(one, Mapping) for one in there):
+        return None  # rules of another kind: left over, and told
     tools = entry.texts(dialect.tools)
     return None if tools is not None and "*" in tools else tools
 

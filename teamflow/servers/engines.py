@@ -6,11 +6,10 @@ not all of these programs expand references. Servers that are switched off are l
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
-
-import tomlkit
 
 from teamflow.core.named import NamedTuple
 from teamflow.servers import claude, codex, copilot, gemini, opencode
@@ -165,11 +164,12 @@ def _inline(value: Json) -> str:
         return "{" + ", ".join(f"{_quoted(key)} = {_inline(of)}" for key, of in value.items()) + "}"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "[" + ", ".join(_inline(one) for one in value) + "]"
-    return _quoted(value) if isinstance(value, str) else tomlkit.item(value).as_string()
+    return _quoted(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _quoted(text: str) -> str:
-    return tomlkit.string(text).as_string()
+    # What JSON escapes, TOML understands, and wants one character more. A library would be imported at every start.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def lost_by(engine: str, servers: Sequence[Server]) -> tuple[Loss, ...]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from teamflow.cli.convert import FORMATS as NAMES
 from teamflow.servers.formats import FORMATS
-from tests.unit.cli.made import call
+from tests.unit.cli.made import REPOSITORY, call
 
 ONE = '{"mcpServers": {"docs": {"type": "http", "url": "https://x/mcp", "headers": {"Authorization": "Bearer ${T}"}}}}'
 SAMPLES = Path(__file__).parents[1] / "servers/samples"
@@ -138,3 +140,21 @@ def test_codex_keeps_its_comments(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('model = "m" # mine\n')
     assert call(tmp_path, "convert", "mcp", ".mcp.json", "--to", "codex", "-o", "config.toml").code == 0
     assert (tmp_path / "config.toml").read_text().startswith('model = "m" # mine\n\n[mcp_servers.docs]\n')
+
+
+def test_a_file_of_the_second_opencode_is_not_mixed(tmp_path: Path) -> None:
+    (tmp_path / ".mcp.json").write_text(ONE)
+    old = '{"mcp": {"servers": {"a": {"type": "local", "command": ["x"]}}}}'
+    (tmp_path / "opencode.json").write_text(old)
+    done = call(tmp_path, "convert", "mcp", ".mcp.json", "--to", "opencode", "-o", "opencode.json")
+    assert done.code == 2
+    assert "opencode.json: it is of opencode 2, which has its servers in mcp.servers" in done.err
+    assert (tmp_path / "opencode.json").read_text() == old
+
+
+def test_stdin(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "teamflow", "convert", "mcp", "-", "--to", "zed"]
+    environ = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(argv, cwd=tmp_path, env=environ, input=ONE, capture_output=True, text=True, check=False)
+    assert json.loads(done.stdout)["context_servers"]["docs"]["url"] == "https://x/mcp"
+    assert done.stderr == ("warning: docs: headers.Authorization: ${T} is not expanded there, and stays as text\n")

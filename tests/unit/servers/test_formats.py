@@ -320,3 +320,23 @@ def test_the_second_version_of_opencode_is_read() -> None:
 def test_servers_of_single_projects_are_told_of() -> None:
     value = {"mcpServers": {}, "projects": {"/a": {"mcpServers": {"x": {}}}, "/b": {"mcpServers": {}}}}
     assert fields(read(value, FORMATS["claude"]).losses) == [("", "projects['/a']")]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_nothing_is_lost_of_what_all_can_say(name: str) -> None:
+    plain = (
+        Server("docs", "stdio", "npx", ("-y", "docs mcp", "--max=5%"), {"LEVEL": "in fo"}),
+        Server("team", "http", url="https://x/mcp?a=b&c", headers={"Authorization": "Bearer abc", "X-A": "ü"}),
+    )
+    done = FORMATS[name].write(plain)
+    assert done.losses == ()
+    assert read({FORMATS[name].sections[0][0]: done.entries}, FORMATS[name]) == Read(plain, ())
+
+
+def test_tools_as_others_write_them() -> None:
+    rules = [{"name": "t", "permission_policy": "always_ask"}]
+    value = {"mcpServers": {"a": {"url": "https://x", "tools": rules}, "b": {"url": "https://x", "tools": "*"}}}
+    for name in ("claude", "copilot"):
+        done = read(value, FORMATS[name])
+        assert [server.tools for server in done.servers] == [None, None]
+        assert fields(done.losses) == [("a", "tools")]

@@ -15,7 +15,7 @@ from teamflow.servers.codex import renamed
 from teamflow.servers.engines import for_acp, for_claude, for_codex, lost_by, with_values
 from teamflow.servers.formats import FORMATS, guess, read
 from teamflow.servers.references import BRACE, CANONICAL, COLON, LENIENT, PLAIN, SHELL, Spelling, parts, translated
-from teamflow.servers.text import merged, parse, rendered
+from teamflow.servers.text import Syntax, merged, parse, rendered
 
 NASTY = ("__proto__", "constructor", "a.b", 'q"uote', "sp ace", "new\nline", "é", "\x00", "\x7f\x9b", "]\\", "", "''''")
 PIECES = (
@@ -35,7 +35,7 @@ PIECES = (
 )
 """What texts are made of, so that they mean something to one format or another."""
 
-letters = st.text(st.characters(exclude_categories=("Cs",)), max_size=6)
+letters = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 names = st.one_of(st.sampled_from(NASTY), letters)
 values = st.lists(st.one_of(st.sampled_from((*PIECES, *NASTY)), letters), max_size=4).map("".join)
 maps = st.dictionaries(names, values, max_size=3)
@@ -132,6 +132,7 @@ json_values = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(names, inner, max_size=3)),
     max_leaves=12,
 )
+SYNTAXES: tuple[Syntax, ...] = ("json", "toml")
 KEYS = ("mcpServers", "servers", "mcp", "mcp_servers", "context_servers", "projects")
 FIELDS = (
     *("command", "args", "env", "cwd", "url", "httpUrl", "serverUrl", "headers", "type", "transport", "enabled"),
@@ -163,9 +164,9 @@ def test_any_settings_are_read_or_refused(data: object, path: str) -> None:
 
 @given(data=st.one_of(st.binary(max_size=60), st.text('{}[]",:/*\n a1.=-\\u', max_size=60).map(str.encode)))
 def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
-    for syntax in ("json", "toml"):
+    for syntax in SYNTAXES:
         try:
-            parse(data, syntax)  # type: ignore[arg-type]
+            parse(data, syntax)
         except BadServers:
             pass
 
@@ -196,7 +197,7 @@ def test_all_else_in_toml_stays_with_its_comments(found: list[Server]) -> None:
     assert tomllib.loads(again) == wanted
 
 
-@given(found=servers, value=st.text(st.characters(exclude_categories=("Cs",)), min_size=8, max_size=12))
+@given(found=servers, value=st.text(st.characters(exclude_categories=["Cs"]), min_size=8, max_size=12))
 def test_no_value_of_a_header_or_an_environment_is_a_word_of_codex(found: list[Server], value: str) -> None:
     marked = [
         server._replace(env=dict.fromkeys(server.env, value), headers=dict.fromkeys(server.headers, f"Bearer {value}"))

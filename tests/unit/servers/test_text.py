@@ -105,8 +105,9 @@ def test_toml_in_which_no_table_can_be_added() -> None:
 
 def test_nothing_steers_a_terminal() -> None:
     entries: dict[str, Table] = {"a": {"command": "\x1b[2J\x9b\u202e\x7f", "args": ["\n"]}}
-    for syntax in ("json", "toml"):
-        text = rendered(("mcpServers",), entries, syntax)  # type: ignore[arg-type]
+    syntaxes: tuple[Syntax, ...] = ("json", "toml")
+    for syntax in syntaxes:
+        text = rendered(("mcpServers",), entries, syntax)
         assert text.isascii()
         assert all(char.isprintable() or char == "\n" for char in text)
         back = json.loads(text) if syntax == "json" else tomllib.loads(text)
