@@ -90,14 +90,17 @@ def write(servers: Sequence[Server]) -> Written:
 def renamed(servers: Sequence[Server]) -> tuple[dict[str, str], list[Loss]]:
     """Names as Codex takes them, all different, by the names of the servers."""
     names = {server.name: server.name for server in servers if re.fullmatch(r"[A-Za-z0-9_-]+", server.name)}
+    taken = set(names)
+    numbers: dict[str, int] = {}
     losses = []
     for server in servers:
         if server.name in names:
             continue
         wanted = new = re.sub(r"[^A-Za-z0-9_-]", "_", server.name) or "_"
-        number = 2
-        while new in names.values():
-            new, number = f"{wanted}_{number}", number + 1
+        while new in taken:
+            number = numbers[wanted] = numbers.get(wanted, 1) + 1
+            new = f"{wanted}_{number}"
+        taken.add(new)
         names[server.name] = new
         losses.append(Loss(server.name, "name", f"codex takes no such name: it is {new} there"))
     return names, losses

@@ -13,8 +13,8 @@ from typing import Final, TypeAlias
 from teamflow.core.named import NamedTuple
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
-# Bounded: text full of openings without an end would be scanned to its end for each.
-_DEFAULT = r"(?::-(?P<default>[^}]{0,300}))?"
+# Ends before the next opening: text full of openings without an end would be scanned to its end for each.
+_DEFAULT = r"(?::-(?P<default>(?:[^}$]|\$(?!\{))*+))?"
 
 
 class Reference(NamedTuple):
@@ -53,7 +53,7 @@ CANONICAL: Final = Spelling("teamflow", re.compile(rf"\$\{{(?P<name>{_NAME}){_DE
 LENIENT: Final = Spelling(
     "claude",
     re.compile(
-        rf"\$\{{(?:env:)?(?P<name>{_NAME}){_DEFAULT}\}}|\$\{{input:(?P<input>[^}}]{{1,200}})\}}|\{{env:(?P<name2>{_NAME})\}}"
+        rf"\$\{{(?:env:)?(?P<name>{_NAME}){_DEFAULT}\}}|\$\{{input:(?P<input>[^}}$]{{1,200}})\}}|\{{env:(?P<name2>{_NAME})\}}"
     ),
     _dollar,
 )
@@ -62,7 +62,7 @@ SHELL: Final = Spelling("", re.compile(rf"\$\{{(?P<name>{_NAME}){_DEFAULT}\}}|\$
 """Gemini and Copilot."""
 COLON: Final = Spelling(
     "vscode",
-    re.compile(rf"\$\{{env:(?P<name>{_NAME})\}}|\$\{{input:(?P<input>[^}}]{{1,200}})\}}"),
+    re.compile(rf"\$\{{env:(?P<name>{_NAME})\}}|\$\{{input:(?P<input>[^}}$]{{1,200}})\}}"),
     lambda reference: f"${{env:{reference.name}}}",
 )
 BRACE: Final = Spelling(
@@ -98,7 +98,7 @@ def variable_of(asked: str) -> str:
 
 def inputs(text: str) -> list[str]:
     """The ids of `${input:id}` in a text."""
-    return re.findall(r"\$\{input:([^}]{1,200})\}", text)
+    return re.findall(r"\$\{input:([^}$]{1,200})\}", text)
 
 
 def translated(text: str, before: Spelling, after: Spelling) -> Translated:

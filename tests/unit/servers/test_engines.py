@@ -9,6 +9,7 @@ import tomllib
 import pytest
 
 from teamflow.servers.canonical import BadServers, Loss, Server
+from teamflow.servers.codex import renamed
 from teamflow.servers.engines import (
     for_acp,
     for_claude,
@@ -137,6 +138,11 @@ def test_names_that_codex_does_not_take() -> None:
         "mcp_servers._",
     ]
     assert len(lost_by("codex", servers)) == 3
+
+
+def test_a_great_many_names_that_codex_does_not_take() -> None:
+    names, losses = renamed([SSE._replace(name=chr(0x4E00 + number)) for number in range(10_000)])
+    assert len(set(names.values())) == len(losses) == 10_000
 
 
 def test_values_in_the_place_of_references() -> None:

@@ -51,7 +51,9 @@ def test_what_does_not_say_the_same(before: Spelling, after: Spelling, text: str
 
 
 @pytest.mark.parametrize("spelling", [CANONICAL, LENIENT, SHELL, COLON, BRACE])
-@pytest.mark.parametrize("text", ["${" * 50_000, "${A:-" * 5_000, "${input:" * 10_000, "{env:" * 50_000, "$" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["${" * 50_000, "${A:-" * 50_000, "${input:" * 10_000, "{env:" * 50_000, "$" * 100_000]
+)
 def test_openings_without_an_end(spelling: Spelling, text: str) -> None:
     assert translated(text, spelling, spelling).text == text
 
