@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = ROOT / "teamflow"
-PURE = ("core", "team", "plan", "policy", "engines", "views")
+PURE = ("core", "servers", "team", "plan", "policy", "engines", "views")
 
 
 class Module(NamedTuple):

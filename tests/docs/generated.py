@@ -52,6 +52,7 @@ def layers() -> str:
         "policy": "decide and retry: state in, records out",
         "plan": "model to plan, keys, differences (networkx)",
         "team": "file to model, every complaint (yaml, pydantic, jinja2)",
+        "servers": "MCP servers, from and to the settings of other programs (pyjson5, tomlkit)",
         "core": "words: plan, events, state, outcomes, diagnostics",
     }
     drawn = [f"{row.strip():<40} {about.get(row.strip(), '')}".rstrip() for row in rows if row.strip()]

@@ -44,6 +44,7 @@ ASKS = """
   ship: {ask: "Ship it?"}
   where: {ask: "Where to?", options: [staging, production]}
 """
+SERVERS = '{"servers": {"docs": {"type": "http", "url": "https://docs.example.com/mcp"}}}'
 NIGHTLY = """
 agents:
   build: {matrix: {part: [api]}, command: ./work agent 0, timeout: 5m}
@@ -127,6 +128,9 @@ def prepared(project: Project) -> None:
     (project.root / "teams").mkdir()
     for name, text in {"teams/nightly.yaml": NIGHTLY, "prompt.md": "Build.", "notes.md": "Mind the gap."}.items():
         project.write(name, text)
+    (project.root / ".vscode").mkdir()
+    project.write(".vscode/mcp.json", SERVERS)
+    project.write(".mcp.json", SERVERS.replace("servers", "mcpServers"))
     first = shell(project, "git init -q && teamflow run nightly")
     assert first.code == 0, first
     with Database.open(str(project.root)) as database:

@@ -1,0 +1,203 @@
+"""Servers in the words that the agents' programs take when a step starts.
+
+Decides nothing about permissions, and which variables there are: callers put values in with `with_values` first, for
+not all of these programs expand references. Servers that are switched off are left out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from teamflow.core.named import NamedTuple
+from teamflow.servers import claude, codex, copilot, gemini, opencode
+from teamflow.servers.canonical import Json, Loss, Read, Server, Table, Written
+from teamflow.servers.references import expanded
+
+VARIABLE: Final = "TEAMFLOW_MCP_TOKEN_"
+"""What variables with the values of headers and environments begin with. By the word in it, Codex and others keep them
+from the commands that an agent runs, where they are so configured."""
+
+
+def from_team(servers: Mapping[str, object]) -> Read:
+    """`mcp_servers` of a team file. BadServers."""
+    return claude.FORMAT.read(servers, "mcp_servers")
+
+
+class Valued(NamedTuple):
+    """`missing`: variables by server that have neither value nor default; their references stay in the texts."""
+
+    servers: tuple[Server, ...]
+    missing: dict[str, tuple[str, ...]]
+
+
+def with_values(servers: Sequence[Server], environ: Mapping[str, str]) -> Valued:
+    """Values in the place of all references."""
+    missing: dict[str, list[str]] = {}
+
+    def one(name: str, text: str) -> str:
+        done = expanded(text, environ)
+        if done.missing:
+            missing.setdefault(name, []).extend(done.missing)
+        return done.text
+
+    found = tuple(
+        server._replace(
+            command=one(server.name, server.command),
+            args=tuple(one(server.name, word) for word in server.args),
+            env={key: one(server.name, value) for key, value in server.env.items()},
+            cwd=one(server.name, server.cwd),
+            url=one(server.name, server.url),
+            headers={key: one(server.name, value) for key, value in server.headers.items()},
+        )
+        for server in servers
+    )
+    return Valued(found, {name: tuple(dict.fromkeys(names)) for name, names in missing.items()})
+
+
+def _on(servers: Sequence[Server]) -> list[Server]:
+    return [server for server in servers if server.enabled]
+
+
+def for_claude(servers: Sequence[Server]) -> Table:
+    """What `--mcp-config` takes as JSON. `tools` is nothing that it knows: allow `mcp__NAME__TOOL` instead."""
+    return {"mcpServers": claude.FORMAT.write(_on(servers)).entries}
+
+
+def for_gemini(servers: Sequence[Server]) -> Table:
+    """To be put into `settings.json`."""
+    return {"mcpServers": gemini.FORMAT.write(_on(servers)).entries}
+
+
+def for_copilot(servers: Sequence[Server]) -> Table:
+    """What `--additional-mcp-config` takes as JSON."""
+    return {"mcpServers": copilot.FORMAT.write(_on(servers)).entries}
+
+
+def for_opencode(servers: Sequence[Server]) -> Table:
+    """To be put into its configuration. No logging in by a browser: nobody sits there."""
+    entries = opencode.FORMAT.write(_on(servers)).entries
+    return {
+        "mcp": {
+            name: {**entry, "oauth": False} if entry["type"] == "remote" else entry for name, entry in entries.items()
+        }
+    }
+
+
+def for_acp(servers: Sequence[Server]) -> list[Table]:
+    """`mcpServers` of `session/new`. There is no place for `cwd`, `timeout` and `tools`."""
+    return [_acp(server) for server in _on(servers)]
+
+
+def _acp(server: Server) -> Table:
+    if server.kind == "stdio":
+        return {
+            "name": server.name,
+            "command": server.command,
+            "args": list(server.args),
+            "env": _pairs(server.env),
+        }
+    return {"type": server.kind, "name": server.name, "url": server.url, "headers": _pairs(server.headers)}
+
+
+def _pairs(values: Mapping[str, str]) -> list[Json]:
+    return [{"name": name, "value": value} for name, value in values.items()]
+
+
+class ForCodex(NamedTuple):
+    """`words`: `-c`, `mcp_servers.NAME={…}` and so on. `env`: what Codex itself has to have in its environment."""
+
+    words: list[str]
+    env: dict[str, str]
+
+
+def for_codex(servers: Sequence[Server]) -> ForCodex:
+    """No value of a header or of an environment stands in a word, for everybody on the machine can read those.
+
+    A value of a server's environment goes there by a variable of another name, lest it change what Codex does; a
+    shell gives it its own name again. Names that no shell can export are left out, see `lost_by`.
+    """
+    env: dict[str, str] = {}
+    hidden = [_hidden(server, env) for server in _on(servers)]
+    words: list[str] = []
+    for name, entry in codex.FORMAT.write(hidden).entries.items():
+        words += ["-c", f"mcp_servers.{name}={_inline(entry)}"]
+    return ForCodex(words, env)
+
+
+def _hidden(server: Server, env: dict[str, str]) -> Server:
+    """The server with references to variables where it had values, which are added to `env`."""
+
+    def variable(value: str) -> str:
+        name = f"{VARIABLE}{len(env) + 1}"
+        env[name] = value
+        return name
+
+    if server.kind != "stdio":
+        headers = {
+            key: value if codex.headers_of({key: value}).literal == {} else f"${{{variable(value)}}}"
+            for key, value in server.headers.items()
+        }
+        return server._replace(headers=headers)
+    own = {key: value for key, value in server.env.items() if codex.whole_reference(value) == key}
+    named = {key: variable(value) for key, value in server.env.items() if key not in own and _exportable(key)}
+    if not named:
+        return server._replace(env=own)
+    exports = " ".join(f'{key}="${name}"' for key, name in named.items())
+    script = f'export {exports}; unset {" ".join(named.values())}; exec "$@"'
+    return server._replace(
+        command="/bin/sh",
+        args=("-c", script, "sh", server.command, *server.args),
+        env={**own, **{name: f"${{{name}}}" for name in named.values()}},
+    )
+
+
+def _exportable(name: str) -> bool:
+    return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) is not None
+
+
+def _inline(value: Json) -> str:
+    """A value as TOML in one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_quoted(key)} = {_inline(of)}" for key, of in value.items()) + "}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ", ".join(_inline(one) for one in value) + "]"
+    return _quoted(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    # What JSON escapes, TOML understands, and wants one character more. A library would be imported at every start.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def lost_by(engine: str, servers: Sequence[Server]) -> tuple[Loss, ...]:
+    """What an engine (`claude`, `codex`, `gemini`, `opencode`, `copilot`, `acp`) cannot be told of these servers."""
+    on = _on(servers)
+    if engine == "acp":
+        return tuple(loss for server in on for loss in _acp_losses(server))
+    losses = _WRITERS[engine](on).losses
+    if engine == "codex":
+        # References within texts are no matter where values were put in; names that a shell cannot export are.
+        losses += tuple(
+            Loss(server.name, f"env.{key}", "no shell can export this name: it is left out")
+            for server in on
+            for key in server.env
+            if not _exportable(key)
+        )
+    return losses
+
+
+_WRITERS: Final[Mapping[str, Callable[[Sequence[Server]], Written]]] = {
+    module.FORMAT.name: module.FORMAT.write for module in (claude, codex, gemini, opencode, copilot)
+}
+
+
+def _acp_losses(server: Server) -> list[Loss]:
+    there = {"cwd": server.cwd, "timeout": server.timeout, "tools": server.tools}
+    return [
+        Loss(server.name, key, "the protocol has no place for it")
+        for key, value in there.items()
+        if value not in ("", None)
+    ]
