@@ -308,11 +308,17 @@ class Target(Protocol):
 
     def start(self, request: Start) -> None: ...
 
-    def stop(self, step: str, attempt: int, *, grace: float, cause: str) -> None: ...
+    def stop(self, step: str, attempt: int, *, grace: float, cause: str, soft: float = 0.0) -> None:
+        """Ends what runs of an attempt, with the first signal after `soft` seconds, the last after `grace`."""
+        ...
 
     def freeze(self, step: str, attempt: int, *, on: bool) -> None:
         """Halts what runs of an attempt where it is, with its deadlines, or lets it go on. What is being stopped is
         left alone; a stop lets it go on first."""
+        ...
+
+    def hold(self, step: str, attempt: int, *, on: bool) -> None:
+        """Its deadlines stand still (it waits for a person), or go on."""
         ...
 
     def send(self, step: str, attempt: int, given: Input) -> None:

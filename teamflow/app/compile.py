@@ -20,6 +20,7 @@ from teamflow.app.files import ProjectFiles, read_any
 from teamflow.app.plugins import spare_plugins
 from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json, Plan
+from teamflow.workspaces.top_level import is_repository
 
 if TYPE_CHECKING:
     from teamflow.core.diagnostics import Diagnostics
@@ -103,7 +104,7 @@ def _compile(root: str, request: Request, sources: ProjectFiles) -> Compiled:
         inputs=inputs.values,
         selection=Selection(request.steps, request.since, request.until),
         overrides=dict(request.overrides),
-        git=os.path.lexists(f"{root}/.git"),
+        git=is_repository(root),
     )
     found.extend(planned)
     return Compiled(None if found.has_errors else plan, found, loaded.sources, loaded.team)
@@ -127,7 +128,7 @@ def _kept(root: str, place: str) -> tuple[Plan, str] | None:
         if crc32(body).to_bytes(4, "little") != check:
             return None
         stats, git, plain, stored = marshal.loads(body)  # our own file, and it is whole
-        if git != os.path.lexists(f"{root}/.git"):
+        if git != is_repository(root):
             return None
         plan = plan_from_plain(plain)
     except (OSError, ValueError, EOFError, TypeError, PlanFormatError):
@@ -155,7 +156,7 @@ def _keep(root: str, place: str, plan: Plan, stored: str, begun: int) -> None:
         stat = _stat(f"{root}/{path}")
         racy = stat is None or max(stat[0], stat[1]) > begun - _RACY_NS
         stats.append((path, None if racy else stat))
-    kept: Any = (stats, os.path.lexists(f"{root}/.git"), plan_to_plain(plan), stored)
+    kept: Any = (stats, is_repository(root), plan_to_plain(plan), stored)
     body = marshal.dumps(kept)
     temporary = f"{place}.{os.getpid()}"
     try:

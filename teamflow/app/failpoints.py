@@ -157,14 +157,19 @@ class CrashingTarget:
         self._target.start(request)
         self._boundary()
 
-    def stop(self, step: str, attempt: int, *, grace: float, cause: str) -> None:
+    def stop(self, step: str, attempt: int, *, grace: float, cause: str, soft: float = 0.0) -> None:
         self._boundary()
-        self._target.stop(step, attempt, grace=grace, cause=cause)
+        self._target.stop(step, attempt, grace=grace, cause=cause, soft=soft)
         self._boundary()
 
     def freeze(self, step: str, attempt: int, *, on: bool) -> None:
         self._boundary()
         self._target.freeze(step, attempt, on=on)
+        self._boundary()
+
+    def hold(self, step: str, attempt: int, *, on: bool) -> None:
+        self._boundary()
+        self._target.hold(step, attempt, on=on)
         self._boundary()
 
     def send(self, step: str, attempt: int, given: Input) -> None:

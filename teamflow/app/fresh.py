@@ -22,6 +22,7 @@ from teamflow.store.lock import Holder, RunLock, creation_lock, this_process
 from teamflow.store.rows import NewRun, Row, RunRow
 from teamflow.store.sqlite import Database
 from teamflow.store.ulid import ulid
+from teamflow.workspaces.top_level import is_repository
 
 if TYPE_CHECKING:
     from teamflow.core.plan import Plan
@@ -109,7 +110,7 @@ def write(
         return
     kept: Any = (
         FORMAT,
-        os.path.lexists(f"{root}/.git"),
+        is_repository(root),
         plan.team,
         plan.file,
         inputs_digest,
@@ -162,7 +163,7 @@ def still_fresh(path: str, root: str) -> Any | None:
     if hashlib.sha256(body).digest() != data[:32]:
         return None
     kept = marshal.loads(body)  # our own file, checked by its digest
-    if kept[0] != FORMAT or kept[1] != os.path.lexists(f"{root}/.git"):
+    if kept[0] != FORMAT or kept[1] != is_repository(root):
         return None
     lstat, prefix = os.lstat, root + "/"
     for name, known in kept[8]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from teamflow.core.named import NamedTuple
+from teamflow.workspaces.top_level import is_repository
 
 _WORK: Final = "/.teamflow/work/"
 
@@ -29,7 +30,7 @@ def project_of(directory: str) -> Project:
     """The project of a team file in `directory`."""
     start = os.path.realpath(directory)
     for place in _upward(start):
-        if os.path.lexists(f"{place}/.git"):
+        if is_repository(place):
             return Project(place, git=True)
     return Project(start, git=False)
 

@@ -23,6 +23,7 @@ from teamflow.core.shell import quoted, shown
 from teamflow.plan.saved import Asked, SavedPlan, Unusable, saved_from_text, saved_to_text
 from teamflow.plan.stored import plan_to_json
 from teamflow.store.errors import StoreError
+from teamflow.workspaces.top_level import is_repository
 
 _SETTLED: Mapping[str, str] = {
     "steps": "STEP",
@@ -52,7 +53,7 @@ def save_plan(path: str, compiled: Compiled, options: RunOptions, *, root: str, 
     plan = compiled.plan
     assert plan is not None, "there is no plan to save"
     asked = Asked(options.file, *(getattr(options, name) for name in Asked._fields[1:]))
-    saved = SavedPlan(plan, root, os.path.lexists(f"{root}/.git"), asked, compiled.given)
+    saved = SavedPlan(plan, root, is_repository(root), asked, compiled.given)
     target = os.path.realpath(os.path.join(directory, path))
     _check_place(path, target)
     text = saved_to_text(saved, version=__version__)

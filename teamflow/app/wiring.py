@@ -34,7 +34,7 @@ from teamflow.core.work import WORKTREE
 from teamflow.engines.exits import outcome_of
 from teamflow.engines.registry import ENGINES, custom_engine, engine
 from teamflow.policy.hooks import BEFORE_RUN
-from teamflow.ports import Engine
+from teamflow.ports import Engine, Target
 from teamflow.run.attempt import AttemptRunner
 from teamflow.run.calling import Calling
 from teamflow.run.clock import SystemClock
@@ -210,7 +210,7 @@ def _loop(
     store, aimed, kept = guarded(boundary, writer, target, prober)
     environments = environments_of(wired, place, target)
     trees = make_trees(state, wired, place, lambda told: running.call_soon_threadsafe(screen.trouble, told))
-    attempts = _attempts(state, wired, place, clock, environments, kept, bridge, pool, trees)
+    attempts = _attempts(state, wired, place, clock, environments, kept, bridge, aimed, pool, trees)
     hooks = Hooks(
         state,
         aimed,
@@ -295,6 +295,7 @@ def _attempts(
     environments: Environments,
     results: Results,
     bridge: Bridge,
+    target: Target,
     pool: ThreadPoolExecutor,
     trees: Trees | None,
 ) -> AttemptRunner:
@@ -308,6 +309,7 @@ def _attempts(
         redactor=wired.redactor,
         report=bridge.report,
         say=bridge.said,
+        target=target,
         pool=pool,
         trees=trees,
     )

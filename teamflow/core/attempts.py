@@ -13,6 +13,7 @@ class AttemptState:
     __slots__ = (
         "allowance",
         "aside",
+        "asking",
         "began",
         "cause",
         "continues",
@@ -20,7 +21,6 @@ class AttemptState:
         "engine",
         "fallback",
         "frozen_at",
-        "frozen_for",
         "heard_from",
         "model",
         "mono",
@@ -32,11 +32,14 @@ class AttemptState:
         "ready",
         "reason",
         "started",
+        "still_at",
+        "still_for",
         "stopping",
         "told",
         "told_from",
         "tree",
         "tripped",
+        "verdicts",
     )
 
     def __init__(
@@ -67,8 +70,14 @@ class AttemptState:
         self.stopping: str | None = None
         self.frozen_at: float | None = None
         """Since when it is halted where it is."""
-        self.frozen_for = 0.0
-        """Seconds that it was halted before."""
+        self.still_at: float | None = None
+        """Since when its clock stands still: it is halted, or waits for leave."""
+        self.still_for = 0.0
+        """Seconds for which it stood still before."""
+        self.asking: dict[str, int] = {}
+        """Leave that it waits for: the question, by request."""
+        self.verdicts: dict[str, int] = {}
+        """Leave that somebody has given it, or not: likewise."""
         self.note = ""
         self.aside = ""
         """What no commit holds of what it has left in its workspace."""

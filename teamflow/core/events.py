@@ -8,9 +8,10 @@ Adding an event here makes the type checker list every `match` that must learn i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, get_args
 
 from teamflow.core.guarding import GuardTripped
+from teamflow.core.leave import LeaveAsked, LeaveWithdrawn
 from teamflow.core.limited import EngineLimited, LimitLifted
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Artifact, FailureClass, Outcome
@@ -332,6 +333,8 @@ Event: TypeAlias = (
     | Reopened
     | QuestionAsked
     | QuestionAnswered
+    | LeaveAsked
+    | LeaveWithdrawn
     | MessageSent
     | PauseRequested
     | ResumeRequested
@@ -346,48 +349,7 @@ Event: TypeAlias = (
     | RunEnded
 )
 
-EVENTS: Final[tuple[type[Event], ...]] = (
-    RunnerStarted,
-    PlanRevised,
-    StepsAdded,
-    Cached,
-    ResultsTaken,
-    Admitted,
-    AttemptStarted,
-    WorkspaceReady,
-    PhaseEnded,
-    AttemptStopping,
-    AttemptEnded,
-    MessageDelivered,
-    ProgressReported,
-    RetryScheduled,
-    BackoffEnded,
-    SpendingTold,
-    GuardTripped,
-    BudgetReached,
-    BudgetSet,
-    DaySpent,
-    EngineLimited,
-    LimitLifted,
-    OverlapsSeen,
-    StepWaiting,
-    StepEnded,
-    Reopened,
-    QuestionAsked,
-    QuestionAnswered,
-    MessageSent,
-    PauseRequested,
-    ResumeRequested,
-    StepFrozen,
-    StepThawed,
-    RelaunchRequested,
-    RunPaused,
-    RunResumed,
-    CancelRequested,
-    StopRequested,
-    RequestAnswered,
-    RunEnded,
-)
+EVENTS: Final[tuple[type[Event], ...]] = get_args(Event)
 
 
 class Record(NamedTuple):

@@ -37,12 +37,14 @@ from teamflow.core.fold_control import (
     step_thawed,
 )
 from teamflow.core.fold_guard import guard_tripped
+from teamflow.core.fold_leave import leave_asked, leave_withdrawn
 from teamflow.core.fold_limit import engine_limited, limit_lifted
 from teamflow.core.fold_overlap import overlaps_seen
 from teamflow.core.fold_plan import adopt, plan_revised, relaunch_requested, reopened, steps_added
 from teamflow.core.fold_question import question_answered, question_asked
 from teamflow.core.fold_step import STEP_HANDLERS, Handler, cached, check
 from teamflow.core.guarding import GuardTripped
+from teamflow.core.leave import LeaveAsked, LeaveWithdrawn
 from teamflow.core.limited import EngineLimited, LimitLifted
 from teamflow.core.overlapping import OverlapsSeen
 from teamflow.core.plan import Plan
@@ -196,6 +198,8 @@ _RUN_HANDLERS: Final[dict[type[Event], Handler]] = {
     StepsAdded: steps_added,
     QuestionAsked: question_asked,
     QuestionAnswered: question_answered,
+    LeaveAsked: leave_asked,
+    LeaveWithdrawn: leave_withdrawn,
     MessageSent: message_sent,
     MessageDelivered: message_delivered,
     PauseRequested: pause_requested,

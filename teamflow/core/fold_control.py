@@ -11,6 +11,8 @@ from teamflow.core.attempts import AttemptState
 from teamflow.core.changes import merged
 from teamflow.core.events import MessageDelivered, Record, StepFrozen, StepThawed
 from teamflow.core.fold_guard import talked
+from teamflow.core.fold_leave import clock_work as clock_work
+from teamflow.core.fold_leave import settle
 from teamflow.core.requested import MessageSent, PauseRequested, RelaunchRequested, ResumeRequested
 from teamflow.core.state import Message, Pause, RunState, StepState
 from teamflow.core.status import IllegalTransition, Status
@@ -59,7 +61,7 @@ def message_sent(state: RunState, record: Record, event: MessageSent) -> list[st
 def message_delivered(state: RunState, record: Record, event: MessageDelivered) -> list[str]:
     known = state.steps[event.step]
     live = known.running(event.attempt)
-    if known.status is not Status.RUNNING or live.stopping is not None:
+    if not known.at_work or known.frozen or live.stopping is not None:
         raise IllegalTransition(f"{event.step} cannot be told anything now")
     known.heard = event.heard
     return []
@@ -78,11 +80,9 @@ def step_frozen(state: RunState, record: Record, event: StepFrozen) -> list[str]
         raise IllegalTransition(f"{event.step}: {known.status} cannot be frozen")
     live = known.running(event.attempt)
     live.frozen_at = record.mono
-    known.status = Status.WAITING
-    known.waiting_on, known.waiting_by = "pause", "user"
-    known.reason = event.reason
     state.frozen.add(event.step)
-    clock_work(state, record.mono)
+    settle(state, known, live, mono=record.mono)
+    known.reason = event.reason
     return [event.step]
 
 
@@ -92,7 +92,6 @@ def step_thawed(state: RunState, record: Record, event: StepThawed) -> list[str]
         raise IllegalTransition(f"{event.step} is not frozen")
     live = known.running(event.attempt)
     thaw(state, known, live, mono=record.mono)
-    known.reason = live.reason
     return [event.step]
 
 
@@ -100,22 +99,9 @@ def thaw(state: RunState, known: StepState, live: AttemptState, *, mono: float) 
     """The attempt goes on, or is about to be ended."""
     if live.frozen_at is None:
         return
-    live.frozen_for += max(0.0, mono - live.frozen_at)
     live.frozen_at = None
-    known.status = Status.RUNNING
-    known.waiting_on = known.waiting_by = None
     state.frozen.discard(known.step.id)
-    clock_work(state, mono)
-
-
-def clock_work(state: RunState, mono: float) -> None:
-    """Counts the time during which at least one attempt is at work: frozen ones are not."""
-    at_work = len(state.running) > len(state.frozen)
-    if at_work and state.active_since is None:
-        state.active_since = mono
-    elif not at_work and state.active_since is not None:
-        state.active += max(0.0, mono - state.active_since)
-        state.active_since = None
+    settle(state, known, live, mono=mono)
 
 
 def still_held(steps: Iterable[StepState]) -> set[str]:

@@ -205,7 +205,11 @@ def reopened(state: RunState, record: Record, event: Reopened) -> list[str]:
     for step_id in event.steps:
         known = state.steps[step_id]
         check(known, Reopened, Status.PENDING)
-        if known.frozen or (known.status is Status.RUNNING and (known.live is not None or step_id != event.by)):
+        if (
+            known.frozen
+            or known.asking
+            or (known.status is Status.RUNNING and (known.live is not None or step_id != event.by))
+        ):
             raise IllegalTransition(f"{step_id}: it runs")
         if known.status in (Status.PENDING, Status.QUEUED) and event.cause != "relaunch":
             raise IllegalTransition(f"{step_id}: it is open")

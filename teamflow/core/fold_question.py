@@ -12,8 +12,10 @@ from typing import Final
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import QuestionAnswered, QuestionAsked, Record
 from teamflow.core.fold_budget import budget_answered
+from teamflow.core.fold_leave import leave_answered
 from teamflow.core.fold_step import asking_dependents, check, hold_back
 from teamflow.core.guarding import GUARD
+from teamflow.core.leave import PERMISSION
 from teamflow.core.outcome import Failed, Succeeded
 from teamflow.core.questions import close, outcome_of, prune_deadlines
 from teamflow.core.shell import excerpt
@@ -62,6 +64,8 @@ def question_answered(state: RunState, record: Record, event: QuestionAnswered) 
     question.answer = event.answer
     question.by = event.by
     question.note = event.note
+    if question.about == PERMISSION:
+        return leave_answered(state, record, event, question)
     close(state, question)
     state.answers[question.number] = question
     if question.about == GUARD:

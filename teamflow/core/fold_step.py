@@ -27,6 +27,7 @@ from teamflow.core.events import (
 from teamflow.core.fold_backoff import back_off, prune_backoff
 from teamflow.core.fold_budget import BUDGET, paid
 from teamflow.core.fold_control import begin_hearing, clock_work, release, thaw
+from teamflow.core.fold_leave import no_longer_asking
 from teamflow.core.fold_limit import ENGINE, answered
 from teamflow.core.outcome import Failed, Succeeded
 from teamflow.core.plan import APART, ASK, Caps, Edge, Step
@@ -187,6 +188,7 @@ def _attempt_stopping(state: RunState, record: Record, event: AttemptStopping) -
     live.stopping = event.cause
     # Whoever stops a frozen attempt lets it go on first, so that it can end.
     thaw(state, known, live, mono=record.mono)
+    no_longer_asking(state, known, live, mono=record.mono)
     return []
 
 
@@ -195,6 +197,7 @@ def _attempt_ended(state: RunState, record: Record, event: AttemptEnded) -> list
     check(known, AttemptEnded, Status.RUNNING)
     live = known.running(event.attempt)
     thaw(state, known, live, mono=record.mono)
+    no_longer_asking(state, known, live, mono=record.mono)
     live.outcome = event.outcome
     live.ended = record.at
     live.phase = event.phase
@@ -281,7 +284,7 @@ def _step_ended(state: RunState, record: Record, event: StepEnded) -> list[str]:
     known = state.steps[event.step]
     after = _STEP_ENDS[event.status]
     check(known, StepEnded, after)
-    if known.live is not None and (known.status is not Status.WAITING or known.frozen):
+    if known.live is not None and (known.status is not Status.WAITING or known.at_work):
         raise IllegalTransition(f"{event.step}: an attempt still runs")
     withdraw(state, known, at=record.at, cause="cancel")
     known.own_skip = event.own

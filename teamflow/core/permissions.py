@@ -5,9 +5,13 @@ Words only: whether a wish is granted is decided in `policy/permitting.py`, how 
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 from teamflow.core.named import NamedTuple
+
+if TYPE_CHECKING:
+    from teamflow.core.plan import Json
 
 READ: Final = "read"
 EDIT: Final = "edit"
@@ -42,6 +46,19 @@ class Permissions(NamedTuple):
     @property
     def may_edit(self) -> bool:
         return self.level != READ and self.edit != ()
+
+
+class Means(NamedTuple):
+    """What the agent of a `prompt` step may do, and has, beside its prompt."""
+
+    grants: Permissions = Permissions()
+    servers: Mapping[str, Json] = {}
+    """MCP servers by name, in the shape of `.mcp.json`."""
+    isolate: bool = False
+    """It knows nothing of the user's own settings, memory and sessions."""
+
+
+NO_MEANS: Final = Means()
 
 
 class Wish(NamedTuple):

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 from teamflow.core.named import NamedTuple
+from teamflow.core.permissions import NO_MEANS, Means
 
 LONGEST_DURATION: Final = 3650 * 86_400.0
 """Seconds: ten years. Moments that lie farther off have no date."""
@@ -285,6 +286,7 @@ class Step(NamedTuple):
     """None: it works in the project directory, or in what its dependencies have left, as that is."""
     resolves: str = ""
     """The step for which it mends a merge of dependencies that conflicts; a merge that is clean starts nothing."""
+    means: Means = NO_MEANS
 
     @property
     def engines(self) -> tuple[str, ...]:

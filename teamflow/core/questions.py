@@ -75,7 +75,7 @@ def withdraw(state: RunState, known: StepState, *, at: float, cause: str = "with
         question.withdrawn = True
         close(state, question)
     live = known.live
-    if known.status is Status.WAITING and live is not None and not known.frozen:
+    if known.status is Status.WAITING and live is not None and not known.at_work:
         live.ended = at
         live.outcome = Stopped(cause)
 

@@ -78,6 +78,10 @@ ACTIONS: Final[Mapping[str, Action]] = {
     ),
     "sleep": Action(DURATION, "Waits."),
     "listen": Action(DURATION, "Waits until it is told something (`teamflow tell`), at most so long, and says it."),
+    "ask_leave": Action(
+        mapping({}, {"run": TEXT, "edit": PATH, "other": TEXT}, one_of=True),
+        "Asks whether it may run this command, edit this file, or do something else, and says what it is answered.",
+    ),
     "progress": Action(mapping({}, {"percent": number(0, 100, whole=False), "text": TEXT}, one_of=True), "Reports it."),
     "usage": Action(
         mapping(
@@ -135,7 +139,7 @@ def compile_script(data: Json, *, attempt: int) -> list[Json]:
 
 def listens(actions: Sequence[Json]) -> bool:
     """Whether a compiled script hears what it is told while it is played."""
-    return any(isinstance(action, list) and action[0] == "listen" for action in actions)
+    return any(isinstance(action, list) and action[0] in ("listen", "ask_leave") for action in actions)
 
 
 def shown_path(path: Path) -> str:

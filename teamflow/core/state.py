@@ -47,6 +47,7 @@ class Question:
         "note",
         "number",
         "options",
+        "request",
         "scope",
         "step",
         "text",
@@ -68,6 +69,8 @@ class Question:
         self.failure = event.failure
         self.scope = event.scope
         self.agrees = event.agrees
+        self.request = ""
+        """Of a running attempt: what it wants leave for, as it calls that."""
         self.answered: float | None = None
         self.answer: str | None = None
         self.by = ""
@@ -259,13 +262,19 @@ class StepState(OfResults):
     @property
     def at_work(self) -> bool:
         """Whether an attempt of it is there, halted or not, or has just ended. A question is none."""
-        return self.status is Status.RUNNING or self.frozen
+        return self.status is Status.RUNNING or self.frozen or self.asking
 
     @property
     def frozen(self) -> bool:
         """Whether an attempt of it is there, halted where it is."""
         live = self.live
         return live is not None and live.frozen_at is not None
+
+    @property
+    def asking(self) -> bool:
+        """Whether an attempt of it is there, and waits for leave."""
+        live = self.live
+        return live is not None and bool(live.asking)
 
 
 def ran_since(state: RunState, known: StepState) -> str:
@@ -310,6 +319,8 @@ class Steered(Asked):
         """Steps that somebody holds back."""
         self.frozen: set[str] = set()
         """Running ones of these that are halted where they are."""
+        self.asking: set[str] = set()
+        """Running steps that wait for leave."""
         self.talks: dict[tuple[str, str], tuple[str, int]] = {}
         """Two steps, in order → who has told the other something last, and how often they did in turn."""
         self.changes: dict[str, dict[str, Json]] = {}

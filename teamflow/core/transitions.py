@@ -29,6 +29,7 @@ from teamflow.core.events import (
     StepThawed,
     StepWaiting,
 )
+from teamflow.core.leave import LeaveAsked, LeaveWithdrawn
 from teamflow.core.status import ENDED, Status
 from teamflow.core.work import WorkspaceReady
 
@@ -58,7 +59,12 @@ TRANSITIONS: Final[Mapping[tuple[Status, type[Event]], frozenset[Status]]] = {
     (Status.RUNNING, StepFrozen): frozenset({Status.WAITING}),
     (Status.RUNNING, StepEnded): frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED}),
     (Status.RUNNING, Reopened): frozenset({Status.PENDING}),
-    (Status.WAITING, QuestionAnswered): frozenset({Status.WAITING}),
+    (Status.RUNNING, LeaveAsked): frozenset({Status.WAITING}),
+    (Status.WAITING, LeaveAsked): frozenset({Status.WAITING}),
+    (Status.WAITING, LeaveWithdrawn): frozenset({Status.RUNNING, Status.WAITING}),
+    (Status.WAITING, StepFrozen): frozenset({Status.WAITING}),
+    (Status.WAITING, MessageDelivered): frozenset({Status.WAITING}),
+    (Status.WAITING, QuestionAnswered): frozenset({Status.WAITING, Status.RUNNING}),
     (Status.WAITING, StepThawed): frozenset({Status.RUNNING}),
     (Status.WAITING, AttemptStopping): frozenset({Status.RUNNING}),
     (Status.WAITING, AttemptEnded): frozenset({Status.RUNNING}),
@@ -74,5 +80,6 @@ TRANSITIONS: Final[Mapping[tuple[Status, type[Event]], frozenset[Status]]] = {
 """(status, event) → statuses that may follow. Anything else is a bug and changes nothing.
 
 After `Reopened`, and when the last dependency ends, PENDING becomes QUEUED by itself: that is the fold, not an event.
-Of the waiting steps only a frozen one has an attempt that runs; one that has not ended is opened again by a relaunch.
+Of the waiting steps only one that is frozen, or that waits for leave, has an attempt that runs; one that has not ended
+is opened again by a relaunch.
 """

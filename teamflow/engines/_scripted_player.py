@@ -42,6 +42,8 @@ class Player:
         self.usage: dict[str, float] = {}
         self.line_open = False
         self.heard = b""
+        self.lines: list[dict[str, Any]] = []
+        self.asked = 0
 
     # -- output
 
@@ -155,15 +157,33 @@ class Player:
     # -- actions that wait or end
 
     def listen(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while b"\n" not in self.heard:
-            ready = select.select((0,), (), (), max(0.0, until - time.monotonic()))[0]
-            data = os.read(0, PIECE) if ready else b""
-            if not data:
-                return
-            self.heard += data
-        line, _, self.heard = self.heard.partition(b"\n")
-        self.say(json.loads(line)["text"])
+        told = self.hear("text", time.monotonic() + seconds)
+        if told is not None:
+            self.say(told["text"])
+
+    def ask_leave(self, wish: dict[str, str]) -> None:
+        self.asked += 1
+        ((kind, what),) = wish.items()
+        self.emit("leave", id=str(self.asked), wish=kind, what=what)
+        told = self.hear("answer", None)
+        if told is not None:
+            self.say("allowed" if told["allow"] else "denied: " + str(told.get("reason") or ""))
+
+    def hear(self, key: str, until: float | None) -> dict[str, Any] | None:
+        """The next line with that key; others wait. None: there is none until then, or no more will come."""
+        while True:
+            for at, told in enumerate(self.lines):
+                if key in told:
+                    return self.lines.pop(at)
+            while b"\n" not in self.heard:
+                left = None if until is None else max(0.0, until - time.monotonic())
+                ready = select.select((0,), (), (), left)[0]
+                data = os.read(0, PIECE) if ready else b""
+                if not data:
+                    return None
+                self.heard += data
+            line, _, self.heard = self.heard.partition(b"\n")
+            self.lines.append(json.loads(line))
 
     def sleep(self, seconds: float) -> None:
         select.select((), (), (), seconds)
@@ -243,6 +263,7 @@ WORDS: dict[str, Callable[[Player, Any], None]] = {
     "expect": Player.expect,
     "sleep": Player.sleep,
     "listen": Player.listen,
+    "ask_leave": Player.ask_leave,
     "progress": Player.progress,
     "usage": Player.use,
     "write": Player.write,

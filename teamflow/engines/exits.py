@@ -16,6 +16,14 @@ _LIMITS: Final = {
     "timeout": FailureClass.TIMEOUT,
     "idle": FailureClass.IDLE,
     "log_limit": FailureClass.LOG_LIMIT,
+    "silent": FailureClass.IDLE,
+    "no_session": FailureClass.TRANSIENT,
+    "storm": FailureClass.FATAL,
+}
+_STALLS: Final = {
+    "silent": "gave no sign of life for too long",
+    "no_session": "opened no session in time",
+    "storm": "did the same again and again (a storm of requests to its model, or of one tool call)",
 }
 _LOST: Final = {
     "lost": "its keeper was killed, and with it whatever still ran",
@@ -104,6 +112,8 @@ def _limit_words(cause: str, end: Exit, brief: Brief) -> str:
     if cause == "timeout":
         figure = f" after {duration(brief.timeout)}" if brief.timeout is not None else ""
         return f"did not end in time and was stopped{figure} (timeout)"
+    if cause in _STALLS:
+        return f"{_STALLS[cause]} and was stopped"
     if cause == "idle":
         figure = f" for {duration(brief.idle_timeout)}" if brief.idle_timeout is not None else ""
         return f"gave no output{figure} and was stopped (idle_timeout)"

@@ -11,16 +11,40 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from teamflow.core.invocation import Brief, Called, EngineEvent, Exit, Invocation, Progress, Said, SessionOpened, Spent
+from teamflow.core.invocation import (
+    Asked,
+    Brief,
+    Called,
+    EngineEvent,
+    Exit,
+    Invocation,
+    Progress,
+    Reply,
+    Said,
+    SessionOpened,
+    Spent,
+)
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Succeeded, Usage
+from teamflow.core.permissions import ALLOW, EDIT, QUEUE, RUN, Verdict, Wish
 from teamflow.core.plan import Json
 from teamflow.core.script import compile_script, listens
 from teamflow.engines.deaf import Deaf
 from teamflow.engines.exits import outcome_of, with_cost
-from teamflow.engines.lines import JsonLines
+from teamflow.engines.lines import JsonLines, parse_json
+from teamflow.policy.permitting import judge
 from teamflow.ports import Capabilities
 
-CAPABILITIES: Final = Capabilities(resume=True, schema=True, cost=True, steer="fold", protocol=True)
+CAPABILITIES: Final = Capabilities(
+    resume=True,
+    schema=True,
+    cost=True,
+    steer="fold",
+    protocol=True,
+    asks=True,
+    enforces=frozenset(("read", "edit", "globs", "run", "net")),
+    mcp=frozenset(("stdio", "http", "sse")),
+    isolates=True,
+)
 PLAYER: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_scripted_player.py")
 
 
@@ -58,10 +82,29 @@ class ScriptedSession(Deaf):
         self._session: str | None = brief.session
         self._usage: Usage | None = None
         self._result: Mapping[str, Json] | None = None
+        self._asked: set[str] = set()
 
     def tell(self, text: str) -> str | None:
         actions = compile_script(self._brief.script or (), attempt=self._brief.attempt)
         return json.dumps({"text": text}) + "\n" if listens(actions) else None
+
+    def answer(self, request: str, verdict: Verdict) -> str | None:
+        return _answer(request, verdict) if request in self._asked else None
+
+    def took(self, data: str) -> Sequence[EngineEvent]:
+        told = parse_json(data)
+        if isinstance(told, Mapping):
+            self._asked.discard(_text(told.get("answer")))
+        return ()
+
+    def _leave(self, request: str, kind: str, what: str) -> Sequence[EngineEvent]:
+        path = (what,) if kind == EDIT else ()
+        wish = Wish(kind, f"{kind} {what}", paths=path, command=what if kind == RUN else "")
+        verdict = judge(self._brief.grants, wish, cwd=self._brief.cwd)
+        if verdict.answer != QUEUE:
+            return (Reply(_answer(request, verdict)),)
+        self._asked.add(request)
+        return (Asked(request, wish),)
 
     def feed(self, data: bytes) -> Sequence[EngineEvent]:
         return [event for line in self._lines.feed(data) for event in self._read(line)]
@@ -95,6 +138,8 @@ class ScriptedSession(Deaf):
                 return (SessionOpened(self._session),) if self._session else ()
             case "message":
                 return (Said(_text(line.get("text"))),)
+            case "leave":
+                return self._leave(_text(line.get("id")), _text(line.get("wish")), _text(line.get("what")))
             case "progress":
                 return (Progress(_number(line.get("percent")), _text(line.get("text"))),)
             case "tool":
@@ -107,6 +152,10 @@ class ScriptedSession(Deaf):
                 return ()
             case _:
                 return ()
+
+
+def _answer(request: str, verdict: Verdict) -> str:
+    return json.dumps({"answer": request, "allow": verdict.answer == ALLOW, "reason": verdict.reason}) + "\n"
 
 
 def _failure(result: Mapping[str, Json], end: Exit) -> Failed:

@@ -131,7 +131,7 @@ class Job:
 
     __slots__ = (
         "attempt", "cause", "ended", "err_fd", "feed", "frozen", "grace", "killed", "known", "limits", "log_fd",
-        "look", "mark", "number", "phase", "pid", "rungs", "slot", "start", "step", "wrapped",
+        "look", "mark", "number", "phase", "pid", "rungs", "slot", "start", "step", "still", "wrapped",
     )  # fmt: skip
 
     def __init__(self, request: Request, number: int, mark: int) -> None:
@@ -153,11 +153,12 @@ class Job:
         self.rungs: "Ladder" = ()
         self.ended = False
         self.killed = 0.0  # when the first SIGKILL went out
-        self.frozen = 0.0  # since when
+        self.frozen = 0.0  # since when its deadlines are halted
+        self.still: "tuple[str, ...]" = ()  # why they are
         self.look = float("inf")
         self.known: "dict[int, int]" = {}
 
-    def stop(self, now: float, grace: "float | None", cause: str) -> None:
+    def stop(self, now: float, grace: "float | None", cause: str, soft: float = 0.0) -> None:
         """Begins a ladder, or brings the end of the running one nearer."""
         grace = self.grace if grace is None else grace
         if self.cause is None:
@@ -165,11 +166,26 @@ class Job:
         if self.rungs or self.killed:
             self.rungs = ladder.hasten(self.rungs, now, grace)
         else:
-            self.rungs = ladder.stop(now, grace)
+            self.rungs = ladder.stop(now, grace, soft)
         self.look = now
 
-    def thawed(self, now: float) -> None:
-        """Everything that was due while it was frozen is due later by as long."""
+    @property
+    def halted(self) -> bool:
+        """Whether its processes are halted."""
+        return "freeze" in self.still
+
+    def hold(self, now: float, why: str) -> None:
+        """Nothing is due any more, until it goes on."""
+        self.frozen = self.frozen or now
+        self.still = (*self.still, why)
+        self.look = float("inf")
+
+    def go_on(self, now: float, why: "str | None" = None) -> None:
+        """A reason (None: every one) is gone. Everything that was due meanwhile is due later by as long."""
+        held = bool(self.still)
+        self.still = () if why is None else tuple(other for other in self.still if other != why)
+        if self.still or not held:
+            return
         away = now - self.frozen
         self.frozen = 0.0
         self.rungs = ladder.shift(self.rungs, away)

@@ -14,11 +14,11 @@ if MYPY:
     Ladder = tuple[tuple[float, str], ...]
 
 
-def stop(now: float, grace: float) -> "Ladder":
-    """SIGINT at once, SIGTERM at half of the grace (seconds), SIGKILL at its end; only SIGKILL without grace."""
+def stop(now: float, grace: float, soft: float = 0.0) -> "Ladder":
+    """SIGINT after `soft`, SIGTERM at half of the grace, SIGKILL at its end (seconds); only SIGKILL without grace."""
     if grace <= 0:
         return ((now, KILL),)
-    return ((now, INT), (now + grace / 2, TERM), (now + grace, KILL))
+    return ((now + min(max(soft, 0.0), grace / 2), INT), (now + grace / 2, TERM), (now + grace, KILL))
 
 
 def leftover(now: float, rest: "Ladder") -> "Ladder":

@@ -184,8 +184,9 @@ class Loop:
 
     def _seldom(self, link: Link, name: "Any", message: "dict[str, Any]", now: float) -> None:
         operations: "dict[Any, Callable[[Link, dict[str, Any], float], None]]" = {
-            "input": self._input, "stop": self._stop, "stop_all": self._stop, "freeze": self._freeze,
-            "thaw": self._freeze, "ping": self._ping, "orphan_after": self._orphan_after, "quit": self._quit,
+            "input": self._input, "stop": self._stop, "stop_all": self._stop, "freeze": self._still,
+            "thaw": self._still, "hold": self._still, "release": self._still, "ping": self._ping,
+            "orphan_after": self._orphan_after, "quit": self._quit,
         }  # fmt: skip
         if type(name) is str and name in operations:
             operations[name](link, message, now)
@@ -219,17 +220,18 @@ class Loop:
             _complain(link, message, code, "input %s was not taken" % message.get("n"))
 
     def _stop(self, link: Link, message: "dict[str, Any]", now: float) -> None:
-        grace = message.get("grace")
-        if grace is not None and type(grace) not in (int, float):
-            raise wire.Malformed("grace is not a number of seconds")
+        grace, soft = message.get("grace"), message.get("soft", 0)
+        if not all(seconds is None or type(seconds) in (int, float) for seconds in (grace, soft)):
+            raise wire.Malformed("grace and soft are not numbers of seconds")
         if message["op"] == "stop_all":
             self._phases.stop_all(grace, str(message.get("cause", "interrupt")), now)
         else:
             cause = str(message.get("cause", "cancel"))
-            self._phases.stop(*_attempt(message), grace, cause, now)
+            self._phases.stop(*_attempt(message), grace, cause, now, soft or 0.0)
 
-    def _freeze(self, link: Link, message: "dict[str, Any]", now: float) -> None:
-        self._phases.freeze(*_attempt(message), now, on=message["op"] == "freeze")
+    def _still(self, link: Link, message: "dict[str, Any]", now: float) -> None:
+        why = "freeze" if message["op"] in ("freeze", "thaw") else "hold"
+        self._phases.still(*_attempt(message), now, why, on=message["op"] in ("freeze", "hold"))
 
     def _orphan_after(self, link: Link, message: "dict[str, Any]", now: float) -> None:
         seconds = message.get("seconds")

@@ -212,7 +212,7 @@ class Phases:
                 self._contain.reaped(pid)
                 continue
             job.ended = True
-            if job.frozen:
+            if job.halted:
                 self._contain.freeze(job, on=False)
             self._exited(job, status, usage, now)
             ended.append(job)
@@ -258,39 +258,41 @@ class Phases:
 
     # -- stopping
 
-    def stop(self, step: str, attempt: int, grace: "float | None", cause: str, now: float) -> None:
+    def stop(self, step: str, attempt: int, grace: "float | None", cause: str, now: float, soft: float) -> None:
         """Begins to stop an attempt, or hastens it; `grace` in seconds, None for its own."""
         for job in self.jobs.values():
             if job.step == step and job.attempt == attempt:
-                self._stop(job, grace, cause, now)
+                self._stop(job, grace, cause, now, soft)
 
     def stop_all(self, grace: "float | None", cause: str, now: float) -> None:
         """Begins to stop everything."""
         for job in self.jobs.values():
             self._stop(job, grace, cause, now)
 
-    def _stop(self, job: Job, grace: "float | None", cause: str, now: float) -> None:
-        if job.frozen:
+    def _stop(self, job: Job, grace: "float | None", cause: str, now: float, soft: float = 0.0) -> None:
+        if job.halted:
             self._contain.freeze(job, on=False)
-            job.thawed(now)
+        job.go_on(now)
         if job.ended:
             job.rungs = ladder.hasten(job.rungs, now, ladder.LEFTOVER_GRACE if grace is None else grace)
         else:
-            job.stop(now, grace, cause)
+            job.stop(now, grace, cause, soft)
         job.look = self.due = now
 
-    def freeze(self, step: str, attempt: int, now: float, *, on: bool) -> None:
-        """Halts an attempt and its deadlines, or lets it go on; one that is being stopped is left alone."""
+    def still(self, step: str, attempt: int, now: float, why: str, *, on: bool) -> None:
+        """Halts the deadlines of an attempt, or lets them go on once no reason is left; `freeze` halts its processes,
+        too. One that is being stopped is left alone."""
         for job in self.jobs.values():
             if job.step != step or job.attempt != attempt or job.ended or job.rungs or job.killed:
                 continue
-            if on and not job.frozen:
-                job.frozen = now
-                job.look = NEVER
-                self._contain.freeze(job, on=True)
-            elif not on and job.frozen:
-                self._contain.freeze(job, on=False)
-                job.thawed(now)
+            if on == (why in job.still):
+                continue
+            if why == "freeze":
+                self._contain.freeze(job, on=on)
+            if on:
+                job.hold(now, why)
+            else:
+                job.go_on(now, why)
                 self.due = now
 
     # -- watching

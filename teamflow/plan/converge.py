@@ -173,7 +173,7 @@ def _settle(case: _Case, out: _Found) -> _Fate:
     status = known.status
     if case.step.expansion is not None:
         return _settle_expanded(case, out)
-    if status in _OPEN or known.frozen:
+    if status in _OPEN or known.at_work:
         return _settle_open(case, out)
     if status is Status.WAITING and known.waiting_by == "user":
         out.paused[step_id] = known.reason

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Never, TypeAlias, cast
 
+from teamflow.core.permissions import NO_MEANS, Means, Permissions
 from teamflow.core.plan import (
     Ask,
     Caps,
@@ -202,6 +203,18 @@ def _tree_out(value: Tree | None) -> tuple[object, ...] | None:
     return (copy, value.keep, value.sparse, repo, diff)
 
 
+def _means_out(value: Means) -> tuple[object, ...] | None:
+    return None if value == NO_MEANS else (tuple(value.grants), value.servers, value.isolate)
+
+
+def _means_in(value: Sequence[Never] | None) -> Means:
+    if value is None:
+        return NO_MEANS
+    grants = Permissions(*value[0])
+    edit, run = (None if words is None else tuple(words) for words in (grants.edit, grants.run))
+    return Means(grants._replace(edit=edit, run=run), value[1], value[2])
+
+
 def _tree_in(value: Sequence[Never] | None) -> Tree | None:
     """A field that its writer did not know yet is as if nobody had said anything."""
     if value is None:
@@ -237,6 +250,7 @@ CHANGES: Final[Mapping[str, Change]] = {
     "fallbacks": (_fallbacks_out, _fallbacks_in),
     "budget": (_optional_out, _caps_in),
     "tree": (_tree_out, _tree_in),
+    "means": (_means_out, _means_in),
     "guards": (_optional_out, lambda value: None if value is None else Guards._make(value)),
 }
 """The fields that are not plain scalars or JSON as they stand: how they are stored, how they are read."""

@@ -58,6 +58,8 @@ _LATER: Final[Mapping[str, Callable[[Step], object]]] = {
     "diff": lambda step: step.tree.diff if step.tree is not None else None,
     "repo": lambda step: step.tree.repo if step.tree is not None else None,
     "resolves": lambda step: step.resolves,
+    "mcp_servers": lambda step: step.means.servers,
+    "isolate": lambda step: step.means.isolate,
 }
 """Likewise, but counted only where it says something, so that all other definitions keep the keys that they have."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from teamflow.core.named import NamedTuple
+from teamflow.core.permissions import NO_MEANS, Means
 from teamflow.core.plan import (
     COMMAND,
     NO_CAPS,
@@ -74,6 +75,7 @@ class Common(NamedTuple):
     instructions: str
     script: Json
     permissions: str
+    means: Means
     custom: EngineDefinition | None
     fallbacks: tuple[Fallback, ...]
     inherit_env: tuple[str, ...]
@@ -96,6 +98,7 @@ def common(agent: ResolvedAgent, loaded: LoadedTeam, *, workspace: str) -> Commo
         instructions=work.instructions if isinstance(work, PromptWork) else "",
         script=work.script.value if isinstance(work, PromptWork) and work.script else None,
         permissions=permissions_in_words(agent, enforced=defined is None),
+        means=Means(work.permissions, work.mcp_servers, work.isolate) if isinstance(work, PromptWork) else NO_MEANS,
         custom=loaded.engines[choice.name] if choice and defined else None,
         fallbacks=_fallbacks(work, loaded) if isinstance(work, PromptWork) else (),
         inherit_env=(defined.inherit_env or ()) if defined else (),
@@ -124,8 +127,7 @@ def target_in_words(target: TargetChoice) -> str:
 
 def make_step(shared: Common, instance: Instance, step_id: str, place: Place, ties: Ties, texts: StepTexts) -> Step:
     """The step, with its key."""
-    agent = shared.agent
-    settled = texts.condition(agent.condition) if agent.condition is not None else True
+    agent, settled = shared.agent, True if shared.agent.condition is None else texts.condition(shared.agent.condition)
     step = Step(
         id=step_id,
         agent=agent.name,
@@ -168,7 +170,7 @@ def make_step(shared: Common, instance: Instance, step_id: str, place: Place, ti
         refers=ties.refers,
         taken=ties.taken,
         ask=Ask(agent.work.options, agent.work.default) if isinstance(agent.work, AskWork) else None,
-        loop=Loop(agent.loop.until, agent.loop.max, agent.loop.rework) if agent.loop is not None else None,
+        loop=None if agent.loop is None else Loop(agent.loop.until, agent.loop.max, agent.loop.rework),
         expansion=place.expansion,
         max_failures=agent.max_failures,
         skip_if_verified=agent.skip_if_verified,
@@ -180,6 +182,7 @@ def make_step(shared: Common, instance: Instance, step_id: str, place: Place, ti
         reworked=place.reworked,
         any_time=agent.cache and _can_be_put_back(agent),
         tree=_tree(shared, texts) if shared.workspace in (WORKTREE, CLONE) else None,
+        means=shared.means,
     )
     return step._replace(key=definition_key(step), deferred=is_deferred(step))
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Final, Never, TypeAlias, cast
 
+from teamflow.core.permissions import NO_MEANS
 from teamflow.core.plan import Json, Plan, SecretSource, Step
 from teamflow.plan.fields import (
     CHANGES,
@@ -121,6 +122,7 @@ _EMPTY: Final[Mapping[str, object]] = {
     **dict.fromkeys(("waits", "refers", "taken", "fallbacks"), ()),
     "text_used": False,
     "resolves": "",
+    "means": NO_MEANS,
     "matrix": {},
     "level": 0,
 }

@@ -94,9 +94,9 @@ def _at(moment: float | None) -> str:
 def _said(question: Question, given: Given) -> str | None:
     """The answer in the words of the log; None: it is none to this question."""
     match question.about, given.verb:
-        case "approval", "approve" | "reject":
+        case "approval" | "permission", "approve" | "reject":
             return given.verb
-        case "approval", _:
+        case "approval" | "permission", _:
             return None
         case "failure", "approve" | "reject":
             return RETRY if given.verb == APPROVE else FAIL
@@ -110,8 +110,9 @@ def _said(question: Question, given: Given) -> str | None:
 
 def _refusal(question: Question, given: Given, name: str) -> str:
     asks = f"{name} ({question.step})"
-    if question.about == "approval":
-        return f"{asks} asks for an approval\n  say `teamflow approve {name}` or `teamflow reject {name} --note WHY`"
+    if question.about in ("approval", "permission"):
+        wanted = "leave" if question.about == "permission" else "an approval"
+        return f"{asks} asks for {wanted}\n  say `teamflow approve {name}` or `teamflow reject {name} --note WHY`"
     takes = ", ".join(map(quoted, question.options))
     if given.verb != ANSWER:
         return f"{asks} is a question: it takes {takes}\n  say `teamflow answer {name} ANSWER`"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Protocol
+from typing import Final, Protocol
 
-from teamflow.core.attempts import AttemptState
 from teamflow.core.events import (
     AttemptEnded,
     AttemptStarted,
@@ -13,18 +12,24 @@ from teamflow.core.events import (
     Event,
     MessageDelivered,
     PhaseEnded,
+    QuestionAnswered,
     StepFrozen,
     StepThawed,
 )
+from teamflow.core.leave import LeaveAsked, LeaveWithdrawn
 from teamflow.core.limited import EngineLimited, LimitLifted
 from teamflow.core.outcome import Stopped
 from teamflow.core.phases import AGENT
 from teamflow.core.requested import MessageSent
 from teamflow.core.state import RunState
 from teamflow.core.work import WorkspaceReady
-from teamflow.ports import Exited, Input, Start, Target
+from teamflow.ports import Exited, Start, Target
 from teamflow.run.adoption import Adoption
+from teamflow.run.leave import Leave
 from teamflow.run.roles import Attempts, Making, Others
+
+SOFT: Final = 2.0
+"""Seconds that an agent which was told to end its turn has before the first signal."""
 
 
 class Conclude(Protocol):
@@ -55,6 +60,8 @@ class Acts:
         self._state = state
         self._target = target
         self._attempts = attempts
+        self._talks = attempts.talks
+        self.leave = Leave(state, target, attempts.talks)
         self._adoption = adoption
         self._record = record
         self._conclude = conclude
@@ -72,14 +79,13 @@ class Acts:
                 self._begin(event)
             case AttemptStopping(step=step, attempt=attempt, cause=cause):
                 self._stop(step, attempt, cause)
-            case StepFrozen(step=step, attempt=attempt):
-                self._target.freeze(step, attempt, on=True)
-            case StepThawed(step=step, attempt=attempt):
-                self._target.freeze(step, attempt, on=False)
+            case StepFrozen(step=step, attempt=attempt) | StepThawed(step=step, attempt=attempt):
+                self._target.freeze(step, attempt, on=isinstance(event, StepFrozen))
                 self._tell(step)
             case MessageSent(steps=steps):
-                for step in steps:
-                    self._tell(step)
+                self._tell(*steps)
+            case LeaveAsked() | LeaveWithdrawn() | QuestionAnswered():
+                self._tell(*self.leave.act(event))
             case EngineLimited() | LimitLifted() | AttemptEnded():
                 # The step may be gone by now, where its end was all that kept it in the plan.
                 if isinstance(event, AttemptEnded) and self._making is not None:
@@ -133,10 +139,13 @@ class Acts:
         """What agents of an earlier session were told, and perhaps have not heard; they ignore what they have."""
         for step_id in sorted(self._state.running):
             known = self._state.steps[step_id]
-            if (live := known.live) is not None and known.messages:
-                for number in range(live.told_from, known.heard):
-                    self._send(step_id, live, number)
-                self._tell(step_id)
+            live = known.live
+            if live is None:
+                continue
+            for number in range(self._talks.heard(step_id) + live.told_from, known.heard):
+                self._talks.tell(step_id, number)
+            self._tell(step_id)
+            self.leave.adopted(step_id)
 
     def heard(self, step_id: str) -> None:
         """Before an attempt ends: a runner that was killed may have handed over what nobody has recorded."""
@@ -144,25 +153,21 @@ class Acts:
         live = known.live
         if live is None or known.heard >= len(known.messages) or live.stopping is not None or known.frozen:
             return
-        heard = live.told_from + self._attempts.heard(step_id)
+        heard = live.told_from + self._talks.heard(step_id)
         if heard > known.heard:
             self._record(MessageDelivered(step_id, live.number, heard))
 
-    def _tell(self, step_id: str) -> None:
-        """Hands a live agent what it has not heard; what cannot be handed over waits for its next turn."""
-        known = self._state.steps[step_id]
-        live = known.live
-        while known.heard < len(known.messages) and live is not None:
-            if known.frozen or live.stopping is not None or self._attempts.message(step_id, known.heard) is None:
-                return
-            number = known.heard
-            self._record(MessageDelivered(step_id, live.number, number + 1))
-            self._send(step_id, live, number)
-
-    def _send(self, step_id: str, live: AttemptState, number: int) -> None:
-        data = self._attempts.message(step_id, number)
-        if data is not None:
-            self._target.send(step_id, live.number, Input(number - live.told_from, data, "message"))
+    def _tell(self, *step_ids: str) -> None:
+        """Hands live agents what they have not heard; what cannot be handed over waits for their next turn."""
+        for step_id in step_ids:
+            known = self._state.steps[step_id]
+            live = known.live
+            while known.heard < len(known.messages) and live is not None:
+                if known.frozen or live.stopping is not None or not self._talks.hears(step_id, known.heard):
+                    break
+                number = known.heard
+                self._record(MessageDelivered(step_id, live.number, number + 1))
+                self._talks.tell(step_id, number)
 
     def _begin(self, event: AttemptStarted) -> None:
         if not self._starts:
@@ -204,4 +209,5 @@ class Acts:
             return
         stop = self._state.stop
         grace = 0.0 if stop is not None and stop.kill else self._state.steps[step].step.grace
-        self._target.stop(step, attempt, grace=grace, cause=cause)
+        soft = SOFT if grace > 0 and self._talks.interrupt(step) else 0.0
+        self._target.stop(step, attempt, grace=grace, cause=cause, soft=soft)

@@ -8,6 +8,7 @@ exceptions.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor as Pool
 from typing import Final
@@ -17,16 +18,16 @@ from teamflow.core.events import AttemptEnded, AttemptStarted, Now, PhaseEnded
 from teamflow.core.invocation import Brief, Exit, Invocation
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Outcome, Stopped, Succeeded, Usage
 from teamflow.core.phases import AGENT, BEFORE, SETUP, VERIFIED, command_of, is_check, phases
-from teamflow.core.plan import Command, Json, Step
+from teamflow.core.plan import PROMPT, Command, Json, Step
 from teamflow.core.redact import Redactor
 from teamflow.core.state import RunState, StepState
 from teamflow.core.work import Left
 from teamflow.policy.trees import in_workspace, is_making
-from teamflow.ports import Clock, Engine, Exited, Start
-from teamflow.run.brief import BriefError, Rendering, make_brief, told
+from teamflow.ports import Clock, Engine, Exited, Start, Target
+from teamflow.run.brief import BriefError, Rendering, make_brief
 from teamflow.run.environment import Environments, MissingSecret
 from teamflow.run.following import Following
-from teamflow.run.logs import OUTPUT_LIMIT, TEXT_LIMIT, count_inputs, cut_text, read_tail, read_text, separate_err
+from teamflow.run.logs import OUTPUT_LIMIT, TEXT_LIMIT, cut_text, read_tail, read_text, separate_err
 from teamflow.run.place import Place
 from teamflow.run.roles import Engines, Report, Results
 from teamflow.run.trees import Trees, aside_words, note_of, root_of, variables_of
@@ -51,6 +52,7 @@ class AttemptRunner:
         redactor: Redactor,
         report: Callable[[Report], None],
         say: Callable[[str, str], None],
+        target: Target,
         pool: Pool | None = None,
         trees: Trees | None = None,
     ) -> None:
@@ -64,9 +66,13 @@ class AttemptRunner:
         self._redactor = redactor
         self._pool = pool
         self._trees = trees
-        self._following = Following(state, place, clock=clock, redactor=redactor, report=report, say=say)
+        self._following = Following(state, place, clock=clock, redactor=redactor, report=report, say=say, target=target)
         self._briefs: dict[tuple[str, int], Brief] = {}
         """Of agent phases that this runner has started: their ends are judged by what they were started with."""
+
+    @property
+    def talks(self) -> Following:
+        return self._following
 
     # -- starting --------------------------------------------------------------------------------------------
 
@@ -107,7 +113,7 @@ class AttemptRunner:
     def _start(self, known: StepState, live: AttemptState, phase: str, note: Mapping[str, Json]) -> Start | Failed:
         step = known.step
         mine = self._environments.of_hook if phase == BEFORE else self._environments.of
-        base, env = mine(self._state, step.by(live.fallback), attempt=live.number)
+        base, env = mine(self._state, self._with_login(step.by(live.fallback)), attempt=live.number)
         cwd = self._place.project if phase == BEFORE else self._cwd(step, live)
         invocation = self._invocation(known, live, phase, cwd)
         if isinstance(invocation, Failed):
@@ -135,14 +141,21 @@ class AttemptRunner:
             note=note,
         )
 
+    def _with_login(self, step: Step) -> Step:
+        """What its engine declares as its login and configuration comes from this machine."""
+        login = self._engines.engine(step.engine, custom=step.custom).capabilities.login if step.kind == PROMPT else ()
+        return step._replace(inherit_env=(*step.inherit_env, *login)) if login else step
+
     def _invocation(self, known: StepState, live: AttemptState, phase: str, cwd: str) -> Invocation | Failed:
         step = known.step
         if phase == "agent":
             brief = self._briefs[step.id, live.number] = self._brief(known, live)
             engine = self._engine(step, live)
+            if brief.home:
+                os.makedirs(brief.home, mode=0o700, exist_ok=True)
             invocation = engine.invoke(brief)
             if isinstance(invocation, Invocation) and invocation.protocol:
-                self._following.open(engine.session(brief), step.id, live.number)
+                self._following.open(engine, brief)
             return invocation
         command = self._command(known, phase)
         rendered = self._rendering(step, live).command(command, key=phase)
@@ -166,22 +179,10 @@ class AttemptRunner:
             self._state,
             known,
             live,
-            run=self._place.run,
             cwd=self._cwd(known.step, live),
             log_limit=self._state.plan.limits.log_size,
-            stem=self._place.stem(known.step.id, live.number),
-            log=lambda number: self._place.log(known.step.id, number),
+            place=self._place,
         )
-
-    def message(self, step_id: str, number: int) -> str | None:
-        known = self._state.steps[step_id]
-        live = known.live
-        session = self._following.session(step_id, live.number) if live is not None else None
-        return None if session is None else session.tell(told(known.messages[number]))
-
-    def heard(self, step_id: str) -> int:
-        live = self._state.steps[step_id].live
-        return 0 if live is None else count_inputs(f"{self._place.stem(step_id, live.number)}.in.log")
 
     def _cwd(self, step: Step, live: AttemptState) -> str:
         workdir = self._rendering(step, live).path(step.workdir, key="workdir")
@@ -196,7 +197,7 @@ class AttemptRunner:
         if step.timeout is None:
             return None
         now: Now = self._clock.now()
-        return max(0.05, step.timeout - max(0.0, now.mono - live.mono - live.frozen_for))
+        return max(0.05, step.timeout - max(0.0, now.mono - live.mono - live.still_for))
 
     def _engine(self, step: Step, live: AttemptState) -> Engine:
         by = step.by(live.fallback)
@@ -215,7 +216,7 @@ class AttemptRunner:
             if (live.phase or self._first(known, live)) != AGENT:
                 continue
             brief = self._briefs[step_id, live.number] = self._brief(known, live)
-            self._following.open(engine.session(brief), step_id, live.number)
+            self._following.open(engine, brief, adopted=True)
 
     def spent(self, step_id: str) -> Usage | None:
         """What the live attempt of a step has told of its cost so far."""

@@ -6,6 +6,7 @@ Decides nothing about retry. Raises `BriefError` for what cannot be rendered; th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from teamflow.core.attempts import AttemptState
@@ -16,6 +17,8 @@ from teamflow.core.state import Feedback, Message, RunState, StepState
 from teamflow.policy.context import feedback, no_feedback, step_context
 from teamflow.policy.trees import parents
 from teamflow.run.logs import cut_text
+from teamflow.run.place import Place
+from teamflow.run.telling import context
 
 FEEDBACK_LIMIT: Final = 32 * 1024
 """Bytes of a loop's feedback that go into a prompt: the first and the last half are kept."""
@@ -88,14 +91,14 @@ def make_brief(
     known: StepState,
     attempt: AttemptState,
     *,
-    run: Mapping[str, Json],
     cwd: str,
     log_limit: int | None,
-    stem: str,
-    log: Callable[[int], str],
+    place: Place,
 ) -> Brief:
-    """The brief of `attempt`. `log`: the path of an attempt's log. Raises BriefError."""
+    """The brief of `attempt`. Raises BriefError."""
     step = known.step
+    log = partial(place.log, step.id)
+    run = place.run
     rendering = Rendering(state, step, run=run, attempt=attempt.number)
     shell: str | None = None
     argv: tuple[str, ...] = ()
@@ -115,13 +118,17 @@ def make_brief(
         permissions=step.permissions,
         script=step.script,
         notice="\n\n".join(filter(None, (to_mend(state, known, attempt), notice(known, attempt, log=log)))),
+        context=context(state, known, run=run, cwd=cwd, log=place.log) if step.prompt is not None else "",
+        grants=step.means.grants,
+        servers=step.means.servers,
+        home=place.home(step.id) if step.means.isolate else "",
         session=_session(known, attempt),
         messages=tuple(told(message) for message in known.messages[attempt.heard_from : attempt.told_from]),
         schemas=step.outputs.schemas,
         timeout=step.timeout,
         idle_timeout=step.idle_timeout,
         log_limit=log_limit,
-        stem=stem,
+        stem=place.stem(step.id, attempt.number),
     )
 
 

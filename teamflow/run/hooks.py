@@ -101,11 +101,14 @@ class Hooks:
     def start(self, request: Start) -> None:
         self._target.start(request)
 
-    def stop(self, step: str, attempt: int, *, grace: float, cause: str) -> None:
-        self._target.stop(step, attempt, grace=grace, cause=cause)
+    def stop(self, step: str, attempt: int, *, grace: float, cause: str, soft: float = 0.0) -> None:
+        self._target.stop(step, attempt, grace=grace, cause=cause, soft=soft)
 
     def freeze(self, step: str, attempt: int, *, on: bool) -> None:
         self._target.freeze(step, attempt, on=on)
+
+    def hold(self, step: str, attempt: int, *, on: bool) -> None:
+        self._target.hold(step, attempt, on=on)
 
     def send(self, step: str, attempt: int, given: Input) -> None:
         self._target.send(step, attempt, given)

@@ -133,12 +133,3 @@ def _read(fd: int, start: int, count: int) -> bytes:
 def _text(data: bytes) -> str:
     text = data.decode("utf-8", "replace")
     return text[:-1] if text.endswith("\n") else text
-
-
-def count_inputs(path: str) -> int:
-    """How many inputs a keeper has noted in an attempt's `in.log`; a line that is cut off was handed to nobody."""
-    try:
-        with open(path, "rb") as file:
-            return sum(1 for line in file if line.endswith(b"\n"))
-    except OSError:
-        return 0

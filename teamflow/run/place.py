@@ -22,6 +22,10 @@ class Place(NamedTuple):
     def err(self, step_id: str, attempt: int) -> str:
         return f"{self.run_dir}/logs/{slug(step_id)}.{attempt}.err"
 
+    def home(self, step_id: str) -> str:
+        """Settings and sessions of a step's agent, where it is not to know the user's."""
+        return f"{self.run_dir}/homes/{slug(step_id)}"
+
     def stem(self, step_id: str, attempt: int) -> str:
         """What other files of the attempt are called by."""
         return f"{self.run_dir}/logs/{slug(step_id)}.{attempt}"

@@ -11,8 +11,10 @@ from typing import Protocol, TypeAlias
 from teamflow.core.events import AttemptEnded, AttemptStarted, Event, PhaseEnded, ProgressReported
 from teamflow.core.guarding import GuardTripped
 from teamflow.core.invocation import Brief, Exit
+from teamflow.core.leave import LeaveAsked, LeaveWithdrawn
 from teamflow.core.limited import EngineLimited, LimitLifted
 from teamflow.core.outcome import Artifact, Failed, Outcome, Succeeded
+from teamflow.core.permissions import Verdict
 from teamflow.core.plan import EngineDefinition, Json, Step
 from teamflow.core.spending import SpendingTold
 from teamflow.core.state import RunState, StepState
@@ -21,8 +23,35 @@ from teamflow.ports import Engine, Exited, Start
 from teamflow.run.brief import Rendering
 
 
+class Talks(Protocol):
+    """What is said to running agents; `run/following.py` implements it."""
+
+    def hears(self, step_id: str, number: int) -> bool:
+        """Whether a step's live agent can be told this message of its step (from 0) now."""
+        ...
+
+    def tell(self, step_id: str, number: int) -> None:
+        """Hands it over."""
+        ...
+
+    def heard(self, step_id: str) -> int:
+        """How many messages the live attempt of a step was handed while it worked, as its keeper has noted."""
+        ...
+
+    def answer(self, step_id: str, request: str, verdict: Verdict) -> None:
+        """To the leave that a step's live agent waits for, unless it has the answer, or does not wait any more."""
+        ...
+
+    def interrupt(self, step_id: str) -> bool:
+        """Asks a step's live agent to end its turn; False: it only hears signals."""
+        ...
+
+
 class Attempts(Protocol):
     """What the executor needs to know about one attempt; `run/attempt.py` implements it."""
+
+    @property
+    def talks(self) -> Talks: ...
 
     def begin(self, attempt: AttemptStarted) -> Start | AttemptEnded:
         """The first phase to start, or why the attempt cannot even begin."""
@@ -38,15 +67,6 @@ class Attempts(Protocol):
 
     def phase(self, ended: PhaseEnded) -> Start | AttemptEnded:
         """The phase that follows, or why it cannot be started."""
-        ...
-
-    def message(self, step_id: str, number: int) -> str | None:
-        """What to write to the stdin of a step's live agent so that it hears this message of its step (from 0); None:
-        it hears nothing while it works, or does not work yet."""
-        ...
-
-    def heard(self, step_id: str) -> int:
-        """How many messages the live attempt of a step was handed while it worked, as its keeper has noted."""
         ...
 
     def adopt(self) -> None:
@@ -82,7 +102,7 @@ class Prober(Protocol):
         ...
 
 
-Report: TypeAlias = ProgressReported | SpendingTold | GuardTripped
+Report: TypeAlias = ProgressReported | SpendingTold | GuardTripped | LeaveAsked | LeaveWithdrawn
 """What a running attempt tells of itself."""
 
 

@@ -13,14 +13,19 @@ from collections.abc import Callable, Sequence
 
 from teamflow.core.events import ProgressReported
 from teamflow.core.guarding import GuardTripped
-from teamflow.core.invocation import EngineEvent, Progress, Said, Spent
+from teamflow.core.invocation import Asked, EngineEvent, Progress, Said, Spent, Withdrawn
+from teamflow.core.leave import LeaveAsked, LeaveWithdrawn
 from teamflow.core.outcome import Usage
 from teamflow.core.spending import SpendingTold
-from teamflow.ports import Session
 from teamflow.run.roles import Report
+from teamflow.run.stalls import Stalls
+from teamflow.run.talk import Talk
 from teamflow.run.watch import Watch
 
 _POLL = 0.2
+_TALKING = 0.02
+"""Seconds between looks while answers are to be expected; so they are for `_TALKS` of them."""
+_TALKS = 100
 _CHUNK = 256 * 1024
 
 
@@ -30,20 +35,26 @@ class Tail:
     def __init__(
         self,
         path: str,
-        session: Session,
+        talk: Talk,
         *,
         step: str,
         attempt: int,
         report: Callable[[Report], None],
         say: Callable[[str, str], None],
         watch: Watch | None = None,
+        stalls: Stalls | None = None,
+        stalled: Callable[[str], None] = lambda cause: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`watch`: what is seen, for the step's guards; `now` is in the same seconds."""
+        """`watch`: what is seen, for the step's guards; `stalls`: for what is wrong with the CLI, told to `stalled`
+        once; `now` is in the same seconds."""
         self._watch = watch
+        self._stalls = stalls
+        self._stalled = stalled
+        self._quick = _TALKS
         self._now = now
         self._path = path
-        self.session = session
+        self.talk = talk
         self._step = step
         self._attempt = attempt
         self._report = report
@@ -57,7 +68,18 @@ class Tail:
         """Whether the agent has told anything to people."""
 
     def follow(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._handle = loop.call_later(_POLL, self._poll, loop)
+        self._quick -= 1
+        self._handle = loop.call_later(_TALKING if self._quick > 0 else _POLL, self._poll, loop)
+
+    def hasten(self) -> None:
+        """It was told something: what comes of it is looked for at once."""
+        self._quick = _TALKS
+
+    def catch_up(self) -> None:
+        """Reads all that there is, at once."""
+        self._show(self.talk.begin(), live=True)
+        while self._read(_CHUNK, show=True):
+            pass
 
     def stop(self) -> None:
         if self._handle is not None:
@@ -66,6 +88,8 @@ class Tail:
 
     def finish(self, end: int) -> None:
         """Feeds everything up to byte `end` (what came later belongs to another phase)."""
+        self.talk.silence()
+        self._show(self.talk.begin(), live=False)
         while self._offset < end and self._read(min(_CHUNK, end - self._offset), show=False):
             pass
 
@@ -73,7 +97,14 @@ class Tail:
         self._read(_CHUNK, show=True)
         if self._watch is not None:
             self._trip(self._watch.passed(now=self._now()))
+        if self._stalls is not None:
+            self._stall(self._stalls.passed(now=self._now()))
         self.follow(loop)
+
+    def _stall(self, cause: str) -> None:
+        if cause:
+            self._stalls = None
+            self._stalled(cause)
 
     def _trip(self, reason: str) -> None:
         if reason:
@@ -92,14 +123,17 @@ class Tail:
             return False
         self._offset += len(data)
         if data:
-            self._show(self.session.feed(data), live=show)
+            sent = self.talk.sent
+            self._show(self.talk.feed(data), live=show)
+            if self.talk.sent > sent:
+                self.hasten()
         return bool(data)
 
     def _show(self, events: Sequence[EngineEvent], *, live: bool) -> None:
         newest: ProgressReported | None = None
         before = self.usage
-        if live and self._watch is not None:
-            self._trip(self._watch.seen(events, now=self._now()))
+        if live:
+            self._look(events)
         for event in events:
             match event:
                 case Progress(percent=percent, text=text):
@@ -109,6 +143,8 @@ class Tail:
                     self._say(self._step, text)
                 case Spent(usage=usage):
                     self.usage = usage
+                case Asked() | Withdrawn() if live:
+                    self._leave(event)
                 case _:
                     pass
         if live and self.usage is not None and self.usage != before:
@@ -116,3 +152,17 @@ class Tail:
         if live and newest is not None and newest != self._last:
             self._last = newest
             self._report(newest)
+
+    def _look(self, events: Sequence[EngineEvent]) -> None:
+        now = self._now()
+        if self._watch is not None:
+            self._trip(self._watch.seen(events, now=now))
+        if self._stalls is not None:
+            self._stall(self._stalls.seen(events, now=now))
+
+    def _leave(self, event: Asked | Withdrawn) -> None:
+        match event:
+            case Asked(request=request, wish=wish):
+                self._report(LeaveAsked(self._step, self._attempt, request, wish.text))
+            case Withdrawn(request=request):
+                self._report(LeaveWithdrawn(self._step, self._attempt, request))

@@ -118,8 +118,9 @@ class LocalTarget:
         elif not self._recovering:
             self._launch()
 
-    def stop(self, step: str, attempt: int, *, grace: float, cause: str) -> None:
-        message = line("stop", {"step": step, "attempt": attempt, "grace": grace, "cause": cause})
+    def stop(self, step: str, attempt: int, *, grace: float, cause: str, soft: float = 0.0) -> None:
+        told: dict[str, Json] = {"step": step, "attempt": attempt, "grace": grace, "cause": cause}
+        message = line("stop", {**told, "soft": soft} if soft else told)
         self._tell(message)
         due = self._loop.time() + grace + self._patience
         known = self._stops.get((step, attempt))
@@ -132,6 +133,9 @@ class LocalTarget:
 
     def freeze(self, step: str, attempt: int, *, on: bool) -> None:
         self._tell(line("freeze" if on else "thaw", {"step": step, "attempt": attempt}))
+
+    def hold(self, step: str, attempt: int, *, on: bool) -> None:
+        self._tell(line("hold" if on else "release", {"step": step, "attempt": attempt}))
 
     def send(self, step: str, attempt: int, given: Input) -> None:
         said: dict[str, Json] = {"data": given.data, "note": given.note, "eof": given.end, "offset": given.offset}

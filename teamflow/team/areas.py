@@ -6,20 +6,19 @@ test compares the two. Refuses to know about selection: callers name the agents 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from teamflow.core.named import NamedTuple
 from teamflow.team.loaded import LoadedTeam
 from teamflow.team.model import Agent, Team
-from teamflow.team.resolved import PromptWork, ResolvedAgent
+from teamflow.team.resolved import ResolvedAgent
 
 WORKS: Final = "works"
 
 SSH = "SSH targets"
 PULL_REQUESTS = "pull requests"
 SUB_AGENTS = "sub-agents"
-AGENTS = "real agents"
 
 TEAM: Final[Mapping[str, str]] = {
     **dict.fromkeys(
@@ -67,10 +66,10 @@ AGENT: Final[Mapping[str, str]] = {
     "on_conflict": WORKS,
     "workspace.repo": WORKS,
     "target.labels": SSH,
-    **dict.fromkeys(("mcp_servers", "mcp_servers.*.type", "mcp_servers.*.command"), AGENTS),
-    **dict.fromkeys(("mcp_servers.*.args", "mcp_servers.*.env", "mcp_servers.*.url"), AGENTS),
-    **dict.fromkeys(("mcp_servers.*.headers", "permissions.run", "permissions.edit", "permissions.net"), AGENTS),
-    "permissions.ask": AGENTS,
+    **dict.fromkeys(("mcp_servers", "mcp_servers.*.type", "mcp_servers.*.command"), WORKS),
+    **dict.fromkeys(("mcp_servers.*.args", "mcp_servers.*.env", "mcp_servers.*.url"), WORKS),
+    **dict.fromkeys(("mcp_servers.*.headers", "permissions.run", "permissions.edit", "permissions.net"), WORKS),
+    **dict.fromkeys(("permissions.ask", "isolate"), WORKS),
     "subagents": SUB_AGENTS,
     **dict.fromkeys(("ask", "options", "default"), WORKS),
     "on_failure": WORKS,
@@ -158,7 +157,7 @@ def _layers(team: Team, name: str) -> Iterator[tuple[Agent, tuple[str, ...]]]:
         yield team.defaults, ("defaults",)
 
 
-_OF_PROMPTS = frozenset(("mcp_servers", "subagents"))
+_OF_PROMPTS = frozenset(("subagents",))
 _SPECIAL = frozenset(("permissions", "workspace", "target", "start", "pr"))
 """Keys whose value decides; `_special` looks at what they came to."""
 
@@ -187,21 +186,3 @@ def _special(loaded: LoadedTeam, name: str, agent: ResolvedAgent) -> Iterator[Wa
         yield _waits((*own, "pr"), PULL_REQUESTS, name)
     if agent.target.name != "local":
         yield _waits((*own, "target"), SSH, name)
-    if isinstance(agent.work, PromptWork):
-        yield from _prompt(name, agent.work, loaded.team.engines or ())
-
-
-def _prompt(name: str, work: PromptWork, defined: Container[str]) -> Iterator[Waiting]:
-    """`defined`: the engines of the team's own."""
-    path = ("agents", name)
-    later = [choice.name for choice in work.engines if choice.name != "scripted" and choice.name not in defined]
-    if later:
-        message = f"engine {', '.join(later)} waits for real agents; only engine: scripted and your own work yet"
-        yield _waits((*path, "engine"), AGENTS, name, message)
-    elif any(choice.model is not None and choice.name == "scripted" for choice in work.engines):
-        yield _waits((*path, "engine"), AGENTS, name, "engine: scripted has no models; models wait for real agents")
-    granted = work.permissions
-    narrowed = granted.edit is not None or granted.run is not None or granted.net != "allow" or granted.ask != "queue"
-    if narrowed or granted.level == "full":
-        message = "permissions other than read and edit wait for real agents"
-        yield _waits((*path, "permissions"), AGENTS, name, message)

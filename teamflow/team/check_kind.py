@@ -8,7 +8,17 @@ from teamflow.team.scope import Scope
 from teamflow.team.source import Path
 from teamflow.team.template import is_template
 
-_PROMPT_ONLY = ("engine", "model", "script", "permissions", "mcp_servers", "subagents", "instructions", "budget")
+_PROMPT_ONLY = (
+    "engine",
+    "model",
+    "script",
+    "permissions",
+    "mcp_servers",
+    "isolate",
+    "subagents",
+    "instructions",
+    "budget",
+)
 _ASK_ONLY = ("options", "default")
 _PROCESS_ONLY = (
     "retry", "verify", "skip_if_verified", "idle_timeout", "grace", "outputs", "workspace", "diff", "workdir",

@@ -261,6 +261,9 @@ class Agent(Model):
         None, description="The agent (`start: never`) that mends what its dependencies left, where that does not merge."
     )
     workdir: Text | None = Field(None, description="The directory to start in, relative to the workspace root.")
+    isolate: bool | None = Field(
+        None, description="Start the agent without your own settings, memory files and sessions of its CLI."
+    )
     isolation: Literal["pidns"] | None = Field(
         None, description="`pidns`: a process namespace of its own, so that nothing it starts survives it."
     )

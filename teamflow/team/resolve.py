@@ -182,6 +182,7 @@ def _work(layers: Layers, texts: Mapping[str, str], scripts: Mapping[str, Json])
         script=Script(script, scripts.get(script)) if script else None,
         mcp_servers={name: server.model_dump(exclude_none=True) for name, server in layers.maps("mcp_servers").items()},
         subagents=_texts(layers.get("subagents")),
+        isolate=layers.get("isolate") or False,
     )
 
 

@@ -44,6 +44,7 @@ class PromptWork:
     script: Script | None
     mcp_servers: Mapping[str, Json]
     subagents: tuple[str, ...]
+    isolate: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from teamflow.workspaces.errors import WorkspaceError
+from teamflow.workspaces.top_level import is_repository
 
 LIST_FILES: Final = (
     "git",
@@ -49,7 +50,7 @@ def default_reads(root: str, run: Callable[[Sequence[str]], bytes]) -> list[str]
 def in_git(root: str) -> bool:
     """Whether `root` lies in a git work tree, by looking upward for `.git`."""
     at = os.path.realpath(root)
-    while not os.path.lexists(f"{at}/.git"):
+    while not is_repository(at):
         parent = os.path.dirname(at)
         if parent == at:
             return False

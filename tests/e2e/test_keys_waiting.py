@@ -51,14 +51,6 @@ def _pr(**more: Json) -> Use:
     return Use("pr", {**COMMAND, "pr": more}, {"pr_policies": {"q": POLICY}, "agents": needed})
 
 
-def _server(**more: Json) -> Use:
-    return _agent("mcp_servers", PROMPT, mcp_servers={"docs": more})
-
-
-def _permissions(**more: Json) -> Use:
-    return _agent("permissions", {**PROMPT, "workspace": {"mode": "shared"}}, permissions=more)
-
-
 _FEEDBACK = {"agent": "fixer", "watch": ["reviews"], "max_rounds": 2}
 _POLICY_KEYS: Mapping[str, Json] = {
     "extends": "q",
@@ -92,51 +84,10 @@ AGENT: Mapping[str, Use] = {
         {**COMMAND, "target": {"labels": ["gpu"]}},
         {"targets": {"gpu": {"ssh": "gpu", "labels": ["gpu"]}}},
     ),
-    "mcp_servers": _server(**SERVER),
-    "mcp_servers.*.command": _server(**SERVER),
-    "mcp_servers.*.args": _server(**SERVER),
-    "mcp_servers.*.env": _server(**SERVER),
-    "mcp_servers.*.type": _server(type="http", url="http://127.0.0.1"),
-    "mcp_servers.*.url": _server(type="http", url="http://127.0.0.1"),
-    "mcp_servers.*.headers": _server(type="http", url="http://127.0.0.1", headers={"A": "b"}),
-    "permissions.run": _permissions(run=["pytest"]),
-    "permissions.edit": _permissions(edit=["src/**"]),
-    "permissions.net": _permissions(net="deny"),
-    "permissions.ask": _permissions(ask="deny"),
     "subagents": Use("subagents", {**PROMPT, "subagents": ["low"]}, {"agents": {"low": {"start": "never", **COMMAND}}}),
     "pr": _agent("pr", pr=True),
     **{f"pr.{key}": _pr(**{key.partition(".")[0]: value}) for key, value in _POLICY_KEYS.items()},
 }
-
-SPECIAL: Mapping[str, tuple[Use, str]] = {
-    "another engine": (
-        Use("engine", {"prompt": "x", "engine": "claude", "permissions": "read"}),
-        f"{areas.AGENTS} (only engine: scripted and those under engines work yet, one at a time)",
-    ),
-    "a chain of engines": (
-        Use("engine", {**PROMPT, "engine": ["scripted", "codex"]}),
-        f"{areas.AGENTS} (only engine: scripted and those under engines work yet, one at a time)",
-    ),
-    "a chain of engines of one's own": (
-        Use("engine", {"prompt": "x", "engine": ["mine", "mine"], "permissions": "read"}, MINE),
-        areas.AGENTS,
-    ),
-    "a model of scripted": (Use("engine", {**PROMPT, "engine": "scripted/m"}), areas.AGENTS),
-    "a model beside scripted": (Use("engine", {**PROMPT, "model": "m"}), areas.AGENTS),
-    "full permissions of an engine of one's own": (
-        Use(
-            "permissions",
-            {"prompt": "x", "engine": "mine", "permissions": "full", "workspace": {"mode": "shared"}},
-            MINE,
-        ),
-        areas.AGENTS,
-    ),
-    "full permissions": (
-        Use("permissions", {**PROMPT, "permissions": "full", "workspace": {"mode": "shared"}}),
-        areas.AGENTS,
-    ),
-}
-"""Values that wait, of keys that work otherwise."""
 
 FIRST = {"command": "echo ran > first.txt"}
 
@@ -192,15 +143,6 @@ def test_run_refuses_every_waiting_key_in_one_message_and_plan_and_validate_take
     assert {f"u{number}" for number in plain} <= steps
 
 
-def test_values_that_wait_of_keys_that_work_are_refused(tmp_path: Path) -> None:
-    project = project_of(tmp_path, {name: use for name, (use, _) in SPECIAL.items()})
-    refused = project.run().expect(2).err
-    for name, (use, area) in SPECIAL.items():
-        assert f"{use.shown}: waits for {area}" in refused, name
-    project.call("validate").expect(0)
-    assert not project.exists(".teamflow/runs")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("key", "use", "area"), [pytest.param(*item, id=item[0]) for item in all_uses()])
 def test_run_refuses_the_key_by_name_steps_and_area(tmp_path: Path, key: str, use: Use, area: str) -> None:
@@ -220,13 +162,13 @@ def test_run_refuses_the_key_by_name_steps_and_area(tmp_path: Path, key: str, us
 
 @pytest.mark.slow
 def test_steps_that_are_not_selected_are_not_refused(tmp_path: Path) -> None:
-    uses = {"a": AGENT["mcp_servers"], "b": AGENT["pr"], "c": SPECIAL["another engine"][0]}
+    uses = {"a": AGENT["subagents"], "b": AGENT["pr"], "c": TEAM["targets"]}
     project = project_of(tmp_path, uses)
     refused = project.run().expect(2).err
     for word in (
-        "u0: mcp_servers: waits for real agents",
+        "u0: subagents: waits for sub-agents",
         "u1: pr: waits for pull requests",
-        "u2: engine: waits for real agents",
+        "u2: target: waits for SSH targets",
     ):
         assert word in refused
     assert "teamflow run STEP" in refused

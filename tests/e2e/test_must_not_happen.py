@@ -14,6 +14,7 @@ from teamflow.policy.control import steps_args
 from teamflow.policy.granting import Asker, Granted
 from teamflow.policy.requests import granted
 from teamflow.run.brief import make_brief
+from teamflow.run.place import Place
 from tests.e2e.tool import Project, until
 from tests.fakes.story import Story
 
@@ -33,8 +34,8 @@ def ask(story: Story, verb: str, args: str) -> None:
 
 def prompt(story: Story) -> str:
     known = story.state.steps["build"]
-    logs = "/logs/{}".format
-    brief = make_brief(story.state, known, known.attempts[-1], run={}, cwd="/", stem="/log", log_limit=None, log=logs)
+
+    brief = make_brief(story.state, known, known.attempts[-1], cwd="/", log_limit=None, place=Place("/", "/run", {}))
     return "\n".join((brief.instructions, brief.prompt or "", brief.notice, *brief.messages))
 
 
@@ -68,7 +69,7 @@ def test_a_resume_does_not_lose_engine_persona_and_session() -> None:
     ask(story, "resume", steps_args(["build"]))
     known = story.state.steps["build"]
     live = known.attempts[-1]
-    brief = make_brief(story.state, known, live, run={}, cwd="/", stem="/l", log_limit=None, log="{}".format)
+    brief = make_brief(story.state, known, live, cwd="/", log_limit=None, place=Place("/", "/run", {}))
     assert (live.engine, brief.session, brief.instructions, brief.prompt) == ("mine", "s7", "Be careful.", "Build it.")
 
 

@@ -180,7 +180,7 @@ def test_a_plan_of_another_project_is_refused(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "team.yaml").write_text("agents: {a: {command: echo >> ran}}\n")
-        (tmp_path / name / ".git").mkdir()
+        (tmp_path / name / ".git" / "refs").mkdir(parents=True)
     assert call(tmp_path / "one", "plan", "-o", "../x.plan").code == 0
     refused(
         call(tmp_path / "two", "run", "../x.plan"),

@@ -58,6 +58,7 @@ class FakeKeeper:
 
     def __init__(self, play: Callable[[Start], Play] = lambda start: Play()) -> None:
         self.play = play
+        self.holds: list[tuple[str, int, bool]] = []
         self.clock = 0.0
         self.journal: list[Started | Exited] = []
         self.running: dict[Key, _Process] = {}
@@ -106,6 +107,10 @@ class FakeKeeper:
                 process.frozen = self.clock
             elif not on:
                 self._thaw(key)
+
+    def hold(self, step: str, attempt: int, *, on: bool) -> None:
+        """Said only; what it does to deadlines is tested with the real one."""
+        self.holds.append((step, attempt, on))
 
     def _thaw(self, key: Key) -> None:
         process = self.running[key]
@@ -228,12 +233,15 @@ class FakeTarget:
             raise AssertionError(f"environment {request.base_env!r} was never sent")
         self.keeper.start(request)
 
-    def stop(self, step: str, attempt: int, *, grace: float, cause: str) -> None:
+    def stop(self, step: str, attempt: int, *, grace: float, cause: str, soft: float = 0.0) -> None:
         self.stops.append((step, attempt, grace, cause))
         self.keeper.stop(step, attempt, grace=grace, cause=cause)
 
     def freeze(self, step: str, attempt: int, *, on: bool) -> None:
         self.keeper.freeze(step, attempt, on=on)
+
+    def hold(self, step: str, attempt: int, *, on: bool) -> None:
+        self.keeper.hold(step, attempt, on=on)
 
     def send(self, step: str, attempt: int, given: Input) -> None:
         if (step, attempt, given.n, given.data) not in self.keeper.inputs:

@@ -136,7 +136,7 @@ agents:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "refs").mkdir(parents=True)
     for name, text in FILES.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -228,7 +228,7 @@ TEAMS = [*REPOSITORY.glob("teams/*.yaml"), *(path for path in GOLDEN.glob("*.yam
 @pytest.mark.parametrize("team", TEAMS, ids=lambda path: path.stem)
 def test_every_example_plans_the_same_by_its_effective_form(tmp_path: Path, team: Path) -> None:
     shutil.copytree(team.parent, tmp_path / "t", ignore=shutil.ignore_patterns("*.txt", "__pycache__"))
-    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "refs").mkdir(parents=True)
     file = tmp_path / "t" / team.name
     inputs = re.search(r"(?m)^# inputs: (.*)$", file.read_text())
     values = json.loads(inputs[1]) if inputs else {}

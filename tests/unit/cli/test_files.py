@@ -96,7 +96,7 @@ def test_validate_reports_all_at_once(tmp_path: Path) -> None:
 
 
 def test_validate_names_places_from_here(tmp_path: Path) -> None:
-    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "refs").mkdir(parents=True)
     below = tmp_path / "below"
     below.mkdir()
     (tmp_path / "team.yaml").write_text(WRONG)

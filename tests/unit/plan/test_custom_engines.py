@@ -78,16 +78,3 @@ def test_the_command_line_may_choose_one() -> None:
     assert a.custom.command == ("other",)
     back = step_of(plan_of(TEAM, overrides={"agents.a.engine": "claude"}), "a")
     assert (back.custom, back.permissions) == (None, "reads")
-
-
-def test_what_still_waits() -> None:
-    def waits(agent: str) -> list[str]:
-        team = TEAM.replace("a: {engine: mine, prompt: x, permissions: read}", f"a: {{prompt: x, {agent}}}")
-        return [key for key, _ in step_of(plan_of(team, git=True), "a").waits]
-
-    assert waits("engine: [mine, other], permissions: read") == []
-    assert waits("engine: [mine, claude], permissions: read") == ["engine"]
-    assert waits("engine: mine, permissions: full") == ["permissions"]
-    assert waits("engine: mine, permissions: {edit: [src]}") == ["permissions"]
-    assert waits("engine: mine, permissions: read, mcp_servers: {d: {command: x}}") == ["mcp_servers"]
-    assert waits("engine: mine") == []

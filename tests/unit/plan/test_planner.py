@@ -360,12 +360,6 @@ def test_keys_that_wait_are_in_the_plan() -> None:
     assert [step.waits for step in plan.steps] == [(("pr", "pull requests"),), ()]
 
 
-def test_an_override_settles_what_waits() -> None:
-    team = "agents: {a: {prompt: x, engine: codex, permissions: read}}"
-    assert ("engine", "real agents") in plan_of(team).steps[0].waits
-    assert plan_of(team, overrides={"agents.a.engine": "scripted"}).steps[0].waits == ()
-
-
 def test_outputs_of_what_is_not_selected_are_left_out() -> None:
     team = (
         "agents: {a: {command: x}, b: {command: x, matrix: [p, q]}}\noutputs: {a: agents.a.text, b: agents.b.instances}"

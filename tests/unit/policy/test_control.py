@@ -124,7 +124,7 @@ def test_frozen_is_halted_and_keeps_its_attempt_and_its_slot() -> None:
     assert story.state.active_since is None, "the time does not count"
     ask(story, "resume", steps_args(["plan"]))
     assert (story.status("plan"), known.frozen, len(known.attempts)) == ("running", False, 1)
-    assert known.attempts[0].frozen_for > 0
+    assert known.attempts[0].still_for > 0
     story.end("plan")
     assert story.status("plan") == "succeeded"
 

@@ -9,6 +9,7 @@ from teamflow.core.invocation import Brief
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
 from teamflow.core.plan import Json
 from teamflow.run.brief import FEEDBACK_LIMIT, make_brief
+from teamflow.run.place import Place
 from tests.fakes.runs import Run
 from tests.fakes.teams import plan_of
 
@@ -50,9 +51,7 @@ def rebuilt(run: Run) -> None:
 
 def brief(run: Run) -> Brief:
     known = run.state.steps["build"]
-    return make_brief(
-        run.state, known, known.attempts[-1], run={}, cwd="/", stem="/log", log_limit=None, log="/logs/{}".format
-    )
+    return make_brief(run.state, known, known.attempts[-1], cwd="/", log_limit=None, place=Place("/", "/run", {}))
 
 
 def test_feedback_comes_behind_the_prompt_under_a_heading() -> None:

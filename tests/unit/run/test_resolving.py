@@ -11,6 +11,7 @@ from teamflow.core.work import Left, Ready, WorkspaceReady
 from teamflow.policy.rework import span_of
 from teamflow.policy.trees import goes_on
 from teamflow.run.brief import make_brief
+from teamflow.run.place import Place
 from teamflow.run.trees import note_of, ready_from
 from tests.fakes.runs import Run
 from tests.fakes.teams import plan_of
@@ -44,7 +45,7 @@ def begun() -> Run:
 def notice(run: Run) -> str:
     known = run.state.steps[FIXER]
     attempt = known.attempts[-1]
-    return make_brief(run.state, known, attempt, run={}, cwd="/", stem="/log", log_limit=None, log=str).notice
+    return make_brief(run.state, known, attempt, cwd="/", log_limit=None, place=Place("/", "/run", {})).notice
 
 
 def test_it_is_told_the_files_the_sides_and_why_the_last_attempt_failed() -> None:

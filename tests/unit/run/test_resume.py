@@ -26,6 +26,7 @@ from teamflow.core.events import (
 from teamflow.core.fold import fold
 from teamflow.core.invocation import Exit, Invocation
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Stopped, Succeeded
+from teamflow.core.permissions import Verdict
 from teamflow.core.plan import Loop, Plan, Retry
 from teamflow.core.state import RunState
 from teamflow.ports import Exited, Start
@@ -77,11 +78,29 @@ def play(start: Start) -> Play:
             return Play(0.05)
 
 
+class NoTalks:
+    """`run/roles.Talks` of agents that hear nothing."""
+
+    def hears(self, step_id: str, number: int) -> bool:
+        return False
+
+    def tell(self, step_id: str, number: int) -> None: ...
+
+    def heard(self, step_id: str) -> int:
+        return 0
+
+    def answer(self, step_id: str, request: str, verdict: Verdict) -> None: ...
+
+    def interrupt(self, step_id: str) -> bool:
+        return False
+
+
 class FakeAttempts:
     """`run/roles.Attempts` by exit codes alone."""
 
     def __init__(self, state: RunState) -> None:
         self._state = state
+        self.talks = NoTalks()
 
     def begin(self, attempt: AttemptStarted) -> Start:
         note = {"cause": attempt.cause, "continues": attempt.continues, "reason": attempt.reason}

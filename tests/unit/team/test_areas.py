@@ -29,14 +29,11 @@ def test_every_area_is_named_once() -> None:
 WAITING = {
     "target": "targets: {t: {ssh: h}}\nagents: {a: {command: x, target: t}}\n",
     "pr": "agents: {a: {command: x, pr: {base: main}}}\n",
-    "engine": "agents: {a: {prompt: x, workspace: {mode: shared}}}\n",
     "start": "agents: {a: {start: never, command: x}}\n",
 }  # fmt: skip
 SCRIPTED = "agents: {a: {prompt: x, engine: scripted, script: s.yaml, workspace: {mode: shared}, %s}}\n"
 WAITING_PROMPTS = {
-    "mcp_servers": "mcp_servers: {d: {command: x}}",
     "subagents": "subagents: [a]",
-    "permissions": "permissions: full",
 }
 
 
@@ -47,14 +44,14 @@ def test_a_waiting_key_is_found_where_it_stands(team: Team, key: str) -> None:
     assert key in found
     expected = WAITING[key].splitlines()
     span = loaded.key_span(*found[key].path)
-    assert expected[span.line - 1][span.column - 1 :].startswith(key.rsplit(".", 1)[-1]) or key in ("engine", "matrix")
+    assert expected[span.line - 1][span.column - 1 :].startswith(key.rsplit(".", 1)[-1]) or key == "matrix"
     assert (found[key].agent is None) == (key.startswith("limits"))
 
 
 @pytest.mark.parametrize("key", WAITING_PROMPTS)
 def test_a_waiting_key_of_a_prompt(team: Team, key: str) -> None:
     loaded = team({"team.yaml": SCRIPTED % WAITING_PROMPTS[key], "s.yaml": "- say: x\n"})
-    assert {item.key for item in waiting(loaded, ["a"])} - {"engine"} == {key}
+    assert {item.key for item in waiting(loaded, ["a"])} == {key}
 
 
 def test_what_works_does_not_wait(team: Team) -> None:

@@ -128,7 +128,7 @@ def test_places_are_named_from_the_top_of_the_repository(tmp_path: Path, *, git:
     below.mkdir()
     other.mkdir()
     if git:
-        (tmp_path / ".git").mkdir()
+        (tmp_path / ".git" / "refs").mkdir(parents=True)
     (below / "team.yaml").write_text(WRONG)
     (other / "team.yaml").write_text("include: inc.yaml\nagents: {a: {command: x}}\n")
     (other / "inc.yaml").write_text("\n\nnmae: x\n")

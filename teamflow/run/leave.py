@@ -1,0 +1,77 @@
+"""Leave that running agents ask for: what of it is news, who gets which answer, whose deadlines stand still meanwhile.
+
+The question is a record, the answer, too; that the agent has it stands in its `in.log`. So an answer reaches it once,
+whichever runner, or none, was there when it was given.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from teamflow.core.events import Event, QuestionAnswered
+from teamflow.core.leave import PERMISSION, LeaveAsked, LeaveWithdrawn
+from teamflow.core.permissions import ALLOW, DENY, Verdict
+from teamflow.core.questions import APPROVE, answer_words
+from teamflow.core.state import RunState
+from teamflow.ports import Target
+from teamflow.run.roles import Report, Talks
+
+_NOBODY: Final = "nobody can be asked in this run (--no-input): go on without it, or say what you could not do"
+
+
+class Leave:
+    """Belongs to the loop's thread."""
+
+    def __init__(self, state: RunState, target: Target, talks: Talks) -> None:
+        self._state = state
+        self._target = target
+        self._talks = talks
+
+    def is_news(self, event: Report) -> bool:
+        """Whether what an attempt tells of itself is to be recorded. Where nobody can be asked, leave is denied."""
+        live = self._state.steps[event.step].live
+        if live is None or not isinstance(event, LeaveAsked | LeaveWithdrawn):
+            return True
+        if isinstance(event, LeaveWithdrawn):
+            return event.request in live.asking
+        if event.request in live.asking or event.request in live.verdicts or live.stopping is not None:
+            return False
+        if self._state.runner is not None and self._state.runner.no_input:
+            self._talks.answer(event.step, event.request, Verdict(DENY, _NOBODY))
+            return False
+        return True
+
+    def act(self, event: Event) -> tuple[str, ...]:
+        """What is recorded is done; the step that may be told more now, if there is one."""
+        match event:
+            case LeaveAsked(step=step) | LeaveWithdrawn(step=step):
+                self._hold(step)
+                return ()
+            case QuestionAnswered(question=number):
+                return self._answered(number)
+            case _:
+                return ()
+
+    def adopted(self, step_id: str) -> None:
+        """What an earlier session has settled and perhaps not done, of a running step."""
+        live = self._state.steps[step_id].live
+        if live is None:
+            return
+        for number in live.verdicts.values():
+            self._answered(number)
+        if live.asking:
+            self._hold(step_id)
+
+    def _answered(self, number: int) -> tuple[str, ...]:
+        question = self._state.questions[number - 1]
+        if question.about != PERMISSION:
+            return ()
+        verdict = Verdict(ALLOW) if question.answer == APPROVE else Verdict(DENY, answer_words(question))
+        self._talks.answer(question.step, question.request, verdict)
+        self._hold(question.step)
+        return (question.step,)
+
+    def _hold(self, step_id: str) -> None:
+        known = self._state.steps.get(step_id)
+        if known is not None and (live := known.live) is not None:
+            self._target.hold(step_id, live.number, on=bool(live.asking))

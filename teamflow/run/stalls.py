@@ -1,0 +1,72 @@
+"""When an agent CLI that lives does nothing any more, or the same for ever: start-up, silence, storms of requests.
+
+Fed by `run/tail.py`, with its engine's limits (`Capabilities`). What it finds is the cause for which the attempt is
+stopped; what that means is in `engines/exits.py`. Knows no clock of its own. A person who is asked is no stall: then
+time stands still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from teamflow.core.capabilities import Capabilities
+from teamflow.core.invocation import Called, EngineEvent, Progress, Retrying, Returned, Said, SessionOpened
+
+NO_SESSION: Final = "no_session"
+SILENT: Final = "silent"
+STORM: Final = "storm"
+
+TOOL_PATIENCE: Final = 3
+"""How much longer it may be silent while a tool of its runs."""
+MOST_RETRIES: Final = 60
+"""So many tries of a call of its model, with nothing else between them, are a storm."""
+MOST_REPEATS: Final = 100
+"""So many calls of a tool that are all the same, with nothing else between them, are one, too."""
+
+
+class Stalls:
+    """`seen` and `passed` give why the attempt is to be stopped; empty: it is not."""
+
+    def __init__(self, limits: Capabilities, *, begun: float, idle: float | None = None) -> None:
+        """`begun`: seconds since boot. `idle`: the step's own `idle_timeout`, which goes before the engine's limit."""
+        self._within = limits.session_within
+        self._silence = idle if idle is not None else limits.silence
+        self._begun = self._alive = begun
+        self._opened = False
+        self._tools: set[str] = set()
+        self._retries = self._repeats = 0
+        self._last = ""
+
+    def seen(self, events: Sequence[EngineEvent], *, now: float) -> str:
+        """Something was printed, and came to these."""
+        self._alive = now
+        for event in events:
+            match event:
+                case SessionOpened():
+                    self._opened = True
+                case Retrying():
+                    self._retries += 1
+                case Called(what=what, id=call):
+                    self._retries = 0
+                    self._repeats = self._repeats + 1 if what == self._last else 0
+                    self._last = what
+                    if call:
+                        self._tools.add(call)
+                case Returned(id=call):
+                    self._retries = 0
+                    self._tools.discard(call)
+                case Said() | Progress():
+                    self._retries = self._repeats = 0
+                    self._last = ""
+                case _:
+                    pass
+        return STORM if self._retries > MOST_RETRIES or self._repeats > MOST_REPEATS else ""
+
+    def passed(self, *, now: float) -> str:
+        if not self._opened and self._within is not None and now - self._begun > self._within:
+            return NO_SESSION
+        patience = TOOL_PATIENCE if self._tools else 1
+        if self._silence is not None and now - self._alive > self._silence * patience:
+            return SILENT
+        return ""
