@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from teamflow import __version__
-from teamflow.app.files import ProjectFiles, read_any
+from teamflow.app.files import ProjectFiles, located, read_any
 from teamflow.app.plugins import spare_plugins
 from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json, Plan
@@ -91,7 +91,7 @@ def _compile(root: str, request: Request, sources: ProjectFiles) -> Compiled:
     from teamflow.team.inputs import bind_inputs
     from teamflow.team.load import load
 
-    loaded = load(request.file, sources=sources)
+    loaded = load(request.file, sources=sources, anywhere=sources.anywhere)
     if loaded.team is None:
         return Compiled(None, loaded.diagnostics, loaded.sources, None)
     found = loaded.diagnostics
@@ -138,12 +138,12 @@ def _kept(root: str, place: str) -> tuple[Plan, str] | None:
 
 
 def _same(root: str, path: str, known: Stat | None, digests: Mapping[str, str]) -> bool:
-    if known is not None and _stat(f"{root}/{path}") == known:
+    if known is not None and _stat(located(root, path)) == known:
         return True
     try:
-        data = ProjectFiles(root).read(path)
+        data = ProjectFiles(root).read_any(path)
     except OSError:
-        return False
+        return digests.get(path) == "" and not os.path.lexists(located(root, path))
     return hashlib.sha256(data).hexdigest() == digests.get(path)
 
 
@@ -153,7 +153,7 @@ def _keep(root: str, place: str, plan: Plan, stored: str, begun: int) -> None:
 
     stats: list[tuple[str, Stat | None]] = []
     for path in plan.files:
-        stat = _stat(f"{root}/{path}")
+        stat = _stat(located(root, path))
         racy = stat is None or max(stat[0], stat[1]) > begun - _RACY_NS
         stats.append((path, None if racy else stat))
     kept: Any = (stats, is_repository(root), plan_to_plain(plan), stored)

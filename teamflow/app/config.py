@@ -13,6 +13,7 @@ from teamflow.app.validate import Checked, validate_file
 from teamflow.core.named import NamedTuple
 from teamflow.core.redact import Redactor
 from teamflow.team.effective import Node, effective
+from teamflow.team.files import is_outside
 
 
 class Config(NamedTuple):
@@ -31,6 +32,6 @@ def config_file(word: str | None, *, environ: Mapping[str, str], directory: str)
     here = os.path.realpath(directory)
 
     def named(file: str) -> str:
-        return os.path.relpath(os.path.join(checked.root, file), here)
+        return file if is_outside(file) else os.path.relpath(os.path.join(checked.root, file), here)
 
     return Config(checked, effective(checked.loaded, named=named, hide=Redactor(hidden).json))

@@ -1,4 +1,4 @@
-"""Reading the files that define a team: inside the project, regular, and of bearable size."""
+"""Reading the files that define a team: regular, of bearable size, and inside the project unless asked otherwise."""
 
 from __future__ import annotations
 
@@ -7,11 +7,38 @@ import hashlib
 import os
 import stat
 import time
+from collections.abc import Callable, Iterable
 
 LARGEST = 64 * 1024 * 1024
 """Bytes; what a team file may be is far less, and its reader says so with a place."""
 
 _RACY_NS = 20_000_000
+
+
+def located(root: str, path: str) -> str:
+    """Where a defining file is: `path` is relative to the project, absolute, or begins with `~/`."""
+    return os.path.expanduser(path) if path.startswith("~/") else os.path.join(root, path)
+
+
+def is_below(path: str, root: str) -> bool:
+    """Whether a real path is that of `root` or of something in it."""
+    return path == root or path.startswith(root.rstrip("/") + "/")
+
+
+class Anywhere:
+    """`team.files.ReadsAnywhere`: the same files, and those from outside that a path or a link leads to."""
+
+    def __init__(self, files: ProjectFiles) -> None:
+        self._files = files
+
+    def read(self, path: str) -> bytes:
+        return self._files.read_any(path)
+
+    def names(self, path: str) -> Iterable[str]:
+        try:
+            return os.listdir(self._files.located(path))
+        except OSError:
+            return ()
 
 
 class ProjectFiles:
@@ -23,10 +50,24 @@ class ProjectFiles:
 
     def read(self, path: str) -> bytes:
         """OSError as of open(), and for what leads out of the project, is no regular file or is too large."""
-        name = os.path.join(self._root, path)
-        real = os.path.realpath(name)
-        if real != self._real_root and not real.startswith(self._real_root.rstrip("/") + "/"):
+        real = os.path.realpath(os.path.join(self._root, path))
+        if not is_below(real, self._real_root):
             raise OSError(errno.EXDEV, "leads out of the project", path)
+        return self._read(real, path)
+
+    def read_any(self, path: str) -> bytes:
+        """The same also for what leads out of the project."""
+        return self._read(os.path.realpath(self.located(path)), path)
+
+    def located(self, path: str) -> str:
+        return located(self._root, path)
+
+    @property
+    def anywhere(self) -> Anywhere:
+        return Anywhere(self)
+
+    @staticmethod
+    def _read(real: str, path: str) -> bytes:
         with open(real, "rb", opener=_unwaited) as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
@@ -50,16 +91,22 @@ class FollowedFiles(ProjectFiles):
         self._known: dict[str, tuple[tuple[int, int, int, int], bytes]] = {}
 
     def read(self, path: str) -> bytes:
+        return self._followed(path, super().read)
+
+    def read_any(self, path: str) -> bytes:
+        return self._followed(path, super().read_any)
+
+    def _followed(self, path: str, read: Callable[[str], bytes]) -> bytes:
         self.asked.add(path)
         try:
-            found = os.stat(os.path.join(self._root, path))
+            found = os.stat(self.located(path))
         except OSError:
-            return super().read(path)
+            return read(path)
         now = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
         known = self._known.get(path)
         if known is not None and known[0] == now:
             return known[1]
-        data = super().read(path)
+        data = read(path)
         # A file that changed a moment ago may change again within one tick of its clock.
         if time.time_ns() - max(now[:2]) > _RACY_NS:
             self._known[path] = (now, data)
@@ -68,7 +115,7 @@ class FollowedFiles(ProjectFiles):
     def digest(self, path: str) -> str | None:
         """sha256 of a file's content in hex; None where it cannot be read."""
         try:
-            return hashlib.sha256(self.read(path)).hexdigest()
+            return hashlib.sha256(self.read_any(path)).hexdigest()
         except OSError:
             return None
 

@@ -102,6 +102,9 @@ def write(
     for name, digest in plan.files.items():
         # The plan was made before: what it was made of must still be there, and that since a moment ago.
         found = _stat(f"{root}/{name}")
+        if found is None and not digest:
+            files[name] = None
+            continue
         if found is None or not _old(found, time.time_ns()) or _digest(f"{root}/{name}") != digest:
             return
         files[name] = found

@@ -75,7 +75,7 @@ class Revising:
         return await self._loop.run_in_executor(self._pool, self._changed_since, self._plan.files)
 
     def _changed_since(self, files: Mapping[str, str]) -> list[str]:
-        return [path for path, digest in files.items() if self._files.digest(path) != digest]
+        return [path for path, digest in files.items() if self._files.digest(path) != (digest or None)]
 
     def close(self) -> None:
         if self._later is not None:

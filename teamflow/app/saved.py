@@ -192,14 +192,15 @@ def _changes(saved: SavedPlan, root: str) -> Iterator[str]:
     files = ProjectFiles(root)
     for path, digest in saved.plan.files.items():
         try:
-            data = files.read(path)
+            data = files.read_any(path)
         except FileNotFoundError:
-            yield f"{path} is gone"
+            if digest:
+                yield f"{path} is gone"
         except OSError as error:
             yield f"{path} cannot be read: {error.strerror}"
         else:
             if hashlib.sha256(data).hexdigest() != digest:
-                yield f"{path} has changed"
+                yield f"{path} {'has changed' if digest else 'is new'}"
 
 
 def _again(saved: SavedPlan, word: str, *, root: str, directory: str) -> str:

@@ -125,7 +125,7 @@ def explain_secrets(plan: Plan, *, root: str, environ: Mapping[str, str]) -> Com
     from teamflow.team.check_secrets import check_secrets
     from teamflow.team.load import load
 
-    loaded = load(plan.file, sources=ProjectFiles(root))
+    loaded = load(plan.file, sources=(files := ProjectFiles(root)), anywhere=files.anywhere)
     found = Diagnostics()
     if loaded.team is not None:
         agents = dict.fromkeys(step.agent for step in plan.steps if step.skip is None)

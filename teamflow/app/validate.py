@@ -38,9 +38,11 @@ def validate_file(word: str | None, directory: str, *, from_top: bool = False) -
     root, git = project_of(os.path.dirname(path))
     file = os.path.relpath(path, root)
     spare_plugins()
+    from teamflow.team.files import is_outside
     from teamflow.team.load import load
 
-    loaded = load(file, sources=ProjectFiles(root))
+    files = ProjectFiles(root)
+    loaded = load(file, sources=files, anywhere=files.anywhere)
     found = Diagnostics(loaded.diagnostics)
     if loaded.team is not None:
         from teamflow.plan.checked import check_graph
@@ -50,7 +52,7 @@ def validate_file(word: str | None, directory: str, *, from_top: bool = False) -
     here = root if from_top and git else os.path.realpath(directory)
 
     def shown(name: str) -> str:
-        return os.path.relpath(os.path.join(root, name), here)
+        return name if is_outside(name) else os.path.relpath(os.path.join(root, name), here)
 
     diagnostics = Diagnostics(moved(item, shown) for item in found)
     sources = {shown(name): text for name, text in loaded.sources.items()}

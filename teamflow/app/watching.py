@@ -82,7 +82,8 @@ class Watching:
                 await self._rereading.changed(new)
 
     async def _cover(self) -> frozenset[str]:
-        defining = {path.rpartition("/")[0] for path in self._files.asked}
+        # Files from outside are looked at with the next save of one in the project.
+        defining = {path.rpartition("/")[0] for path in self._files.asked if not path.startswith(("/", "~/"))}
         places = await self._rereading.places()
         try:
             return self._watch.cover(places | defining)

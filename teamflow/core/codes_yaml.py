@@ -126,7 +126,8 @@ YAML: Final = (
         "path-outside",
         "a path leaves its root",
         "Files that define a team must lie in its project; files that a step works on (reads, writes, outputs, copy, "
-        "workdir) in its workspace. Absolute paths and ways out by .. are refused.",
+        "workdir) in its workspace. Absolute paths and ways out by .. are refused. Only includes and the files of "
+        "personas may lie elsewhere: by an absolute path or one with ~/, and `run` asks first (--trust).",
         "agents:\n  test: {command: pytest -q, reads: [../other/*.py]}\n",
         'agents:\n  test: {command: pytest -q, reads: ["src/*.py"]}\n',
     ),
@@ -161,6 +162,15 @@ YAML: Final = (
         "---\nname: helper\nskills: [pdf]\n---\nYou help.\n",
         "---\nname: helper\n---\nYou help.\n",
         "persona file",
+    ),
+    Code(
+        "bad-mcp-file",
+        "the MCP servers beside a persona file cannot be read",
+        "NAME.mcp.json beside a persona's NAME.md has its MCP servers, in the shape of .mcp.json: a map mcpServers "
+        "with command or url for each.",
+        '{"mcpServers": {"docs": {"args": ["--stdio"]}}}\n',
+        '{"mcpServers": {"docs": {"command": "docs-mcp", "args": ["--stdio"]}}}\n',
+        "MCP file",
     ),
     Code(
         "bad-env-file",

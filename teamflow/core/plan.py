@@ -369,7 +369,8 @@ class Plan(NamedTuple):
     outputs: tuple[tuple[str, str], ...]
     """(name, expression) of the team's outputs."""
     files: Mapping[str, str]
-    """Every defining file and its sha256, relative to the project: what makes a saved plan stale."""
+    """Every defining file and its sha256: what makes a saved plan stale. Relative to the project; those from outside
+    are absolute or begin with `~/`. "" for one that was looked for and is not there."""
     selected: tuple[str, ...] | None
     """The step selection (STEP…, --from, --until) this plan was made for; None: all."""
     waits: tuple[tuple[str, str], ...]

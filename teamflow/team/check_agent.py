@@ -125,7 +125,8 @@ def _check_persona(scope: Scope, value: object, subject: Subject) -> None:
     if subject.path[0] == "personas":
         scope.error("key-without-meaning", "a persona has no persona", path, hint="Write the keys here.", key=True)
     elif value not in known:
-        hint = scope.suggest(str(value), known, otherwise="Declare it under personas.")
+        names = (*known, *scope.loaded.nameable)
+        hint = scope.suggest(str(value), names, otherwise="Declare it under personas, or write personas/NAME.md.")
         scope.error("unknown-persona", f'there is no persona "{shown(str(value))}"', path, hint=hint)
 
 

@@ -16,6 +16,7 @@ from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json
 from teamflow.team.check_kind import MEANINGLESS
 from teamflow.team.declared import KINDS
+from teamflow.team.files import is_outside
 from teamflow.team.loaded import LoadedTeam
 from teamflow.team.model import Agent, Team
 from teamflow.team.resolve import BUILT_IN
@@ -206,6 +207,8 @@ class _Writer:
 
     def _relative(self, file: str) -> str:
         """A path in the project as the team file would write it."""
+        if is_outside(file):
+            return file
         return posixpath.relpath(f"/{file}", posixpath.dirname(f"/{self._loaded.file}"))
 
     def _section(self, key: str) -> dict[str, dict[str, Value]]:

@@ -1,14 +1,17 @@
 """Defining files: where a name leads, and what was read on the way.
 
-Decides which paths are allowed (relative to the file that names them, inside the project) and keeps the digest of
-every file read. Refuses to know what the files mean; how they are read is an argument.
+Decides which paths are allowed: relative to the file that names them and inside the project; includes and persona files
+also absolute or below `~/`, which makes them files from outside. Keeps the digest of every file read, and of those that
+were looked for in vain, an empty one. Refuses to know what the files mean, and whether one from outside is trusted
+(`app/trusted.py`); how they are read is an argument.
 """
 
 from __future__ import annotations
 
 import hashlib
 import posixpath
-from typing import Protocol
+from collections.abc import Iterable
+from typing import Final, Protocol
 
 from teamflow.core.diagnostics import Diagnostics, Span
 
@@ -21,6 +24,23 @@ class Reads(Protocol):
         ...
 
 
+class ReadsAnywhere(Reads, Protocol):
+    """Reads also what lies outside: absolute, below `~/`, or through a link in the project."""
+
+    def names(self, path: str) -> Iterable[str]:
+        """The names in a directory; none where there is none to read."""
+        ...
+
+
+ABSENT: Final = ""
+"""In place of the digest of a file that was looked for and is not there."""
+
+
+def is_outside(path: str) -> bool:
+    """Whether a path as this module gives it does not begin in the project."""
+    return path.startswith(("/", "~/"))
+
+
 def leaves_root(path: str) -> bool:
     """Whether a relative path of the file system leaves the directory that it starts in, or is absolute."""
     plain = posixpath.normpath(path.replace("\\", "/"))
@@ -31,41 +51,43 @@ def leaves_root(path: str) -> bool:
 class Files:
     """The files of one load. `digests`: path to sha256 in hex; `texts`: path to text, for excerpts."""
 
-    def __init__(self, sources: Reads, found: Diagnostics) -> None:
+    def __init__(self, sources: Reads, found: Diagnostics, anywhere: ReadsAnywhere | None = None) -> None:
         self._sources = sources
+        self._anywhere: Reads = anywhere or sources
+        self._listed = anywhere
         self._found = found
         self._read: dict[str, bytes | None] = {}
         self._failures: dict[str, str] = {}
         self._refused: set[str] = set()
         self.digests: dict[str, str] = {}
 
-    def place(self, name: str, *, named_in: str, span: Span) -> str | None:
-        """The project path that `name` in the file `named_in` means; None with a complaint when it leaves."""
-        joined = posixpath.normpath(posixpath.join(posixpath.dirname(named_in), name.replace("\\", "/")))
-        if name.startswith(("/", "~")) or leaves_root(joined):
-            self._refused.add(name)
-            self._found.error(
-                "path-outside",
-                f'"{name}" leads out of the project',
-                span,
-                hint="Files that define a team lie in its project, and are named relative to the file naming them.",
-            )
-            return None
-        return joined
+    def place(self, name: str, *, named_in: str, span: Span, outside: bool = False) -> str | None:
+        """The path that `name` in the file `named_in` means; None with a complaint when it leaves the project.
 
-    def read(self, path: str, *, span: Span | None) -> bytes | None:
-        """The bytes of the file at a project path, read once; None with a complaint at every `span`."""
+        `outside`: whether it may be absolute or begin with `~/`, or stand beside a file for which that holds.
+        """
+        joined = _joined(name.replace("\\", "/"), named_in)
+        if joined is not None and (outside or not is_outside(joined)):
+            return joined
+        self._refused.add(name)
+        self._found.error(
+            "path-outside", f'"{name}" leads out of the project', span, hint=_ANYWHERE if outside else _INSIDE
+        )
+        return None
+
+    def read(self, path: str, *, span: Span | None, outside: bool = False) -> bytes | None:
+        """The bytes of the file at such a path, read once; None with a complaint at every `span`.
+
+        `outside`: whether a link in the project may lead out of it.
+        """
         if path in self._refused:
             return None  # said when it was named
         if path not in self._read:
             try:
-                data = self._sources.read(path)
+                self._keep(path, (self._anywhere if outside else self._sources).read(path))
             except OSError as error:
                 self._read[path] = None
                 self._failures[path] = error.strerror or type(error).__name__
-            else:
-                self._read[path] = data
-                self.digests[path] = hashlib.sha256(data).hexdigest()
         data_or_none = self._read[path]
         if data_or_none is None:
             self._found.error(
@@ -76,6 +98,27 @@ class Files:
             )
         return data_or_none
 
+    def find(self, path: str, *, span: Span) -> bytes | None:
+        """The bytes of a file that nobody has named and that need not be there. One that cannot be read is an error."""
+        if path not in self._read:
+            try:
+                self._keep(path, self._anywhere.read(path))
+            except (FileNotFoundError, NotADirectoryError):
+                self.digests[path] = ABSENT
+                return None
+            except OSError as error:
+                self._read[path] = None
+                self._failures[path] = error.strerror or type(error).__name__
+        return self.read(path, span=span, outside=True)
+
+    def names(self, path: str) -> list[str]:
+        """The names in a directory, sorted; none where nobody can tell."""
+        return sorted(self._listed.names(path)) if self._listed is not None else []
+
+    def _keep(self, path: str, data: bytes) -> None:
+        self._read[path] = data
+        self.digests[path] = hashlib.sha256(data).hexdigest()
+
     def decoded(self) -> dict[str, str]:
         """The text of every file read, as well as it can be shown."""
         return {
@@ -83,3 +126,23 @@ class Files:
             for path, data in self._read.items()
             if data is not None
         }
+
+
+_INSIDE: Final = "It has to lie in the project, and is named relative to the file naming it."
+_ANYWHERE: Final = "Out of the project lead absolute paths and those that begin with ~/, which `run` asks about first."
+
+
+def _joined(name: str, named_in: str) -> str | None:
+    """`name` as seen from the project, `/` or `~/`; None: it leaves that, or is no path."""
+    if name.startswith("~") and not name.startswith("~/"):
+        return None
+    whole = name if is_outside(name) else posixpath.join(posixpath.dirname(named_in), name)
+    if not is_outside(whole):
+        joined = posixpath.normpath(whole)
+        return None if leaves_root(joined) else joined
+    if "\x00" in whole:
+        return None
+    if whole.startswith("/"):
+        return "/" + posixpath.normpath(whole).lstrip("/")
+    rest = posixpath.normpath(whole.removeprefix("~/"))
+    return None if leaves_root(rest) or rest == "." else f"~/{rest}"

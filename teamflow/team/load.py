@@ -13,7 +13,7 @@ from teamflow.core.diagnostics import Diagnostics
 from teamflow.core.plan import Json
 from teamflow.team.check import check
 from teamflow.team.env_file import parse_env_file
-from teamflow.team.files import Files, Reads
+from teamflow.team.files import Files, Reads, ReadsAnywhere
 from teamflow.team.gather import Gatherer, Placed
 from teamflow.team.loaded import Loaded, LoadedTeam
 from teamflow.team.model import Agent, FileReference, Team
@@ -22,26 +22,29 @@ from teamflow.team.salvage import read_all
 from teamflow.team.source import Path, decode, parse_value
 
 
-def load(path: str, *, sources: Reads) -> Loaded:
+def load(path: str, *, sources: Reads, anywhere: ReadsAnywhere | None = None) -> Loaded:
     """Reads and checks the team file at `path`, relative to the project that `sources` reads.
 
+    `anywhere`: reads includes and personas, which may lie outside of the project; None: `sources` does.
     Never raises for what a file holds; the cyclic collector rests meanwhile.
     """
     enabled = gc.isenabled()
     gc.disable()
     try:
-        return _load(path, sources)
+        return _load(path, sources, anywhere)
     finally:
         if enabled:
             gc.enable()
 
 
-def _load(path: str, sources: Reads) -> Loaded:
+def _load(path: str, sources: Reads, anywhere: ReadsAnywhere | None) -> Loaded:
     found = Diagnostics()
-    files = Files(sources, found)
-    gathered = Gatherer(files, found).gather(path)
+    files = Files(sources, found, anywhere)
+    gatherer = Gatherer(files, found)
+    gathered = gatherer.gather(path)
     if gathered is None:
         return Loaded(None, found, _excerpts(files, {}))
+    nameable = gatherer.find_personas(gathered, path)
     places = gathered.places
     salvaged = read_all(gathered.tree, Placed(found, places))
     team, tree = salvaged.team, gathered.tree
@@ -49,7 +52,9 @@ def _load(path: str, sources: Reads) -> Loaded:
         return Loaded(None, found, _excerpts(files, places.texts))
     reader = _NamedFiles(files, places, found)
     reader.read(team)
-    loaded = LoadedTeam(path, team, files.digests, reader.texts, reader.scripts, reader.env_values, places, tree)
+    loaded = LoadedTeam(
+        path, team, files.digests, reader.texts, reader.scripts, reader.env_values, places, tree, nameable
+    )
     check(loaded, found, damaged=salvaged.damaged)
     texts = {**places.texts, **reader.texts}
     excerpts = _excerpts(files, texts)

@@ -6,7 +6,7 @@ Decides nothing; `team/load.py` makes these.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 class LoadedTeam:
     """A team as read from `file` (relative to the project).
 
-    `files`: every defining file with its sha256; `texts`: prompt files by path; `scripts`: what the scripts of
-    `engine: scripted` hold, by path; `env_file_values`: their variables, which count as secrets. `tree`: the values as
-    they are spelled in the files, includes and persona files merged.
+    `files`: every defining file with its sha256, and "" for one that was looked for and is not there; `texts`: prompt
+    files by path; `scripts`: what the scripts of `engine: scripted` hold, by path; `env_file_values`: their variables,
+    which count as secrets. `tree`: the values as they are spelled in the files, includes and persona files merged.
+    `nameable`: files of personas that an agent could name without a declaration, where one names a persona that there
+    is none of.
     """
 
     file: str
@@ -37,6 +39,7 @@ class LoadedTeam:
     env_file_values: Mapping[str, str]
     places: Places
     tree: Mapping[str, Value]
+    nameable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -1,25 +1,22 @@
 """Persona files: Markdown with YAML front matter, ours and those of Claude Code.
 
-Decides how front matter is told from the body and what foreign keys mean; refuses to know where the persona is
-used. What has no counterpart here is named in a warning, never dropped in silence.
+Decides how front matter is told from the body; what foreign keys mean is decided in `team/agent_file.py`. Refuses to
+know where the persona is used.
 """
 
 from __future__ import annotations
 
+import json
 import re
 
 from teamflow.core.diagnostics import Diagnostics
 from teamflow.core.named import NamedTuple
+from teamflow.team.agent_file import FOREIGN, our_keys
 from teamflow.team.source import Source, Value, parse_text
 
 _FENCE = re.compile(r"---[ \t]*(\r\n|\r|\n)")
 _END = re.compile(r"^---[ \t]*$", re.M)
-_FOREIGN = frozenset(
-    ("name", "tools", "disallowedTools", "color", "permissionMode", "mcpServers", "skills", "memory", "maxTurns")
-    + ("background", "effort", "initialPrompt", "hooks")
-)
-_HARMLESS = frozenset(("name", "color"))
-_READING = frozenset(("Read", "Grep", "Glob", "LS", "WebFetch", "WebSearch", "TodoWrite", "NotebookRead"))
+_LOOSE = re.compile(r"(name|description):[ \t]+(?![\"'|>&*!\[{])(\S.*?)[ \t]*(\r?)$", re.M)
 
 
 class PersonaFile(NamedTuple):
@@ -45,7 +42,7 @@ def parse_persona(text: str, *, file: str, found: Diagnostics) -> PersonaFile | 
             hint="Close it with a line ---.",
         )
         return None
-    source_or_none = parse_text(text[opening.end() : closing.start()], file=file, found=found, line_offset=1)
+    source_or_none = _front(text[opening.end() : closing.start()], file=file, found=found)
     if source_or_none is None:
         return None
     source = source_or_none
@@ -60,25 +57,33 @@ def parse_persona(text: str, *, file: str, found: Diagnostics) -> PersonaFile | 
     return PersonaFile(keys, source)
 
 
+def _front(text: str, *, file: str, found: Diagnostics) -> Source | None:
+    """The keys of a front matter. A description that is no YAML for its colons is taken as it stands, as is usual."""
+    problems = Diagnostics()
+    source = parse_text(text, file=file, found=problems, line_offset=1)
+    if problems.has_errors:
+        quoted = _LOOSE.sub(lambda line: f"{line[1]}: {json.dumps(line[2], ensure_ascii=False)}{line[3]}", text)
+        again = Diagnostics()
+        loosely = parse_text(quoted, file=file, found=again, line_offset=1) if quoted != text else None
+        if loosely is not None and not again.has_errors:
+            found.extend(again)
+            return loosely
+    found.extend(problems)
+    return source
+
+
 def _own_keys(front: dict[str, Value], source: Source, found: Diagnostics) -> dict[str, Value]:
     """`front` with the keys of Claude Code turned into ours."""
-    keys = {key: value for key, value in front.items() if key not in _FOREIGN}
+    keys = {key: value for key, value in front.items() if key not in FOREIGN}
     if keys.get("model") == "inherit":
         del keys["model"]
     if keys.get("isolation") == "worktree":
         keys["workspace"] = {"mode": "worktree"}
         del keys["isolation"]
-    tools = front.get("tools")
-    if isinstance(tools, str):
-        tools = [word.strip() for word in tools.split(",")]
-    if isinstance(tools, list) and "permissions" not in keys and all(tool in _READING for tool in tools):
-        keys["permissions"] = "read"
-    for key in front:
-        if key in _FOREIGN and key not in _HARMLESS and not (key == "tools" and keys.get("permissions") == "read"):
-            found.warn(
-                "foreign-key",
-                f'the key "{key}" of this agent file has no counterpart here and is left out',
-                source.key_span((key,)),
-                hint="Say what the agent may do with permissions.",
-            )
+    foreign = our_keys(front)
+    for key, value in foreign.keys.items():
+        own = keys.get(key)
+        keys[key] = {**value, **own} if isinstance(own, dict) and isinstance(value, dict) else keys.get(key, value)
+    for key, lost, hint in foreign.lost:
+        found.warn("foreign-key", f'"{key}" of this agent file {lost}', source.key_span((key,)), hint=hint)
     return keys

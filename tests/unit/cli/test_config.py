@@ -209,7 +209,7 @@ def test_errors_and_warnings(tmp_path: Path) -> None:
     answer = call(tmp_path, "config")
     assert (answer.code, answer.out) == (2, "")
     assert "team.yaml:1:14: error[unknown-key]" in answer.err
-    (tmp_path / "p.md").write_text("---\ntools: Bash\n---\nYou are p.\n")
+    (tmp_path / "p.md").write_text("---\nskills: [pdf]\n---\nYou are p.\n")
     (tmp_path / "team.yaml").write_text("personas: {p: {file: p.md}}\nagents: {a: {prompt: x, persona: p}}\n")
     answer = call(tmp_path, "config")
     assert answer.code == 0

@@ -55,6 +55,9 @@ def files_of(code: Code, text: str) -> tuple[dict[str, str | bytes], str]:
         case "persona file":
             team = "personas: {p: {file: p.md}}\nagents: {a: {persona: p, prompt: x}}\n"
             return {**HELPERS, name: team, "p.md": text}, name
+        case "MCP file":
+            team = "personas: {p: {file: p.md}}\nagents: {a: {persona: p, prompt: x}}\n"
+            return {**HELPERS, name: team, "p.md": "You are p.\n", "p.mcp.json": text}, name
         case "script":
             team = "agents: {a: {engine: scripted, script: demo.yaml, prompt: x}}\n"
             return {name: team, "demo.yaml": text}, name
@@ -64,7 +67,7 @@ def files_of(code: Code, text: str) -> tuple[dict[str, str | bytes], str]:
             return {**HELPERS, name: text}, name
 
 
-ABOUT = ("team file", "persona file", "env file", "script")
+ABOUT = ("team file", "persona file", "MCP file", "env file", "script")
 FILES = [code for code in CODES.values() if code.wrong and code.about in ABOUT]
 PLANS = [code for code in CODES.values() if code.wrong and code.slug in ("cycle", "rework-not-before")]
 

@@ -40,7 +40,8 @@ def test_the_larger_example(examples: Any) -> None:
     team = loaded.team
     assert team is not None
     assert team.name == "ship-rate-limits"
-    assert sorted(team.files) == ["common/personas.yaml", "larger.yaml", "personas/architect.md"]
+    there = sorted(name for name, digest in team.files.items() if digest)
+    assert there == ["common/personas.yaml", "larger.yaml", "personas/architect.md"]
     plan, build, review, lint = (team.resolved[name] for name in ("plan", "build", "review", "lint"))
     assert isinstance(plan.work, PromptWork)
     assert plan.work.instructions == "You are an architect who prefers small designs."
@@ -116,7 +117,8 @@ def test_files_are_relative_to_the_file_that_names_them(team: Team) -> None:
     assert works["d"].script.value == [{"say": "hello"}]
     assert loaded.env_file_values == {"TOKEN": "abc", "B": "x y"}
     assert loaded.resolved["c"].timeout == 420.0
-    assert loaded.files == {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}
+    digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}
+    assert loaded.files == {**digests, "common/deep/p.mcp.json": ""}  # looked for beside p.md, and not there
 
 
 def test_places_inside_front_matter(complaints: Complaints, read: Read) -> None:
@@ -145,7 +147,7 @@ def test_agent_files_of_claude_code_load_as_they_are(team: Team, read: Read) -> 
     assert work.engines == (EngineChoice("claude"),)
     files[".claude/agents/r.md"] = "---\nname: r\ntools: Bash\nskills: [pdf]\nmodel: opus\n---\nYou review.\n"
     loaded = read(files)
-    assert [(item.code, item.severity.value) for item in loaded.diagnostics] == [("foreign-key", "warning")] * 2
+    assert [(item.code, item.severity.value) for item in loaded.diagnostics] == [("foreign-key", "warning")]
     assert loaded.team is not None
     work = loaded.team.resolved["a"].work
     assert isinstance(work, PromptWork)
@@ -157,7 +159,11 @@ def test_agent_files_of_claude_code_load_as_they_are(team: Team, read: Read) -> 
     [
         ({"team.yaml": "include: [no.yaml]\n" + TEST}, [("file-unreadable", 1, 11)]),
         ({"team.yaml": "include: [../up.yaml]\n" + TEST}, [("path-outside", 1, 11)]),
-        ({"team.yaml": "include: [/etc/passwd]\n" + TEST}, [("path-outside", 1, 11)]),
+        ({"team.yaml": "include: [/no/such.yaml]\n" + TEST}, [("file-unreadable", 1, 11)]),
+        ({"team.yaml": "include: [~root/x.yaml]\n" + TEST}, [("path-outside", 1, 11)]),
+        ({"team.yaml": "include: [~/../x.yaml]\n" + TEST}, [("path-outside", 1, 11)]),
+        ({"team.yaml": "agents:\n  a: {prompt: {file: /etc/passwd}}\n"}, [("path-outside", 2, 22)]),
+        ({"team.yaml": "env_file: [/etc/passwd]\n" + TEST}, [("path-outside", 1, 12)]),
         ({"team.yaml": "include: [a.yaml]\n" + TEST, "a.yaml": "include: team.yaml\n"}, [("include-cycle", 1, 10)]),
         ({"team.yaml": "agents:\n  a: {prompt: {file: ~/p.md}}\n"}, [("path-outside", 2, 22)]),
         ({"team.yaml": "agents:\n  a: {prompt: {file: p.md}}\n", "p.md": b"\xff"}, [("yaml-encoding", 1, 1)]),
