@@ -11,11 +11,12 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol
 
 from teamflow.app.background import leave_terminal
 from teamflow.app.compile import Compiled, Request, compile_team
 from teamflow.app.fresh import certificate_path
+from teamflow.app.plugins import asyncio_without_tls
 from teamflow.app.project import find_team_file, is_saved_plan, project_of
 from teamflow.core.named import NamedTuple
 from teamflow.core.plan import NO_CAPS, Caps, Json
@@ -24,13 +25,12 @@ from teamflow.store.lock import this_process
 from teamflow.store.sqlite import Database
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from teamflow.app.parts import Screen, Wired
     from teamflow.app.replan import Watch
     from teamflow.app.secrets import Secrets
     from teamflow.app.session import Busy, Session
     from teamflow.core.events import Cached, RunEnded
+    from teamflow.core.plan import Plan
     from teamflow.run.probe import Prober
     from teamflow.store.rows import RunRow
     from teamflow.targets.keeper_process import Child
@@ -79,6 +79,9 @@ class RunOptions(NamedTuple):
     """Going over `limits.max_steps` is confirmed beforehand."""
     budget: Caps = NO_CAPS
     """What the run may spend, whatever the file says."""
+    trust: bool = False
+    locked: bool = False
+    """Whether it differs from `teamflow.lock` is a reason not to begin."""
 
     @property
     def plain(self) -> bool:
@@ -97,6 +100,8 @@ class Front(Protocol):
     def complain(self, message: str) -> None:
         """A message that explains an exit code."""
         ...
+
+    def agrees(self, question: str) -> bool: ...
 
     def diagnostics(self, compiled: Compiled) -> None: ...
 
@@ -135,7 +140,7 @@ def run_team(options: RunOptions, front: Front, *, environ: Mapping[str, str], d
         compiled = compile_run(database, os.path.relpath(path, project.root), options)
         if compiled.diagnostics:
             front.diagnostics(compiled)
-        return run_plan(database, compiled, options, front, environ)
+        return run_plan(database, compiled, options, front, environ, directory)
 
 
 def open_database(root: str, environ: Mapping[str, str]) -> Database:
@@ -166,24 +171,27 @@ def compile_run(database: Database, file: str, options: RunOptions) -> Compiled:
 
 
 def run_plan(
-    database: Database, compiled: Compiled, options: RunOptions, front: Front, environ: Mapping[str, str]
+    database: Database,
+    compiled: Compiled,
+    options: RunOptions,
+    front: Front,
+    environ: Mapping[str, str],
+    directory: str,
 ) -> int:
-    """Runs what was compiled, or was saved so; the exit code."""
-    plan = compiled.plan
+    """Runs what was compiled, or was saved so, for somebody who stands in `directory`; the exit code."""
+    plan, root = compiled.plan, database.layout.root
     if plan is None:
         return USAGE
-    from teamflow.app.refused import refused, unknown_force
+    from teamflow.app.preflight import preflight
 
-    refusal = refused(plan) or unknown_force(plan, options.force)
-    if refusal:
-        front.complain(refusal)
-        return USAGE
+    early = preflight(plan, options, front, root=root, directory=directory, environ=environ, stored=compiled.stored)
+    if early is not None:
+        return early
     from teamflow.app.doubts import tell_doubts, tell_moved
     from teamflow.app.secrets import gather_secrets
     from teamflow.app.session import Busy, take
     from teamflow.app.taken import results_for
 
-    root = database.layout.root
     secrets = gather_secrets(plan, root=root, environ=environ)
     tell_doubts(plan, secrets, front, root=root, environ=environ)
     if secrets.problems:
@@ -202,7 +210,7 @@ def run_plan(
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         return _busy(database, session, options, front)
     hidden = secrets.write(database.layout.run(session.row.number))
-    wired = _wired(session, options, environ, secrets, hidden, root)
+    wired = _wired(session, options, environ, secrets, hidden, root)._replace(directory=directory)
     try:
         if session.resumed:
             tell_moved(session.state, front, root=root)
@@ -298,7 +306,7 @@ def _loop(
 ) -> int | None:
     # A new run has no keeper yet: its start goes on while this process imports what the loop needs.
     keeper = None if session.resumed else _start_keeper(database.layout.run(wired.number), session, wired)
-    asyncio = _asyncio_without_tls()
+    asyncio = asyncio_without_tls()
     from teamflow.app.everywhere import note_project
     from teamflow.app.wiring import run_to_end
 
@@ -329,23 +337,13 @@ def _watch(session: Session, wired: Wired, options: RunOptions) -> Watch:
 
     words = Request("", (), {}, options.steps, options.since, options.until, options.overrides)
     given = json.loads(session.row.inputs)
-    from teamflow.app.refused import refused
+    from teamflow.app.preflight import may_go_on
 
-    again = replanner(wired.root, session.plan, given=given, words=words, refuse=refused, environ=wired.environ)
+    def refuse(plan: Plan) -> str:
+        return may_go_on(plan, root=wired.root, directory=wired.directory, environ=wired.environ)
+
+    again = replanner(wired.root, session.plan, given=given, words=words, refuse=refuse, environ=wired.environ)
     return Watch(again, lambda plan: options.max_parallel or plan.limits.max_parallel or cores())
-
-
-def _asyncio_without_tls() -> ModuleType:
-    """asyncio does without `ssl` where there is none; here only local sockets are used, and it is slow to import."""
-    absent = "ssl" not in sys.modules
-    if absent:
-        sys.modules["ssl"] = cast("ModuleType", None)
-    try:
-        import asyncio
-    finally:
-        if absent:
-            del sys.modules["ssl"]
-    return asyncio
 
 
 def _start_keeper(run_dir: str, session: Session, wired: Wired) -> Child | None:

@@ -118,6 +118,8 @@ class Wired(NamedTuple):
     force: frozenset[str]
     workspaces: Callable[[], Workspaces | str] | None = None
     """Asked once a step needs one that teamflow makes; a text says why there can be none."""
+    directory: str = ""
+    """Where the user stands."""
 
 
 def make_prober(state: RunState, wired: Wired, screen: Screen) -> Prober:

@@ -1,7 +1,7 @@
-"""Spares commands a look for plugins of pydantic: 10 ms, and more the more packages are installed beside us.
+"""Spares commands what libraries do when they are imported, and nobody here needs.
 
-To look for them, pydantic imports `importlib.metadata` and reads what each installed package says of itself, when the
-first model is made. Nothing of ours is for plugins.
+A look for plugins of pydantic takes 10 ms, and more the more packages are installed beside us: when the first model is
+made, pydantic imports `importlib.metadata` and reads what each of them says of itself. Nothing of ours is for plugins.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 from types import ModuleType
-from typing import Final
+from typing import Final, cast
 
 LOADER: Final = "pydantic.plugin._loader"
 
@@ -35,3 +35,16 @@ class NoPlugins(ModuleType):
 def spare_plugins() -> None:
     """To be called before the first model is made. Idempotent."""
     sys.modules.setdefault(LOADER, NoPlugins())
+
+
+def asyncio_without_tls() -> ModuleType:
+    """asyncio does without `ssl` where there is none; here only local sockets are used, and it is slow to import."""
+    absent = "ssl" not in sys.modules
+    if absent:
+        sys.modules["ssl"] = cast("ModuleType", None)
+    try:
+        import asyncio
+    finally:
+        if absent:
+            del sys.modules["ssl"]
+    return asyncio

@@ -12,6 +12,7 @@ from teamflow.app.cachework import CacheResults, ProjectReads, file_artifact
 from teamflow.app.compile import Compiled, Request, compile_team, inputs_digest
 from teamflow.app.launch import RunOptions, compile_run
 from teamflow.app.moved import moved_notes
+from teamflow.app.preflight import plan_notes
 from teamflow.app.project import find_source, project_of
 from teamflow.app.session import FINISHED, read_state
 from teamflow.app.trees import opener
@@ -57,20 +58,21 @@ def preview_team(options: RunOptions, *, environ: Mapping[str, str], directory: 
         compiled = compile_team(root, _request(file, options), directory=None)
         if compiled.plan is None:
             return Shown(compiled, None, root)
-        return _noted(Shown(compiled, _fresh(compiled.plan, Layout(root), options), root))
+        return _noted(Shown(compiled, _fresh(compiled.plan, Layout(root), options), root), environ, directory)
     with database:
         compiled = compile_run(database, file, options)
         if compiled.plan is None:
             return Shown(compiled, None, root)
-        return _noted(_beside_runs(database, compiled, compiled.plan, options))
+        return _noted(_beside_runs(database, compiled, compiled.plan, options), environ, directory)
 
 
-def _noted(shown: Shown) -> Shown:
+def _noted(shown: Shown, environ: Mapping[str, str], directory: str) -> Shown:
     found = shown.preview
-    notes = start_notes(found.plan, shown.root) if found is not None and found.has_work else ()
-    return (
-        shown._replace(preview=found._replace(notes=(*found.notes, *notes))) if found is not None and notes else shown
-    )
+    if found is None:
+        return shown
+    notes = list(start_notes(found.plan, shown.root) if found.has_work else ())
+    notes += plan_notes(found.plan, root=shown.root, directory=directory, environ=environ)
+    return shown._replace(preview=found._replace(notes=(*found.notes, *notes))) if notes else shown
 
 
 def _request(file: str, options: RunOptions) -> Request:

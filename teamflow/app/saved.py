@@ -119,7 +119,7 @@ def run_saved(path: str, options: RunOptions, front: Front, *, environ: Mapping[
     compiled = Compiled(plan, None, {}, None, saved.given, hashlib.sha256(plan_to_json(plan).encode()).hexdigest())
     with open_database(root, environ) as database:
         chosen = options._replace(force=asked.force, new=asked.new, use_cache=asked.use_cache, saved=word)
-        return run_plan(database, compiled, chosen, front, environ)
+        return run_plan(database, compiled, chosen, front, environ, directory)
 
 
 def _read(path: str, word: str) -> SavedPlan:

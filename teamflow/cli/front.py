@@ -29,6 +29,13 @@ class TerminalFront:
     def complain(self, message: str) -> None:
         print(message, file=sys.stderr)
 
+    def agrees(self, question: str) -> bool:
+        from teamflow.views.diagnostics import safe
+
+        lines = [safe(line) for line in question.split("\n")]
+        print("\n".join(lines), end=" [y/N] ", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
     def diagnostics(self, compiled: Compiled) -> None:
         from teamflow.cli.output import use_color
         from teamflow.views.diagnostics import to_text

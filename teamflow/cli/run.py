@@ -47,6 +47,8 @@ from teamflow.cli.verb import VerbCommand
     help="What the run may spend in all, whatever limits.budget says; it holds until it is said anew.",
 )
 @click.option("--yes", is_flag=True, help="Confirm going over limits.max_steps.")
+@click.option("--trust", is_flag=True, help="Run files from outside the project, and from now on, until they change.")
+@click.option("--locked", is_flag=True, help="Do not begin where anything differs from teamflow.lock.")
 @click.option("--no-input", is_flag=True, help="Ask nobody: when only questions are left, end with exit code 5.")
 @click.option(
     "--progress", type=click.Choice(["auto", "live", "plain", "json", "quiet"]), default="auto", show_default=True
@@ -70,6 +72,8 @@ def run(
     overrides: tuple[str, ...],
     budget: tuple[str, ...],
     yes: bool,
+    trust: bool,
+    locked: bool,
     no_input: bool,
     progress: str,
     junit: str | None,
@@ -97,6 +101,8 @@ def run(
         use_cache=not no_cache,
         fail_fast=fail_fast,
         yes=yes,
+        trust=trust,
+        locked=locked,
         budget=caps(budget),
         max_parallel=max_parallel,
         detach=detach,

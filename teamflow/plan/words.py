@@ -12,11 +12,12 @@ def permissions_in_words(agent: ResolvedAgent, *, enforced: bool = True) -> str:
     """
     if not isinstance(agent.work, PromptWork):
         return ""
-    words = _words(agent.work.permissions)
+    words = permission_words(agent.work.permissions)
     return words if enforced else f"{words}; not enforced by a custom engine"
 
 
-def _words(permissions: Permissions) -> str:
+def permission_words(permissions: Permissions) -> str:
+    """The same of permissions by themselves."""
     parts = [_level(permissions)]
     if permissions.run is not None:
         parts.append(f"runs {', '.join(permissions.run)}" if permissions.run else "runs nothing")
