@@ -94,11 +94,15 @@ class Driven:
                 return message
         raise EOFError(f"it ended: {self.errors()}\n{self.out.decode(errors='replace')[-3000:]}")
 
+    def close(self) -> None:
+        """The end of its stdin."""
+        assert self._process.stdin
+        self._process.stdin.close()
+
     def end(self) -> int:
         """Close its stdin, read what it still says, and give its exit code (negative: the signal)."""
-        assert self._process.stdin
+        self.close()
         assert self._process.stdout
-        self._process.stdin.close()
         self.out += self._process.stdout.read()
         return self._process.wait()
 

@@ -65,13 +65,19 @@ class Stage:
             self._keep(name, args, driven, code)
 
     def hold(self, name: str = "hold") -> str:
-        """A shell command that ends when it is let go."""
+        """A shell command that ends when it is let go. Not by `cat`: claude reads for itself what a `cat` has read."""
         os.mkfifo(self.work / name)
-        return f"echo begun; cat {name}; echo ended"
+        return f"echo begun; read -r line < {name}; echo ended"
 
     def let_go(self, name: str = "hold") -> None:
         with (self.work / name).open("w") as pipe:
             pipe.write("let go\n")
+
+    @contextmanager
+    def held(self, name: str = "hold") -> Iterator[None]:
+        """Wait until the command is there, and keep it waiting for the block."""
+        with (self.work / name).open("w"):
+            yield
 
     def _keep(self, name: str, args: Sequence[str], driven: Driven, code: int) -> None:
         folder = KEPT / self.engine
@@ -104,12 +110,13 @@ class Stage:
             (f"{root}/work", "/work"),
             (f"{root}/home", "/home/agent"),
             (root, "/recording"),
-            (re.sub(r"\W", "-", f"{root}/work"), "-work"),
+            (re.sub(r"[^A-Za-z0-9]", "-", f"{root}/work"), "-work"),
             (str(clis.place()), "/clis"),
             (self.models.url(), "http://127.0.0.1:8000"),
             (os.uname().nodename, "machine"),
         ):
             data = data.replace(found.encode(), instead.encode())
+        data = re.sub(rb"http://127\.0\.0\.1:\d+/mcp", b"http://127.0.0.1:8001/mcp", data)
         return _UUID.sub(self._numbered, data)
 
     def _numbered(self, found: re.Match[bytes]) -> bytes:
