@@ -1,4 +1,4 @@
-"""An MCP server over HTTP with one tool, `post_note`: as much of the protocol as a CLI asks for before and for one call."""
+"""An MCP server over HTTP with one tool, `post_note`: as much of the protocol as a CLI asks for to make one call."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Makes all transcripts anew: `python -m tests.transcripts.record [ENGINE | ENGINE/CASE ...]`. Needs the real CLIs.
 
-Engines: claude, codex, acp. Each case is played by a scripted model server, so that no provider and no network is asked; a case
-that does not come out as it is written ends the recording.
+Engines: claude, codex, acp. Each case is played by a scripted model server, so that no provider and no network is asked.
+Exits with 1 if a case did not come out as it is written.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Where a transcript is recorded: a directory, a home and a model server of its own; and what of the recording is kept.
 
-A transcript is three files. `NAME.out`: what the CLI wrote to stdout, byte for byte. `NAME.in`: what was written to its stdin, a line of JSON
-for each write, `{"offset": bytes of stdout that had been read, "data": ...}`. `NAME.json`: argv, the CLI's version, the exit code (negative:
-a signal), and what it wrote to stderr.
+A transcript is three files. `NAME.out`: what the CLI wrote to stdout, byte for byte. `NAME.in`: what was written to its
+stdin, a line of JSON for each write, `{"offset": bytes of stdout that had been read, "data": ...}`. `NAME.json`: argv, the
+version of the CLI, its exit code (negative: a signal), and what it wrote to stderr.
 
-Only what is another in every recording, or of this machine, is replaced: directories, the server's port, UUIDs by numbered ones of the same
-shape. Nothing is left out.
+Only what is another in every recording, or of this machine, is replaced: directories, the server's port, UUIDs by
+numbered ones of the same shape. Nothing is left out.
 """
 
 from __future__ import annotations
