@@ -250,12 +250,13 @@ ENVIRONMENTS: Final = {
 """Name of the program → what makes its environment: `(server, home, agent=...)`."""
 
 ACP: Final[dict[str, tuple[str, ...]]] = {
-    "gemini": ("--acp",),
+    "gemini": ("--acp", "--skip-trust"),
     "opencode": ("acp",),
     "copilot": ("--acp", "--no-auto-update", "--disable-builtin-mcps"),
     "claude-agent-acp": (),
 }
-"""Those that speak ACP, and the arguments with which they do."""
+"""Those that speak ACP, and the arguments with which they do. In a directory that it does not trust, gemini offers no
+tool of an MCP server, and does not say so."""
 
 
 def headless(name: str, prompt: str) -> list[str]:

@@ -1,6 +1,6 @@
 """Makes all transcripts anew: `python -m tests.transcripts.record [ENGINE | ENGINE/CASE ...]`. Needs the real CLIs.
 
-Engines: claude, codex, acp. Each case is played by a scripted model server, so that no provider and no network is asked.
+Engines: claude, codex, acp. Each case is played by a scripted model server, so that no provider is asked.
 Exits with 1 if a case did not come out as it is written.
 """
 

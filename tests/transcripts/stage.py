@@ -1,8 +1,8 @@
 """Where a transcript is recorded: a directory, a home and a model server of its own; and what of the recording is kept.
 
 A transcript is three files. `NAME.out`: what the CLI wrote to stdout, byte for byte. `NAME.in`: what was written to its
-stdin, a line of JSON for each write, `{"offset": bytes of stdout that had been read, "data": ...}`. `NAME.json`: argv, the
-version of the CLI, its exit code (negative: a signal), and what it wrote to stderr.
+stdin, a line of JSON for each write: `{"offset": bytes of stdout that had been read, "data": ...}`. `NAME.json`: argv,
+the version of the CLI, its exit code (negative: a signal), and what it wrote to stderr. `read.py` reads them.
 
 Only what is another in every recording, or of this machine, is replaced: directories, the server's port, UUIDs by
 numbered ones of the same shape. Nothing is left out.
@@ -110,10 +110,11 @@ class Stage:
             (f"{root}/work", "/work"),
             (f"{root}/home", "/home/agent"),
             (root, "/recording"),
+            (f"{root[1:]}/work", "work"),
             (re.sub(r"[^A-Za-z0-9]", "-", f"{root}/work"), "-work"),
             (str(clis.place()), "/clis"),
-            (self.models.url(), "http://127.0.0.1:8000"),
-            (os.uname().nodename, "machine"),
+            (f"127.0.0.1:{self.models.port}", "127.0.0.1:8000"),
+            (f'"serverName":"{os.uname().nodename}"', '"serverName":"machine"'),
         ):
             data = data.replace(found.encode(), instead.encode())
         data = re.sub(rb"http://127\.0\.0\.1:\d+/mcp", b"http://127.0.0.1:8001/mcp", data)

@@ -105,4 +105,5 @@ def sample(schema: Any) -> Any:
     if kind == "object":
         asked = schema.get("required") or list(schema.get("properties", {}))
         return {name: sample(schema.get("properties", {}).get(name)) for name in asked}
-    return {"array": [], "number": 0, "integer": 0, "boolean": False, "null": None}.get(kind, "side answer")
+    least = schema.get("minimum", 1)  # Of scores, the lowest is mostly 1.
+    return {"array": [], "number": least, "integer": least, "boolean": False, "null": None}.get(kind, "side answer")

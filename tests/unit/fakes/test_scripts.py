@@ -69,10 +69,14 @@ def test_a_fault_that_there_is_not() -> None:
 def test_least_values() -> None:
     schema = {
         "type": "object",
-        "properties": {"a": {"type": "string", "enum": ["x", "y"]}, "b": {"type": ["INTEGER", "null"]}, "c": {}},
+        "properties": {
+            "a": {"type": "string", "enum": ["x", "y"]},
+            "b": {"type": ["INTEGER", "null"]},
+            "c": {},
+        },
         "required": ["a", "b"],
     }
-    assert sample(schema) == {"a": "x", "b": 0}
+    assert sample(schema) == {"a": "x", "b": 1}
     assert sample(None) == {}
 
 
