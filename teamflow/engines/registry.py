@@ -31,10 +31,17 @@ def _claude() -> Engine:
     return ClaudeEngine()
 
 
+def _codex() -> Engine:
+    from teamflow.engines.codex import CodexEngine
+
+    return CodexEngine()
+
+
 ENGINES: Final[Mapping[str, Callable[[], Engine]]] = {
     "claude": _claude,
     "command": _command,
     "scripted": _scripted,
+    "codex": _codex,
 }
 
 
