@@ -72,7 +72,8 @@ def _command(params: Mapping[str, Json], known: Known) -> Wish:
     script = _script(text_of(params.get("command")))
     if params.get("kind") not in (None, "command"):
         return Wish("other", _said(f"input for a command that runs: {excerpt(script, width=_WIDTH)}", params))
-    escaping = text_of(params.get("itemId")) in known.escaping or bool(params.get("additionalPermissions"))
+    # Only what is to run outside has a reason given; but it need not have one.
+    escaping = text_of(params.get("itemId")) in known.escaping or bool(params.get("reason"))
     return _run(script, params, escapes=known.escapes or escaping)
 
 

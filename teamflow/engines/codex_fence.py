@@ -6,6 +6,7 @@ Measured with 0.169.0, and held by tests with the real one:
 - One that was allowed under `untrusted`, fails, and prints what a sandbox would, is run again outside without a
   question; not so where the profile denies a read. Then the network stays shut, too, for what is let out of it.
 - A profile whose writable path is a file breaks the sandbox, so only what is surely a directory is made writable.
+- A thread that goes on keeps its sandbox and profile unless it is told others.
 - Under `never` tools of MCP servers are refused unless they are approved by the configuration.
 """
 
@@ -39,13 +40,14 @@ class Fence(NamedTuple):
 
 def fence(grants: Permissions) -> Fence:
     shut = grants.net == DENY
+    own: dict[str, Json] = {"permissions": PROFILE}
     search = ("-c", 'web_search="disabled"') if shut else ()
     if grants.level == READ:
         return Fence(search, {"sandbox": "read-only", "approvalPolicy": "never"})
     if grants.level == FULL:
         if not shut:
             return Fence((), {"sandbox": "danger-full-access", "approvalPolicy": "never"})
-        return Fence((*search, *_profile({":root": "write"}, shut=True)), {"approvalPolicy": "never"})
+        return Fence((*search, *_profile({":root": "write"}, shut=True)), {"approvalPolicy": "never", **own})
     asks_all = grants.run is not None
     files: dict[str, Json] = {":root": "read", ":tmpdir": "write", ":slash_tmp": "write"}
     files[":workspace_roots"] = "write" if grants.edit is None else {".": "read"} | dict(_writable(grants.edit))
@@ -53,10 +55,10 @@ def fence(grants: Permissions) -> Fence:
         files[_NOTHING] = "deny"
     words = (*search, *_profile(files, shut=shut))
     if asks_all:
-        return Fence(words, {"approvalPolicy": "untrusted"}, asks_all=True)
+        return Fence(words, {"approvalPolicy": "untrusted", **own}, asks_all=True)
     # Changes to files that no writable directory holds are asked about, and some of those are granted.
     asks = grants.ask == QUEUE or grants.edit
-    return Fence(words, {"approvalPolicy": "on-request" if asks else "never"})
+    return Fence(words, {"approvalPolicy": "on-request" if asks else "never", **own})
 
 
 def _writable(globs: Sequence[str]) -> Iterator[tuple[str, Json]]:

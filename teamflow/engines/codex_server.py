@@ -221,7 +221,10 @@ class ServerSession:
                 self._thread = text_of(table_of(answer.result.get("thread")).get("id"))
                 self._session = self._thread or self._session
                 yield SessionOpened(self._thread)
-                yield self._begin_turn(prompt(self._brief, schema=self._schema is not None))
+                # A thread that goes on takes new instructions, but does not tell its model.
+                again = answer.method == "thread/resume"
+                text = prompt(self._brief, schema=self._schema is not None, with_instructions=again)
+                yield self._begin_turn(text)
             case "turn/start":
                 self._starts.discard(answer.id)
                 self._runs(table_of(answer.result.get("turn")))
@@ -231,6 +234,7 @@ class ServerSession:
         settings = self._thread_settings()
         if self._brief.session is None:
             return self._peer.draft("thread/start", settings)
+        settings.pop("experimentalRawEvents", None)
         return self._peer.draft("thread/resume", {**settings, "threadId": self._brief.session, "excludeTurns": True})
 
     def _thread_settings(self) -> dict[str, Json]:
@@ -241,7 +245,7 @@ class ServerSession:
         if self._brief.model is not None:
             settings["model"] = self._brief.model
         if self._fence.asks_all:
-            # Only they tell which command is to run outside of the sandbox.
+            # They tell which command is to run outside of the sandbox. A thread that goes on cannot be asked for them.
             settings["experimentalRawEvents"] = True
         return settings
 
