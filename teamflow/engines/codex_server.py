@@ -148,12 +148,13 @@ class ServerSession:
         return {"threadId": self._thread, "expectedTurnId": self._turn, "input": _input(text), **named}
 
     def _verdict(self, asked: _Open, verdict: Verdict) -> str:
-        """The answer; with a denial goes the reason, which the answer itself has no place for."""
+        """The answer; before a denial goes the reason, which the answer itself has no place for. Behind it, it might be
+        heard only after the turn, and cost another call of the model."""
         text = self._peer.respond(asked.id, asks.result(asked.method, asked.params, verdict))
         if verdict.answer == ALLOW or not verdict.reason or not self._turn:
             return text
         told = f"Declined: {asked.text}. {verdict.reason}"
-        return text + self._peer.draft("turn/steer", self._steer(told))
+        return self._peer.draft("turn/steer", self._steer(told)) + text
 
     # -- what is read -------------------------------------------------------------------------------------------------
 

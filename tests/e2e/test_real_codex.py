@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from teamflow.core.invocation import (
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Stopped, Succeeded, Usage
 from teamflow.core.permissions import ALLOW, DENY, Permissions, Verdict
 from teamflow.engines.codex import CodexEngine
+from tests.e2e.codex_recording import keep
 from tests.fakes import clis
 from tests.fakes.agents.pump import Pump, brief_for
 from tests.fakes.models import Models, fail, hang, run, say, tool, write
@@ -32,6 +34,7 @@ from tests.fakes.models import Models, fail, hang, run, say, tool, write
 pytestmark = pytest.mark.slow
 
 ENGINE = CodexEngine()
+RECORDED = bool(os.environ.get("TEAMFLOW_RECORD"))
 
 
 class Bench:
@@ -39,6 +42,7 @@ class Bench:
 
     def __init__(self, models: Models, place: Path) -> None:
         self.models = models
+        self.started = 0
         self.place = place
         self.cwd = place / "work"
         self.cwd.mkdir()
@@ -49,8 +53,16 @@ class Bench:
     def brief(self, prompt: str = "Do it.", **more: Any) -> Brief:
         return brief_for(self.cwd, prompt, **more)
 
-    def start(self, prompt: str = "Do it.", **more: Any) -> Pump:
-        return Pump(ENGINE, self.brief(prompt, **more), env=self.env)
+    @contextmanager
+    def start(self, prompt: str = "Do it.", **more: Any) -> Iterator[Pump]:
+        with Pump(ENGINE, self.brief(prompt, **more), env=self.env) as agent:
+            yield agent
+            if RECORDED:
+                agent.finish()
+                self.started += 1
+                name = os.environ["PYTEST_CURRENT_TEST"].split("::test_")[1].split(" ")[0].replace("[", "-").rstrip("]")
+                places = {str(self.cwd): "/work", str(self.place): "/place"}
+                keep(f"{name}-{self.started}", agent, agent.end, replaced=places)
 
     def attempt(self, prompt: str = "Do it.", **more: Any) -> tuple[Outcome, list[EngineEvent]]:
         with self.start(prompt, **more) as agent:
