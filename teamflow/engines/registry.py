@@ -37,11 +37,18 @@ def _codex() -> Engine:
     return CodexEngine()
 
 
+def _codex_exec() -> Engine:
+    from teamflow.engines.codex_exec import CodexExecEngine
+
+    return CodexExecEngine()
+
+
 ENGINES: Final[Mapping[str, Callable[[], Engine]]] = {
     "claude": _claude,
     "command": _command,
     "scripted": _scripted,
     "codex": _codex,
+    "codex-exec": _codex_exec,
 }
 
 
