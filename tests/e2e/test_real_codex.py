@@ -29,6 +29,7 @@ from teamflow.engines.codex import CodexEngine
 from tests.e2e.codex_recording import keep
 from tests.fakes import clis
 from tests.fakes.agents.pump import Pump, brief_for
+from tests.fakes.codex_schema.extract import PINNED, generate, text
 from tests.fakes.models import Models, fail, hang, run, say, tool, write
 
 pytestmark = pytest.mark.slow
@@ -406,3 +407,19 @@ def test_no_subsequent_line_is_needed_after_a_signal(bench: Bench) -> None:
         outcome = agent.finish()
     assert isinstance(outcome, Failed)
     assert outcome.failure is FailureClass.CRASH
+
+
+def test_its_protocol_is_as_it_was_pinned(bench: Bench) -> None:
+    made = text(generate(clis.program("codex"), bench.env))
+    assert made == PINNED.read_text(), "python -m tests.fakes.codex_schema.extract writes it anew"
+
+
+def test_while_its_server_is_down_it_tells_of_nothing_but_waiting(bench: Bench) -> None:
+    bench.models.close()
+    with bench.start() as agent:
+        retrying = agent.until(Retrying)
+        assert retrying.failure is FailureClass.TRANSIENT
+        agent.signal(2)
+        outcome = agent.finish()
+    assert isinstance(outcome, Failed)
+    assert outcome.failure in (FailureClass.CRASH, FailureClass.TRANSIENT)
