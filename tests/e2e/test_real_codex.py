@@ -18,6 +18,7 @@ from teamflow.core.invocation import (
     Brief,
     Called,
     EngineEvent,
+    Retrying,
     Returned,
     Said,
     SessionOpened,
