@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import clis
-from tests.fakes.models import Models, edit, read, run, say, write
+from tests.fakes.models import FOREVER, Models, Step, edit, fail, hang, read, run, say, write
+from tests.transcripts import codex_schema
 from tests.transcripts.driver import Driven, Rpc
 
 pytestmark = pytest.mark.slow
@@ -97,6 +98,39 @@ def spoken(stdout: str) -> str:
 
 def allowed(options: list[dict[str, str]]) -> str:
     return next(one["optionId"] for one in options if one["kind"] == "allow_once")
+
+
+@pytest.mark.parametrize("name", HEADLESS)
+def test_a_turn_that_is_held_open(name: str, tmp_path: Path) -> None:
+    with Models() as server:
+        server.play(hang("middle", gate="here"))
+        argv = clis.headless(name, "work")
+        with Driven(argv, env=clis.ENVIRONMENTS[name](server, tmp_path / "home"), cwd=tmp_path) as driven:
+            driven.close()
+            assert server.gate("here").reached.wait(60)
+        assert server.gate("here").left.wait(60)
+
+
+@pytest.mark.parametrize(("name", "step", "words"), [
+    ("claude", fail("unauthorized"), '"error":"authentication_failed"'),
+    ("claude", fail("no_credit"), '"error":"billing_error"'),
+    ("claude", fail("overloaded"), '"api_error_status":529'),
+    ("codex", fail("usage_limit"), "hit your usage limit"),
+    ("codex", fail("too_long"), "ran out of room"),
+    ("gemini", fail("usage_limit"), "exhausted your daily quota"),
+    ("opencode", fail("unauthorized"), '"isRetryable":false'),
+    ("copilot", fail("unpaid"), "402"),
+])  # fmt: skip
+def test_a_turn_that_the_provider_refuses(name: str, step: Step, words: str, tmp_path: Path) -> None:
+    with Models() as server:
+        server.play(step.on(times=FOREVER))
+        done = turn(name, server, tmp_path, prompt="work")
+        assert done.returncode != 0
+        assert words in done.stdout
+
+
+def test_the_protocol_of_codex_is_as_it_was() -> None:
+    assert codex_schema.KEPT.read_text() == codex_schema.text()
 
 
 @pytest.mark.parametrize("name", list(clis.CLIS))
