@@ -221,6 +221,10 @@ FAILURES: Final = {
     "too_long": fail("too_long"),
     "cut": cut(),
     "in_stream": fail("stream_error"),
+    "stream_429": fail("rate_limited", in_stream=True),
+    "stream_quota": fail("no_quota", in_stream=True),
+    "stream_too_long": fail("too_long", in_stream=True),
+    "stream_overloaded": fail("overloaded", in_stream=True),
 }
 
 

@@ -155,7 +155,7 @@ def fact(fault: Fault, *, dialect: str, now: float | None = None) -> Fact:
         message=fault.message or _of(row.words, dialect),
         headers={} if wait is None else {"retry-after": str(wait)},
         resets_at=int((time.time() if now is None else now) + fault.resets_in) if row.limit else 0,
-        in_stream=row.in_stream,
+        in_stream=row.in_stream or fault.in_stream,
     )
 
 

@@ -169,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
         if told.in_stream and ask.stream:
             head, _ = dialect.stream(Answer("broken", "This answer breaks off", (), step.usage), ask)
             return self._stream(step, Halves(head, dialect.broken_stream(told)))
-        refusal = dialect.refuse(told._replace(status=503) if told.in_stream else told)
+        refusal = dialect.refuse(told._replace(status=503) if told.status < 400 else told)
         self._send(refusal.status, refusal.body, headers=refusal.headers)
         return True
 

@@ -76,12 +76,16 @@ class Usage:
 
 @dataclass(frozen=True)
 class Fault:
-    """A failure by name, a key of `faults.FAULTS`. `retry_after` in seconds, `resets_in` seconds from now."""
+    """A failure by name, a key of `faults.FAULTS`. `retry_after` in seconds, `resets_in` seconds from now.
+
+    `in_stream`: not as a status, but as an error event after a 200 and half an answer.
+    """
 
     name: str
     retry_after: int | None = None
     resets_in: int = 3600
     message: str = ""
+    in_stream: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,9 +158,18 @@ def answer(value: Any, **more: Any) -> Step:
     return Step(answer=value, structured=True, **more)
 
 
-def fail(name: str, *, retry_after: int | None = None, resets_in: int = 3600, message: str = "", **more: Any) -> Step:
+def fail(
+    name: str,
+    *,
+    retry_after: int | None = None,
+    resets_in: int = 3600,
+    message: str = "",
+    in_stream: bool = False,
+    **more: Any,
+) -> Step:
     """A failure of the provider: a name in `faults.FAULTS`."""
-    return Step(fault=Fault(name, retry_after=retry_after, resets_in=resets_in, message=message), **more)
+    fault = Fault(name, retry_after=retry_after, resets_in=resets_in, message=message, in_stream=in_stream)
+    return Step(fault=fault, **more)
 
 
 def cut(text: str = "This answer is cut off before its end", **more: Any) -> Step:

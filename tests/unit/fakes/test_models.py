@@ -223,3 +223,10 @@ def test_what_is_no_model_call(server: Models, dialect: str) -> None:
     assert send(server, "POST", "/v1/messages/count_tokens", {}).json() == {"input_tokens": 100}
     assert send(server, "POST", "/v1beta/models/m1:countTokens", {}).json() == {"totalTokens": 100}
     assert {one.kind for one in server.requests} == {"other", "count"}
+
+
+def test_any_fault_can_come_in_the_stream(server: Models, dialect: str) -> None:
+    server.play(fail("rate_limited", in_stream=True))
+    got = ask(server, dialect, stream=True)
+    assert got.status == 200
+    assert "Too many requests" in got.text
