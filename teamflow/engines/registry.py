@@ -25,7 +25,14 @@ def _scripted() -> Engine:
     return ScriptedEngine()
 
 
+def _claude() -> Engine:
+    from teamflow.engines.claude import ClaudeEngine
+
+    return ClaudeEngine()
+
+
 ENGINES: Final[Mapping[str, Callable[[], Engine]]] = {
+    "claude": _claude,
     "command": _command,
     "scripted": _scripted,
 }

@@ -34,8 +34,8 @@ E = TypeVar("E")
 class Pump:
     """One attempt: the process, its session, and what both have said so far.
 
-    `env` is the whole environment besides what the invocation adds. `inputs`: (bytes read by then, text) of all that was
-    written behind the invocation's own stdin. `replies`: those of them that the session made itself.
+    `env` is the whole environment besides what the invocation adds. `inputs`: (bytes read by then, text) of all that
+    was written behind the invocation's own stdin. `replies`: those of them that the session made itself.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Pump:
         self._seen = 0
         self._patience = patience
         self._chunk = chunk
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
         for path, text in invocation.files:
             _write(path, text)
         self.process = subprocess.Popen(
@@ -155,7 +155,7 @@ class Pump:
         for event in events:
             self.events.append(event)
             if isinstance(event, Reply):
-                self.replies.append(event.data)
+                self.replies += [event.data] if event.data else []
                 self._give(event.data)
                 if event.end:
                     self.ended = True
@@ -164,6 +164,8 @@ class Pump:
     def _give(self, text: str | None) -> bool:
         if text is None:
             return False
+        if not text:
+            return True
         self.inputs.append((len(self.output), text))
         self._write(text)
         self._take(self.session.took(text))
