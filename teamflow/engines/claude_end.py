@@ -34,11 +34,12 @@ _MOST_DENIED: Final = 10
 
 @dataclass(slots=True)
 class End:
-    """What is known of the end so far. `working`: something has begun since the last result."""
+    """What is known of the end so far. `working`: something has begun since the last result; `waited`: something was
+    to begin."""
 
     result: Mapping[str, Json] | None = None
     working: bool = False
-    unheard: bool = False
+    waited: bool = False
     interrupted: bool = False
     """By us."""
     error: str = ""
@@ -63,10 +64,12 @@ def outcome(known: End, end: Exit, brief: Brief) -> Outcome:
     if end.error is not None or (end.cause is not None and not finished):
         return by_exit
     result = known.result
-    if result is None or known.unheard or (known.working and not finished):
-        return by_exit if isinstance(by_exit, Failed) and end.signal is not None else _cut(known, end)
+    if result is None or (known.working and not finished):
+        return _cut(known, end, by_exit)
     if result.get("is_error") is not False:
         return _failure(known, result, end, brief)
+    if known.waited:
+        return _cut(known, end, by_exit)
     if not finished and not isinstance(by_exit, Succeeded):
         return by_exit
     text = _text(result.get("result")) or known.said
@@ -91,7 +94,7 @@ def _failure(known: End, result: Mapping[str, Json], end: Exit, brief: Brief) ->
         return Failed(FailureClass.TRANSIENT, reason, exit_code=end.code, session="")
     if aborted(result) and not known.error:
         cause = FailureClass.CANCELLED if known.interrupted else FailureClass.CRASH
-        return Failed(cause, "the agent's turn was interrupted", exit_code=end.code, detail=detail)
+        return Failed(cause, "the agent's turn was interrupted", exit_code=end.code)
     status = result.get("api_error_status")
     status = status if isinstance(status, int) and not isinstance(status, bool) else None
     found = failed(Trouble(known.error, status, text, retried=known.retried), at=end.at, exit_code=end.code)
@@ -101,8 +104,10 @@ def _failure(known: End, result: Mapping[str, Json], end: Exit, brief: Brief) ->
     return found._replace(detail=detail)
 
 
-def _cut(known: End, end: Exit) -> Failed:
+def _cut(known: End, end: Exit, by_exit: Outcome) -> Outcome:
     """Its end is not there: it was killed, it crashed, or it never began."""
+    if end.signal is not None and end.cause is None:
+        return by_exit
     said = _complaint(end.printed)
     if known.result is None and not known.working and said:
         kind = failure_of(Trouble(text=said))

@@ -79,7 +79,7 @@ class ClaudeSession:
         for line in self._lines.finish():
             list(self._read(line))
         self._end.rubbish = self._lines.rubbish
-        self._end.unheard = bool(self._unheard)
+        self._end.waited = bool(self._unheard or self._tasks)
         self._end.interrupted = self._interrupts > 0
         found = outcome(self._end, end, self._brief)
         session = self._opened or self._brief.session
@@ -128,8 +128,10 @@ class ClaudeSession:
         if task not in self._tasks or status in ("", "running", "pending"):
             return
         self._tasks.discard(task)
-        # It says nothing about those that were stopped: there is no turn to wait for.
-        if status not in _OVER and not self._end.working:
+        if status in _OVER:
+            self._end.working = True
+        elif not self._end.working:
+            # About those that were stopped it has nothing to say: there is no turn to wait for.
             yield from self._all_done()
 
     def _assistant(self, line: Mapping[str, Json]) -> Iterator[EngineEvent]:
