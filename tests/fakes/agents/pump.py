@@ -53,6 +53,7 @@ class Pump:
         self.ended = False
         """Whether the session has said that its work is done."""
         self._seen = 0
+        self._complaints = ""
         self._patience = patience
         self._chunk = chunk
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
@@ -81,6 +82,7 @@ class Pump:
         self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
+        self._complaints = self.stderr()
         self._errors.close()
 
     # What a test does
@@ -134,6 +136,8 @@ class Pump:
         return f"stdout ends {self.output[-2000:]!r}; stderr: {self.stderr()[-2000:]!r}"
 
     def stderr(self) -> str:
+        if self._errors.closed:
+            return self._complaints
         self._errors.seek(0)
         return self._errors.read().decode("utf-8", "replace")
 
