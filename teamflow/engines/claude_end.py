@@ -22,6 +22,9 @@ from teamflow.engines.results import request
 FINISHED: Final = "finished"
 """The cause of an end that the runner brought about when the work was done."""
 
+GONE: Final = ""
+"""A session that cannot be gone on with."""
+
 _SUBTYPES: Final = {
     "error_max_turns": (FailureClass.BUDGET, "it has used up the turns that it may take"),
     "error_max_budget_usd": (FailureClass.BUDGET, "it has used up the money that it may spend"),
@@ -58,7 +61,7 @@ class End:
 
 
 def outcome(known: End, end: Exit, brief: Brief) -> Outcome:
-    """Without usage; `session` is only there where it is not the attempt's own (empty: there is none any more)."""
+    """Without usage, and without the session, unless that is GONE."""
     by_exit = outcome_of(end, brief)
     finished = end.cause == FINISHED and end.error is None
     if end.error is not None or (end.cause is not None and not finished):
@@ -72,7 +75,7 @@ def outcome(known: End, end: Exit, brief: Brief) -> Outcome:
         return _cut(known, end, by_exit)
     if not finished and not isinstance(by_exit, Succeeded):
         return by_exit
-    text = _text(result.get("result")) or known.said
+    text = _text(result.get("result")) or known.said or None
     code = None if isinstance(by_exit, Stopped) else 0
     return Succeeded(text=text, outputs=_outputs(result, brief), exit_code=code)
 
@@ -91,7 +94,8 @@ def _failure(known: End, result: Mapping[str, Json], end: Exit, brief: Brief) ->
         return Failed(kind, f"{why} ({_text(result.get('subtype'))})", exit_code=end.code, detail=wanted)
     if _NO_SESSION in text and brief.session:
         reason = f"its session is not there any more: {excerpt(text, width=_LONGEST)}"
-        return Failed(FailureClass.TRANSIENT, reason, exit_code=end.code, session="")
+        # A class after which the next attempt starts afresh.
+        return Failed(FailureClass.TRANSIENT, reason, exit_code=end.code, session=GONE)
     if aborted(result) and not known.error:
         cause = FailureClass.CANCELLED if known.interrupted else FailureClass.CRASH
         return Failed(cause, "the agent's turn was interrupted", exit_code=end.code)

@@ -29,7 +29,7 @@ from teamflow.core.invocation import (
 from teamflow.core.outcome import FailureClass, Outcome
 from teamflow.core.permissions import ALLOW, QUEUE, Verdict
 from teamflow.core.plan import Json
-from teamflow.engines.claude_end import End, aborted, outcome
+from teamflow.engines.claude_end import GONE, End, aborted, outcome
 from teamflow.engines.claude_tools import wish_of
 from teamflow.engines.claude_usage import Counter
 from teamflow.engines.exits import with_cost
@@ -81,8 +81,8 @@ class ClaudeSession:
         self._end.waited = bool(self._unheard or self._tasks)
         self._end.interrupted = self._interrupts > 0
         found = outcome(self._end, end, self._brief)
-        session = self._opened or self._brief.session
-        return with_cost(found, usage=self._counter.usage, session=session if found.session is None else found.session)
+        session = None if found.session == GONE else self._opened or self._brief.session
+        return with_cost(found, usage=self._counter.usage, session=session)
 
     def _read(self, line: Mapping[str, Json]) -> Iterator[EngineEvent]:
         match line.get("type"):

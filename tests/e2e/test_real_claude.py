@@ -159,7 +159,7 @@ def test_isolated_it_knows_nothing_of_the_user(tmp_path: Path) -> None:
         # Its sessions are its own, too.
         _, outcome = play(Scene((), brief={"session": second.session}), tmp_path, models=models)
         assert isinstance(outcome, Failed)
-        assert outcome.session == ""
+        assert outcome.session is None
     assert first.session
 
 

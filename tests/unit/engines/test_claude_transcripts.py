@@ -219,7 +219,7 @@ def test_failures_have_their_class(name: str, failure: FailureClass, reason: str
 def test_a_session_that_is_gone_is_not_gone_on_with() -> None:
     _, outcome = failed("no_session")
     assert outcome.failure is FailureClass.TRANSIENT
-    assert outcome.session == ""
+    assert outcome.session is None
     assert "No conversation found" in outcome.reason
 
 
