@@ -43,6 +43,8 @@ def _codex_exec() -> Engine:
     return CodexExecEngine()
 
 
+
+
 ENGINES: Final[Mapping[str, Callable[[], Engine]]] = {
     "claude": _claude,
     "command": _command,
