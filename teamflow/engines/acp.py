@@ -15,6 +15,7 @@ from teamflow.core.capabilities import FOLD
 from teamflow.core.invocation import (
     Asked,
     Brief,
+    Called,
     EngineEvent,
     Exit,
     Invocation,
@@ -24,7 +25,7 @@ from teamflow.core.invocation import (
 )
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, Outcome
-from teamflow.core.permissions import ALLOW, QUEUE, Verdict, Wish
+from teamflow.core.permissions import ALLOW, DENY, QUEUE, Verdict, Wish
 from teamflow.core.plan import Json
 from teamflow.engines import acp_ending
 from teamflow.engines.acp_agent import Agent, Start, server_list
@@ -41,6 +42,8 @@ from teamflow.policy.permitting import judge
 from teamflow.ports import Session
 
 _OPENS: Final = frozenset({"session/new", "session/load", "session/resume"})
+_REFUSED: Final = Verdict(DENY, "somebody who was asked has refused it")
+_MOST_URGED: Final = 20
 _COMMANDS: Final = ("/", "$", "!", "@", "#")
 """What a prompt may not begin with: agents take it for one of their own commands."""
 
@@ -97,9 +100,16 @@ class AcpSession:
         self._prompted = self._cancelled = self._done = False
         self._pending: dict[str, _Pending] = {}
         self._calls = Calls()
-        self._messages = Messages()
-        self._spent = Spending(agent.usage, goes_on=brief.session is not None, cost_of_process=agent.prices_process)
-        self._said = False
+        self._messages = Messages(asides=agent.asides)
+        self._spent = Spending(
+            agent.usage,
+            goes_on=brief.session is not None,
+            cost_of_process=agent.prices_process,
+            cached_apart=agent.cached_apart,
+        )
+        self._denied = ""
+        """Why it was refused something, until it goes on with anything else."""
+        self._urged = 0
         self._stop = ""
         self._trouble: Trouble | None = None
         self._failed: Failed | None = None
@@ -115,6 +125,8 @@ class AcpSession:
             answered=self._prompted and not self._prompts,
             stop=self._stop,
             text=self._messages.last,
+            aside=self._messages.aside,
+            denied=self._denied,
             acted=bool(self._messages.last) or self._calls.any,
             called=self._calls.any,
             trouble=self._trouble,
@@ -169,7 +181,15 @@ class AcpSession:
             return
         yield from self._withdraw(request)
         allowed = result == chosen(waiting.options, allow=True) != CANCELLED
-        yield from self._calls.called(waiting.call) if allowed else self._calls.over(waiting.call)
+        yield from self._decide(waiting.call, Verdict(ALLOW) if allowed else _REFUSED)
+
+    def _decide(self, call: str, verdict: Verdict) -> Iterator[EngineEvent]:
+        """A call has leave, or has not."""
+        if verdict.answer == ALLOW:
+            yield from self._calls.called(call)
+        else:
+            self._denied = verdict.reason or _REFUSED.reason
+            yield from self._calls.over(call)
 
     def _withdraw(self, request: str) -> Iterator[EngineEvent]:
         if self._pending.pop(request, None) is not None:
@@ -210,9 +230,8 @@ class AcpSession:
             self._pending[_name(request.id)] = _Pending(request.id, options, call.id)
             yield Asked(_name(request.id), wish)
             return
-        allowed = verdict.answer == ALLOW
-        yield from self._calls.called(call.id) if allowed else self._calls.over(call.id)
-        yield Reply(self._peer.respond(request.id, chosen(options, allow=allowed)))
+        yield from self._decide(call.id, verdict)
+        yield Reply(self._peer.respond(request.id, chosen(options, allow=verdict.answer == ALLOW)))
 
     def _judge(self, wish: Wish) -> Verdict:
         return judge(self._brief.grants, wish, cwd=self._brief.cwd)
@@ -221,11 +240,15 @@ class AcpSession:
         match update.get("sessionUpdate"):
             case "agent_message_chunk":
                 yield from self._messages.chunk(update)
+                if not self._messages.aside:
+                    self._denied = ""
             case "usage_update":
                 yield from self._spent.updated(update)
             case "tool_call" | "tool_call_update":
                 yield from self._messages_end()
-                yield from self._calls.update(update)
+                for event in self._calls.update(update):
+                    self._denied = "" if isinstance(event, Called) else self._denied
+                    yield event
             case "plan":
                 yield from self._messages_end()
                 moved = progress(update)
@@ -308,7 +331,21 @@ class AcpSession:
         self._stop = stop if isinstance(stop, str) else ""
         yield from self._spent.answered(result)
         if self._prompts <= 0:
-            yield from self._finish()
+            yield from self._urge() if self._gave_up else self._finish()
+
+    @property
+    def _gave_up(self) -> bool:
+        """Opencode and copilot end their turn when they are refused something, whatever is left to do."""
+        return bool(self._denied) and self._stop == "end_turn" and not self._cancelled and self._urged < _MOST_URGED
+
+    def _urge(self) -> Iterator[EngineEvent]:
+        yield from self._messages_end()
+        yield from self._calls.end()
+        text = f"You have no leave for that: {self._denied}. Go on with your task without it."
+        self._urged += 1
+        self._denied = ""
+        self._prompts += 1
+        yield from self._ask(("session/prompt", self._prompt(text)))
 
     def _finish(self) -> Iterator[EngineEvent]:
         yield from self._messages_end()

@@ -26,6 +26,8 @@ class Agent(NamedTuple):
     """Ids of ways to authenticate that ask nobody: tried once where the agent wants it."""
     usage: str = UNTOLD
     """prompt | session | empty, as in `acp_said`."""
+    cached_apart: bool = False
+    """What came from a cache is not in its figure for what was read."""
     prices_process: bool = False
     """Its price begins with each process; otherwise with the session."""
     holds: tuple[tuple[str, str], ...] = ()
@@ -35,6 +37,8 @@ class Agent(NamedTuple):
     """It takes instructions besides its own (`_meta.systemPrompt.append`)."""
     started_with_model: bool = False
     """Its command line or environment has named the model: a session that does not offer it has it all the same."""
+    asides: tuple[str, ...] = ()
+    """How pieces of messages begin that its model has not said. With "Error: " last, its turn was no success."""
     failures: tuple[tuple[str, str], ...] = ()
     """As in `EngineDefinition`."""
 

@@ -56,7 +56,7 @@ class Calls:
         if call.status in _ENDED:
             yield from self.called(id)
             yield from self.over(id)
-        elif not call.told and (call.input or call.status in _WORKS or before is not None):
+        elif not call.told and (_told(call.input) or call.status in _WORKS or before is not None):
             yield from self.called(id)
 
     def merge(self, told: Mapping[str, Json]) -> Call:
@@ -115,6 +115,11 @@ def _words(call: Call) -> str:
     if len(text) <= _LONGEST:
         return text
     return f"{text[:_LONGEST]}… {hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:16]}"
+
+
+def _told(given: Mapping[str, Json]) -> bool:
+    """Whether an input is there: opencode names the directory first."""
+    return any(key != "cwd" for key in given)
 
 
 def _places(told: Mapping[str, Json]) -> Iterator[str]:

@@ -48,6 +48,10 @@ class Seen(NamedTuple):
     """All its prompts were."""
     stop: str
     text: str
+    aside: str
+    """What the agent itself said last, after its model."""
+    denied: str
+    """Why it was refused something, where its turn ended with that."""
     acted: bool
     """It said something, or used a tool."""
     called: bool
@@ -87,6 +91,9 @@ def _judged(agent: Agent, seen: Seen, end: Exit, by_exit: Outcome) -> Outcome:
     swallowed = _swallowed(seen)
     if swallowed is not None:
         return failed(swallowed, at=end.at, exit_code=end.code)
+    if seen.denied:
+        reason = f"{agent.name} gave up where it was refused leave: {seen.denied}"
+        return Failed(FailureClass.FATAL, reason, exit_code=end.code, text=seen.text or None)
     if not seen.acted:
         reason = f"{agent.name} ended its turn as if all were well, but said nothing and did nothing"
         return Failed(FailureClass.CRASH, reason, exit_code=end.code)
@@ -116,8 +123,11 @@ def _http(value: Json) -> int | None:
 
 
 def _swallowed(seen: Seen) -> Trouble | None:
-    """The failure that a message is; None: it is an answer."""
+    """The failure that the last message is; None: it is an answer."""
     text = seen.text
+    if seen.aside.startswith("Error"):
+        status = _STATUS.search(seen.aside)
+        return Trouble(status=int(status[1]) if status else None, text=seen.aside)
     if seen.called or len(text) > _LONGEST_SWALLOWED or _SWALLOWED.match(text) is None:
         return None
     status = _STATUS.search(text) or re.match(r"\W*([45]\d\d)\b", text)

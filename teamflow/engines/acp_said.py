@@ -26,9 +26,14 @@ UNTOLD: Final = ""
 
 
 class Messages:
-    def __init__(self) -> None:
+    """`asides`: beginnings of pieces by which an agent says what its model did not."""
+
+    def __init__(self, *, asides: tuple[str, ...] = ()) -> None:
         self.last = ""
         """The last whole message."""
+        self.aside = ""
+        """The last aside, where nothing was said after it."""
+        self._asides = asides
         self._id: Json = None
         self._told: Json = None
         self._parts: list[str] = []
@@ -38,6 +43,11 @@ class Messages:
         content, id = update.get("content"), update.get("messageId")
         text = content.get("text") if isinstance(content, Mapping) and content.get("type") == "text" else None
         if not isinstance(text, str) or not text:
+            return
+        if self._asides and text.startswith(self._asides):
+            yield from self.flush()
+            self.aside = text[-_LONGEST:]
+            yield Said(self.aside)
             return
         if self._parts and id != self._id:
             yield from self.flush()
@@ -54,6 +64,7 @@ class Messages:
         self._parts, self._held = [], 0
         if not text.strip():
             return
+        self.aside = ""
         goes_on = self._id is not None and self._id == self._told
         self.last, self._told = (self.last + text)[-_LONGEST:] if goes_on else text, self._id
         yield Said(text)
@@ -75,10 +86,11 @@ class Spending:
     """Figures of one attempt. `how` as above. `goes_on`: its session is older than this attempt, so a price of the
     session is none of the attempt."""
 
-    def __init__(self, how: str, *, goes_on: bool, cost_of_process: bool) -> None:
+    def __init__(self, how: str, *, goes_on: bool, cost_of_process: bool, cached_apart: bool) -> None:
         self.usage: Usage | None = None
         self._how = how
         self._priced = cost_of_process or not goes_on
+        self._cached_apart = cached_apart
         self._tokens: tuple[int, int] | None = None
 
     def updated(self, update: Mapping[str, Json]) -> Iterator[EngineEvent]:
@@ -92,7 +104,7 @@ class Spending:
     def answered(self, result: Mapping[str, Json]) -> Iterator[EngineEvent]:
         """Of the answer to a prompt."""
         found = _quota(result) if self._how == PROMPT else None
-        found = found or _usage(result.get("usage"))
+        found = found or _usage(result.get("usage"), cached_apart=self._cached_apart)
         if found is None or self._how == UNTOLD:
             return
         before = self._tokens if self._how == PROMPT and self._tokens is not None else (0, 0)
@@ -106,14 +118,15 @@ class Spending:
             yield Spent(usage)
 
 
-def _usage(given: Json) -> tuple[int, int] | None:
-    """(read, written); what came from a cache or went into one was read, too."""
+def _usage(given: Json, *, cached_apart: bool) -> tuple[int, int] | None:
+    """(read, written); what came from a cache or went into one was read, too, and is in the figure for some."""
     if not isinstance(given, Mapping):
         return None
     read, wrote = _figure(given.get("inputTokens")), _figure(given.get("outputTokens"))
     if read is None or wrote is None:
         return None
-    cached = sum(_figure(given.get(key)) or 0 for key in ("cachedReadTokens", "cachedWriteTokens"))
+    keys = ("cachedReadTokens", "cachedWriteTokens") if cached_apart else ()
+    cached = sum(_figure(given.get(key)) or 0 for key in keys)
     return _whole(read + cached), _whole(wrote)
 
 

@@ -38,6 +38,7 @@ AGENT: Final = Agent(
     CAPABILITIES,
     login="log in with `claude`, or set ANTHROPIC_API_KEY",
     usage=PROMPT,
+    cached_apart=True,
     prices_process=True,
     holds=(("mode", "default"),),
     appends=True,

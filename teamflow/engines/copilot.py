@@ -37,6 +37,7 @@ AGENT: Final = Agent(
     CAPABILITIES,
     login="log in with `copilot login`",
     usage=SESSION,
+    asides=("Info: ", "Warning: ", "Error: "),
     holds=(("allow_all", "off"),),
     started_with_model=True,
 )

@@ -37,7 +37,13 @@ CAPABILITIES: Final = Capabilities(
     silence=600.0,
     session_within=120.0,
 )  # fmt: skip
-AGENT: Final = Agent("opencode", CAPABILITIES, login="log in with `opencode auth login`")
+AGENT: Final = Agent(
+    "opencode",
+    CAPABILITIES,
+    login="log in with `opencode auth login`",
+    # It tells no status of a refused call: the provider's own words have to do.
+    failures=(("auth", "incorrect api key|api key (?:is )?(?:not valid|missing)|forbidden"),),
+)
 _ASKED: Final = ("edit", "bash", "webfetch", "websearch", "codesearch", "external_directory")
 _QUIET: Final = {
     "OPENCODE_DISABLE_AUTOUPDATE": "1",
