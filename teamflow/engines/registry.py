@@ -49,7 +49,14 @@ def _claude_agent_acp() -> Engine:
     return claude_agent_acp()
 
 
+def _claude() -> Engine:
+    from teamflow.engines.claude import ClaudeEngine
+
+    return ClaudeEngine()
+
+
 ENGINES: Final[Mapping[str, Callable[[], Engine]]] = {
+    "claude": _claude,
     "command": _command,
     "scripted": _scripted,
     "gemini": _gemini,
