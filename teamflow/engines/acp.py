@@ -41,6 +41,7 @@ from teamflow.engines.telling import prompt
 from teamflow.policy.permitting import judge
 from teamflow.ports import Session
 
+_GOES_ON: Final = frozenset({"session/load", "session/resume"})
 _OPENS: Final = frozenset({"session/new", "session/load", "session/resume"})
 _REFUSED: Final = Verdict(DENY, "somebody who was asked has refused it")
 _MOST_URGED: Final = 20
@@ -155,18 +156,21 @@ class AcpSession:
         return self._peer.notify("session/cancel", {"sessionId": self._id}) if self._works else None
 
     def took(self, data: str) -> Sequence[EngineEvent]:
+        new = self._peer.next_id
         self._peer.sent(data)
-        return [event for line in data.splitlines() for event in self._wrote(line)]
+        return [event for line in data.splitlines() for event in self._wrote(line, new=new)]
 
     @property
     def _works(self) -> bool:
         return self._prompts > 0 and not self._cancelled and not self._done
 
-    def _wrote(self, line: str) -> Iterator[EngineEvent]:
+    def _wrote(self, line: str, *, new: int) -> Iterator[EngineEvent]:
+        """`new`: the first number of a request that was not made before; its own replies come here, too."""
         message = _object_of(line)
         match message.get("method"):
             case "session/prompt":
-                self._prompts += 1
+                number = message.get("id")
+                self._prompts += isinstance(number, int) and number >= new
             case "session/cancel":
                 self._cancelled = True
                 for request, waiting in list(self._pending.items()):
@@ -320,6 +324,9 @@ class AcpSession:
             if again is not None:
                 yield from self._ask(again)
                 return
+        elif method in _GOES_ON:
+            yield from self._ask(self._opening.afresh())
+            return
         found = acp_ending.trouble(error)
         self._trouble = found if found.text or found.kind else found._replace(text=f"it refuses {method}")
         yield from self._finish()

@@ -35,6 +35,8 @@ class Agent(NamedTuple):
     all."""
     appends: bool = False
     """It takes instructions besides its own (`_meta.systemPrompt.append`)."""
+    replays_late: bool = False
+    """It plays an older session back behind the answer that this is done."""
     started_with_model: bool = False
     """Its command line or environment has named the model: a session that does not offer it has it all the same."""
     asides: tuple[str, ...] = ()

@@ -39,7 +39,7 @@ class Opening:
         self._brief = brief
         self._able: Mapping[str, Json] = {}
         self._methods: tuple[str, ...] = ()
-        self._tried = False
+        self._tried = self._afresh = False
         self.loads = False
         """Whether an older session goes on."""
 
@@ -66,7 +66,7 @@ class Opening:
         words = instructions(self._brief)
         if self._agent.appends and words:
             told["_meta"] = {"systemPrompt": {"append": words}}
-        before = self._brief.session
+        before = None if self._afresh else self._brief.session
         if before is not None and self._able.get("loadSession") is True:
             self.loads = True
             return "session/load", {"sessionId": before, **told}
@@ -74,6 +74,12 @@ class Opening:
             self.loads = True
             return "session/resume", {"sessionId": before, **told}
         return "session/new", told
+
+    def afresh(self) -> Ask | Failed:
+        """After the older session could not be had: a new one, which is told everything. (Gemini loses a session that
+        is loaded in the minute in which it began.)"""
+        self._afresh, self.loads = True, False
+        return self.session()
 
     def authenticate(self) -> Ask | None:
         """After an answer that it wants to know who it is; None: no way to tell that without a person."""
@@ -101,7 +107,13 @@ class Opening:
         model = self._model(session, options, _object(result.get("models")))
         if isinstance(model, Failed):
             return model
-        return asks + model
+        return [*asks, *model, *self._barrier(session, _object(result.get("modes")))]
+
+    def _barrier(self, session: str, modes: Mapping[str, Json]) -> Iterator[Ask]:
+        """What changes nothing, and is answered when all of the older session has been played back."""
+        mode = modes.get("currentModeId")
+        if self.loads and self._agent.replays_late and isinstance(mode, str):
+            yield "session/set_mode", {"sessionId": session, "modeId": mode}
 
     def _model(
         self, session: str, options: Mapping[Json, Mapping[str, Json]], models: Mapping[str, Json]

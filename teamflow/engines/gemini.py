@@ -1,7 +1,8 @@
 """Gemini CLI, by ACP: what starts it, and what is particular about it.
 
 A second prompt ends the turn that runs, so it is told nothing while it works. It shows a command that it wants to run
-by the title of the call alone. Its own updates are switched off by a settings file that goes before the user's.
+by the title of the call alone. A session cannot be gone on with in the minute in which it began: it is lost then, and a
+new one is told everything. (Two of a minute share a file.) Its own updates are switched off by a settings file that goes before the user's.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ AGENT: Final = Agent(
     methods=("gemini-api-key",),
     usage=PROMPT,
     holds=(("mode", "default"),),
+    replays_late=True,
     started_with_model=True,
 )
 SETTINGS: Final = {"general": {"enableAutoUpdate": False, "enableAutoUpdateNotification": False}}
