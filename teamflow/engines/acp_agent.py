@@ -6,7 +6,7 @@ says of tokens is not believed to be the attempt's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from teamflow.core.capabilities import Capabilities
@@ -15,6 +15,10 @@ from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.plan import Json
 from teamflow.engines.acp_said import UNTOLD
+
+
+def nothing(brief: Brief) -> Mapping[str, Json]:
+    return {}
 
 
 class Agent(NamedTuple):
@@ -34,7 +38,9 @@ class Agent(NamedTuple):
     """(option or "mode", value) that its sessions are to have, or it would not ask for leave. Not where the step may do
     all."""
     appends: bool = False
-    """It takes instructions besides its own (`_meta.systemPrompt.append`)."""
+    """It takes instructions besides its own, in `meta`."""
+    meta: Callable[[Brief], Mapping[str, Json]] = nothing
+    """`_meta` of what opens a session."""
     replays_late: bool = False
     """It plays an older session back behind the answer that this is done."""
     started_with_model: bool = False

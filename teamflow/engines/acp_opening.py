@@ -16,7 +16,6 @@ from teamflow.core.permissions import FULL
 from teamflow.core.plan import Json
 from teamflow.core.shell import excerpt
 from teamflow.engines.acp_agent import Agent, kind_of, server_list
-from teamflow.engines.telling import instructions
 
 VERSION: Final = 1
 INITIALIZE: Final[Mapping[str, Json]] = {
@@ -63,9 +62,9 @@ class Opening:
                 name = _object(server).get("name")
                 return self._lacks(f"takes no MCP servers by {kind_of(server)}, and {name} is one")
         told: dict[str, Json] = {"cwd": self._brief.cwd, "mcpServers": servers}
-        words = instructions(self._brief)
-        if self._agent.appends and words:
-            told["_meta"] = {"systemPrompt": {"append": words}}
+        meta = self._agent.meta(self._brief)
+        if meta:
+            told["_meta"] = meta
         before = None if self._afresh else self._brief.session
         if before is not None and self._able.get("loadSession") is True:
             self.loads = True

@@ -6,13 +6,18 @@ said to it while it works reaches the turn that runs; both prompts are answered.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from teamflow.core.capabilities import FOLD, Capabilities
 from teamflow.core.invocation import Brief
+from teamflow.core.permissions import FULL
+from teamflow.core.plan import Json
 from teamflow.engines.acp import AcpEngine
 from teamflow.engines.acp_agent import EVERY_SERVER, Agent, Start
 from teamflow.engines.acp_said import PROMPT
+from teamflow.engines.claude_tools import asked_about, withheld
+from teamflow.engines.telling import instructions
 
 CAPABILITIES: Final = Capabilities(
     resume=True,
@@ -33,6 +38,21 @@ CAPABILITIES: Final = Capabilities(
     silence=600.0,
     session_within=60.0,
 )
+
+
+def _meta(brief: Brief) -> Mapping[str, Json]:
+    """The user's own settings may allow tools; rules of ours to ask go before those."""
+    meta: dict[str, Json] = {}
+    words = instructions(brief)
+    if words:
+        meta["systemPrompt"] = {"append": words}
+    options: dict[str, Json] = {"disallowedTools": list(withheld(brief.grants))}
+    if brief.grants.level != FULL:
+        options["settings"] = {"permissions": {"ask": list(asked_about(brief.grants))}}
+    meta["claudeCode"] = {"options": options}
+    return meta
+
+
 AGENT: Final = Agent(
     "claude-agent-acp",
     CAPABILITIES,
@@ -42,6 +62,7 @@ AGENT: Final = Agent(
     prices_process=True,
     holds=(("mode", "default"),),
     appends=True,
+    meta=_meta,
 )
 
 

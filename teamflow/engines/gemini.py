@@ -1,8 +1,9 @@
 """Gemini CLI, by ACP: what starts it, and what is particular about it.
 
 A second prompt ends the turn that runs, so it is told nothing while it works. It shows a command that it wants to run
-by the title of the call alone. A session cannot be gone on with in the minute in which it began: it is lost then, and a
-new one is told everything. (Two of a minute share a file.) Its own updates are switched off by a settings file that goes before the user's.
+by the title of the call alone. A session cannot be gone on with in the minute in which it began (both would be written
+to one file): it is lost then, and a new one is told everything. Its own updates are switched off by a settings file
+that goes before the user's; it passes over one in a directory that others may write to.
 """
 
 from __future__ import annotations

@@ -69,8 +69,8 @@ def check_engine(scope: Scope, text: str, path: Path, *, key: bool = False) -> N
     """`engine` or `engine/model`: the engine must be built in or defined."""
     name, slash, model = text.partition("/")
     if name == PROTOCOL:
-        hint = "Name the agent: engines: {my-agent: {command: [my-agent, acp], output: acp}}, then engine: my-agent."
-        scope.error("unknown-engine", "acp is a protocol that agents speak, and no agent", path, hint=hint, key=key)
+        define = "Name the agent: engines: {my-agent: {command: [my-agent, acp], output: acp}}, then engine: my-agent."
+        scope.error("unknown-engine", "acp is a protocol that agents speak, and no agent", path, hint=define, key=key)
     elif name not in scope.engines:
         hint = scope.suggest(name, scope.engines, otherwise=f"Engines: {', '.join(sorted(scope.engines))}.")
         scope.error("unknown-engine", f'there is no engine "{shown(name)}"', path, hint=hint, key=key)
