@@ -25,6 +25,30 @@ def _scripted() -> Engine:
     return ScriptedEngine()
 
 
+def _gemini() -> Engine:
+    from teamflow.engines.gemini import gemini
+
+    return gemini()
+
+
+def _opencode() -> Engine:
+    from teamflow.engines.opencode import opencode
+
+    return opencode()
+
+
+def _copilot() -> Engine:
+    from teamflow.engines.copilot import copilot
+
+    return copilot()
+
+
+def _claude_agent_acp() -> Engine:
+    from teamflow.engines.claude_agent_acp import claude_agent_acp
+
+    return claude_agent_acp()
+
+
 def _claude() -> Engine:
     from teamflow.engines.claude import ClaudeEngine
 
@@ -51,11 +75,21 @@ ENGINES: Final[Mapping[str, Callable[[], Engine]]] = {
     "scripted": _scripted,
     "codex": _codex,
     "codex-exec": _codex_exec,
+
+
+    "gemini": _gemini,
+    "opencode": _opencode,
+    "copilot": _copilot,
+    "claude-agent-acp": _claude_agent_acp,
 }
 
 
 def custom_engine(name: str, definition: EngineDefinition) -> Engine:
     """The engine of that name that a team file defines."""
+    if definition.output == "acp":
+        from teamflow.engines.acp_custom import acp_engine
+
+        return acp_engine(name, definition)
     from teamflow.engines.custom import CustomEngine
 
     return CustomEngine(name, definition)

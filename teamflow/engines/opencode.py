@@ -1,0 +1,66 @@
+"""opencode, by ACP: what starts it, and what is particular about it.
+
+It asks leave only for what its configuration says, so that is said by a variable of its own, which goes before every
+file: `OPENCODE_CONFIG_CONTENT` stays the user's, for models of their own. What is said to it while it works reaches the
+turn that runs. It tells the price of the session, and tokens of the last call only.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from teamflow.core.capabilities import FOLD, Capabilities
+from teamflow.core.invocation import Brief
+from teamflow.core.permissions import FULL
+from teamflow.engines.acp import AcpEngine
+from teamflow.engines.acp_agent import EVERY_SERVER, Agent, Start
+
+CAPABILITIES: Final = Capabilities(
+    resume=True,
+    cost=True,
+    steer=FOLD,
+    protocol=True,
+    tail=True,
+    interrupt=True,
+    asks=True,
+    enforces=frozenset({"read", "edit", "globs", "run"}),
+    mcp=EVERY_SERVER,
+    isolates=True,
+    login=(
+        "OPENCODE_*", "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY",
+        "OPENROUTER_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY", "XAI_API_KEY", "DEEPSEEK_API_KEY",
+    ),
+    program=("opencode", "--version"),
+    tested="1.18.33",
+    install="npm install -g opencode-ai",
+    silence=600.0,
+    session_within=120.0,
+)  # fmt: skip
+AGENT: Final = Agent(
+    "opencode",
+    CAPABILITIES,
+    login="log in with `opencode auth login`",
+    # It tells no status of a refused call: the provider's own words have to do.
+    failures=(("auth", "incorrect api key|api key (?:is )?(?:not valid|missing)|forbidden"),),
+)
+_ASKED: Final = ("edit", "bash", "webfetch", "websearch", "codesearch", "external_directory")
+_QUIET: Final = {
+    "OPENCODE_DISABLE_AUTOUPDATE": "1",
+    "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
+    "OPENCODE_DISABLE_SHARE": "1",
+}
+
+
+def opencode() -> AcpEngine:
+    return AcpEngine(AGENT, _start)
+
+
+def _start(brief: Brief) -> Start:
+    answer = "allow" if brief.grants.level == FULL else "ask"
+    env = {**_QUIET, "OPENCODE_PERMISSION": json.dumps(dict.fromkeys(_ASKED, answer))}
+    if brief.home:
+        for name in ("CONFIG", "DATA", "STATE", "CACHE"):
+            env[f"XDG_{name}_HOME"] = f"{brief.home}/{name.lower()}"
+        env["OPENCODE_DISABLE_CLAUDE_CODE"] = "1"
+    return Start(("opencode", "acp", "--cwd", brief.cwd), env)
