@@ -1,87 +1,33 @@
 """Which engines this version can run, by name. Loaded one by one: a run of commands imports nothing else.
 
-Engines that a team file may name but that wait for a later version are listed in `team/areas.py`, not here.
+An engine is one line here: the module, and what in it makes the engine. One that another package brings is an entry
+point of the group `teamflow.engines`, of the same form; those of this file go before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Final
+from importlib import import_module
+from typing import Final, cast
 
 from teamflow.core.plan import EngineDefinition
 from teamflow.ports import Engine
 
-
-def _command() -> Engine:
-    from teamflow.engines.command import CommandEngine
-
-    return CommandEngine()
-
-
-def _scripted() -> Engine:
-    from teamflow.engines.scripted import ScriptedEngine
-
-    return ScriptedEngine()
-
-
-def _gemini() -> Engine:
-    from teamflow.engines.gemini import gemini
-
-    return gemini()
-
-
-def _opencode() -> Engine:
-    from teamflow.engines.opencode import opencode
-
-    return opencode()
-
-
-def _copilot() -> Engine:
-    from teamflow.engines.copilot import copilot
-
-    return copilot()
-
-
-def _claude_agent_acp() -> Engine:
-    from teamflow.engines.claude_agent_acp import claude_agent_acp
-
-    return claude_agent_acp()
-
-
-def _claude() -> Engine:
-    from teamflow.engines.claude import ClaudeEngine
-
-    return ClaudeEngine()
-
-
-def _codex() -> Engine:
-    from teamflow.engines.codex import CodexEngine
-
-    return CodexEngine()
-
-
-def _codex_exec() -> Engine:
-    from teamflow.engines.codex_exec import CodexExecEngine
-
-    return CodexExecEngine()
-
-
-
-
-ENGINES: Final[Mapping[str, Callable[[], Engine]]] = {
-    "claude": _claude,
-    "command": _command,
-    "scripted": _scripted,
-    "codex": _codex,
-    "codex-exec": _codex_exec,
-
-
-    "gemini": _gemini,
-    "opencode": _opencode,
-    "copilot": _copilot,
-    "claude-agent-acp": _claude_agent_acp,
+ENGINES: Final[Mapping[str, str]] = {
+    "claude": "teamflow.engines.claude:ClaudeEngine",
+    "codex": "teamflow.engines.codex:CodexEngine",
+    "codex-exec": "teamflow.engines.codex_exec:CodexExecEngine",
+    "gemini": "teamflow.engines.gemini:gemini",
+    "opencode": "teamflow.engines.opencode:opencode",
+    "copilot": "teamflow.engines.copilot:copilot",
+    "claude-agent-acp": "teamflow.engines.claude_agent_acp:claude_agent_acp",
+    "command": "teamflow.engines.command:CommandEngine",
+    "scripted": "teamflow.engines.scripted:ScriptedEngine",
 }
+"""Name → `module:what makes it`, which takes nothing."""
+
+GROUP: Final = "teamflow.engines"
 
 
 def custom_engine(name: str, definition: EngineDefinition) -> Engine:
@@ -97,5 +43,19 @@ def custom_engine(name: str, definition: EngineDefinition) -> Engine:
 
 @cache
 def engine(name: str) -> Engine:
-    """The engine of that name, loaded once. Raises KeyError for a name that is not in `ENGINES`."""
-    return ENGINES[name]()
+    """The engine of that name, loaded once. Raises KeyError for a name that nobody has brought."""
+    module, _, maker = (ENGINES.get(name) or brought()[name]).partition(":")
+    return cast("Callable[[], Engine]", getattr(import_module(module), maker))()
+
+
+@cache
+def brought() -> Mapping[str, str]:
+    """The engines of other packages, as in `ENGINES`. Looking for them takes some milliseconds."""
+    # Imported here: only names that are not in `ENGINES` need it.
+    from importlib.metadata import entry_points
+
+    return {point.name: point.value for point in entry_points(group=GROUP)}
+
+
+def known(name: str) -> bool:
+    return name in ENGINES or name in brought()
