@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.permissions import ALLOW, DENY, EDIT, FULL, QUEUE, READ, Permissions, Verdict, Wish
+from teamflow.core.work import Change
+from teamflow.policy.edits import judged
 from teamflow.policy.permitting import judge
 
 CWD = "/w/project"
@@ -205,3 +208,52 @@ def test_levels_are_in_order() -> None:
     for wish in wishes:
         answers = [order[judge(Permissions(level), wish, cwd=CWD).answer] for level in (READ, EDIT, FULL)]
         assert answers == sorted(answers)
+
+
+# -- what has really been changed ------------------------------------------------------------------------------------
+
+
+def changed(*paths: str) -> list[Change]:
+    return [Change(path, "M", 1, 1) for path in paths]
+
+
+def faults(changes: list[Change], grants: Permissions, *, writes: tuple[str, ...] = ()) -> Failed | None:
+    return judged(changes, writes=writes, diff=None, edit=grants.editable, artifacts=("out/report.md",))
+
+
+def test_what_has_changed_is_held_against_permissions_edit_whoever_changed_it() -> None:
+    assert faults(changed("docs/a", "DESIGN.md", "out/report.md"), DOCS) is None
+    found = faults(changed("src/a.py", "DESIGN.md", "docs/secret"), DOCS)
+    assert found is not None
+    assert found.failure is FailureClass.WRITES
+    assert found.reason == (
+        "edited outside of `permissions.edit`: docs/secret and 1 more (allowed: docs/**, DESIGN.md, !docs/secret)"
+    )
+    assert found.detail.splitlines()[1:] == ["- docs/secret", "- src/a.py"]
+
+
+def test_nothing_may_be_changed_where_nothing_may_be_edited() -> None:
+    for grants in (Permissions(READ), Permissions(edit=())):
+        assert faults([], grants) is None
+        assert faults(changed("out/report.md"), grants) is None
+        found = faults(changed("a"), grants)
+        assert found is not None
+        assert found.reason == "edited outside of `permissions.edit`: a (allowed: none)"
+    for grants in (Permissions(), Permissions(FULL)):
+        assert faults(changed("a"), grants) is None
+
+
+def test_writes_and_permissions_are_both_told() -> None:
+    found = faults(changed("src/a.py", "docs/a"), DOCS, writes=("docs/**",))
+    assert found is not None
+    assert found.reason.startswith("edited outside of `writes`: src/a.py ")
+    assert "edited outside of `permissions.edit`: src/a.py " in found.detail
+    found = faults(changed("DESIGN.md"), DOCS, writes=("docs/**",))
+    assert found is not None
+    assert "permissions.edit" not in found.detail
+
+
+def test_a_list_that_means_nothing_is_a_failure() -> None:
+    found = faults(changed("a"), Permissions(edit=("../x",)))
+    assert found is not None
+    assert found.reason.startswith("cannot tell what `permissions.edit` allows: ")
