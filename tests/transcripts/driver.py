@@ -99,11 +99,18 @@ class Driven:
         assert self._process.stdin
         self._process.stdin.close()
 
-    def end(self) -> int:
-        """Close its stdin, read what it still says, and give its exit code (negative: the signal)."""
-        self.close()
+    def rest(self) -> None:
+        """Read to the end of what it says."""
         assert self._process.stdout
         self.out += self._process.stdout.read()
+
+    def end(self) -> int:
+        """Close its stdin, read what it still says, and give its exit code (negative: the signal)."""
+        try:
+            self.close()
+        except BrokenPipeError:
+            pass  # It is over.
+        self.rest()
         return self._process.wait()
 
     def errors(self) -> str:

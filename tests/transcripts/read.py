@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-KEPT = Path(__file__).parent
+KEPT = Path(__file__).with_name("raw")
 
 
 class Write(NamedTuple):

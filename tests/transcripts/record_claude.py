@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -99,6 +100,26 @@ def interrupt_the_model(stage: Stage) -> None:
         result(driven)
         user(driven, "Do something else.")
         result(driven)
+
+
+def stopped(stage: Stage) -> None:
+    """SIGINT while a tool runs: a last result, and the tool is gone."""
+    stage.models.play(run(stage.hold()))
+    with stage.record("sigint", FREE) as driven:
+        user(driven, "Start.")
+        driven.until(calling)
+        with stage.held():
+            driven.signal(signal.SIGINT)
+            driven.rest()
+
+
+def killed(stage: Stage) -> None:
+    """SIGKILL in the middle of a turn: no last result."""
+    stage.models.play(run("true"), hang("middle"))
+    with stage.record("sigkill", FREE) as driven:
+        user(driven, "Start.")
+        stage.models.gate("hang").reached.wait(60)
+        driven.kill()
 
 
 def _permission(stage: Stage, name: str, answers: Callable[[Message], dict[str, Any]]) -> None:
@@ -222,6 +243,8 @@ CASES: Final[dict[str, Callable[[Stage], None]]] = {
     "steer": steer,
     "interrupt": interrupt,
     "interrupt_model": interrupt_the_model,
+    "sigint": stopped,
+    "sigkill": killed,
     "permission_allow": permission_allow,
     "permission_deny": permission_deny,
     "permission_nobody": permission_nobody,

@@ -1,8 +1,9 @@
 """Where a transcript is recorded: a directory, a home and a model server of its own; and what of the recording is kept.
 
-A transcript is three files. `NAME.out`: what the CLI wrote to stdout, byte for byte. `NAME.in`: what was written to its
-stdin, a line of JSON for each write: `{"offset": bytes of stdout that had been read, "data": ...}`. `NAME.json`: argv,
-the version of the CLI, its exit code (negative: a signal), and what it wrote to stderr. `read.py` reads them.
+A transcript is three files in `raw/ENGINE`. `NAME.out`: what the CLI wrote to stdout, as it came. `NAME.in`: what was
+written to its stdin, a line of JSON for each write: `{"offset": bytes of stdout that had been read, "data": ...}`.
+`NAME.json`: argv, the version of the CLI, its exit code (negative: a signal), and what it wrote to stderr. `read.py`
+reads them. The recordings of our own sessions, beside `raw`, are another thing.
 
 Only what is another in every recording, or of this machine, is replaced: directories, the server's port, UUIDs by
 numbered ones of the same shape. Nothing is left out.
@@ -23,7 +24,7 @@ from tests.fakes import clis
 from tests.fakes.models import Models
 from tests.transcripts.driver import Driven
 
-KEPT = Path(__file__).parent
+KEPT = Path(__file__).with_name("raw")
 
 _UUID = re.compile(rb"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 
@@ -81,7 +82,7 @@ class Stage:
 
     def _keep(self, name: str, args: Sequence[str], driven: Driven, code: int) -> None:
         folder = KEPT / self.engine
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         # Line by line: what was written stands between two of them.
         cleaned, ends, at = b"", {0: 0}, 0
         for line in driven.out.splitlines(keepends=True):
