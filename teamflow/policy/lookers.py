@@ -102,6 +102,7 @@ PROGRAMS: Final[Mapping[str, Options]] = {
     ),
 }
 
+# What merges a second time for the sake of the difference writes objects: no --remerge-diff, no --diff-merges.
 _DIFF: Final = (
     "patch no-patch stat shortstat numstat dirstat summary name-only name-status raw patch-with-stat patch-with-raw "
     "color no-color color-words color-moved word-diff word-diff-regex ignore-all-space ignore-space-change "
@@ -118,7 +119,7 @@ _LOG: Final = (
     "fixed-strings perl-regexp invert-grep all-match pretty format abbrev-commit no-abbrev-commit date relative-date "
     "topo-order date-order author-date-order left-right left-only right-only cherry-pick cherry-mark cherry boundary "
     "full-history simplify-merges dense sparse ancestry-path source parents children count notes no-notes no-walk not "
-    "walk-reflogs mailmap no-mailmap merge combined-all-paths diff-merges min-parents max-parents exclude glob "
+    "walk-reflogs mailmap no-mailmap merge combined-all-paths min-parents max-parents exclude glob "
     "simplify-by-decoration log-size"
 )
 _DIFFS: Final = Options("pusbwaqzRWDBMCmctr", "USGMClXn", _words(_DIFF), numbers=True)

@@ -32,7 +32,7 @@ _NEVER: Final = frozenset((".git", ".teamflow"))
 """What git and teamflow keep: hooks and settings in it start programs outside of every fence."""
 _OWN: Final = frozenset(
     (".claude", ".claude.json", ".mcp.json", ".codex", ".gemini", ".opencode", "opencode.json", "opencode.jsonc",
-     ".copilot")
+     ".copilot", ".cursor")
 )  # fmt: skip
 """Settings of agents, which could give them more than the team does."""
 _IGNORED: Final = dict.fromkeys((*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF))

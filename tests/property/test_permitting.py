@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from shutil import which
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from teamflow.core.permissions import ALLOW, EDIT, FULL, READ, Permissions, Wish
+from teamflow.policy.lookers import GIT, Options
+from teamflow.policy.lookers import PROGRAMS as TABLE
 from teamflow.policy.looking import begins_with, only_looks
 from teamflow.policy.permitting import judge
 
@@ -113,10 +117,12 @@ def seen(root: Path) -> dict[str, str]:
     return found
 
 
+def start(argv: list[str], root: Path) -> None:
+    subprocess.run(argv, cwd=root, env=env_of(root), stdin=subprocess.DEVNULL, capture_output=True, check=False)
+
+
 def run(command: str, root: Path, *, shell: str = "sh") -> None:
-    subprocess.run(
-        [shell, "-c", command], cwd=root, env=env_of(root), stdin=subprocess.DEVNULL, capture_output=True, check=False
-    )
+    start([shell, "-c", command], root)
 
 
 KNOWN = [
@@ -194,3 +200,38 @@ def test_no_path_that_is_allowed_leads_out(parts: list[str], absolute: bool) -> 
         assert whole.startswith("/w/")
         assert ".." not in path.split("/")
         assert not {".git", ".claude"} & set(whole.lower().split("/"))
+
+
+# -- the table of options, held against the real programs --------------------------------------------------------
+
+TAILS = ((), ("HEAD",), ("made",), ("--", "a.txt"), ("a.txt", "made"))
+
+
+def every_option(options: Options) -> Iterator[str]:
+    for name in sorted(options.long):
+        yield from (f"--{name}", f"--{name}=made")
+    for letter in options.flags:
+        yield f"-{letter}"
+    for letter in options.valued:
+        yield from (f"-{letter}", f"-{letter}made")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [f"git {key}" for key in GIT] + [name for name in TABLE if which(name)])
+def test_no_option_of_the_table_changes_anything(words: str, repository: Path) -> None:
+    program, _, key = words.partition(" ")
+    options = GIT[key] if key else TABLE[program]
+    before = seen(repository)
+    for option in every_option(options):
+        for tail in TAILS:
+            argv = [*words.split(), option, *tail]
+            if only_looks(argv):
+                subprocess.run(
+                    argv,
+                    cwd=repository,
+                    env=env_of(repository),
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    check=False,
+                )
+        assert seen(repository) == before, option

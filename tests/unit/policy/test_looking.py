@@ -144,6 +144,10 @@ git diff -Ofile
 git log --ext-diff
 git log --textconv -p
 git show --show-signature
+git show --remerge-diff
+git log -p --diff-merges=remerge
+git diff \x2d-output=made
+g\it diff
 git log --format=%G?
 git log '--format=%h %+GK'
 git grep -Oless x
