@@ -131,8 +131,8 @@ def _runs_none(given: Permissions) -> bool:
 
 
 def _keeps_files(given: Permissions, can: Capabilities) -> bool:
-    """Its own tools ask; what its commands change is known to nobody but a sandbox."""
-    return "globs" in can.enforces or (can.asks and _runs_none(given))
+    """Its own tools ask; what its commands change only a sandbox keeps back, as it keeps them off the network."""
+    return ("globs" in can.enforces or can.asks) and (_runs_none(given) or {"globs", "net"} <= can.enforces)
 
 
 def _keeps_net(given: Permissions, can: Capabilities) -> bool:

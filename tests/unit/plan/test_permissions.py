@@ -7,6 +7,8 @@ import pytest
 from teamflow.core.capabilities import Capabilities
 from teamflow.core.permissions import DENY, EDIT, FULL, LEVELS, READ, Permissions
 from teamflow.core.plan import Plan
+from teamflow.engines.registry import ENGINES as REGISTERED
+from teamflow.engines.registry import engine as built_in
 from teamflow.plan.permissions import Problem, kind_of, unenforced
 from teamflow.plan.planner import make_plan
 from teamflow.plan.words import grants_in_words, grants_object, team_in_words
@@ -75,7 +77,9 @@ def test_lists_of_files_hold_where_changes_are_judged() -> None:
         "claude cannot keep commands to some files, and in the project nobody judges what they change"
     )
     assert "workspace: {mode: worktree}" in problem(grants, "codex-exec").hint
-    assert unenforced(grants, "x", Capabilities(enforces=frozenset(("edit", "globs")))) == []
+    tools, sandbox = (Capabilities(enforces=frozenset(("edit", "globs", "run", *more))) for more in ((), ("net",)))
+    assert [item.key for item in unenforced(grants, "x", tools)] == ["permissions.edit"]
+    assert unenforced(grants._replace(run=()), "x", tools) == unenforced(grants, "x", sandbox) == []
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
@@ -186,6 +190,25 @@ agents:
     messages = [message for *_, message in said(team)]
     assert messages[0].startswith("a: gemini cannot be kept to its workspace")
     assert messages[1].startswith("fixer: codex cannot be given the MCP server a.b (sse)")
+
+
+@pytest.mark.parametrize("name", [name for name in REGISTERED if name != "command"])
+def test_the_engines_that_are_built_in_keep_to_every_level(name: str) -> None:
+    for level in LEVELS:
+        assert unenforced(Permissions(level), name, built_in(name).capabilities) == []
+    judged = Permissions(edit=("DESIGN.md",), ask=DENY)
+    assert unenforced(judged, name, built_in(name).capabilities, judged=True) == []
+
+
+def test_what_the_real_ones_cannot_keep() -> None:
+    def wrong(name: str, grants: Permissions) -> list[str]:
+        return [item.key for item in unenforced(grants, name, built_in(name).capabilities)]
+
+    assert wrong("claude", Permissions(net=DENY)) == ["permissions.net"]
+    assert wrong("claude", Permissions(net=DENY, run=())) == []
+    assert wrong("codex", Permissions(net=DENY, run=("pytest",), edit=("src/**",))) == []
+    assert wrong("codex-exec", Permissions(net=DENY)) == []
+    assert wrong("codex-exec", Permissions(run=("pytest",))) == ["permissions.run"]
 
 
 # -- in words ----------------------------------------------------------------------------------------------------
