@@ -6,7 +6,7 @@ engine by name. Engines that the team file defines are as the team makes them: `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from teamflow.core.capabilities import Capabilities
@@ -32,9 +32,6 @@ class Problem(NamedTuple):
     hint: str
 
 
-Check = Callable[[Capabilities], bool]
-
-
 def unenforced(
     permissions: Permissions,
     name: str,
@@ -48,14 +45,21 @@ def unenforced(
     """What the engine `name` cannot keep of these permissions, and cannot be given.
 
     `servers`: in the shape of `.mcp.json`. `judged`: whether its changes are held against `permissions.edit` before
-    they are kept, as they are in a workspace of its own. `others`: engines to name where they can what this one cannot.
+    they are kept, as they are in a workspace of its own. `others`: engines to name where they can do all of it.
     """
-    found = list(_permissions(permissions, name, capabilities, others, judged=judged))
-    found.extend(_servers(servers or {}, name, capabilities, others))
-    if isolate and not capabilities.isolates:
-        message = f"{name} cannot be started without your own settings and memory"
-        found.append(Problem("isolate", message, _use(others, lambda other: other.isolates, "leave out isolate")))
-    return found
+    servers = servers or {}
+
+    def problems(engine: str, can: Capabilities) -> list[Problem]:
+        found = [*_permissions(permissions, engine, can, judged=judged), *_servers(servers, engine, can)]
+        if isolate and not can.isolates:
+            message = f"{engine} cannot be started without your own settings and memory"
+            found.append(Problem("isolate", message, "leave out isolate"))
+        return found
+
+    found = problems(name, capabilities)
+    able = [other for other, can in others.items() if not problems(other, can)] if found else []
+    use = f"use {' or '.join(able)}, or " if able else ""
+    return [problem._replace(hint=f"{use}{problem.hint}") for problem in found]
 
 
 def report_permissions(
@@ -92,27 +96,25 @@ def report_permissions(
 # -- permissions -------------------------------------------------------------------------------------------------
 
 
-def _permissions(
-    given: Permissions, name: str, can: Capabilities, others: Mapping[str, Capabilities], *, judged: bool
-) -> Iterator[Problem]:
+def _permissions(given: Permissions, name: str, can: Capabilities, *, judged: bool) -> Iterator[Problem]:
     if given.level == FULL:
         return
     if not _keeps_level(given, can):
         what = "from changing files" if given.level == READ else "to its workspace"
         message = f"{name} cannot be kept {what}: it neither asks for leave nor has a sandbox"
         remedy = "permissions: full, if it may do all that you may"
-        yield Problem("permissions", message, _use(others, lambda other: _keeps_level(given, other), remedy))
+        yield Problem("permissions", message, remedy)
         return
     if given.level != EDIT:
         return
     if given.run is not None and not _keeps_run(can):
         message = f"{name} cannot be kept to some commands: it does not ask before it runs one"
         remedy = "leave out permissions.run, so that it may run any in its workspace"
-        yield Problem("permissions.run", message, _use(others, _keeps_run, remedy))
+        yield Problem("permissions.run", message, remedy)
     if given.edit is not None and not judged and not _keeps_files(given, can):
-        yield _files(given, name, can, others)
+        yield _files(given, name, can)
     if given.net == DENY and not _keeps_net(given, can):
-        yield _net(given, name, can, others)
+        yield _net(given, name, can)
 
 
 def _keeps_level(given: Permissions, can: Capabilities) -> bool:
@@ -139,31 +141,29 @@ def _keeps_net(given: Permissions, can: Capabilities) -> bool:
     return "net" in can.enforces or (can.asks and _runs_none(given))
 
 
-def _files(given: Permissions, name: str, can: Capabilities, others: Mapping[str, Capabilities]) -> Problem:
+def _files(given: Permissions, name: str, can: Capabilities) -> Problem:
     remedy = "workspace: {mode: worktree}, where its changes are judged before they are kept"
     if can.asks:
         message = f"{name} cannot keep commands to some files, and in the project nobody judges what they change"
         remedy = f"{remedy}, or permissions.run: [], which leaves it the commands that only look"
     else:
         message = f"{name} cannot be kept to some files, and in the project nobody judges what it changes"
-    return Problem("permissions.edit", message, _use(others, lambda other: _keeps_files(given, other), remedy))
+    return Problem("permissions.edit", message, remedy)
 
 
-def _net(given: Permissions, name: str, can: Capabilities, others: Mapping[str, Capabilities]) -> Problem:
+def _net(given: Permissions, name: str, can: Capabilities) -> Problem:
     if can.asks:
         message = f"{name} cannot keep commands off the network"
         remedy = "permissions.run: [], which leaves it the commands that only look"
     else:
         message, remedy = f"{name} cannot be kept off the network", "leave out permissions.net"
-    return Problem("permissions.net", message, _use(others, lambda other: _keeps_net(given, other), remedy))
+    return Problem("permissions.net", message, remedy)
 
 
 # -- servers -----------------------------------------------------------------------------------------------------
 
 
-def _servers(
-    servers: Mapping[str, Json], name: str, can: Capabilities, others: Mapping[str, Capabilities]
-) -> Iterator[Problem]:
+def _servers(servers: Mapping[str, Json], name: str, can: Capabilities) -> Iterator[Problem]:
     for server, value in servers.items():
         kind = kind_of(value)
         if kind in can.mcp:
@@ -172,8 +172,7 @@ def _servers(
         which = f"it takes {' and '.join(takes)}" if takes else "it takes none"
         message = f"{name} cannot be given the MCP server {path_shown(server, longest=_SHOWN)} ({kind}): {which}"
         remedy = f"give it one of type {' or '.join(takes)}" if takes else "leave out mcp_servers"
-        able = [other for other, their in others.items() if kind in their.mcp]
-        yield Problem(f"mcp_servers.{server}", message, _either(able, remedy))
+        yield Problem(f"mcp_servers.{server}", message, remedy)
 
 
 def kind_of(server: Json) -> str:
@@ -182,13 +181,3 @@ def kind_of(server: Json) -> str:
     if isinstance(said, str):
         return said
     return "http" if isinstance(server, Mapping) and server.get("url") is not None else "stdio"
-
-
-def _use(others: Mapping[str, Capabilities], able: Check, otherwise: str) -> str:
-    """What to do: one of the other engines that can do it, or the rest."""
-    return _either([name for name, can in others.items() if able(can)], otherwise)
-
-
-def _either(engines: Sequence[str], otherwise: str) -> str:
-    """`use codex, or leave it out`."""
-    return f"use {' or '.join(engines)}, or {otherwise}" if engines else otherwise

@@ -96,6 +96,14 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
     ]
 
 
+def test_only_engines_that_can_do_all_of_it_are_named() -> None:
+    grants = Permissions(net=DENY, run=("pytest",))
+    assert problem(grants, "claude").hint.startswith("use codex, or ")  # codex-exec keeps to no list
+    old = {"old": {"type": "sse", "url": "x"}}
+    [found] = unenforced(grants, "claude", ASKING, servers=old, others=ENGINES)
+    assert found.hint.startswith("permissions.run: []")
+
+
 def test_servers_and_isolation() -> None:
     servers = {"docs": {"command": "docs-mcp"}, "old": {"type": "sse", "url": "http://x"}}
     assert unenforced(Permissions(), "claude", ASKING, servers=servers) == []
