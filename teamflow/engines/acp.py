@@ -238,7 +238,7 @@ class AcpSession:
         yield Reply(self._peer.respond(request.id, chosen(options, allow=verdict.answer == ALLOW)))
 
     def _judge(self, wish: Wish) -> Verdict:
-        return judge(self._brief.grants, wish, cwd=self._brief.cwd)
+        return judge(self._brief.grants, wish, cwd=self._brief.cwd, roots=self._brief.roots)
 
     def _updated(self, update: Mapping[str, Json]) -> Iterator[EngineEvent]:
         match update.get("sessionUpdate"):

@@ -175,7 +175,7 @@ class ClaudeSession:
             return
         given = _object(request.get("input"))
         wish = wish_of(_text(request.get("tool_name")) or "a tool", given, servers=self._brief.servers)
-        verdict = judge(self._brief.grants, wish, cwd=self._brief.cwd)
+        verdict = judge(self._brief.grants, wish, cwd=self._brief.cwd, roots=self._brief.roots)
         if verdict.answer == QUEUE and not self._done:
             self._asked[name] = given
             yield Asked(name, wish)

@@ -191,7 +191,7 @@ class ServerSession:
             refusal = self._peer.refuse(asked.id, message=f"{CLIENT} does not know {asked.method}")
             yield Reply(refusal if told is None else self._peer.respond(asked.id, told))
             return
-        verdict = judge(self._brief.grants, wished, cwd=self._brief.cwd)
+        verdict = judge(self._brief.grants, wished, cwd=self._brief.cwd, roots=self._brief.roots)
         asked = asked._replace(text=wished.text)
         if verdict.answer == QUEUE:
             name = json.dumps(asked.id)

@@ -6,11 +6,12 @@ point of the group `teamflow.engines`, of the same form; those of this file go b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from typing import Final, cast
 
+from teamflow.core.capabilities import Capabilities
 from teamflow.core.plan import EngineDefinition
 from teamflow.ports import Engine
 
@@ -55,6 +56,25 @@ def brought() -> Mapping[str, str]:
     from importlib.metadata import entry_points
 
     return {point.name: point.value for point in entry_points(group=GROUP)}
+
+
+class _BuiltIn(Mapping[str, Capabilities]):
+    """Of those that run agents; each is loaded when it is asked about."""
+
+    def __getitem__(self, name: str) -> Capabilities:
+        if name == "command" or not known(name):
+            raise KeyError(name)
+        return engine(name).capabilities
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in ENGINES if name not in ("command", "scripted"))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+BUILT_IN: Final[Mapping[str, Capabilities]] = _BuiltIn()
+"""What engines can do that no team file defines, by name. Those for plays are not in the list, but can be asked for."""
 
 
 def known(name: str) -> bool:
