@@ -56,7 +56,21 @@ EXITS = st.builds(
     code=st.none() | st.integers(0, 255),
     signal=st.none() | st.integers(1, 64),
     cause=st.none()
-    | st.sampled_from(["timeout", "idle", "log_limit", "cancel", "interrupt", "orphaned", "lost", "finished", "silent", "storm", "other"]),
+    | st.sampled_from(
+        [
+            "timeout",
+            "idle",
+            "log_limit",
+            "cancel",
+            "interrupt",
+            "orphaned",
+            "lost",
+            "finished",
+            "silent",
+            "storm",
+            "other",
+        ]
+    ),
     error=st.none() | st.sampled_from(["No such file or directory: 'x'", "Permission denied"]),
     log_end=st.integers(0, 2**40),
 )
