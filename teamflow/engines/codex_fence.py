@@ -5,6 +5,8 @@ Measured with 0.169.0, and held by tests with the real one:
   under `untrusted` each one is, and one that was allowed starts inside.
 - One that was allowed under `untrusted`, fails, and prints what a sandbox would, is run again outside without a
   question; not so where the profile denies a read. Then the network stays shut, too, for what is let out of it.
+- A command that the user's own rules (`rules/*.rules`) allow is not asked about, and starts outside; not so where the
+  profile denies a read.
 - A profile whose writable path is a file breaks the sandbox, so only what is surely a directory is made writable.
 - A thread that goes on keeps its sandbox and profile unless it is told others.
 - Under `never` tools of MCP servers are refused unless they are approved by the configuration.
@@ -26,6 +28,10 @@ PROFILE: Final = "teamflow-step"
 _NOTHING: Final = "/teamflow-denies-a-read"
 """A path that is not there. That it may not be read keeps commands inside; see above."""
 
+_HELD: Final = (".git", ".codex", ".agents", ".aws")
+"""Names that may not be written in what is writable. To hold them it makes empty directories, and may leave them; in a
+`/tmp` with a `.git` everybody's files seem to belong to a project."""
+
 _WILD: Final = frozenset("*?[")
 
 
@@ -43,16 +49,15 @@ def fence(grants: Permissions) -> Fence:
     own: dict[str, Json] = {"permissions": PROFILE}
     search = ("-c", 'web_search="disabled"') if shut else ()
     if grants.level == READ:
-        return Fence(search, {"sandbox": "read-only", "approvalPolicy": "never"})
+        return Fence((*search, *_profile({":root": "read"}, shut=True)), {"approvalPolicy": "never", **own})
     if grants.level == FULL:
         if not shut:
             return Fence((), {"sandbox": "danger-full-access", "approvalPolicy": "never"})
         return Fence((*search, *_profile({":root": "write"}, shut=True)), {"approvalPolicy": "never", **own})
     asks_all = grants.run is not None
     files: dict[str, Json] = {":root": "read", ":tmpdir": "write", ":slash_tmp": "write"}
+    files |= {f"/tmp/{name}": "write" for name in _HELD}
     files[":workspace_roots"] = "write" if grants.edit is None else {".": "read"} | dict(_writable(grants.edit))
-    if shut or asks_all:
-        files[_NOTHING] = "deny"
     words = (*search, *_profile(files, shut=shut))
     if asks_all:
         return Fence(words, {"approvalPolicy": "untrusted", **own}, asks_all=True)
@@ -79,7 +84,7 @@ def _writable(globs: Sequence[str]) -> Iterator[tuple[str, Json]]:
 
 def _profile(files: Mapping[str, Json], *, shut: bool) -> tuple[str, ...]:
     network = {"enabled": not shut}
-    settings = inline({"filesystem": files, "network": network})
+    settings = inline({"filesystem": {**files, _NOTHING: "deny"}, "network": network})
     return ("-c", f"default_permissions={inline(PROFILE)}", "-c", f"permissions.{PROFILE}={settings}")
 
 

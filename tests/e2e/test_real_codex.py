@@ -1,94 +1,40 @@
-"""The real Codex by its app server, against a scripted model: what its agent may do, is told and comes to."""
+"""The real Codex by its app server, against a scripted model: what its agent is told and comes to."""
 
 from __future__ import annotations
 
-import json
 import os
+import re
+import signal
+import socket
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from teamflow.core.invocation import (
     Asked,
-    Brief,
     Called,
-    EngineEvent,
     Retrying,
     Returned,
     Said,
     SessionOpened,
     Spent,
 )
-from teamflow.core.outcome import Failed, FailureClass, Outcome, Stopped, Succeeded, Usage
-from teamflow.core.permissions import ALLOW, DENY, Permissions, Verdict
-from teamflow.engines.codex import CodexEngine
-from tests.e2e.codex_recording import keep
+from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded, Usage
+from teamflow.core.permissions import ALLOW, Permissions, Verdict
+from tests.e2e.codex_bench import Bench, a_bench
 from tests.fakes import clis
-from tests.fakes.agents.pump import Pump, brief_for
 from tests.fakes.codex_schema.extract import PINNED, generate, text
-from tests.fakes.models import Models, fail, hang, run, say, tool, write
+from tests.fakes.models import fail, hang, run, say, tool, write
 
 pytestmark = pytest.mark.slow
-
-ENGINE = CodexEngine()
-RECORDED = bool(os.environ.get("TEAMFLOW_RECORD"))
-
-
-class Bench:
-    """A model server, a workspace and a home, for one Codex after the other."""
-
-    def __init__(self, models: Models, place: Path) -> None:
-        self.models = models
-        self.started = 0
-        self.place = place
-        self.cwd = place / "work"
-        self.cwd.mkdir()
-        self.outside = place / "outside.txt"
-        self.env = clis.codex_env(models, place / "home")
-        self.env["PATH"] = os.path.dirname(clis.program("codex")) + os.pathsep + self.env["PATH"]
-
-    def brief(self, prompt: str = "Do it.", **more: Any) -> Brief:
-        return brief_for(self.cwd, prompt, **more)
-
-    @contextmanager
-    def start(self, prompt: str = "Do it.", **more: Any) -> Iterator[Pump]:
-        with Pump(ENGINE, self.brief(prompt, **more), env=self.env) as agent:
-            yield agent
-            if RECORDED:
-                agent.finish()
-                self.started += 1
-                name = os.environ["PYTEST_CURRENT_TEST"].split("::test_")[1].split(" ")[0].replace("[", "-").rstrip("]")
-                places = {str(self.cwd): "/work", str(self.place): "/place"}
-                keep(f"{name}-{self.started}", agent, agent.end, replaced=places)
-
-    def attempt(self, prompt: str = "Do it.", **more: Any) -> tuple[Outcome, list[EngineEvent]]:
-        with self.start(prompt, **more) as agent:
-            outcome = agent.finish()
-            assert agent.process.returncode == 0, agent.told()
-            return outcome, agent.events
-
-    def heard(self) -> str:
-        """What the last call of the model was sent."""
-        return json.dumps(self.models.calls()[-1].body["input"])
-
-    def net(self) -> str:
-        """A command that tells whether it reaches the loopback network."""
-        return f"curl -s -m 2 -o /dev/null -w 'net=%{{http_code}}' {self.models.url()}/v1/models; true"
-
-    def out(self) -> str:
-        return f"(touch {self.outside} && echo escaped) 2>&1; true"
 
 
 @pytest.fixture
 def bench() -> Iterator[Bench]:
-    # Not below /tmp, which is writable in the sandbox.
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as place, Models() as models:
-        yield Bench(models, Path(place))
+    with a_bench() as made:
+        yield made
 
 
 def test_a_turn_edits_says_and_is_counted(bench: Bench) -> None:
@@ -106,144 +52,6 @@ def test_a_turn_edits_says_and_is_counted(bench: Bench) -> None:
     assert Said("Both are there.") in events
     assert "You are Kim." in bench.heard()
     assert "The step is build." in bench.heard()
-
-
-# --- what it may do: each form of permissions, with commands that try
-
-
-def tried(bench: Bench, command: str, answer: str | None = None, *, escalate: bool = False, **grants: Any) -> str:
-    """What the model is told of a command; `answer`: to what is asked about it, None: nothing may be asked."""
-    arguments = {"cmd": command} | ({"sandbox_permissions": "require_escalated"} if escalate else {})
-    bench.models.play(tool("exec_command", arguments), say("ok"))
-    with bench.start(grants=Permissions(**grants)) as agent:
-        if answer is not None:
-            assert agent.answer(agent.until(Asked).request, Verdict(answer, "because"))
-        outcome = agent.finish()
-        assert isinstance(outcome, Succeeded), outcome
-        assert len(agent.all(Asked)) == (answer is not None)
-    return bench.heard()
-
-
-def test_read_looks_and_changes_nothing(bench: Bench) -> None:
-    (bench.cwd / "a.txt").write_text("the content")
-    told = tried(bench, f"cat a.txt; touch b.txt; {bench.out()}; {bench.net()}", level="read")
-    assert "the content" in told
-    assert "net=000" in told
-    assert not bench.outside.exists()
-    assert not (bench.cwd / "b.txt").exists()
-
-
-def test_read_takes_no_patch(bench: Bench) -> None:
-    bench.models.play(write("b.txt", "x\n"), say("ok"))
-    bench.attempt(grants=Permissions("read"))
-    assert "patch rejected" in bench.heard()
-    assert not (bench.cwd / "b.txt").exists()
-
-
-@pytest.mark.parametrize("ask", ["queue", "deny"])
-@pytest.mark.parametrize(("net", "told"), [("allow", "net=200"), ("deny", "net=000")])
-def test_edit_stays_in_the_workspace(bench: Bench, ask: str, net: str, told: str) -> None:
-    heard = tried(bench, f"touch b.txt; {bench.out()}; {bench.net()}", level="edit", net=net, ask=ask)
-    assert told in heard
-    assert (bench.cwd / "b.txt").exists()
-    assert not bench.outside.exists()
-
-
-def test_what_is_to_leave_the_sandbox_is_asked_for(bench: Bench) -> None:
-    tried(bench, bench.out(), DENY, escalate=True)
-    assert not bench.outside.exists()
-    tried(bench, bench.out(), ALLOW, escalate=True)
-    assert bench.outside.exists()
-
-
-def test_what_is_to_leave_the_sandbox_is_denied_where_nobody_is_asked(bench: Bench) -> None:
-    tried(bench, bench.out(), escalate=True, ask="deny")
-    assert not bench.outside.exists()
-
-
-def test_the_agent_hears_why_it_was_declined(bench: Bench) -> None:
-    assert "because" in tried(bench, bench.out(), DENY, escalate=True)
-
-
-def test_without_network_there_is_none_outside_of_the_sandbox_either(bench: Bench) -> None:
-    assert "net=000" in tried(bench, f"{bench.out()}; {bench.net()}", ALLOW, escalate=True, net="deny")
-    assert bench.outside.exists()
-
-
-def test_full_may_do_all(bench: Bench) -> None:
-    assert "net=200" in tried(bench, f"{bench.out()}; {bench.net()}", level="full")
-    assert bench.outside.exists()
-
-
-def test_full_without_network(bench: Bench) -> None:
-    assert "net=000" in tried(bench, f"{bench.out()}; {bench.net()}", level="full", net="deny")
-    assert bench.outside.exists()
-
-
-def test_commands_of_the_list_run_in_the_sandbox(bench: Bench) -> None:
-    heard = tried(bench, f"touch b.txt {bench.outside}", run=("touch",))
-    assert "Read-only file system" in heard
-    assert (bench.cwd / "b.txt").exists()
-    assert not bench.outside.exists()
-
-
-def test_a_command_that_says_what_a_sandbox_would_is_not_run_again_outside(bench: Bench) -> None:
-    script = bench.cwd / "trick.sh"
-    script.write_text(f"echo x >> tries.txt; touch {bench.outside}; echo Operation not permitted; exit 1")
-    tried(bench, "sh trick.sh", run=("sh trick.sh",))
-    assert (bench.cwd / "tries.txt").read_text() == "x\n"
-    assert not bench.outside.exists()
-
-
-def test_commands_that_only_look_need_no_list(bench: Bench) -> None:
-    (bench.cwd / "a.txt").write_text("the content")
-    assert "the content" in tried(bench, "cat a.txt", run=())
-
-
-def test_other_commands_are_asked_for(bench: Bench) -> None:
-    tried(bench, "touch a.txt", DENY, run=("make",))
-    assert not (bench.cwd / "a.txt").exists()
-    tried(bench, "touch a.txt", ALLOW, run=("make",))
-    assert (bench.cwd / "a.txt").exists()
-
-
-def test_a_command_of_the_list_is_asked_for_where_it_wants_out(bench: Bench) -> None:
-    tried(bench, f"touch {bench.outside}", DENY, escalate=True, run=("touch",))
-    assert not bench.outside.exists()
-
-
-def test_files_of_the_list_alone_can_be_changed(bench: Bench) -> None:
-    (bench.cwd / "docs").mkdir()
-    heard = tried(bench, "touch docs/a.md b.txt; true", edit=("docs/**", "*.md"))
-    assert "Read-only file system" in heard
-    assert (bench.cwd / "docs/a.md").exists()
-    assert not (bench.cwd / "b.txt").exists()
-
-
-@pytest.mark.parametrize("more", [{}, {"ask": "deny"}, {"run": ()}])
-def test_patches_are_judged_by_the_list(bench: Bench, more: dict[str, Any]) -> None:
-    grants = Permissions(edit=("*.md",), **more)
-    bench.models.play(write("a.md", "x\n"), say("ok"))
-    outcome, events = bench.attempt(grants=grants)
-    assert isinstance(outcome, Succeeded)
-    assert (bench.cwd / "a.md").exists()
-    assert not any(isinstance(event, Asked) for event in events)
-    bench.models.play(write("b.txt", "x\n"), say("ok"))
-    with bench.start(grants=grants) as agent:
-        if grants.ask == "queue":
-            asked = agent.until(Asked)
-            assert asked.wish.paths == (str(bench.cwd / "b.txt"),)
-            assert agent.answer(asked.request, Verdict(DENY))
-        agent.finish()
-    assert not (bench.cwd / "b.txt").exists()
-
-
-def test_settings_of_the_user_open_nothing(bench: Bench) -> None:
-    config = Path(bench.env["CODEX_HOME"]) / "config.toml"
-    config.write_text('sandbox_mode = "danger-full-access"\napproval_policy = "never"\n' + config.read_text())
-    for grants in ({"level": "read"}, {}, {"edit": ("x/**",)}, {"run": ("(touch",)}):
-        tried(bench, "touch a.txt; " + bench.out(), DENY if "run" in grants else None, **grants)
-        assert not bench.outside.exists()
 
 
 # --- talked to
@@ -273,16 +81,49 @@ def test_what_comes_when_the_turn_ends_gets_another(bench: Bench) -> None:
     assert ("One more thing." in bench.heard()) == told
 
 
-def test_it_is_interrupted_and_its_command_may_live_on(bench: Bench) -> None:
-    bench.models.play(run("echo $$ > pid; exec sleep 1000"), say("never"))
-    with bench.start() as agent:
+def holding(bench: Bench) -> str:
+    """A command that tells its id by a pipe, and then waits at another."""
+    for name in ("told", "hold"):
+        os.mkfifo(bench.cwd / name)
+    return "echo $$ > told; read line < hold; echo $line > ended"
+
+
+# Without a sandbox: one that is ended while it holds a command leaves empty directories (`.git`, `.codex`, …) in all
+# that its commands could write to, also in /tmp.
+@pytest.mark.parametrize("level", ["full"])
+def test_an_interrupt_ends_the_turn_and_its_end_the_command(bench: Bench, level: str) -> None:
+    bench.models.play(run(holding(bench)), say("never"))
+    with bench.start(grants=Permissions(level)) as agent:
         agent.until(Called)
-        agent.until_output(lambda _: (bench.cwd / "pid").exists()) if not (bench.cwd / "pid").exists() else None
+        assert (bench.cwd / "told").read_text()
         assert agent.interrupt()
         outcome = agent.finish()
+    assert not left(bench)
     assert isinstance(outcome, Stopped)
-    assert outcome.cause == "interrupt"
-    assert outcome.session
+    assert (outcome.cause, outcome.session is not None) == ("interrupt", True)
+
+
+@pytest.mark.parametrize("level", ["full"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_a_crash(bench: Bench, number: int, level: str) -> None:
+    bench.models.play(run(holding(bench)), say("never"))
+    with bench.start(grants=Permissions(level)) as agent:
+        agent.until(Called)
+        assert (bench.cwd / "told").read_text()
+        agent.signal(number)
+        outcome = agent.finish()
+    assert isinstance(outcome, Failed)
+    assert outcome.failure is FailureClass.CRASH
+
+
+def left(bench: Bench) -> bool:
+    """Whether its command still waits. Then it is let go."""
+    try:
+        with open(os.open(bench.cwd / "hold", os.O_WRONLY | os.O_NONBLOCK), "w") as pipe:
+            pipe.write("on\n")
+    except (OSError, BrokenPipeError):
+        return False
+    return True
 
 
 def test_a_session_goes_on_and_counts_from_there(bench: Bench) -> None:
@@ -415,12 +256,16 @@ def test_its_protocol_is_as_it_was_pinned(bench: Bench) -> None:
     assert made == PINNED.read_text(), "python -m tests.fakes.codex_schema.extract writes it anew"
 
 
-def test_while_its_server_is_down_it_tells_of_nothing_but_waiting(bench: Bench) -> None:
-    bench.models.close()
-    with bench.start() as agent:
-        retrying = agent.until(Retrying)
-        assert retrying.failure is FailureClass.TRANSIENT
-        agent.signal(2)
-        outcome = agent.finish()
+def test_while_its_server_is_down_it_tells_that_it_tries(bench: Bench) -> None:
+    config = Path(bench.env["CODEX_HOME"]) / "config.toml"
+    with socket.socket() as nobody:
+        # Bound, and nobody listens there.
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        config.write_text(re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", config.read_text()))
+        with bench.start() as agent:
+            assert agent.until(Retrying).failure is FailureClass.TRANSIENT
+            agent.signal(2)
+            outcome = agent.finish()
     assert isinstance(outcome, Failed)
-    assert outcome.failure in (FailureClass.CRASH, FailureClass.TRANSIENT)
+    assert outcome.failure is FailureClass.CRASH

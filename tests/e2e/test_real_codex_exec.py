@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from teamflow.core.outcome import Failed, FailureClass, Succeeded, Usage
 from teamflow.core.permissions import Permissions
 from teamflow.engines.codex_exec import CodexExecEngine
-from tests.e2e.test_real_codex import Bench, bench  # noqa: F401 - a fixture
+from tests.e2e.codex_bench import Bench, a_bench
 from tests.fakes.agents.pump import Pump
 from tests.fakes.models import fail, run, say
 
 pytestmark = pytest.mark.slow
 
 
-def attempt(bench: Bench, prompt: str = "Do it.", **more: object) -> object:  # noqa: F811
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with a_bench() as made:
+        yield made
+
+
+def attempt(bench: Bench, prompt: str = "Do it.", **more: object) -> object:
     with Pump(CodexExecEngine(), bench.brief(prompt, **more), env=bench.env) as agent:
         return agent.finish()
 
 
-def test_a_turn_and_another_in_its_session(bench: Bench) -> None:  # noqa: F811
+def test_a_turn_and_another_in_its_session(bench: Bench) -> None:
     bench.models.play(run("echo one > a.txt"), say("Red it is."), say("It was red."))
     first = attempt(bench, "Remember red.", instructions="You are Kim.")
     assert isinstance(first, Succeeded)
@@ -34,7 +42,7 @@ def test_a_turn_and_another_in_its_session(bench: Bench) -> None:  # noqa: F811
 
 
 @pytest.mark.parametrize("first", [Permissions("full"), Permissions("read"), Permissions()])
-def test_permissions_hold_also_in_a_session_that_goes_on(bench: Bench, first: Permissions) -> None:  # noqa: F811
+def test_permissions_hold_also_in_a_session_that_goes_on(bench: Bench, first: Permissions) -> None:
     bench.models.play(say("ok"))
     done = attempt(bench, grants=first)
     assert isinstance(done, Succeeded)
@@ -54,7 +62,7 @@ def test_permissions_hold_also_in_a_session_that_goes_on(bench: Bench, first: Pe
         assert net in bench.heard(), grants
 
 
-def test_outputs_are_asked_for_by_schema(bench: Bench) -> None:  # noqa: F811
+def test_outputs_are_asked_for_by_schema(bench: Bench) -> None:
     bench.models.play(say('{"colour": "red"}'), say('{"colour": "blue"}'))
     first = attempt(bench, schemas={"colour": "string"})
     assert isinstance(first, Succeeded)
@@ -64,7 +72,7 @@ def test_outputs_are_asked_for_by_schema(bench: Bench) -> None:  # noqa: F811
     assert bench.models.calls()[-1].body["text"]["format"]["strict"] is True
 
 
-def test_a_usage_limit_tells_when_it_ends(bench: Bench) -> None:  # noqa: F811
+def test_a_usage_limit_tells_when_it_ends(bench: Bench) -> None:
     bench.models.play(fail("usage_limit"))
     outcome = attempt(bench)
     assert isinstance(outcome, Failed)

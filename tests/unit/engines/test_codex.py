@@ -77,10 +77,7 @@ def test_the_registry_has_both() -> None:
     assert isinstance(engine("codex-exec"), CodexExecEngine)
 
 
-def test_without_lists_it_is_as_short_as_can_be() -> None:
-    read = told(grants=Permissions("read"))
-    assert invoked(read).argv == ("codex", "app-server")
-    assert begun(read)["params"] == {"cwd": "/w", "sandbox": "read-only", "approvalPolicy": "never"}
+def test_with_all_permissions_it_is_as_short_as_can_be() -> None:
     full = told(grants=Permissions("full"))
     assert invoked(full).argv == ("codex", "app-server")
     assert begun(full)["params"] == {"cwd": "/w", "sandbox": "danger-full-access", "approvalPolicy": "never"}
@@ -91,8 +88,8 @@ def test_without_lists_it_is_as_short_as_can_be() -> None:
     [
         (Permissions(), "on-request", {":workspace_roots": "write"}, True),
         (Permissions(ask="deny"), "never", {":workspace_roots": "write"}, True),
-        (Permissions(net="deny"), "on-request", {":workspace_roots": "write", NOTHING: "deny"}, False),
-        (Permissions(run=("make",)), "untrusted", {":workspace_roots": "write", NOTHING: "deny"}, True),
+        (Permissions(net="deny"), "on-request", {":workspace_roots": "write"}, False),
+        (Permissions(run=("make",)), "untrusted", {":workspace_roots": "write"}, True),
         (
             Permissions(edit=("docs/**", "a/b/**/*", "*.md", "c.txt", "x*/**", "../d/**")),
             "on-request",
@@ -110,7 +107,9 @@ def test_what_it_may_edit_is_a_profile(
     found = settings(told(grants=grants))
     assert found["default_permissions"] == "teamflow-step"
     profile = found["permissions"]["teamflow-step"]
-    assert profile["filesystem"] == {":root": "read", ":tmpdir": "write", ":slash_tmp": "write", **files}
+    tmp = {f"/tmp/{name}": "write" for name in (".git", ".codex", ".agents", ".aws")}
+    usual = {":root": "read", ":tmpdir": "write", ":slash_tmp": "write", NOTHING: "deny"}
+    assert profile["filesystem"] == {**usual, **tmp, **files}
     assert profile["network"] == {"enabled": network}
     assert found.get("web_search") == (None if network else "disabled")
     for session in (None, "s"):
@@ -119,9 +118,12 @@ def test_what_it_may_edit_is_a_profile(
         assert "sandbox" not in params
 
 
-def test_full_without_network_is_a_profile() -> None:
-    profile = settings(told(grants=Permissions("full", net="deny")))["permissions"]["teamflow-step"]
-    assert profile == {"filesystem": {":root": "write"}, "network": {"enabled": False}}
+@pytest.mark.parametrize(("level", "access"), [("read", "read"), ("full", "write")])
+def test_other_levels_without_network_are_profiles_too(level: str, access: str) -> None:
+    brief = told(grants=Permissions(level, net="deny"))
+    profile = settings(brief)["permissions"]["teamflow-step"]
+    assert profile == {"filesystem": {":root": access, NOTHING: "deny"}, "network": {"enabled": False}}
+    assert begun(brief)["params"] == {"cwd": "/w", "approvalPolicy": "never", "permissions": "teamflow-step"}
 
 
 def test_secrets_of_servers_are_no_arguments() -> None:

@@ -118,7 +118,7 @@ def test_a_message_that_came_late_got_a_turn() -> None:
 
 
 def test_an_interrupt() -> None:
-    _, outcome = named("it_is_interrupted")
+    _, outcome = named("an_interrupt")
     assert isinstance(outcome, Stopped)
     assert outcome.cause == "interrupt"
 
