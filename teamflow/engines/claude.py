@@ -65,6 +65,13 @@ CAPABILITIES: Final = Capabilities(
 LONGEST_SCHEMA: Final = 120 << 10
 """Bytes of a schema, which can only be an argument; the kernel takes 128 KiB."""
 
+_ENV: Final = {
+    "DISABLE_AUTOUPDATER": "1",
+    # What it leaves running when its turn ends is killed, or has it begin another turn: a step would be over before its
+    # work is. So it waits for its commands, if need be for long (the default is 10 minutes).
+    "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
+    "BASH_MAX_TIMEOUT_MS": "7200000",
+}
 _PROTOCOL: Final = (
     *("claude", "-p", "--verbose"),
     *("--input-format=stream-json", "--output-format=stream-json"),
@@ -81,7 +88,7 @@ class ClaudeEngine:
 
     def invoke(self, brief: Brief) -> Invocation | Failed:
         """Failed: its outputs have a schema that is too long for an argument."""
-        argv, env, files = [*_PROTOCOL], {"DISABLE_AUTOUPDATER": "1"}, list[tuple[str, str]]()
+        argv, env, files = [*_PROTOCOL], dict(_ENV), list[tuple[str, str]]()
         if brief.model:
             argv.append(f"--model={brief.model}")
         if brief.session:

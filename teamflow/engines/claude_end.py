@@ -75,6 +75,10 @@ def outcome(known: End, end: Exit, brief: Brief) -> Outcome:
         return _cut(known, end, by_exit)
     if not finished and not isinstance(by_exit, Succeeded):
         return by_exit
+    if idle(result):
+        # So it ends where a hook of the user's stands before it, and where it takes a prompt for a command.
+        said = excerpt(" ".join(_text(result.get("result")).split()), width=_LONGEST) or "it does not say why"
+        return Failed(FailureClass.FATAL, f"the agent's model was never asked: {said}", exit_code=end.code)
     text = _text(result.get("result")) or known.said or None
     code = None if isinstance(by_exit, Stopped) else 0
     return Succeeded(text=text, outputs=_outputs(result, brief), exit_code=code)
@@ -83,6 +87,12 @@ def outcome(known: End, end: Exit, brief: Brief) -> Outcome:
 def aborted(result: Mapping[str, Json]) -> bool:
     """Whether its turn was interrupted, by a message or a signal."""
     return _text(result.get("terminal_reason")).startswith("aborted")
+
+
+def idle(result: Mapping[str, Json]) -> bool:
+    """Whether its model was not asked at all."""
+    turns = result.get("num_turns")
+    return turns == 0 and not isinstance(turns, bool)
 
 
 def _failure(known: End, result: Mapping[str, Json], end: Exit, brief: Brief) -> Failed:

@@ -29,7 +29,8 @@ from teamflow.core.invocation import (
 from teamflow.core.outcome import FailureClass, Outcome
 from teamflow.core.permissions import ALLOW, QUEUE, Verdict
 from teamflow.core.plan import Json
-from teamflow.engines.claude_end import GONE, End, aborted, outcome
+from teamflow.engines.claude_end import GONE, End, aborted, idle, outcome
+from teamflow.engines.claude_todo import Todo
 from teamflow.engines.claude_tools import wish_of
 from teamflow.engines.claude_usage import Counter
 from teamflow.engines.exits import with_cost
@@ -40,6 +41,11 @@ from teamflow.policy.permitting import judge
 
 _OVER: Final = frozenset(("completed", "failed"))
 """How a task of its own ends that it then has a turn about."""
+_REFUSALS: Final[Mapping[str, Mapping[str, Json]]] = {
+    "elicitation": {"action": "decline"},
+    "request_user_dialog": {"behavior": "cancelled"},
+}
+"""What is asked of people that are not there: by an MCP server, and by itself."""
 _NOBODY: Final = "nobody is there to allow it"
 
 
@@ -51,10 +57,12 @@ class ClaudeSession:
         self._lines = JsonLines()
         self._counter = Counter()
         self._end = End()
+        self._todo = Todo()
         self._opened: str | None = None
         self._said = 0
         """Messages that it was told."""
-        self._unheard: set[str] = set()
+        self._unheard: dict[str, str] = {}
+        """Texts by id, in the order in which it was told."""
         self._heard: set[str] = set()
         self._asked: dict[str, Mapping[str, Json]] = {}
         """Requests that wait for somebody's answer: the tool's arguments."""
@@ -149,29 +157,39 @@ class ClaudeSession:
                 self._end.said = said
                 yield Said(said)
             elif block.get("type") == "tool_use":
-                call = f"{_text(block.get('name'))} {json.dumps(block.get('input'), sort_keys=True)}"
-                yield Called(call, _text(block.get("id")))
+                name = _text(block.get("name"))
+                yield Called(f"{name} {json.dumps(block.get('input'), sort_keys=True)}", _text(block.get("id")))
+                progress = self._todo.called(name, _object(block.get("input"))) if own else None
+                if progress is not None:
+                    yield progress
         if self._counter.asked(message):
             yield Spent(self._counter.total)
 
     def _user(self, line: Mapping[str, Json]) -> Iterator[EngineEvent]:
-        name = _text(line.get("uuid"))
-        if line.get("isReplay") is True and name in self._unheard:
-            self._unheard.discard(name)
-            self._heard.add(name)
-            self._end.working = True
+        if line.get("isReplay") is True:
+            self._hears(line)
         for block in _objects(_object(line.get("message")).get("content")):
             call = _text(block.get("tool_use_id"))
             if block.get("type") == "tool_result" and call:
                 yield Returned(call)
 
+    def _hears(self, line: Mapping[str, Json]) -> None:
+        name, said = _text(line.get("uuid")), _told(line)
+        if name not in self._unheard and name not in self._heard:
+            # One that gives messages names of its own.
+            name = next((known for known, text in self._unheard.items() if text == said), "")
+        if self._unheard.pop(name, None) is not None:
+            self._heard.add(name)
+            self._end.working = True
+
     def _request(self, line: Mapping[str, Json]) -> Iterator[EngineEvent]:
         name, request = _text(line.get("request_id")), _object(line.get("request"))
         if not name or name in self._asked or name in self._settled:
             return
-        if request.get("subtype") != "can_use_tool":
+        kind = _text(request.get("subtype"))
+        if kind != "can_use_tool":
             self._settled.add(name)
-            yield Reply(_refusal(name, f"teamflow does not know {_text(request.get('subtype')) or 'this request'}"))
+            yield Reply(_response(name, _REFUSALS[kind]) if kind in _REFUSALS else _refusal(name, kind))
             return
         given = _object(request.get("input"))
         wish = wish_of(_text(request.get("tool_name")) or "a tool", given, servers=self._brief.servers)
@@ -190,8 +208,14 @@ class ClaudeSession:
             yield Withdrawn(name)
 
     def _result(self, line: Mapping[str, Json]) -> Iterator[EngineEvent]:
-        self._end.result = line
         self._end.working = False
+        if idle(line) and self._unheard:
+            # It was kept from hearing this one, by a hook of the user's. It goes on with the next, and does not say so.
+            name = next(iter(self._unheard))
+            del self._unheard[name]
+            self._heard.add(name)
+        if self._end.result is None or not idle(line):
+            self._end.result = line
         if aborted(line):
             # What it had others do has ended with it.
             self._tasks.clear()
@@ -201,7 +225,8 @@ class ClaudeSession:
 
     def _all_done(self) -> Iterator[EngineEvent]:
         """Closes its stdin, unless it goes on by itself: with a message that came too late for this turn, or with what
-        its sub-agents come to. Commands of its own that still run get a few seconds more from it, and then end."""
+        its sub-agents come to, if it may let them work behind its back. Commands that it has left running get a few
+        seconds more from it, and then end."""
         if self._unheard or self._tasks or self._done or self._end.result is None:
             return
         self._done = True
@@ -235,7 +260,7 @@ class ClaudeSession:
             match line.get("type"):
                 case "user" if name and name not in self._heard and name not in self._unheard:
                     self._said += 1
-                    self._unheard.add(name)
+                    self._unheard[name] = _told(line)
                 case "control_response":
                     request = _text(_object(line.get("response")).get("request_id"))
                     self._asked.pop(request, None)
@@ -274,15 +299,18 @@ def _decision(request: str, given: Mapping[str, Json], verdict: Verdict) -> str:
     allowed: dict[str, Json] = {"behavior": "allow", "updatedInput": dict(given)}
     denied: dict[str, Json] = {"behavior": "deny", "message": verdict.reason or _NOBODY}
     decided = allowed if verdict.answer == ALLOW else denied
-    return _response({"subtype": "success", "request_id": request, "response": decided})
+    return _response(request, decided)
 
 
-def _refusal(request: str, error: str) -> str:
-    return _response({"subtype": "error", "request_id": request, "error": error})
+def _response(request: str, response: Mapping[str, Json]) -> str:
+    answer: dict[str, Json] = {"subtype": "success", "request_id": request, "response": dict(response)}
+    return _line({"type": "control_response", "response": answer})
 
 
-def _response(response: dict[str, Json]) -> str:
-    return _line({"type": "control_response", "response": response})
+def _refusal(request: str, kind: str) -> str:
+    error = f"teamflow does not know {kind or 'this request'}"
+    answer: dict[str, Json] = {"subtype": "error", "request_id": request, "error": error}
+    return _line({"type": "control_response", "response": answer})
 
 
 def _line(message: dict[str, Json]) -> str:
@@ -294,6 +322,12 @@ def _parsed(text: str) -> Mapping[str, Json]:
         return _object(parse_json(text))
     except ValueError:
         return {}
+
+
+def _told(line: Mapping[str, Json]) -> str:
+    """The text of a message to it."""
+    content = _object(line.get("message")).get("content")
+    return _text(content) or "".join(_text(block.get("text")) for block in _objects(content))
 
 
 def _text(value: Json) -> str:

@@ -11,8 +11,8 @@ import pytest
 
 from teamflow.core.invocation import Asked, Returned, SessionOpened
 from teamflow.core.outcome import Failed, FailureClass, Succeeded, Usage
-from teamflow.core.permissions import ALLOW, Permissions, Verdict
-from tests.e2e.claude_scenes import ENGINE, SCENES, Scene, notes_server, play, playing
+from teamflow.core.permissions import ALLOW, DENY, Permissions, Verdict
+from tests.e2e.claude_scenes import BEHIND, ENGINE, SCENES, Scene, notes_server, play, playing
 from tests.fakes.models import FOREVER, Models, fail, hang, run, say, tool, write
 from tests.unit.engines.transcripts import Transcript, load, repeats_no_reply, whole
 
@@ -122,6 +122,40 @@ def test_a_message_that_is_written_twice_is_heard_once(tmp_path: Path) -> None:
         assert json.dumps(models.calls()[1].body).count("More.") == 1
 
 
+def test_however_many_messages_it_hears_them_all(tmp_path: Path) -> None:
+    with Models() as models:
+        models.play(say("more"), say("more"), say("more"), say("more"))
+        with playing(SCENES["steer"], tmp_path, models=models) as (agent, _):
+            # Before it has begun, and two while a command runs.
+            assert agent.tell("WORD1")
+            agent.until(SessionOpened)
+            assert agent.tell("WORD2")
+            assert agent.tell("WORD3")
+            Path(agent.brief.cwd, "go").touch()
+            outcome = agent.finish()
+        assert isinstance(outcome, Succeeded), agent.told()
+        assert all(models.calls()[-1].says(f"WORD{number}") for number in (1, 2, 3))
+
+
+def test_a_second_runner_goes_on_where_the_first_one_was(tmp_path: Path) -> None:
+    with playing(SCENES["permission"], tmp_path) as (agent, _):
+        for decision in (ALLOW, DENY):
+            asked = agent.until(Asked)
+            agent.session = ENGINE.session(agent.brief)
+            at = 0
+            for offset, text in agent.inputs:
+                agent.session.feed(agent.output[at:offset])
+                agent.session.took(text)
+                at = offset
+            agent.session.feed(agent.output[at:])
+            assert agent.answer(asked.request, Verdict(decision))
+            assert not agent.answer(asked.request, Verdict(ALLOW))
+        outcome = agent.finish()
+    assert isinstance(outcome, Succeeded)
+    assert outcome.usage == Usage(500, 100, 0.005)
+    assert len(agent.replies) == 2
+
+
 def test_servers(tmp_path: Path) -> None:
     with notes_server() as (url, got):
         server = {"type": "http", "url": url, "headers": {"Authorization": "Bearer secret-word"}}
@@ -205,9 +239,17 @@ def test_killed_it_has_crashed_and_can_go_on(tmp_path: Path) -> None:
         assert again.text == "x"
 
 
+def test_it_leaves_nothing_behind(tmp_path: Path) -> None:
+    with Models() as models:
+        succeeded(Scene((say("x"),)), tmp_path, models=models)
+        ask = models.calls()[0].ask
+        assert ask is not None
+        assert not [name for name, offered in ask.tools.items() if "run_in_background" in offered.parameters]
+
+
 def test_a_command_left_behind_does_not_hold_it_up(tmp_path: Path) -> None:
     behind = tool("Bash", {"command": "sleep 1000", "run_in_background": True})
-    assert succeeded(Scene((behind, say("started"))), tmp_path).text == "started"
+    assert succeeded(Scene((behind, say("started")), env=BEHIND), tmp_path).text == "started"
 
 
 def test_an_answer_after_the_question_was_withdrawn_is_none(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from teamflow.core.invocation import Brief, EngineEvent, Exit, Invocation, Reply
@@ -34,12 +34,19 @@ E = TypeVar("E")
 class Pump:
     """One attempt: the process, its session, and what both have said so far.
 
-    `env` is the whole environment besides what the invocation adds. `inputs`: (bytes read by then, text) of all that
-    was written behind the invocation's own stdin. `replies`: those of them that the session made itself.
+    `env` is the whole environment besides what the invocation adds, and `over` goes over that. `inputs`: (bytes read
+    by then, text) of all that was written behind the invocation's own stdin. `replies`: those that the session made.
     """
 
     def __init__(
-        self, engine: Engine, brief: Brief, *, env: Mapping[str, str], patience: float = PATIENCE, chunk: int = 65536
+        self,
+        engine: Engine,
+        brief: Brief,
+        *,
+        env: Mapping[str, str],
+        over: Mapping[str, str] = MappingProxyType({}),
+        patience: float = PATIENCE,
+        chunk: int = 65536,
     ) -> None:
         invocation = engine.invoke(brief)
         assert isinstance(invocation, Invocation), invocation
@@ -62,7 +69,7 @@ class Pump:
         self.process = subprocess.Popen(
             invocation.argv,
             cwd=brief.cwd,
-            env={**env, **invocation.env},
+            env={**env, **invocation.env, **over},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

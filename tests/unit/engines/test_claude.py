@@ -14,6 +14,11 @@ from teamflow.engines.claude import LONGEST_SCHEMA, ClaudeEngine
 from teamflow.engines.claude_tools import ABSENT, wish_of
 
 ENGINE = ClaudeEngine()
+ENV = {
+    "DISABLE_AUTOUPDATER": "1",
+    "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
+    "BASH_MAX_TIMEOUT_MS": "7200000",
+}
 BRIEF = Brief("a", 1, "first", "/w", prompt="Do it.", stem="/run/logs/a.1")
 
 
@@ -32,7 +37,7 @@ def test_the_whole_command() -> None:
             f"--disallowedTools={','.join(ABSENT)}",
             '--settings={"permissions": {"ask": ["Bash", "Edit", "Write", "NotebookEdit", "WebFetch", "WebSearch"]}}',
         ),
-        env={"DISABLE_AUTOUPDATER": "1"},
+        env=ENV,
         stdin=invocation.stdin,
         protocol=True,
         listens=True,
@@ -65,7 +70,7 @@ def test_each_grant_in_its_own_words(grants: Permissions, absent: tuple[str, ...
 
 def test_full_leave() -> None:
     invocation = invoked(BRIEF._replace(grants=Permissions(level="full")))
-    assert invocation.env == {"DISABLE_AUTOUPDATER": "1", "IS_SANDBOX": "1"}
+    assert invocation.env == {**ENV, "IS_SANDBOX": "1"}
     assert invocation.argv[-2:] == ("--permission-mode=bypassPermissions", f"--disallowedTools={','.join(ABSENT)}")
 
 

@@ -13,6 +13,7 @@ from teamflow.core.invocation import (
     Asked,
     Brief,
     Exit,
+    Progress,
     Reply,
     Retrying,
     Said,
@@ -101,7 +102,8 @@ def test_a_wish_is_granted_denied_or_asked_for() -> None:
     reader = begun(BRIEF._replace(grants=Permissions(level="read")))
     (reply,) = reader.feed(asking("3"))
     assert isinstance(reply, Reply)
-    assert '"behavior":"deny","message":"' in reply.data
+    assert '"behavior":"deny"' in reply.data
+    assert "this step only reads" in reply.data
 
 
 def test_a_question_is_withdrawn_by_it_or_by_its_end() -> None:
@@ -124,6 +126,13 @@ def test_requests_that_it_does_not_know_are_refused() -> None:
     assert session.feed(unknown) == []
 
 
+def test_what_is_asked_of_people_is_declined() -> None:
+    for kind, response in (("elicitation", {"action": "decline"}), ("request_user_dialog", {"behavior": "cancelled"})):
+        (reply,) = begun().feed(line(type="control_request", request_id="9", request={"subtype": kind}))
+        assert isinstance(reply, Reply)
+        assert json.loads(reply.data)["response"] == {"subtype": "success", "request_id": "9", "response": response}
+
+
 # -- when it is done ---------------------------------------------------------------------------------------------------
 
 
@@ -140,6 +149,26 @@ def test_what_it_has_not_heard_keeps_it_open() -> None:
     assert session.tell("Too late.") is None
     assert session.interrupt() is None
     assert session.close(OK) == Succeeded(text="done", session="s")
+
+
+def test_messages_that_come_back_by_another_name_are_known_by_their_text() -> None:
+    session = ENGINE.session(BRIEF)
+    told = session.tell("More.") or ""
+    session.took(told)
+    for text, name in ((session.opening, "new"), (told, None)):
+        assert not [event for event in session.feed(result()) if isinstance(event, Reply)]
+        message = {**json.loads(text), "uuid": name}
+        message["message"]["content"] = message["message"]["content"][0]["text"]
+        session.feed(heard(json.dumps(message)))
+    assert session.feed(result())[-1] == Reply("", end=True)
+
+
+def test_one_whose_model_was_never_asked_has_failed() -> None:
+    session = begun()
+    session.feed(result("Unknown command: /x", num_turns=0))
+    outcome = session.close(OK)
+    assert isinstance(outcome, Failed)
+    assert outcome.reason == "the agent's model was never asked: Unknown command: /x"
 
 
 def test_what_has_begun_again_has_to_end() -> None:
@@ -278,6 +307,33 @@ def test_until_its_turn_ends_what_it_has_read_is_counted() -> None:
     session = begun()
     assert session.feed(line(type="assistant", message={"id": "m1", "usage": used})) == [Spent(Usage(105, 1, None))]
     assert session.close(Exit(None, 9)).usage == Usage(105, 1, None)
+
+
+# -- how far it is -----------------------------------------------------------------------------------------------------
+
+
+def called(name: str, given: Any, **fields: Any) -> bytes:
+    return assistant({"type": "tool_use", "id": "t", "name": name, "input": given}, **fields)
+
+
+def test_its_own_list_tells_how_far_it_is() -> None:
+    session = begun()
+
+    def progress(data: bytes) -> list[Progress]:
+        return [event for event in session.feed(data) if isinstance(event, Progress)]
+
+    assert progress(called("TaskCreate", {"subject": "Read"})) == [Progress(0.0)]
+    assert progress(called("TaskCreate", {"subject": "Write", "activeForm": "Writing"})) == []
+    assert progress(called("TaskUpdate", {"taskId": "1", "status": "completed"})) == [Progress(50.0)]
+    assert progress(called("TaskUpdate", {"taskId": "2", "status": "in_progress"})) == [Progress(50.0, "Writing")]
+    assert progress(called("TaskUpdate", {"taskId": "2", "status": "deleted"})) == [Progress(100.0)]
+    todos = [{"content": "a", "status": "completed"}, {"content": "b", "status": "in_progress"}, 3]
+    assert progress(called("TodoWrite", {"todos": todos})) == [Progress(50.0, "b")]
+    # A sub-agent's list is not the step's.
+    assert progress(called("TodoWrite", {"todos": []}, parent_tool_use_id="x")) == []
+    for odd in ({"todos": 3}, {"todos": [[]]}, {"taskId": []}, {"taskId": "77"}, 3, None):
+        for name in ("TodoWrite", "TaskUpdate"):
+            progress(called(name, odd))
 
 
 # -- what nobody expects -----------------------------------------------------------------------------------------------

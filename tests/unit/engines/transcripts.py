@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from teamflow.ports import Engine, Session
 
 FOLDER = Path(__file__).parents[2] / "transcripts"
 
+_WORDS = re.compile(r'"message":"(?:[^"\\]|\\.)*"')
 _ENDS = (Exit(0), Exit(0), Exit(None, 9), Exit(1))
 
 
@@ -113,11 +115,17 @@ def repeats_no_reply(engine: Engine, transcript: Transcript) -> None:
     events, outcome = whole(engine, transcript)
     replies = [event.data for event in events if isinstance(event, Reply) and event.data]
     assert len(replies) == len(set(replies)), "a reply was made twice"
-    assert not set(replies) - {text for _, text in transcript.inputs}, "a reply was made that was not written"
-    fewer = transcript._replace(inputs=tuple(one for one in transcript.inputs if one[1] not in replies))
+    meant = {_meaning(reply) for reply in replies}
+    assert not meant - {_meaning(text) for _, text in transcript.inputs}, "a reply was made that was not written"
+    fewer = transcript._replace(inputs=tuple(one for one in transcript.inputs if _meaning(one[1]) not in meant))
     assert whole(engine, fewer) == (events, outcome)
     twice = tuple(one for one in transcript.inputs for _ in range(2))
     assert whole(engine, transcript._replace(inputs=twice)) == (events, outcome)
+
+
+def _meaning(text: str) -> str:
+    """Without the words to the agent: those of today need not be those of the day of the recording."""
+    return _WORDS.sub('"message":""', text)
 
 
 def _play(
