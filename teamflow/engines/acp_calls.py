@@ -18,6 +18,7 @@ from teamflow.core.plan import Json
 
 _MOST: Final = 2000
 """Calls that are remembered at once."""
+_MOST_TITLES: Final = 8
 _LONGEST: Final = 1000
 _WORKS: Final = frozenset({"in_progress", "completed", "failed"})
 _ENDED: Final = frozenset({"completed", "failed"})
@@ -29,6 +30,8 @@ class Call(NamedTuple):
     id: str = ""
     kind: str = ""
     title: str = ""
+    titles: tuple[str, ...] = ()
+    """All that it was called, the title of now last."""
     tool: str = ""
     input: Mapping[str, Json] = {}
     paths: tuple[str, ...] = ()
@@ -63,10 +66,11 @@ class Calls:
         """What is known of the call with this."""
         id = _id(told)
         known = self._open.get(id, Call(id))
-        given = told.get("rawInput")
+        given, title = told.get("rawInput"), _text(told.get("title"))
         call = known._replace(
             kind=_text(told.get("kind")) or known.kind,
-            title=_text(told.get("title")) or known.title,
+            title=title or known.title,
+            titles=tuple(dict.fromkeys((*known.titles[-_MOST_TITLES:], title))) if title else known.titles,
             tool=_tool(told.get("_meta")) or known.tool,
             input=given if isinstance(given, Mapping) and given else known.input,
             paths=tuple(dict.fromkeys((*known.paths, *_places(told))))[:_MOST],

@@ -22,7 +22,6 @@ def acp_engine(name: str, definition: EngineDefinition) -> AcpEngine:
         asks=True,
         mcp=EVERY_SERVER,
         login=definition.inherit_env,
-        program=(definition.command[0],),
         silence=600.0,
         session_within=120.0,
     )

@@ -34,7 +34,8 @@ _STATUS: Final = re.compile(r"\b(?:status|error|code|http)\b\D{0,12}\b([45]\d\d)
 _STATUSES: Final = ("status", "statusCode", "httpStatus", "code")
 _KINDS: Final = ("errorKind", "errorType", "errorName")
 _SWALLOWED: Final = re.compile(
-    r"\s*(?:info|error|execution failed|failed|authentication|unauthorized|request failed|\d{3}\b)", re.IGNORECASE
+    r"\s*(?:(?:\w+ )?(?:error|failed) ?[:(]|authentication (?:failed|required|error)|unauthorized|[45]\d\d\b)",
+    re.IGNORECASE,
 )
 """How a message begins that is no answer but what went wrong."""
 _LONGEST_SWALLOWED: Final = 2000
@@ -70,7 +71,9 @@ def outcome(agent: Agent, brief: Brief, seen: Seen, end: Exit) -> Outcome:
     if not isinstance(found, Failed):
         return found
     if agent.failures:
-        found = classified(found, agent.failures, end._replace(cause=None, signal=None))
+        # What it printed in a session is what it was working on.
+        printed = "" if seen.opened else end.printed
+        found = classified(found, agent.failures, end._replace(cause=None, signal=None, printed=printed))
     if found.failure is FailureClass.AUTH and agent.login:
         found = found._replace(reason=f"{found.reason} ({agent.login})")
     return found

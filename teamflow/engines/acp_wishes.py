@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 from typing import Final
 
 from teamflow.core.permissions import OTHER, RUN, Wish
@@ -89,10 +90,10 @@ def _named(given: Mapping[str, Json]) -> Iterator[str]:
 
 def _tool_of(call: Call, servers: Iterable[str]) -> str:
     """The tool of one of these servers that this is; empty: it is none."""
-    if call.kind == "execute":
-        return ""  # its title is a command
-    name = call.tool or call.title
-    for server in servers:
+    if call.kind not in ("", "other"):
+        return ""  # its title is a command, or a path
+    names = (call.tool,) if call.tool else call.titles
+    for name, server in product(names, servers):
         for known in {server, _NAME.sub("_", server)}:
             begins = (f"mcp__{known}__", f"mcp_{known}_", f"{known}_", f"{known}-", f"{known}/", f"{known}:")
             if name.startswith(begins) or name.endswith(f" ({known} MCP Server)"):

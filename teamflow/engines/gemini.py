@@ -3,7 +3,8 @@
 A second prompt ends the turn that runs, so it is told nothing while it works. It shows a command that it wants to run
 by the title of the call alone. A session cannot be gone on with in the minute in which it began (both would be written
 to one file): it is lost then, and a new one is told everything. Its own updates are switched off by a settings file
-that goes before the user's; it passes over one in a directory that others may write to.
+that goes before the user's; it passes over one in a directory that others may write to. In a directory that it does not
+trust it starts no MCP server, and asks about everything, which suits all but those who need the one or the other.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ def gemini() -> AcpEngine:
 def _start(brief: Brief) -> Start:
     path = f"{brief.stem}.gemini.json"
     argv = ["gemini", "--acp", *(("--yolo",) if brief.grants.level == FULL else ("--approval-mode", "default"))]
+    if brief.servers or brief.grants.level == FULL:
+        argv.append("--skip-trust")
     if brief.model is not None:
         argv.append(f"--model={brief.model}")
     env = {"GEMINI_CLI_NO_RELAUNCH": "true", "GEMINI_CLI_SYSTEM_SETTINGS_PATH": path}
