@@ -29,6 +29,7 @@ from tests.fakes.models import Models, Step, answer, edit, fail, hang, read, run
 from tests.unit.engines.transcripts import Transcript, save
 
 ENGINE: Final = ClaudeEngine()
+BEHIND: Final = {"CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "0"}
 ASKING: Final = Permissions(run=("git",), edit=("src/**",))
 
 
@@ -40,6 +41,10 @@ class Scene(NamedTuple):
     brief: Mapping[str, Any] = {}
     others: Mapping[str, tuple[Step, ...]] = {}
     """Scripts of sub-agents."""
+    env: Mapping[str, str] = {}
+    """What goes over what the engine says."""
+    settings: Mapping[str, Any] = {}
+    """The user's own."""
 
 
 def decide(agent: Pump, _: Models) -> None:
@@ -91,6 +96,11 @@ OK: Final = {"ok": {"type": "boolean"}, "why": "string"}
 SUB: Final = {"description": "part", "prompt": "[[script:sub]] Do your part.", "subagent_type": "general-purpose"}
 SUBS: Final = {"sub": (run("touch sub.txt", text="sub says"), say("sub done"))}
 
+
+def hook(event: str, command: str) -> dict[str, Any]:
+    return {"hooks": {event: [{"hooks": [{"type": "command", "command": command}]}]}}
+
+
 SCENES: Final = {
     "edit": Scene((read("x.txt"), edit("x.txt", "old", "new"), run("echo hi > y.txt"), say("all done"))),
     "permission": Scene(
@@ -110,12 +120,13 @@ SCENES: Final = {
     "sigint": Scene((run("sleep 300"),), sigint),
     "schema": Scene((answer({"ok": True, "why": "y"}),), brief={"schemas": OK}),
     "schema_missing": Scene((say("no"), say("no")), brief={"schemas": OK}),
-    "subagent": Scene((tool("Agent", {**SUB, "run_in_background": False}), say("done")), None, {}, SUBS),
+    "subagent": Scene((tool("Agent", SUB), say("done")), None, {}, SUBS),
     "subagent_behind": Scene(
         (tool("Agent", {**SUB, "run_in_background": True}), say("waiting"), say("both done")),
         allow_all,
         {"grants": ASKING},
         SUBS,
+        BEHIND,
     ),
     "recovered": Scene((fail("overloaded"), say("well again"))),
     "unauthorized": Scene((fail("unauthorized", times=-1),)),
@@ -124,6 +135,12 @@ SCENES: Final = {
     "no_credit": Scene((fail("no_credit", times=-1),)),
     "no_model": Scene((fail("no_model", times=-1),)),
     "too_long": Scene((fail("too_long", times=-1),)),
+    "blocked": Scene((), settings=hook("UserPromptSubmit", "echo not here >&2; exit 2")),
+    "blocked_later": Scene(
+        (hang("middle"),),
+        too_late,
+        settings=hook("UserPromptSubmit", "[ ! -e once ] || { echo not here >&2; exit 2; }; touch once"),
+    ),
     "no_session": Scene((), brief={"session": "11111111-2222-4333-8444-555555555555"}),
 }
 
@@ -134,13 +151,16 @@ def playing(scene: Scene, root: Path, *, models: Models | None = None) -> Iterat
     work = root / "work"
     work.mkdir(parents=True, exist_ok=True)
     (work / "x.txt").write_text("old\n")
+    if scene.settings:
+        (root / "home/.claude").mkdir(parents=True, exist_ok=True)
+        (root / "home/.claude/settings.json").write_text(json.dumps(scene.settings))
     given: dict[str, Any] = {"prompt": "Do it.", **scene.brief}
     brief = brief_for(work, given.pop("prompt"), **given)
     with Models() if models is None else _kept(models) as server:
         server.play(*scene.steps)
         for name, steps in scene.others.items():
             server.play(*steps, agent=name)
-        with Pump(ENGINE, brief, env=environment(server, root)) as agent:
+        with Pump(ENGINE, brief, env=environment(server, root), over=scene.env) as agent:
             yield agent, server
 
 
