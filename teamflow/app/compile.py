@@ -20,6 +20,7 @@ from teamflow.app.files import ProjectFiles, located, read_any
 from teamflow.app.plugins import spare_plugins
 from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json, Plan
+from teamflow.engines.registry import BUILT_IN
 from teamflow.workspaces.top_level import is_repository
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def _compile(root: str, request: Request, sources: ProjectFiles) -> Compiled:
         selection=Selection(request.steps, request.since, request.until),
         overrides=dict(request.overrides),
         git=is_repository(root),
+        engines=BUILT_IN,
     )
     found.extend(planned)
     return Compiled(None if found.has_errors else plan, found, loaded.sources, loaded.team)

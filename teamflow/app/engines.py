@@ -15,24 +15,22 @@ from teamflow.app.installed import find_program, look
 from teamflow.app.plugins import spare_plugins
 from teamflow.app.project import NoTeamFile, find_source, project_of
 from teamflow.core.capabilities import Capabilities
-from teamflow.engines.registry import ENGINES, custom_engine, engine
+from teamflow.engines.registry import BUILT_IN, brought, custom_engine, engine
 from teamflow.views.engines import EngineLine
 
 if TYPE_CHECKING:
     from teamflow.team.loaded import LoadedTeam
 
-_HIDDEN = frozenset(("command",))
-"""What no team file names as an engine."""
-
 
 def list_engines(word: str | None, *, environ: Mapping[str, str], directory: str) -> list[EngineLine]:
     """Those of the team file that `word` names, else of the one here, where it has no errors. Raises NoTeamFile."""
-    built_in = {name: engine(name).capabilities for name in ENGINES if name not in _HIDDEN}
+    names = dict.fromkeys((*BUILT_IN, "scripted", *brought()))
+    built_in = {name: engine(name).capabilities for name in names}
     found = look(built_in, environ, again=True)
     lines = [
         EngineLine(
             name,
-            "built in",
+            "built in" if name not in brought() else "another package",
             one.program[0] if one.program else "",
             found[name].path if name in found else None,
             found[name].version if name in found else "",

@@ -156,9 +156,10 @@ def _speaks(known: StepState, attempt: AttemptState) -> bool | None:
     name = attempt.engine or known.step.engine
     if name == "command":
         return False
-    from teamflow.engines.registry import ENGINES, engine
+    from teamflow.engines.registry import engine
+    from teamflow.engines.registry import known as known_engine
 
-    return engine(name).capabilities.protocol if name in ENGINES else None
+    return engine(name).capabilities.protocol if known_engine(name) else None
 
 
 def _readable(known: StepState, attempt: AttemptState) -> Readable | None:

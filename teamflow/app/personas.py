@@ -92,7 +92,7 @@ def _of_file(files: ProjectFiles, name: str, path: str, defaults: Agent | None) 
 
 
 def _line(name: str, persona: Agent, defaults: Agent | None) -> PersonaLine:
-    from teamflow.plan.words import permission_words
+    from teamflow.plan.words import grants_in_words
     from teamflow.team.layers import Layers
     from teamflow.team.resolve import BUILT_IN
     from teamflow.team.where import permissions
@@ -102,7 +102,12 @@ def _line(name: str, persona: Agent, defaults: Agent | None) -> PersonaLine:
     text = (layers.get("instructions") or "").strip()
     first = text.splitlines()[0] if text else ""
     return PersonaLine(
-        name, "", ", else ".join(chain), permission_words(permissions(layers)), first, persona.description or ""
+        name,
+        "",
+        ", else ".join(chain),
+        grants_in_words(permissions(layers), servers=layers.maps("mcp_servers")),
+        first,
+        persona.description or "",
     )
 
 

@@ -15,7 +15,7 @@ from teamflow.app.trusted import Asks, Words, refusal, trust_note, unseen
 from teamflow.core.capabilities import Capabilities
 from teamflow.core.plan import PROMPT, Plan, Step
 from teamflow.core.versions import is_older
-from teamflow.engines.registry import ENGINES, engine
+from teamflow.engines.registry import engine, known
 
 USAGE: Final = 2
 ENVIRONMENT: Final = 3
@@ -69,7 +69,7 @@ def plan_notes(plan: Plan, *, root: str, directory: str, environ: Mapping[str, s
 
 def engines_of(plan: Plan) -> dict[str, Capabilities]:
     """Those of its steps that are built in, as far as this version has them."""
-    names = dict.fromkeys(name for step in plan.steps for name in _chain(step) if name in ENGINES)
+    names = dict.fromkeys(name for step in plan.steps for name in _chain(step) if ":" not in name and known(name))
     return {name: engine(name).capabilities for name in names}
 
 

@@ -1,7 +1,7 @@
 """Trust in files from outside: which of a plan's files are that, whether they may run, and that it is remembered.
 
-Outside is what does not really lie below the project in which the user stands: the team file, an include, a persona,
-whatever a link leads to, and a saved plan. What is trusted is these files with these contents, all of them together, by
+Outside is what does not really lie below the git top level that the user stands in, else the directory: the team file,
+an include, a persona, whatever a link leads to, and a saved plan. What is trusted is these files with these contents, all of them together, by
 a digest of the contents that the plan was made from. Decides nothing about files in the project, which are the user's.
 """
 
@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from teamflow.app.files import is_below, located
-from teamflow.app.project import project_around
+from teamflow.app.project import project_of
 from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Plan
 from teamflow.core.shell import shown
@@ -67,7 +67,7 @@ class Outside(NamedTuple):
 
 def outside_of(plan: Plan, *, root: str, directory: str, saved: tuple[str, str] | None = None) -> Outside:
     """`root`: of the plan's project; `directory`: where the user stands; `saved`: path and digest of a saved plan."""
-    here = project_around(directory).root
+    here = project_of(directory).root
     found = {os.path.realpath(located(root, path)): digest for path, digest in plan.files.items() if digest}
     if saved is not None:
         found[os.path.realpath(saved[0])] = saved[1]

@@ -124,6 +124,18 @@ RUN: Final = (
         "plan",
     ),
     Code(
+        "not-enforced",
+        "an engine cannot keep to the permissions of an agent, or cannot be given what it is to have",
+        "What permissions forbid is kept from an agent by the sandbox of its engine, by the questions that the engine "
+        "asks before it does something, or by a look at what has changed before it is kept. Where an engine of the "
+        "list has none of these for what the team file asks, nothing starts: a fence that is not there is worse than "
+        "none that is promised. The same goes for MCP servers of a kind that the engine does not know, and for "
+        "isolate. The message names the engine and what it cannot do, the hint what can be done.",
+        "",
+        "",
+        "plan",
+    ),
+    Code(
         "untold-cost",
         "an engine does not tell what it spends",
         "A budget counts what engines tell. One that tells tokens but no money is held back by a budget in tokens, "

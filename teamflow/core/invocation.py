@@ -45,6 +45,8 @@ class Brief(NamedTuple):
     context: str = ""
     """What the agent is told of the team: its step, how to report and ask, where the work of others is."""
     grants: Permissions = Permissions()
+    roots: tuple[str, ...] = ()
+    """Its workspace (absolute): as it was made, and with its links resolved; () where that is `cwd`."""
     servers: Mapping[str, Json] = {}
     """MCP servers by name, in the shape of `.mcp.json`."""
     home: str = ""

@@ -47,6 +47,13 @@ class Permissions(NamedTuple):
     def may_edit(self) -> bool:
         return self.level != READ and self.edit != ()
 
+    @property
+    def editable(self) -> tuple[str, ...] | None:
+        """Globs of the files that may be other when it is done; None: all of them."""
+        if self.level == READ:
+            return ()
+        return None if self.level == FULL else self.edit
+
 
 class Means(NamedTuple):
     """What the agent of a `prompt` step may do, and has, beside its prompt."""

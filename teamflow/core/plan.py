@@ -118,7 +118,8 @@ class EngineDefinition(NamedTuple):
     """An engine that the team file defines. Its words hold placeholders (`core/placeholders.py`).
 
     `prompt`: the words that carry the prompt; () for stdin. `long_prompt` likewise, for one that is too long for an
-    argument; None: there is no way. output: text | json | json-lines. `message` … `session` are paths into its JSON.
+    argument; None: there is no way. output: text | json | json-lines | acp. `message` …
+    `session` are paths into its JSON.
     """
 
     command: tuple[str, ...]

@@ -79,8 +79,8 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "sleep": Action(DURATION, "Waits."),
     "listen": Action(DURATION, "Waits until it is told something (`teamflow tell`), at most so long, and says it."),
     "ask_leave": Action(
-        mapping({}, {"run": TEXT, "edit": PATH, "other": TEXT}, one_of=True),
-        "Asks whether it may run this command, edit this file, or do something else, and says what it is answered.",
+        mapping({}, {"run": TEXT, "edit": TEXT, "net": TEXT, "other": TEXT}, one_of=True),
+        "Asks whether it may run this command, edit this file, fetch this, or do something else; says the answer.",
     ),
     "progress": Action(mapping({}, {"percent": number(0, 100, whole=False), "text": TEXT}, one_of=True), "Reports it."),
     "usage": Action(

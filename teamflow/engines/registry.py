@@ -1,38 +1,42 @@
 """Which engines this version can run, by name. Loaded one by one: a run of commands imports nothing else.
 
-Engines that a team file may name but that wait for a later version are listed in `team/areas.py`, not here.
+An engine is one line here: the module, and what in it makes the engine. One that another package brings is an entry
+point of the group `teamflow.engines`, of the same form; those of this file go before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Final
+from importlib import import_module
+from typing import Final, cast
 
+from teamflow.core.capabilities import Capabilities
 from teamflow.core.plan import EngineDefinition
 from teamflow.ports import Engine
 
-
-def _command() -> Engine:
-    from teamflow.engines.command import CommandEngine
-
-    return CommandEngine()
-
-
-def _scripted() -> Engine:
-    from teamflow.engines.scripted import ScriptedEngine
-
-    return ScriptedEngine()
-
-
-ENGINES: Final[Mapping[str, Callable[[], Engine]]] = {
-    "command": _command,
-    "scripted": _scripted,
+ENGINES: Final[Mapping[str, str]] = {
+    "claude": "teamflow.engines.claude:ClaudeEngine",
+    "codex": "teamflow.engines.codex:CodexEngine",
+    "codex-exec": "teamflow.engines.codex_exec:CodexExecEngine",
+    "gemini": "teamflow.engines.gemini:gemini",
+    "opencode": "teamflow.engines.opencode:opencode",
+    "copilot": "teamflow.engines.copilot:copilot",
+    "claude-agent-acp": "teamflow.engines.claude_agent_acp:claude_agent_acp",
+    "command": "teamflow.engines.command:CommandEngine",
+    "scripted": "teamflow.engines.scripted:ScriptedEngine",
 }
+"""Name → `module:what makes it`, which takes nothing."""
+
+GROUP: Final = "teamflow.engines"
 
 
 def custom_engine(name: str, definition: EngineDefinition) -> Engine:
     """The engine of that name that a team file defines."""
+    if definition.output == "acp":
+        from teamflow.engines.acp_custom import acp_engine
+
+        return acp_engine(name, definition)
     from teamflow.engines.custom import CustomEngine
 
     return CustomEngine(name, definition)
@@ -40,5 +44,38 @@ def custom_engine(name: str, definition: EngineDefinition) -> Engine:
 
 @cache
 def engine(name: str) -> Engine:
-    """The engine of that name, loaded once. Raises KeyError for a name that is not in `ENGINES`."""
-    return ENGINES[name]()
+    """The engine of that name, loaded once. Raises KeyError for a name that nobody has brought."""
+    module, _, maker = (ENGINES.get(name) or brought()[name]).partition(":")
+    return cast("Callable[[], Engine]", getattr(import_module(module), maker))()
+
+
+@cache
+def brought() -> Mapping[str, str]:
+    """The engines of other packages, as in `ENGINES`. Looking for them takes some milliseconds."""
+    # Imported here: only names that are not in `ENGINES` need it.
+    from importlib.metadata import entry_points
+
+    return {point.name: point.value for point in entry_points(group=GROUP)}
+
+
+class _BuiltIn(Mapping[str, Capabilities]):
+    """Of those that run agents; each is loaded when it is asked about."""
+
+    def __getitem__(self, name: str) -> Capabilities:
+        if name == "command" or not known(name):
+            raise KeyError(name)
+        return engine(name).capabilities
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in ENGINES if name not in ("command", "scripted"))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+BUILT_IN: Final[Mapping[str, Capabilities]] = _BuiltIn()
+"""What engines can do that no team file defines, by name. Those for plays are not in the list, but can be asked for."""
+
+
+def known(name: str) -> bool:
+    return name in ENGINES or name in brought()

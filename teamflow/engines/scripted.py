@@ -100,7 +100,7 @@ class ScriptedSession(Deaf):
     def _leave(self, request: str, kind: str, what: str) -> Sequence[EngineEvent]:
         path = (what,) if kind == EDIT else ()
         wish = Wish(kind, f"{kind} {what}", paths=path, command=what if kind == RUN else "")
-        verdict = judge(self._brief.grants, wish, cwd=self._brief.cwd)
+        verdict = judge(self._brief.grants, wish, cwd=self._brief.cwd, roots=self._brief.roots)
         if verdict.answer != QUEUE:
             return (Reply(_answer(request, verdict)),)
         self._asked.add(request)

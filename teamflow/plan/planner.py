@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from teamflow.core.capabilities import Capabilities
 from teamflow.core.diagnostics import Diagnostics
 from teamflow.core.plan import Json, Plan
 from teamflow.plan.assemble import assemble
@@ -20,6 +21,7 @@ from teamflow.plan.instances import Complain, Instance, expand_all, step_id_of
 from teamflow.plan.loops import report_loops
 from teamflow.plan.mending import node_of, with_resolvers
 from teamflow.plan.overrides import override
+from teamflow.plan.permissions import NO_ENGINES, report_permissions
 from teamflow.plan.placing import Agents, Chosen, critical_path, layout_of, make_steps, team_outputs
 from teamflow.plan.resolvers import mended
 from teamflow.plan.selection import Choices, Selection, select
@@ -38,15 +40,17 @@ def make_plan(
     git: bool,
     selection: Selection = EVERYTHING,
     overrides: Mapping[str, str] | None = None,
+    engines: Mapping[str, Capabilities] = NO_ENGINES,
 ) -> tuple[Plan | None, Diagnostics]:
     """The plan and what there is to say about it; no plan when that holds an error.
 
     `inputs` are complete and checked. `git`: whether the project is in a git repository. `overrides` are those of
-    `--set`, by path (`agents.build.model`). The cyclic collector rests meanwhile.
+    `--set`, by path (`agents.build.model`). `engines`: what those that are built in can do, by name; of others nothing
+    is known, and nothing said. The cyclic collector rests meanwhile.
     """
     found = Diagnostics()
     with collector_at_rest():
-        plan = _make_plan(loaded, inputs, selection, overrides or {}, found, git=git)
+        plan = _make_plan(loaded, inputs, selection, overrides or {}, found, git=git, engines=engines)
     return None if found.has_errors else plan, found
 
 
@@ -58,6 +62,7 @@ def _make_plan(
     found: Diagnostics,
     *,
     git: bool,
+    engines: Mapping[str, Capabilities],
 ) -> Plan | None:
     agents = _agents(loaded, inputs, overrides, found)
     graph = {name: tuple(wants) for name, wants in agents.needs.items()}
@@ -74,6 +79,8 @@ def _make_plan(
     if found.has_errors:
         return None
     workspaces = workspaces_of(agents, git=git)
+    if engines:
+        report_permissions({**agents.settings, **agents.others}, engines, workspaces, loaded, found)
     resolvers = mended(agents, loaded, workspaces, found)
     graph = with_resolvers(graph, resolvers)
     ids |= {node_of(resolver.name, name): ids[name] for name, resolver in resolvers.items()}

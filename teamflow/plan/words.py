@@ -1,40 +1,126 @@
-"""What an agent may do, in words for people."""
+"""What agents may do, in words for people, and as data for programs: of one step, and of a whole team.
+
+Decides the words; what is allowed is decided in `policy/permitting.py`, what an engine keeps in `plan/permissions.py`.
+"""
 
 from __future__ import annotations
 
-from teamflow.team.resolved import Permissions, PromptWork, ResolvedAgent
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+from teamflow.core.permissions import DENY, FULL, READ, Permissions
+from teamflow.core.plan import PROMPT, Json, Step
+from teamflow.team.resolved import PromptWork, ResolvedAgent
+
+_NAMED: Final = 5
+"""So many steps or servers are named; of the others it is said how many there are."""
 
 
 def permissions_in_words(agent: ResolvedAgent, *, enforced: bool = True) -> str:
-    """`edits DESIGN.md; runs pytest, git diff; no network`. Empty for commands and questions.
+    """`edits DESIGN.md; runs pytest, git diff; no network; MCP docs`. Empty for commands and questions.
 
     `enforced`: whether the engine sees to it; one that the team defines is not known to.
     """
     if not isinstance(agent.work, PromptWork):
         return ""
-    words = permission_words(agent.work.permissions)
+    words = grants_in_words(agent.work.permissions, servers=agent.work.mcp_servers)
     return words if enforced else f"{words}; not enforced by a custom engine"
 
 
-def permission_words(permissions: Permissions) -> str:
-    """The same of permissions by themselves."""
-    parts = [_level(permissions)]
-    if permissions.run is not None:
-        parts.append(f"runs {', '.join(permissions.run)}" if permissions.run else "runs nothing")
-    if permissions.net == "deny":
-        parts.append("no network")
-    if permissions.ask == "deny":
-        parts.append("asks nobody")
+def grants_in_words(permissions: Permissions, *, servers: Iterable[str] = ()) -> str:
+    """`servers`: names of its MCP servers."""
+    parts = list(_words(permissions))
+    named = ", ".join(servers)
+    return "; ".join((*parts, f"MCP {named}") if named else parts)
+
+
+def grants_object(step: Step) -> dict[str, Json] | None:
+    """The same for the JSON of `plan`; None for commands and questions. `edit` and `run` null: no list narrows it."""
+    if step.kind != PROMPT:
+        return None
+    level, edit, run, net, ask = step.means.grants
+    return {
+        "level": level,
+        "edit": edit,
+        "run": run,
+        "net": net,
+        "ask": ask,
+        "mcp_servers": list(step.means.servers),
+        "isolate": step.means.isolate,
+        "enforced": _enforced(step),
+    }
+
+
+def team_in_words(steps: Iterable[Step]) -> str:
+    """One sentence without a full stop: `2 steps may do everything: ship, fix; 1 step may only look: review`.
+
+    Empty where no step is an agent's.
+    """
+    agents = [step for step in steps if step.kind == PROMPT]
+    groups: dict[str, list[str]] = {may: [] for may, _ in _GROUPS}
+    for step in agents:
+        groups[next(may for may, holds in _GROUPS if holds(step.means.grants))].append(step.id)
+    parts = [f"{_steps(ids)} may {may}: {_names(ids)}" for may, ids in groups.items() if ids]
+    offline = [step.id for step in agents if step.means.grants.net == DENY]
+    if offline:
+        parts.append(f"no network: {_names(offline)}")
+    servers: dict[str, list[str]] = {}
+    for step in agents:
+        for server in step.means.servers:
+            servers.setdefault(server, []).append(step.id)
+    if servers:
+        parts.append(f"MCP servers: {_names([f'{name} ({_names(ids)})' for name, ids in servers.items()])}")
+    free = [step.id for step in agents if not _enforced(step)]
+    if free:
+        parts.append(f"not enforced by custom engines: {_names(free)}")
     return "; ".join(parts)
 
 
-def _level(permissions: Permissions) -> str:
-    match permissions.level:
-        case "full":
-            return "everything"
-        case "read":
-            return "reads"
-        case _:
-            if permissions.edit is None:
-                return "edits"
-            return f"edits {', '.join(permissions.edit)}" if permissions.edit else "edits nothing"
+def _words(permissions: Permissions) -> Iterator[str]:
+    if permissions.level == FULL:
+        yield "everything"
+        return
+    if permissions.level == READ:
+        yield "reads"
+    else:
+        yield _listed("edits", permissions.edit, every="edits")
+        yield _listed("runs", permissions.run, every="runs commands")
+    if permissions.net == DENY:
+        yield "no network"
+    if permissions.ask == DENY:
+        yield "asks nobody"
+
+
+def _listed(verb: str, entries: Sequence[str] | None, *, every: str) -> str:
+    """Short where no list narrows it: the table of `plan` leaves out columns for which there is no room."""
+    return every if entries is None else f"{verb} {', '.join(entries) or 'nothing'}"
+
+
+def _looks(grants: Permissions) -> bool:
+    return grants.level == READ or (grants.edit == () and grants.run == ())
+
+
+_GROUPS: Final[Sequence[tuple[str, Callable[[Permissions], bool]]]] = (
+    ("do everything", lambda grants: grants.level == FULL),
+    ("only look", _looks),
+    ("edit files and run any command", lambda grants: grants.may_edit and grants.run is None),
+    ("edit files and run some commands", lambda grants: grants.may_edit and bool(grants.run)),
+    ("edit files", lambda grants: grants.may_edit),
+    ("run any command and edit nothing", lambda grants: grants.run is None),
+    ("run some commands and edit nothing", lambda _: True),
+)
+"""What steps may do; the first that holds counts."""
+
+
+def _enforced(step: Step) -> bool:
+    """Whether no engine of its chain is one that the team defines."""
+    return step.custom is None and all(other.custom is None for other in step.fallbacks)
+
+
+def _steps(ids: Sequence[str]) -> str:
+    return "1 step" if len(ids) == 1 else f"{len(ids)} steps"
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

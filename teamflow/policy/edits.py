@@ -1,4 +1,4 @@
-"""Whether what a step has changed is what it may change: its `writes`, and the diff policy of its file. Pure.
+"""Whether what a step has changed is what it may change: its `writes`, `permissions.edit`, and its diff policy. Pure.
 
 Decides by names and counts; contents are asked for only of files that declare dependencies, and of tests that lost
 lines. Refuses to know where the files are. Neither the order of the changes nor that of two runs makes a difference.
@@ -44,22 +44,26 @@ def judged(
     *,
     writes: Sequence[str],
     diff: DiffPolicy | None,
+    edit: Sequence[str] | None = None,
     artifacts: Collection[str] = (),
     read: Read | None = None,
 ) -> Failed | None:
     """Why the changes of an attempt may not be kept (class writes); None: they may.
 
-    `writes` empty: every file may be changed. `artifacts`: paths of declared output files, which may always be
-    written, and be binary. Without `read` every change of a file that declares dependencies is a new dependency.
+    `writes` empty: every file may be changed. `edit`: the files that its agent may edit, whatever has changed them (a
+    command of the agent, too); None: all, (): none (`Permissions.editable`). `artifacts`: paths of declared output
+    files, which may always be written, and be binary. Without `read` every change of a file that declares dependencies
+    is a new dependency.
     """
     changes = sorted(changes)
     faults: list[Fault] = []
-    try:
-        outside = _outside(changes, writes, artifacts)
-    except PatternError as error:
-        return Failed(FailureClass.WRITES, f"cannot tell what `writes` allows: {error}")
-    if outside is not None:
-        faults.append(outside)
+    for key, patterns in (("writes", writes or None), ("permissions.edit", edit)):
+        try:
+            outside = None if patterns is None else _outside(changes, key, patterns, artifacts)
+        except PatternError as error:
+            return Failed(FailureClass.WRITES, f"cannot tell what `{key}` allows: {error}")
+        if outside is not None:
+            faults.append(outside)
     about_diff = [] if diff is None else _against(diff, changes, artifacts, read)
     if about_diff:
         reason = "; ".join(fault.reason for fault in about_diff)
@@ -75,16 +79,14 @@ def _told(faults: Iterable[Fault]) -> Iterable[str]:
         yield from fault.lines
 
 
-def _outside(changes: Sequence[Change], writes: Sequence[str], artifacts: Collection[str]) -> Fault | None:
-    if not writes:
-        return None
-    allowed, declared = PathSet(writes), frozenset(artifacts)
+def _outside(changes: Sequence[Change], key: str, allows: Sequence[str], artifacts: Collection[str]) -> Fault | None:
+    allowed, declared = PathSet(allows), frozenset(artifacts)
     wrong = [change.path for change in changes if change.path not in allowed and change.path not in declared]
     if not wrong:
         return None
-    patterns = ", ".join(path_shown(pattern, longest=60) for pattern in writes[:_PATTERNS])
-    rest = f" and {len(writes) - _PATTERNS} more" if len(writes) > _PATTERNS else ""
-    return Fault(f"edited outside of `writes`: {paths_shown(wrong)} (allowed: {patterns}{rest})", _lines(wrong))
+    patterns = ", ".join(path_shown(pattern, longest=60) for pattern in allows[:_PATTERNS]) or "none"
+    rest = f" and {len(allows) - _PATTERNS} more" if len(allows) > _PATTERNS else ""
+    return Fault(f"edited outside of `{key}`: {paths_shown(wrong)} (allowed: {patterns}{rest})", _lines(wrong))
 
 
 def _lines(paths: Sequence[str]) -> tuple[str, ...]:

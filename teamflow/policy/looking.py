@@ -1,80 +1,110 @@
 """What a command that an agent wants to run comes to: whether it only looks, and whether it begins with given words.
 
-An allow-list over the words of simple commands joined by `|`, `&&`, `||`, `;`: what is not surely known to be that
-(substitutions, variables, redirections into files, background) is neither. Refuses to run or look up anything.
+An allow-list over the words of simple commands: what is not surely known to change nothing does not only look. It goes
+by the text alone: that a program is the one of that name, and that the git repository of the workspace has the settings
+of its user, is taken for granted. Refuses to run or look up anything.
 """
 
 from __future__ import annotations
 
-import shlex
+import posixpath
+import re
 from collections.abc import Sequence
 from typing import Final
 
-_SHELLS: Final = frozenset(("sh", "bash", "zsh", "/bin/sh", "/bin/bash", "/bin/zsh", "/usr/bin/bash", "/usr/bin/zsh"))
-_SCRIPT: Final = frozenset(("-c", "-lc", "-ec", "-cl"))
-_JOINTS: Final = frozenset(("|", "||", "&&", ";"))
-_NEVER: Final = frozenset("$`\n\r\0(){}<>&!*?[]~#\\")
-_LOOKING: Final = frozenset(
-    ("basename", "cat", "cd", "cmp", "cut", "diff", "dirname", "du", "echo", "egrep", "fgrep", "file", "grep", "head",
-     "ls", "nl", "pwd", "realpath", "stat", "tail", "tr", "true", "uniq", "wc", "which")
-)  # fmt: skip
-"""Programs that change nothing, whatever their arguments."""
-_GIT: Final = frozenset(("blame", "cat-file", "describe", "diff", "log", "ls-files", "ls-tree", "rev-list", "rev-parse",
-                         "shortlog", "show", "status"))  # fmt: skip
-_GIT_WRITES: Final = ("--output", "--ext-diff", "--textconv", "--open-files-in-pager", "-O")
+from teamflow.policy.command_words import Simple, simple_commands
+from teamflow.policy.lookers import GIT, GIT_FIRST, HARMLESS, ONE_BY_ONE, PROGRAMS, SPECIAL, VERSIONED
+
+_SIGNATURE: Final = re.compile(r"%[-+ ]?G")
+_ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*\+?=.*", re.DOTALL)
 
 
-def only_looks(command: str | Sequence[str]) -> bool:
-    """Whether it changes nothing. `command`: shell text, or the words of one."""
-    parts = simple_commands(command)
-    return bool(parts) and all(_looks(part) for part in parts)
+def only_looks(command: str | Sequence[str], *, roots: Sequence[str] = ()) -> bool:
+    """Whether it changes nothing. `command`: shell text, or the words of one.
+
+    `roots`: the names of the workspace in which it is run, absolute; without them no absolute path is known to be
+    in it.
+    """
+    return _all(simple_commands(command), [], roots)
 
 
-def begins_with(command: str | Sequence[str], allowed: Sequence[str]) -> bool:
-    """Whether each part of it begins with the words of one of `allowed`, or only looks."""
-    parts = simple_commands(command)
-    prefixes = [prefix for prefix in (entry.split() for entry in allowed) if prefix]
-    return bool(parts) and all(
-        _looks(part) or any(part[: len(prefix)] == prefix for prefix in prefixes) for part in parts
-    )
+def begins_with(command: str | Sequence[str], allowed: Sequence[str], *, roots: Sequence[str] = ()) -> bool:
+    """Whether each part of it begins with the words of one of `allowed`, or only looks.
+
+    What follows those words is free. A variable that is set in front (`CI=1 pytest`) is one of the words.
+    """
+    return _all(simple_commands(command), [prefix for prefix in map(first_words, allowed) if prefix], roots)
 
 
-def simple_commands(command: str | Sequence[str]) -> list[list[str]]:
-    """The words of each of the commands that are joined there; empty where that is not certain."""
-    if not isinstance(command, str):
-        words = list(command)
-        if len(words) == 3 and words[0] in _SHELLS and words[1] in _SCRIPT:
-            return simple_commands(words[2])
-        return [words] if words else []
-    lexer = shlex.shlex(command, posix=True, punctuation_chars="|&;")
-    lexer.whitespace_split = True
-    lexer.commenters = ""
-    try:
-        words = list(lexer)
-    except ValueError:
-        return []
-    if _NEVER & set(command.replace("&&", "")) - {"!", "*", "?", "[", "]", "~", "#"}:
-        return []
-    parts: list[list[str]] = [[]]
-    for word in words:
-        if word in _JOINTS:
-            parts.append([])
-        elif word.strip("|&;") == "":
-            return []
+def first_words(entry: str) -> tuple[str, ...]:
+    """The words of one entry of `permissions.run`; () where it can be no first words of any command."""
+    found = simple_commands(entry)
+    return found[0].words if len(found) == 1 and not found[0].wild else ()
+
+
+def _all(parts: Sequence[Simple], allowed: Sequence[tuple[str, ...]], roots: Sequence[str]) -> bool:
+    """`cd` decides what comes after it: out of the workspace git would find the settings of somebody else, and a
+    program that is named by a path is another one in another place. What has left it once is not sure to come back."""
+    inside, moved = True, False
+    for part in parts:
+        if part.words[0] == "cd":
+            inside, moved = inside and _stays(part, roots), True
+        elif not _looks(part, roots, inside=inside) and not (inside and _begins(part, allowed, moved=moved)):
+            return False
+    return bool(parts)
+
+
+def _begins(part: Simple, allowed: Sequence[tuple[str, ...]], *, moved: bool) -> bool:
+    program = next((word for word in part.words if not _ASSIGNMENT.fullmatch(word)), "")
+    if moved and "/" in program and not program.startswith("/"):
+        return False
+    return any(part.words[: len(prefix)] == prefix for prefix in allowed)
+
+
+def _stays(part: Simple, roots: Sequence[str]) -> bool:
+    """Whether `cd` stays within the workspace."""
+    return len(part.words) == 2 and not part.wild and _below(part.words[1], roots)
+
+
+def _below(path: str, roots: Sequence[str]) -> bool:
+    names = path.split("/")
+    if ".." in names or ".git" in names or not path or path.startswith("-"):
+        return False
+    if not path.startswith("/"):
+        return True
+    whole = f"{posixpath.normpath(path)}/"
+    return any(whole.startswith(f"{posixpath.normpath(root).rstrip('/')}/") for root in roots if root)
+
+
+def _looks(part: Simple, roots: Sequence[str], *, inside: bool) -> bool:
+    program, words = part.program, part.words[1:]
+    if program in HARMLESS:
+        return True
+    if part.loose:
+        return False
+    if len(words) == 1 and words[0] in VERSIONED.get(program, ()):
+        return True
+    if program == "git":
+        return inside and _git_looks(words, roots, wild=part.wild)
+    if program in SPECIAL:
+        return SPECIAL[program](words) and not (part.wild and program in ONE_BY_ONE)
+    return program in PROGRAMS and PROGRAMS[program].cover(words, wild=part.wild)
+
+
+def _git_looks(words: tuple[str, ...], roots: Sequence[str], *, wild: bool) -> bool:
+    at = 0
+    while at < len(words) and words[at].startswith("-"):
+        if words[at] == "-C" and at + 1 < len(words) and not wild and _below(words[at + 1], roots):
+            at += 2
+        elif words[at] in GIT_FIRST:
+            at += 1
         else:
-            parts[-1].append(word)
-    return parts if all(parts) else []
-
-
-def _looks(words: list[str]) -> bool:
-    if not words or "=" in words[0]:
+            return False
+    # A signature is checked by a program that may write keys and trust of its own.
+    if any(map(_SIGNATURE.search, words)):
         return False
-    if words[0] == "git":
-        return _git_looks(words[1:])
-    return words[0] in _LOOKING
-
-
-def _git_looks(words: list[str]) -> bool:
-    if not words or words[0] not in _GIT:
-        return False
-    return not any(word.startswith(_GIT_WRITES) for word in words[1:])
+    for size in (2, 1):
+        options = GIT.get(" ".join(words[at : at + size])) if len(words) >= at + size else None
+        if options is not None:
+            return options.cover(words[at + size :], wild=wild)
+    return False

@@ -175,6 +175,7 @@ class AttemptRunner:
         return command_of(known, phase)
 
     def _brief(self, known: StepState, live: AttemptState) -> Brief:
+        root = root_of(live, self._place.project)
         return make_brief(
             self._state,
             known,
@@ -182,6 +183,7 @@ class AttemptRunner:
             cwd=self._cwd(known.step, live),
             log_limit=self._state.plan.limits.log_size,
             place=self._place,
+            roots=tuple(dict.fromkeys((root, os.path.realpath(root)))),
         )
 
     def _cwd(self, step: Step, live: AttemptState) -> str:

@@ -94,6 +94,7 @@ def make_brief(
     cwd: str,
     log_limit: int | None,
     place: Place,
+    roots: tuple[str, ...] = (),
 ) -> Brief:
     """The brief of `attempt`. Raises BriefError."""
     step = known.step
@@ -120,6 +121,7 @@ def make_brief(
         notice="\n\n".join(filter(None, (to_mend(state, known, attempt), notice(known, attempt, log=log)))),
         context=context(state, known, run=run, cwd=cwd, log=place.log) if step.prompt is not None else "",
         grants=step.means.grants,
+        roots=roots,
         servers=step.means.servers,
         home=place.home(step.id) if step.means.isolate else "",
         session=_session(known, attempt),

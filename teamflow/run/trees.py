@@ -273,7 +273,8 @@ class Trees:
 
         step = known.step
         diff = step.tree.diff if step.tree is not None else None
-        if not step.writes and diff is None:
+        edit = step.means.grants.editable
+        if not step.writes and diff is None and edit is None:
             return None
         rendering = Rendering(self._state, step, run=self._place.run, attempt=live.number)
         try:
@@ -286,7 +287,7 @@ class Trees:
             left = done.left
             return workspaces.content(left.commit if after else left.base, path, repo=left.repo)
 
-        return judged(done.changes, writes=writes, diff=diff, artifacts=made, read=content)
+        return judged(done.changes, writes=writes, edit=edit, diff=diff, artifacts=made, read=content)
 
 
 def variables_of(live: AttemptState, place: Place) -> dict[str, str]:

@@ -15,11 +15,11 @@ from teamflow.team.check_team import check_variables, shown
 from teamflow.team.check_text import script_of
 from teamflow.team.engines import prompt_words
 from teamflow.team.model import EngineDefinition
-from teamflow.team.scope import BUILT_IN_ENGINES, Scope
+from teamflow.team.scope import BUILT_IN_ENGINES, PROTOCOL, Scope
 from teamflow.team.source import Path
 from teamflow.team.template import is_template
 
-_RESERVED: Final = frozenset((*BUILT_IN_ENGINES, "ask", "command", "person"))
+_RESERVED: Final = frozenset((*BUILT_IN_ENGINES, PROTOCOL, "ask", "command", "person"))
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "command": (),
     "prompt": (PROMPT, PROMPT_FILE),
@@ -32,6 +32,8 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 _COMMAND_HINT: Final = "Words for the prompt, a model and a session stand under prompt, model and resume."
 _PATHS: Final = ("message", "error", "session", "calls")
 _OF_JSON: Final = (*_PATHS, "usage", "resume")
+_NOT_OF_ACP: Final = (*_OF_JSON, "prompt", "long_prompt")
+"""What the protocol says itself."""
 
 
 def check_engines(scope: Scope) -> None:
@@ -144,6 +146,13 @@ def _check_shell(scope: Scope, definition: EngineDefinition, path: Path) -> None
 
 
 def _check_together(scope: Scope, definition: EngineDefinition, path: Path) -> None:
+    if definition.output == PROTOCOL:
+        for key in _NOT_OF_ACP:
+            if getattr(definition, key) is not None:
+                hint = "Remove it: the protocol has its own way for that."
+                message = f"{key} means nothing to an agent that speaks ACP"
+                scope.error("key-without-meaning", message, (*path, key), hint=hint, key=True)
+        return
     for key in _OF_JSON if definition.output in (None, "text") else ():
         if getattr(definition, key) is not None:
             hint = "Write output: json (or json-lines), or remove it."
@@ -159,7 +168,7 @@ def _check_together(scope: Scope, definition: EngineDefinition, path: Path) -> N
 
 
 def _check_resume(scope: Scope, definition: EngineDefinition, path: Path) -> None:
-    if definition.output in (None, "text"):
+    if definition.output in (None, "text", PROTOCOL):
         return  # then neither means anything, which has been said
     if definition.resume is not None and definition.session is None:
         hint = "Write session: PATH, the way to the session's id in the JSON."

@@ -10,7 +10,7 @@ from teamflow.team import check_text
 from teamflow.team.check_text import HOOK, TEAM_ENV, TEAM_OUTPUT, Owner
 from teamflow.team.json_schema import check_declaration
 from teamflow.team.model import Agent, PrPolicy, Target
-from teamflow.team.scope import Scope
+from teamflow.team.scope import PROTOCOL, Scope
 from teamflow.team.source import Path
 
 LONGEST_NAME = 64
@@ -68,7 +68,10 @@ def check_variables(scope: Scope, names: Iterable[str], path: Path) -> None:
 def check_engine(scope: Scope, text: str, path: Path, *, key: bool = False) -> None:
     """`engine` or `engine/model`: the engine must be built in or defined."""
     name, slash, model = text.partition("/")
-    if name not in scope.engines:
+    if name == PROTOCOL:
+        define = "Name the agent: engines: {my-agent: {command: [my-agent, acp], output: acp}}, then engine: my-agent."
+        scope.error("unknown-engine", "acp is a protocol that agents speak, and no agent", path, hint=define, key=key)
+    elif name not in scope.engines:
         hint = scope.suggest(name, scope.engines, otherwise=f"Engines: {', '.join(sorted(scope.engines))}.")
         scope.error("unknown-engine", f'there is no engine "{shown(name)}"', path, hint=hint, key=key)
     elif slash and (not model or key):

@@ -32,7 +32,8 @@ def prompt_words(given: str | tuple[str, ...]) -> tuple[str, ...]:
 
 def can_take_model(given: model.EngineDefinition | None) -> bool:
     """Whether a model can be named for an engine; None: for one that is built in."""
-    return given is None or takes_model(_definition(given))
+    # An agent that speaks ACP is asked when it runs.
+    return given is None or given.output == "acp" or takes_model(_definition(given))
 
 
 def _definition(given: model.EngineDefinition) -> EngineDefinition:

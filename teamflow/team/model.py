@@ -319,8 +319,10 @@ class EngineDefinition(Model):
         None,
         description="How it gets a prompt that cannot be an argument (above 8 KiB), where `prompt` is by argument.",
     )
-    output: Literal["text", "json", "json-lines"] | None = Field(
-        None, description="What it writes to stdout: its message, one JSON value, or JSON objects line by line."
+    output: Literal["text", "json", "json-lines", "acp"] | None = Field(
+        None,
+        description="What it writes to stdout: its message, one JSON value, JSON objects line by line, or the Agent "
+        "Client Protocol, which it then speaks on stdin, too.",
     )
     message: Text | None = Field(
         None, description="The path to its final message in the JSON: `result.text`, `[role=assistant].content`."

@@ -29,8 +29,11 @@ _SECTIONS = {
 }
 """Complaints that cannot be told from a consequence when the section is damaged."""
 
-BUILT_IN_ENGINES = ("acp", "claude", "codex", "copilot", "gemini", "opencode", "scripted")
+BUILT_IN_ENGINES = ("claude", "claude-agent-acp", "codex", "copilot", "gemini", "opencode", "scripted")
 """Engines that need no definition, whether or not this version starts them."""
+
+PROTOCOL = "acp"
+"""What many engines speak, and no engine: the name is kept for nobody."""
 
 
 class Scope:

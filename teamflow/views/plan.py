@@ -17,6 +17,7 @@ from teamflow.core.shell import excerpt, shown
 from teamflow.core.spending import caps_words
 from teamflow.core.work import DEPENDENCY, PROJECT
 from teamflow.plan.explain import Line, Preview
+from teamflow.plan.words import grants_object, team_in_words
 from teamflow.views.ascii import plain
 from teamflow.views.graph import tree
 from teamflow.views.sanitize import cell
@@ -136,6 +137,8 @@ def _summary(preview: Preview, columns: int) -> Iterator[str]:
         yield fit(f"at most {plural(most, 'step')} with those that the run adds", columns)
     if (budgets := _budgets(preview)) != "":
         yield from textwrap.wrap(cell(budgets), max(columns, 20), subsequent_indent="  ")
+    if (may := team_in_words(preview.plan.steps)) != "":
+        yield from textwrap.wrap(cell(may), max(columns, 20), subsequent_indent="  ")
     if preview.plan.hooks:
         words = "hooks: " + "; ".join(f"{event} runs {_hook_words(command)}" for event, command in preview.plan.hooks)
         yield from textwrap.wrap(cell(words), max(columns, 20), subsequent_indent="  ")
@@ -224,6 +227,7 @@ def _step_object(line: Line) -> dict[str, Json]:
         "fallbacks": fallbacks_object(step),
         "target": step.target,
         "workspace": step.workspace,
+        "permissions": grants_object(step),
         "key": step.key,
         **({"loop": step.loop._asdict()} if step.loop is not None else {}),
         **({"resolves": step.resolves} if step.resolves else {}),

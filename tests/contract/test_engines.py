@@ -22,7 +22,9 @@ from teamflow.targets.local import LocalTarget
 from tests.contract.test_target import Recorder, alive
 
 TOLD = Brief("a", 1, "first", "/w", prompt="Do it.", timeout=60, session="s", model="m", stem="/run/logs/a.1")
+AGENTS = ("claude", "codex", "codex-exec", "gemini", "opencode", "copilot", "claude-agent-acp")
 BRIEFS = {
+    **dict.fromkeys(AGENTS, TOLD),
     "command": Brief("a", 1, "first", "/w", shell="make all", timeout=60),
     "scripted": Brief("a", 1, "first", "/w", prompt="Do it.", script=[{"say": "x"}], timeout=60),
     "custom-text": TOLD,
@@ -54,7 +56,21 @@ EXITS = st.builds(
     code=st.none() | st.integers(0, 255),
     signal=st.none() | st.integers(1, 64),
     cause=st.none()
-    | st.sampled_from(["timeout", "idle", "log_limit", "cancel", "interrupt", "orphaned", "lost", "other"]),
+    | st.sampled_from(
+        [
+            "timeout",
+            "idle",
+            "log_limit",
+            "cancel",
+            "interrupt",
+            "orphaned",
+            "lost",
+            "finished",
+            "silent",
+            "storm",
+            "other",
+        ]
+    ),
     error=st.none() | st.sampled_from(["No such file or directory: 'x'", "Permission denied"]),
     log_end=st.integers(0, 2**40),
 )

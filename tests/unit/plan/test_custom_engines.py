@@ -30,7 +30,7 @@ def test_steps_carry_what_their_engine_is() -> None:
     assert b.custom.model == ("-m", "{{ model }}")
     assert (c.custom, c.inherit_env) == (None, ())
     assert a.permissions == "reads; not enforced by a custom engine"
-    assert b.permissions == "edits; not enforced by a custom engine"
+    assert b.permissions == "edits; runs commands; not enforced by a custom engine"
     assert [step.waits for step in plan.steps] == [(), (), ()]
     assert [step.prints_text for step in (a, b, c)] == [True, True, True]
     assert not a._replace(custom=EngineDefinition(("x",), output="json")).prints_text

@@ -51,6 +51,7 @@ def test_json_has_exactly_the_documented_keys() -> None:
         "fallbacks",
         "target",
         "workspace",
+        "permissions",
         "key",
     ]
     assert found["edges"][0] == ["a", "b"]

@@ -14,7 +14,8 @@ AGENTS = "agents: {a: {command: x}}\n"
 
 WRONG = {
     "built-in-engine": [
-        f"{name}: {{command: [x]}}" for name in ("claude", "scripted", "acp", "command", "ask", "person")
+        f"{name}: {{command: [x]}}"
+        for name in ("claude", "claude-agent-acp", "scripted", "acp", "command", "ask", "person")
     ],
     "engine-words": [
         "e: {command: ['{{ model }}']}",
@@ -54,6 +55,19 @@ WRONG = {
         "e: {command: [x], output: json, message: m, session: s}",
         "e: {command: [x], long_prompt: file}",
         "e: {command: [x], prompt: file, long_prompt: stdin}",
+        *(
+            f"e: {{command: [x], output: acp, {given}}}"
+            for given in (
+                "message: m",
+                "error: e",
+                "session: s",
+                "calls: c",
+                "usage: {usd: c}",
+                "resume: ['{{ session }}']",
+                "prompt: stdin",
+                "prompt: argument",
+            )
+        ),
     ],
     "template-in-shell": [
         "e: {command: [sh, -c], prompt: argument}",
@@ -72,6 +86,9 @@ WRONG = {
 }
 
 RIGHT = [
+    "e: {command: [x, acp], output: acp, model: ['{{ model }}'], env: {M: '{{ model }}'}, inherit_env: X,"
+    " failures: {auth: log in}}",
+    "e: {command: [x, acp], output: acp}",
     "e: {command: [x, '', -y]}",
     "e: {command: [sh, -c, 'tool \"$1\"', sh], prompt: argument}",
     "e: {command: [sh, tool.sh], prompt: argument, long_prompt: file}",
@@ -137,6 +154,16 @@ def test_models_that_can_be_told(team: Callable[..., LoadedTeam], agent: str) ->
 
 def test_a_layer_that_chooses_an_engine_hides_the_model_of_weaker_ones(team: Callable[..., LoadedTeam]) -> None:
     team(f"{TAKES_NONE}defaults: {{model: m, engine: other}}\nagents: {{a: {{prompt: x, engine: e}}}}\n")
+
+
+def test_an_agent_that_speaks_acp_is_asked_for_models_when_it_runs(team: Callable[..., LoadedTeam]) -> None:
+    team("engines: {e: {command: [x], output: acp}}\nagents: {a: {prompt: x, engine: e/large}}\n")
+
+
+@pytest.mark.parametrize("engine", ["acp", "acp/m", "[claude, acp]"])
+def test_the_protocol_is_no_engine(read: Callable[..., Loaded], engine: str) -> None:
+    [found] = read(f"agents: {{a: {{prompt: x, engine: {engine}}}}}\n").diagnostics
+    assert (found.code, "output: acp" in (found.hint or "")) == ("unknown-engine", True)
 
 
 def test_limits_and_unknown_engines_know_them(

@@ -1,0 +1,101 @@
+"""Permission requests of ACP agents: what is wished, and which of the options offered means yes or no.
+
+Decides by the kinds of the protocol (`execute`, `allow_once`), never by names or ids, which differ by agent. Whether
+leave is given is `policy/permitting.py`'s.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
+from typing import Final
+
+from teamflow.core.permissions import OTHER, RUN, Wish
+from teamflow.core.plan import Json
+from teamflow.core.shell import excerpt, shown
+from teamflow.engines.acp_calls import Call
+
+_KINDS: Final = {
+    "read": "read",
+    "search": "read",
+    "think": "read",
+    "edit": "edit",
+    "delete": "edit",
+    "move": "edit",
+    "execute": RUN,
+    "fetch": "net",
+}
+_PATHS: Final = (
+    "file_path", "filePath", "filepath", "fileName", "path", "notebook_path", "source", "destination", "from", "to",
+    "oldPath", "newPath",
+)  # fmt: skip
+"""Inputs in which agents name the files that they change."""
+_COMMANDS: Final = ("command", "cmd", "fullCommandText", "script")
+_YES: Final = ("allow_once", "allow_always")
+_NO: Final = ("reject_once", "reject_always")
+_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
+_WIDTH: Final = 200
+
+
+def wish_of(call: Call, *, servers: Iterable[str]) -> Wish:
+    """What a tool call is about. `servers`: names of the MCP servers that the agent was given."""
+    text = excerpt(call.title or call.tool or call.kind or "a tool", width=_WIDTH)
+    tool = _tool_of(call, servers)
+    if tool:
+        return Wish("tool", text, tool=tool)
+    kind = _KINDS.get(call.kind, OTHER)
+    if kind == RUN:
+        command, argv = _command(call)
+        if not command:
+            return Wish(OTHER, text)
+        return Wish(RUN, excerpt(command, width=_WIDTH), command=command, argv=argv)
+    if kind == "edit":
+        return Wish("edit", text, paths=tuple(dict.fromkeys((*call.paths, *_named(call.input)))))
+    if kind == "read":
+        return Wish("read", text, paths=call.paths)
+    return Wish(kind, text)
+
+
+def chosen(options: Json, *, allow: bool) -> Json:
+    """The outcome to answer with. Once goes before always; where no option says it, the request is cancelled."""
+    for kind in _YES if allow else _NO:
+        for option in options if isinstance(options, list) else ():
+            if isinstance(option, Mapping) and option.get("kind") == kind and isinstance(option.get("optionId"), str):
+                return {"outcome": {"outcome": "selected", "optionId": option["optionId"]}}
+    return CANCELLED
+
+
+CANCELLED: Final[Json] = {"outcome": {"outcome": "cancelled"}}
+
+
+def _command(call: Call) -> tuple[str, tuple[str, ...]]:
+    for key in _COMMANDS:
+        given = call.input.get(key)
+        if isinstance(given, str) and given.strip():
+            return given, ()
+        if isinstance(given, list) and given and all(isinstance(word, str) for word in given):
+            words = tuple(str(word) for word in given)
+            return shown(words), words
+    # Gemini tells a command by its title alone; one with an input of another shape is not known by what it says.
+    return ("", ()) if call.input else (call.title, ())
+
+
+def _named(given: Mapping[str, Json]) -> Iterator[str]:
+    for key in _PATHS:
+        value = given.get(key)
+        if isinstance(value, str) and value:
+            yield value
+
+
+def _tool_of(call: Call, servers: Iterable[str]) -> str:
+    """The tool of one of these servers that this is; empty: it is none."""
+    if call.kind not in ("", "other"):
+        return ""  # its title is a command, or a path
+    names = (call.tool,) if call.tool else call.titles
+    for name, server in product(names, servers):
+        for known in {server, _NAME.sub("_", server)}:
+            begins = (f"mcp__{known}__", f"mcp_{known}_", f"{known}_", f"{known}-", f"{known}/", f"{known}:")
+            if name.startswith(begins) or name.endswith(f" ({known} MCP Server)"):
+                return name
+    return ""

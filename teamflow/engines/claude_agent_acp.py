@@ -1,0 +1,77 @@
+"""Claude by way of claude-agent-acp: what starts it, and what is particular about it.
+
+It brings a Claude Code of its own, unless `CLAUDE_CODE_EXECUTABLE` names another, which is left to the user. What is
+said to it while it works reaches the turn that runs; both prompts are answered. Its price begins with each process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from teamflow.core.capabilities import FOLD, Capabilities
+from teamflow.core.invocation import Brief
+from teamflow.core.permissions import FULL
+from teamflow.core.plan import Json
+from teamflow.engines.acp import AcpEngine
+from teamflow.engines.acp_agent import EVERY_SERVER, Agent, Start
+from teamflow.engines.acp_said import PROMPT
+from teamflow.engines.claude_tools import asked_about, withheld
+from teamflow.engines.telling import instructions
+
+CAPABILITIES: Final = Capabilities(
+    resume=True,
+    cost=True,
+    steer=FOLD,
+    protocol=True,
+    tail=True,
+    interrupt=True,
+    asks=True,
+    enforces=frozenset({"read", "edit", "globs", "run"}),
+    mcp=EVERY_SERVER,
+    isolates=True,
+    login=("ANTHROPIC_*", "CLAUDE_*", "IS_SANDBOX"),
+    program=("claude-agent-acp", "--version"),
+    tested="0.49.0",
+    install="npm install -g @agentclientprotocol/claude-agent-acp",
+    models=("default", "opus", "sonnet", "haiku"),
+    silence=600.0,
+    session_within=60.0,
+)
+
+
+def _meta(brief: Brief) -> Mapping[str, Json]:
+    """The user's own settings may allow tools; rules of ours to ask go before those."""
+    meta: dict[str, Json] = {}
+    words = instructions(brief)
+    if words:
+        meta["systemPrompt"] = {"append": words}
+    options: dict[str, Json] = {"disallowedTools": list(withheld(brief.grants))}
+    if brief.grants.level != FULL:
+        options["settings"] = {"permissions": {"ask": list(asked_about(brief.grants))}}
+    meta["claudeCode"] = {"options": options}
+    return meta
+
+
+AGENT: Final = Agent(
+    "claude-agent-acp",
+    CAPABILITIES,
+    login="log in with `claude`, or set ANTHROPIC_API_KEY",
+    usage=PROMPT,
+    cached_apart=True,
+    prices_process=True,
+    holds=(("mode", "default"),),
+    appends=True,
+    meta=_meta,
+)
+
+
+def claude_agent_acp() -> AcpEngine:
+    return AcpEngine(AGENT, _start)
+
+
+def _start(brief: Brief) -> Start:
+    env = {"DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
+    if brief.home:
+        env["CLAUDE_CONFIG_DIR"] = brief.home
+    return Start(("claude-agent-acp",), env)

@@ -1,0 +1,82 @@
+"""Claude Code's tools: which it is not offered, which it has to ask about, and what it wishes when it asks.
+
+Knows names and arguments of tools, and no rule: whether a wish is granted is decided in `policy/permitting.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from teamflow.core.permissions import DENY, EDIT, FULL, NET, OTHER, READ, RUN, TOOL, Permissions, Wish
+from teamflow.core.plan import Json
+from teamflow.core.shell import excerpt
+
+ABSENT: Final = (
+    # These wait for a person at a terminal,
+    *("AskUserQuestion", "EnterPlanMode", "ExitPlanMode"),
+    # leave the workspace,
+    *("EnterWorktree", "ExitWorktree"),
+    # or come back when the step is over.
+    *("CronCreate", "CronDelete", "CronList", "ScheduleWakeup"),
+)
+"""Tools that no step has."""
+
+_EDITS: Final = ("Edit", "Write", "NotebookEdit")
+_NETS: Final = ("WebFetch", "WebSearch")
+_PATHS: Final = ("file_path", "notebook_path", "path")
+_KINDS: Final = {
+    **dict.fromkeys(("Read", "Glob", "Grep", "LS", "NotebookRead"), READ),
+    **dict.fromkeys((*_EDITS, "MultiEdit"), EDIT),
+    **dict.fromkeys(_NETS, NET),
+    "Bash": RUN,
+    # These do nothing outside by themselves; what sub-agents do is asked for, too.
+    **dict.fromkeys(("Agent", "Task", "Skill", "StructuredOutput", "TodoWrite"), TOOL),
+    **dict.fromkeys(("TaskCreate", "TaskGet", "TaskList", "TaskOutput", "TaskStop", "TaskUpdate"), TOOL),
+}
+_SERVER: Final = re.compile(r"[^A-Za-z0-9_-]")
+_LONGEST: Final = 200
+
+
+def withheld(grants: Permissions) -> tuple[str, ...]:
+    """Tools that it is not offered: better than to have a model try what is denied."""
+    if grants.level == FULL:
+        return ABSENT
+    edits = () if grants.may_edit else _EDITS
+    nets = _NETS if grants.net == DENY else ()
+    return (*ABSENT, *edits, *nets)
+
+
+def asked_about(grants: Permissions) -> tuple[str, ...]:
+    """Tools that it has to ask about, whatever other settings allow."""
+    gone = withheld(grants)
+    return tuple(name for name in ("Bash", *_EDITS, *_NETS) if name not in gone)
+
+
+def wish_of(name: str, given: Mapping[str, Json], *, servers: Iterable[str]) -> Wish:
+    """What a tool is to do. `servers`: the MCP servers that the team gave it."""
+    kind = _KINDS.get(name, OTHER)
+    if any(name.startswith(f"mcp__{_SERVER.sub('_', server)}__") for server in servers):
+        kind = TOOL
+    paths = tuple(value for key in _PATHS if isinstance(value := given.get(key), str) and value)
+    command = given.get("command") if kind == RUN else ""
+    return Wish(
+        kind,
+        described(name, given),
+        paths=paths,
+        command=command if isinstance(command, str) else "",
+        tool=name,
+    )
+
+
+def described(name: str, given: Mapping[str, Json]) -> str:
+    """A call in a line for people: `Bash: touch x`, `Edit: src/a.py`."""
+    for key in ("command", *_PATHS, "url", "query", "pattern", "description", "prompt"):
+        value = given.get(key)
+        if isinstance(value, str) and value.strip():
+            return f"{name}: {excerpt(value.strip(), width=_LONGEST)}"
+    if not given:
+        return name
+    return f"{name}: {excerpt(json.dumps(given, ensure_ascii=False, sort_keys=True), width=_LONGEST)}"

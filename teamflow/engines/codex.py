@@ -1,0 +1,87 @@
+"""The engine of Codex, over its app server: what is started, for whom, and what it can do.
+
+How it is talked to is in `codex_server.py`, what an agent may do there in `codex_fence.py`. One process is one attempt:
+its first lines open or resume a thread, and it ends when its input does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from teamflow.core.capabilities import FOLD
+from teamflow.core.invocation import Brief, Invocation
+from teamflow.core.outcome import Failed, FailureClass
+from teamflow.core.plan import Json
+from teamflow.engines.codex_end import TESTED
+from teamflow.engines.codex_fence import fence
+from teamflow.engines.codex_server import ServerSession, opening
+from teamflow.ports import Capabilities
+
+CAPABILITIES: Final = Capabilities(
+    resume=True,
+    schema=True,
+    steer=FOLD,
+    protocol=True,
+    tail=True,
+    interrupt=True,
+    asks=True,
+    enforces=frozenset(("read", "edit", "globs", "run", "net")),
+    mcp=frozenset(("stdio", "http")),
+    isolates=True,
+    login=("CODEX_HOME", "CODEX_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"),
+    program=("codex", "--version"),
+    tested=TESTED,
+    install=f"npm install -g @openai/codex@{TESTED}",
+    models=("gpt-5", "gpt-5-codex"),
+    silence=300.0,
+    session_within=30.0,
+)
+
+
+class CodexEngine:
+    name = "codex"
+    capabilities = CAPABILITIES
+
+    def invoke(self, brief: Brief) -> Invocation | Failed:
+        given = servers(brief.servers)
+        if isinstance(given, Failed):
+            return given
+        words, env = given
+        return Invocation(
+            ("codex", "app-server", *fence(brief.grants).words, *words),
+            env={**env, **home(brief)},
+            stdin=opening(),
+            protocol=True,
+            listens=True,
+        )
+
+    def session(self, brief: Brief) -> ServerSession:
+        return ServerSession(brief)
+
+
+def home(brief: Brief) -> Mapping[str, str]:
+    """The variable for settings and sessions of its own."""
+    return {"CODEX_HOME": brief.home} if brief.home else {}
+
+
+def servers(given: Mapping[str, Json]) -> tuple[tuple[str, ...], Mapping[str, str]] | Failed:
+    """Words and variables for MCP servers. Their tools need no approval: the team has given them."""
+    if not given:
+        return (), {}
+    # Imported here: few steps have any.
+    from teamflow.servers.canonical import BadServers
+    from teamflow.servers.engines import for_codex, from_team
+
+    try:
+        made = for_codex(from_team(given).servers)
+    except BadServers as problem:
+        return Failed(FailureClass.START, f"mcp_servers: {problem}")
+    return (*made.words, *_approved(made.words)), made.env
+
+
+def _approved(words: list[str]) -> Iterator[str]:
+    for word in words:
+        name, mark, _ = word.partition("=")
+        if mark and name.startswith("mcp_servers."):
+            yield from ("-c", f'{name}.default_tools_approval_mode="approve"')

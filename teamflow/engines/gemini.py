@@ -1,0 +1,67 @@
+"""Gemini CLI, by ACP: what starts it, and what is particular about it.
+
+A second prompt ends the turn that runs, so it is told nothing while it works. It shows a command that it wants to run
+by the title of the call alone. A session cannot be gone on with in the minute in which it began (both would be written
+to one file): it is lost then, and a new one is told everything. Its own updates are switched off by a settings file
+that goes before the user's; it passes over one in a directory that others may write to. In a directory that it does not
+trust it starts no MCP server, and asks about everything, which suits all but those who need the one or the other.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from teamflow.core.capabilities import ABORT, Capabilities
+from teamflow.core.invocation import Brief
+from teamflow.core.permissions import FULL
+from teamflow.engines.acp import AcpEngine
+from teamflow.engines.acp_agent import EVERY_SERVER, Agent, Start
+from teamflow.engines.acp_said import PROMPT
+
+CAPABILITIES: Final = Capabilities(
+    resume=True,
+    steer=ABORT,
+    protocol=True,
+    tail=True,
+    interrupt=True,
+    asks=True,
+    enforces=frozenset({"read", "edit", "globs", "run"}),
+    mcp=EVERY_SERVER,
+    isolates=True,
+    login=("GEMINI_*", "GOOGLE_*"),
+    program=("gemini", "--version"),
+    tested="0.61.0",
+    install="npm install -g @google/gemini-cli",
+    models=("auto", "gemini-2.5-pro", "gemini-2.5-flash"),
+    silence=600.0,
+    session_within=60.0,
+)
+AGENT: Final = Agent(
+    "gemini",
+    CAPABILITIES,
+    login="log in once with `gemini`, or set GEMINI_API_KEY",
+    methods=("gemini-api-key",),
+    usage=PROMPT,
+    holds=(("mode", "default"),),
+    replays_late=True,
+    started_with_model=True,
+)
+SETTINGS: Final = {"general": {"enableAutoUpdate": False, "enableAutoUpdateNotification": False}}
+
+
+def gemini() -> AcpEngine:
+    return AcpEngine(AGENT, _start)
+
+
+def _start(brief: Brief) -> Start:
+    path = f"{brief.stem}.gemini.json"
+    argv = ["gemini", "--acp", *(("--yolo",) if brief.grants.level == FULL else ("--approval-mode", "default"))]
+    if brief.servers or brief.grants.level == FULL:
+        argv.append("--skip-trust")
+    if brief.model is not None:
+        argv.append(f"--model={brief.model}")
+    env = {"GEMINI_CLI_NO_RELAUNCH": "true", "GEMINI_CLI_SYSTEM_SETTINGS_PATH": path}
+    if brief.home:
+        env["GEMINI_CLI_HOME"] = brief.home
+    return Start(tuple(argv), env, ((path, json.dumps(SETTINGS) + "\n"),))

@@ -1,0 +1,76 @@
+"""opencode, by ACP: what starts it, and what is particular about it.
+
+It asks leave only for what its configuration says, so that is said by a variable of its own, which goes before every
+file: `OPENCODE_CONFIG_CONTENT` stays the user's, for models of their own. What a sub-agent asks never comes out of it,
+and is waited for without end: it has none, unless there is nothing to be asked. What is said to it while it works
+reaches the turn that runs. It tells the price of the session, and tokens of the last call only.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from teamflow.core.capabilities import FOLD, Capabilities
+from teamflow.core.invocation import Brief
+from teamflow.core.permissions import FULL
+from teamflow.engines.acp import AcpEngine
+from teamflow.engines.acp_agent import EVERY_SERVER, Agent, Start
+
+CAPABILITIES: Final = Capabilities(
+    resume=True,
+    cost=True,
+    steer=FOLD,
+    protocol=True,
+    tail=True,
+    interrupt=True,
+    asks=True,
+    enforces=frozenset({"read", "edit", "globs", "run"}),
+    mcp=EVERY_SERVER,
+    isolates=True,
+    login=(
+        "OPENCODE_*", "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY",
+        "OPENROUTER_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY", "XAI_API_KEY", "DEEPSEEK_API_KEY",
+    ),
+    program=("opencode", "--version"),
+    tested="1.18.33",
+    install="npm install -g opencode-ai",
+    silence=600.0,
+    session_within=120.0,
+)  # fmt: skip
+MODE: Final = "teamflow"
+"""An agent of opencode's like its usual one, but for what it may: a project's files may say more of those they know."""
+AGENT: Final = Agent(
+    "opencode",
+    CAPABILITIES,
+    login="log in with `opencode auth login`",
+    holds=(("mode", MODE),),
+    # It tells no status of a refused call: the provider's own words have to do.
+    failures=(("auth", "incorrect api key|api key (?:is )?(?:not valid|missing)|forbidden"),),
+)
+_ASKED: Final = ("edit", "bash", "webfetch", "websearch", "codesearch", "external_directory")
+_HELD: Final = {**dict.fromkeys(_ASKED, "ask"), "task": "deny", "question": "deny"}
+_FREE: Final = {**dict.fromkeys(("*", *_ASKED, "read", "task", "doom_loop"), "allow"), "question": "deny"}
+_QUIET: Final = {
+    "OPENCODE_DISABLE_AUTOUPDATE": "1",
+    "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
+    "OPENCODE_DISABLE_SHARE": "1",
+}
+
+
+def opencode() -> AcpEngine:
+    return AcpEngine(AGENT, _start)
+
+
+def _start(brief: Brief) -> Start:
+    free = brief.grants.level == FULL
+    env = {**_QUIET, "OPENCODE_PERMISSION": json.dumps(_FREE if free else _HELD)}
+    files: tuple[tuple[str, str], ...] = ()
+    if not free:
+        env["OPENCODE_CONFIG"] = path = f"{brief.stem}.opencode.json"
+        files = ((path, json.dumps({"agent": {MODE: {"mode": "primary", "permission": _HELD}}}) + "\n"),)
+    if brief.home:
+        for name in ("CONFIG", "DATA", "STATE", "CACHE"):
+            env[f"XDG_{name}_HOME"] = f"{brief.home}/{name.lower()}"
+        env["OPENCODE_DISABLE_CLAUDE_CODE"] = "1"
+    return Start(("opencode", "acp", "--cwd", brief.cwd), env, files)

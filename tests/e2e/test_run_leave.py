@@ -1,0 +1,161 @@
+"""Leave that running agents ask for: granted or denied by `permissions`, else asked of a person, and answered once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.project import Project, proves
+
+TEAM = """
+agents:
+  a:
+    engine: scripted
+    prompt: Deploy it.
+    workspace: {mode: shared}
+    permissions: {run: [pytest], edit: ["src/**"]}
+    script: s.yaml
+"""
+SCRIPT = """
+- ask_leave: {run: pytest -q}
+- ask_leave: {edit: src/x.py}
+- ask_leave: {run: git diff}
+- ask_leave: {run: make deploy}
+- ask_leave: {edit: deploy.log}
+"""
+
+
+def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return found
+
+
+def asked(project: Project) -> list[dict[str, Any]]:
+    """The open questions of the newest run."""
+    return [one for one in project.status().data["questions"] if one["answered"] is None and not one["withdrawn"]]
+
+
+def inputs(project: Project) -> list[dict[str, Any]]:
+    path = next(Path(project.root, ".teamflow", "runs", "1", "logs").glob("*.in.log"))
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    project = Project(tmp_path, TEAM, files={"s.yaml": SCRIPT})
+    yield project
+    project.call("cancel", "--all")
+
+
+def begin(project: Project) -> dict[str, Any]:
+    """A run in the background, up to the first question."""
+    project.run("-d").expect(0)
+    return until(lambda: asked(project))[0]
+
+
+@proves(agent=["permissions.run", "permissions.edit"])
+def test_what_the_lists_name_is_granted_and_a_person_is_asked_for_the_rest(project: Project) -> None:
+    first = begin(project)
+    assert (first["kind"], first["text"], first["step"]) == ("permission", "run make deploy", "a")
+    assert project.status().step("a")["status"] == "waiting"
+    assert "approve 1.1" in project.why("a")
+    project.call("approve", "1.1").expect(0)
+    second = until(lambda: asked(project))[0]
+    assert second["text"] == "edit deploy.log"
+    project.call("reject", "1.2", "--note", "not today").expect(0)
+    until(lambda: project.status().statuses["a"] == "succeeded")
+    assert project.status().text("a").startswith("denied: rejected by")
+    assert project.status().text("a").endswith("not today")
+    assert [line["note"] for line in inputs(project)] == ["reply", "reply", "reply", "answer 4", "answer 5"]
+
+
+@pytest.mark.slow
+def test_an_answer_reaches_it_once_whoever_was_killed_meanwhile(project: Project) -> None:
+    begin(project)
+    runner = project.status().data["runner"]["pid"]
+    os.kill(runner, signal.SIGKILL)
+    project.call("approve", "1.1").expect(0)
+    project.call("approve", "1.1").expect(1)
+    project.run("-d").expect(0)
+    until(lambda: [one for one in asked(project) if one["id"] == "1.2"])
+    os.kill(project.status().data["runner"]["pid"], signal.SIGKILL)
+    project.run("-d").expect(0)
+    project.call("approve", "1.2").expect(0)
+    until(lambda: project.status().statuses["a"] == "succeeded")
+    assert [line["n"] for line in inputs(project)] == [1, 2, 3, 4, 5]
+    assert [line["note"] for line in inputs(project)][3:] == ["answer 4", "answer 5"]
+    events = [event["kind"] for event in project.events()]
+    assert (events.count("LeaveAsked"), events.count("AttemptStarted")) == (2, 1)
+
+
+@proves(agent=["permissions.ask"])
+def test_nobody_is_asked_who_is_not_there(project: Project) -> None:
+    project.run().expect(0)
+    assert "nobody can be asked" in project.status().text("a")
+    project.team(TEAM.replace('["src/**"]}', '["src/**"], ask: deny}'))
+    project.run("-d", "--new").expect(0)
+    until(lambda: project.status().statuses["a"] == "succeeded")
+    assert "none of src/**" in project.status().text("a")
+    assert not project.status().data["questions"]
+
+
+@proves(agent=["permissions.net", "permissions"])
+def test_levels(tmp_path: Path) -> None:
+    team = """
+defaults: {engine: scripted, prompt: x, script: s.yaml, workspace: {mode: shared}}
+agents:
+  read: {permissions: read}
+  edit: {permissions: edit, depends_on: [read]}
+  full: {permissions: full, depends_on: [edit]}
+  off: {permissions: {net: deny}, depends_on: [full]}
+"""
+    wishes = ("run: make", "edit: x.py", "edit: ../x.py", "other: dance", "net: example.org")
+    script = "".join(f"- ask_leave: {{{wish}}}\n" for wish in wishes)
+    project = Project(tmp_path, team, files={"s.yaml": script})
+    said = {}
+    for line in project.run().expect(0).err.splitlines():
+        step, sep, text = line.partition(" | ")
+        if sep:
+            said.setdefault(step.strip(), []).append(text.partition(":")[0])
+    denied, allowed = "denied", "allowed"
+    assert said["read"] == [denied, denied, denied, denied, allowed]
+    assert said["edit"] == [allowed, allowed, denied, denied, allowed]
+    assert said["full"] == [allowed] * 5
+    assert said["off"] == [allowed, allowed, denied, denied, denied]
+
+
+@pytest.mark.slow
+def test_deadlines_stand_still_while_it_waits_for_a_person(project: Project) -> None:
+    project.team(TEAM + "    timeout: 1500ms\n    idle_timeout: 1s\n")
+    begin(project)
+    asked_at = time.monotonic()
+    until(lambda: time.monotonic() - asked_at > 2.5)
+    assert asked(project), "it waits still"
+    project.call("approve", "1.1").expect(0)
+    until(lambda: len(asked(project)) == 1 and asked(project)[0]["id"] == "1.2")
+    project.call("approve", "1.2").expect(0)
+    until(lambda: project.status().statuses["a"] == "succeeded")
+
+
+@pytest.mark.slow
+def test_what_waits_can_be_frozen_and_cancelled(project: Project) -> None:
+    begin(project)
+    project.call("pause", "--freeze", "a").expect(0)
+    until(lambda: "frozen" in project.status().step("a")["reason"])
+    project.call("approve", "1.1").expect(0)
+    project.call("resume", "a").expect(0)
+    until(lambda: [one for one in asked(project) if one["id"] == "1.2"])
+    project.call("cancel", "a").expect(0)
+    until(lambda: project.status().statuses["a"] == "cancelled")
+    assert asked(project) == []
+    assert "asks nothing any more" in project.call("approve", "1.2").expect(1).err

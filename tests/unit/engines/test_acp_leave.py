@@ -1,0 +1,131 @@
+"""Permission requests of ACP agents: what is judged, which option is chosen, and what follows a refusal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from teamflow.core.invocation import (
+    Asked,
+    Called,
+    Withdrawn,
+)
+from teamflow.core.outcome import FailureClass, Stopped
+from teamflow.core.permissions import ALLOW, DENY, Permissions, Verdict
+from tests.unit.engines.acp_talk import BRIEF, OPTIONS, Talk, chosen
+
+
+@pytest.mark.parametrize(
+    ("call", "answer"),
+    [
+        ({"kind": "edit", "locations": [{"path": "/w/src/a.py"}]}, "y"),
+        ({"kind": "edit", "content": [{"type": "diff", "path": "/w/src/a.py", "newText": ""}]}, "y"),
+        ({"kind": "edit", "rawInput": {"filePath": "src/a.py"}}, "y"),
+        ({"kind": "edit", "rawInput": {"path": "docs/a.md"}}, "n"),
+        ({"kind": "edit", "rawInput": {"path": "src/../../etc/passwd"}}, "n"),
+        ({"kind": "edit", "locations": [{"path": "/w/src/a.py"}], "rawInput": {"file_path": "/etc/passwd"}}, "n"),
+        ({"kind": "delete", "locations": [{"path": "/w/docs/a.md"}]}, "n"),
+        ({"kind": "move", "rawInput": {"from": "src/a", "to": "/tmp/a"}}, "n"),
+        ({"kind": "edit", "title": "who knows what"}, "n"),
+        ({"kind": "read", "locations": [{"path": "/etc/hosts"}]}, "y"),
+        ({"kind": "search", "title": "grep"}, "y"),
+        ({"kind": "think", "title": "hm"}, "y"),
+        ({"kind": "execute", "rawInput": {"command": "pytest -q"}}, "y"),
+        ({"kind": "execute", "rawInput": {"command": ["pytest", "-q"]}}, "y"),
+        ({"kind": "execute", "title": "pytest -q"}, "y"),
+        ({"kind": "execute", "title": "pytest -q", "rawInput": {"command": "rm -rf /"}}, "n"),
+        ({"kind": "execute", "title": "pytest -q", "rawInput": {"unheard": "of"}}, "n"),
+        ({"kind": "execute", "title": "team_x; rm -rf /"}, "n"),
+        ({"kind": "execute"}, "n"),
+        ({"kind": "fetch", "title": "https://x"}, "n"),
+        ({"kind": "other", "title": "mcp__team__post_note"}, "y"),
+        ({"kind": "other", "title": "team_post_note"}, "y"),
+        ({"kind": "other", "title": "team-post_note"}, "y"),
+        ({"kind": "other", "title": "post_note (team MCP Server)"}, "y"),
+        ({"kind": "other", "title": "post_note (other MCP Server)"}, "n"),
+        ({"kind": "edit", "title": "team_post_note"}, "n"),
+        ({"kind": "switch_mode", "title": "plan"}, "n"),
+        ({}, "n"),
+        ({"kind": 3, "title": [], "rawInput": "x", "locations": {}, "content": [None, 3]}, "n"),
+    ],
+)
+def test_a_wish_is_judged_by_what_the_call_tells(call: dict[str, Any], answer: str) -> None:
+    grants = Permissions(edit=("src/**",), run=("pytest",), net="deny", ask="deny")
+    talk = Talk(brief=BRIEF._replace(grants=grants, servers={"team": {"url": "http://x"}})).begin()
+    talk.ask(toolCallId="t", **call)
+    assert chosen(talk) == answer
+
+
+def test_what_was_told_of_a_call_before_counts() -> None:
+    talk = Talk(brief=BRIEF._replace(grants=Permissions(run=("ls",)), servers={"team": {"url": "http://x"}})).begin()
+    talk.update("tool_call", toolCallId="t", kind="execute", title="Shell", rawInput={})
+    talk.update("tool_call_update", toolCallId="t", rawInput={"command": "rm x"})
+    talk.ask(toolCallId="t")
+    [asked] = talk.each(Asked)
+    assert asked.wish.command == "rm x"
+    talk.update("tool_call", toolCallId="u", kind="other", title="team-post_note", rawInput={"text": "x"})
+    talk.ask(78, toolCallId="u", kind="other", title="post_note")
+    assert (talk.last()["id"], chosen(talk)) == (78, "y")
+
+
+@pytest.mark.parametrize(
+    ("options", "yes", "no"),
+    [
+        (OPTIONS, "y", "n"),
+        ([OPTIONS[0], OPTIONS[2]], "y2", "n2"),
+        ([OPTIONS[1]], "y", "cancelled"),
+        ([OPTIONS[3]], "cancelled", "n"),
+        ([], "cancelled", "cancelled"),
+        ("odd", "cancelled", "cancelled"),
+        ([None, {"kind": "allow_once"}, {"kind": "allow_once", "optionId": 3}], "cancelled", "cancelled"),
+    ],
+)
+def test_options_are_chosen_by_kind(options: Any, yes: str, no: str) -> None:
+    for verdict, expected in ((ALLOW, yes), (DENY, no)):
+        talk = Talk(brief=BRIEF._replace(grants=Permissions(run=()))).begin()
+        talk.ask("r", options=options, toolCallId="t", kind="execute", title="touch x")
+        [asked] = talk.each(Asked)
+        talk.write(talk.session.answer(asked.request, Verdict(verdict)))
+        assert (talk.last()["id"], chosen(talk)) == ("r", expected)
+        assert talk.each(Withdrawn) == [Withdrawn(asked.request)]
+        assert talk.session.answer(asked.request, Verdict(ALLOW)) is None
+        assert len(talk.each(Called)) == (expected == "y" or expected == "y2")
+
+
+def test_a_break_answers_everything_that_is_asked_or_will_be() -> None:
+    talk = Talk(brief=BRIEF._replace(grants=Permissions(run=()))).begin()
+    for number in (1, "1"):
+        talk.ask(number, toolCallId=f"t{number!r}", kind="execute", title="touch x")
+    assert len({asked.request for asked in talk.each(Asked)}) == 2
+    talk.write(talk.session.interrupt())
+    assert [message.get("id") for message in talk.heard[-2:]] == [1, "1"]
+    assert all(message["result"] == {"outcome": {"outcome": "cancelled"}} for message in talk.heard[-2:])
+    talk.ask(5, toolCallId="u", kind="read")
+    assert chosen(talk) == "cancelled"
+    assert talk.session.interrupt() is None
+    talk.send({"id": 3, "result": {"stopReason": "cancelled"}})
+    assert talk.failed().failure is FailureClass.CANCELLED
+    assert isinstance(talk.close(cause="interrupt"), Stopped)
+
+
+@pytest.mark.parametrize("method", ["fs/read_text_file", "fs/write_text_file", "terminal/create", "x/y"])
+def test_other_requests_are_refused(method: str) -> None:
+    talk = Talk().begin()
+    talk.send({"id": 0, "method": method, "params": {"sessionId": "s1", "path": "/w/a"}})
+    assert talk.last()["id"] == 0
+    assert talk.last()["error"]["code"] == -32601
+
+
+def test_one_that_ends_its_turn_at_a_refusal_is_told_to_go_on() -> None:
+    talk = Talk("copilot", BRIEF._replace(grants=Permissions(level="read"))).begin()
+    for _ in range(20):
+        talk.ask(toolCallId="t", kind="edit", locations=[{"path": "/w/a"}])
+        talk.say("Info: Operation cancelled by user")
+        talk.send({"id": talk.heard[-2]["id"], "result": {"stopReason": "end_turn"}})
+        assert talk.last()["method"] == "session/prompt"
+        assert "You have no leave for that: this step only reads" in talk.last()["params"]["prompt"][0]["text"]
+    talk.ask(toolCallId="t", kind="edit", locations=[{"path": "/w/a"}])
+    talk.send({"id": talk.heard[-2]["id"], "result": {"stopReason": "end_turn"}})
+    assert talk.ended
+    assert "gave up where it was refused leave" in talk.failed().reason
