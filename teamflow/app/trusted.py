@@ -1,8 +1,8 @@
 """Trust in files from outside: which of a plan's files are that, whether they may run, and that it is remembered.
 
 Outside is what does not really lie below the git top level that the user stands in, else the directory: the team file,
-an include, a persona, whatever a link leads to, and a saved plan. What is trusted is these files with these contents, all of them together, by
-a digest of the contents that the plan was made from. Decides nothing about files in the project, which are the user's.
+an include, a persona, whatever a link leads to, and a saved plan. What is trusted is these files with these contents,
+all of them together, by a digest of what the plan was made from. Files in the project are the user's own.
 """
 
 from __future__ import annotations

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_VERSION: Final = re.compile(r"(?<![\w.-])v?(\d{1,9}(?:\.\d{1,9}){1,3}(?:-[0-9A-Za-z][0-9A-Za-z.-]{0,40})?)(?![\w])")
+_VERSION: Final = re.compile(
+    r"(?<![\w.-])v?([0-9]{1,9}(?:\.[0-9]{1,9}){1,3}(?:-[0-9A-Za-z][0-9A-Za-z.-]{0,40})?)(?!\.?\w)"
+)
 
 
 def version_in(text: str) -> str:
@@ -25,7 +27,7 @@ def is_older(version: str, than: str) -> bool:
 
 
 def _parts(version: str) -> tuple[tuple[int, ...], bool] | None:
-    if version_in(version) != version:
+    if not version or version_in(version) != version:
         return None
     numbers, dash, _ = version.partition("-")
     given = [int(part) for part in numbers.split(".")]
