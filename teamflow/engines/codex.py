@@ -14,7 +14,7 @@ from teamflow.core.invocation import Brief, Invocation
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.plan import Json
 from teamflow.engines.codex_end import TESTED
-from teamflow.engines.codex_fence import fence
+from teamflow.engines.codex_fence import fence, introduced, untrusted
 from teamflow.engines.codex_server import ServerSession, opening
 from teamflow.ports import Capabilities
 
@@ -49,7 +49,7 @@ class CodexEngine:
             return given
         words, env = given
         return Invocation(
-            ("codex", "app-server", *fence(brief.grants).words, *words),
+            ("codex", "app-server", *fence(brief.grants).words, *untrusted(brief), *words),
             env={**env, **home(brief)},
             stdin=opening(),
             protocol=True,
@@ -57,7 +57,7 @@ class CodexEngine:
         )
 
     def session(self, brief: Brief) -> ServerSession:
-        return ServerSession(brief)
+        return ServerSession(introduced(brief))
 
 
 def home(brief: Brief) -> Mapping[str, str]:

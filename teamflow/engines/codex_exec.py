@@ -28,7 +28,7 @@ from teamflow.core.plan import Json
 from teamflow.engines.codex import CAPABILITIES as SERVER
 from teamflow.engines.codex import home, servers
 from teamflow.engines.codex_end import End, outcome
-from teamflow.engines.codex_fence import fence, inline
+from teamflow.engines.codex_fence import fence, inline, introduced, untrusted
 from teamflow.engines.codex_items import Meter, table_of, text_of, tokens, tool
 from teamflow.engines.codex_schema import strict
 from teamflow.engines.deaf import Deaf
@@ -61,6 +61,7 @@ class CodexExecEngine:
                 "--json",
                 "--skip-git-repo-check",
                 *_fenced(brief),
+                *untrusted(brief),
                 *words,
                 *(("--output-schema", files[0][0]) if files else ()),
                 *(("-m", brief.model) if brief.model is not None else ()),
@@ -68,7 +69,7 @@ class CodexExecEngine:
                 "-",
             ),
             env={**env, **home(brief)},
-            stdin=prompt(brief, schema=schema is not None, with_instructions=True),
+            stdin=prompt(introduced(brief), schema=schema is not None, with_instructions=True),
             protocol=True,
             files=files,
         )

@@ -18,6 +18,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from teamflow.core.invocation import Brief
 from teamflow.core.named import NamedTuple
 from teamflow.core.permissions import DENY, FULL, QUEUE, READ, Permissions
 from teamflow.core.plan import Json
@@ -31,6 +32,8 @@ _NOTHING: Final = "/teamflow-denies-a-read"
 _HELD: Final = (".git", ".codex", ".agents", ".aws")
 """Names that may not be written in what is writable. To hold them it makes empty directories, and may leave them; in a
 `/tmp` with a `.git` everybody's files seem to belong to a project."""
+
+_DOCUMENT: Final = "If there is an AGENTS.md at the root of the workspace, read it first, and keep to it."
 
 _WILD: Final = frozenset("*?[")
 
@@ -53,10 +56,12 @@ def fence(grants: Permissions) -> Fence:
     if grants.level == FULL:
         if not shut:
             return Fence((), {"sandbox": "danger-full-access", "approvalPolicy": "never"})
-        return Fence((*search, *_profile({":root": "write"}, shut=True)), {"approvalPolicy": "never", **own})
+        return Fence(
+            (*search, *_profile({":root": "write", **_held("/")}, shut=True)), {"approvalPolicy": "never", **own}
+        )
     asks_all = grants.run is not None
     files: dict[str, Json] = {":root": "read", ":tmpdir": "write", ":slash_tmp": "write"}
-    files |= {f"/tmp/{name}": "write" for name in _HELD}
+    files |= _held("/tmp/")
     files[":workspace_roots"] = "write" if grants.edit is None else {".": "read"} | dict(_writable(grants.edit))
     words = (*search, *_profile(files, shut=shut))
     if asks_all:
@@ -64,6 +69,17 @@ def fence(grants: Permissions) -> Fence:
     # Changes to files that no writable directory holds are asked about, and some of those are granted.
     asks = grants.ask == QUEUE or grants.edit
     return Fence(words, {"approvalPolicy": "on-request" if asks else "never", **own})
+
+
+def untrusted(brief: Brief) -> tuple[str, ...]:
+    """Words that keep what lies in the workspace's own `.codex` from being started outside of the sandbox. Without them
+    it would even be noted in the user's configuration that the workspace is trusted."""
+    return ("-c", "projects=" + inline({brief.cwd: {"trust_level": "untrusted"}}))
+
+
+def introduced(brief: Brief) -> Brief:
+    """The brief of an agent in such a workspace, which is not shown its AGENTS.md without being told of it."""
+    return brief if brief.home else brief._replace(context="\n\n".join(filter(None, (brief.context, _DOCUMENT))))
 
 
 def _writable(globs: Sequence[str]) -> Iterator[tuple[str, Json]]:
@@ -80,6 +96,11 @@ def _writable(globs: Sequence[str]) -> Iterator[tuple[str, Json]]:
             and ".." not in directory.split("/")
         ):
             yield directory, "write"
+
+
+def _held(place: str) -> dict[str, Json]:
+    """Entries by which it makes none of its empty directories there."""
+    return {place + name: "write" for name in _HELD}
 
 
 def _profile(files: Mapping[str, Json], *, shut: bool) -> tuple[str, ...]:

@@ -176,7 +176,7 @@ class AttemptRunner:
 
     def _brief(self, known: StepState, live: AttemptState) -> Brief:
         root = root_of(live, self._place.project)
-        return make_brief(
+        brief = make_brief(
             self._state,
             known,
             live,
@@ -185,6 +185,12 @@ class AttemptRunner:
             place=self._place,
             roots=tuple(dict.fromkeys((root, os.path.realpath(root)))),
         )
+        if brief.servers:
+            from teamflow.run.serving import served  # few steps have servers
+
+            by = self._with_login(known.step.by(live.fallback))
+            brief = served(brief, self._environments.all_of(self._state, by, attempt=live.number))
+        return brief
 
     def _cwd(self, step: Step, live: AttemptState) -> str:
         workdir = self._rendering(step, live).path(step.workdir, key="workdir")

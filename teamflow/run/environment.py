@@ -90,6 +90,7 @@ class Environments:
         self._declare = declare
         self._names: dict[tuple[str, ...], str] = {}
         self._declared_yet = 0
+        self._bases: dict[str, Mapping[str, str]] = {}
 
     def know(self, *, files: Mapping[str, str], secrets: Mapping[str, str]) -> None:
         """Values for whatever is asked about from now on."""
@@ -104,6 +105,11 @@ class Environments:
         own["TEAMFLOW_STEP"] = step.id
         own["TEAMFLOW_ATTEMPT"] = str(attempt)
         return self._base(state.plan, step.inherit_env), own
+
+    def all_of(self, state: RunState, step: Step, *, attempt: int) -> dict[str, str]:
+        """Every variable of an attempt. Raises MissingSecret and BriefError."""
+        base, own = self.of(state, step, attempt=attempt)
+        return {**self._bases[base], **own}
 
     def of_hook(self, state: RunState, step: Step, *, attempt: int) -> tuple[str, dict[str, str]]:
         """What `before_step` gets, which is the team's: nothing that only the step asks for, above all no secrets."""
@@ -140,5 +146,6 @@ class Environments:
             variables.update(self._common)
             name = self._names[patterns] = f"e{self._declared_yet}"
             self._declared_yet += 1
+            self._bases[name] = variables
             self._declare(name, variables)
         return name

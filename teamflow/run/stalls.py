@@ -23,6 +23,8 @@ MOST_RETRIES: Final = 60
 """So many tries of a call of its model, with nothing else between them, are a storm."""
 MOST_REPEATS: Final = 100
 """So many calls of a tool that are all the same, with nothing else between them, are one, too."""
+LONGEST_WAIT: Final = 3600.0
+"""Seconds that it may say it waits."""
 
 
 class Stalls:
@@ -39,8 +41,13 @@ class Stalls:
         self._last = ""
 
     def seen(self, events: Sequence[EngineEvent], *, now: float) -> str:
-        """Something was printed, and came to these."""
-        self._alive = now
+        """Something was printed, and came to these. That a call of its model is tried again is no sign of life, but
+        the time that it says it waits is not counted."""
+        tries = [event for event in events if isinstance(event, Retrying)]
+        if len(tries) < len(events) or not events:
+            self._alive = now
+        elif tries[-1].wait is not None:
+            self._alive = max(self._alive, now + min(tries[-1].wait, LONGEST_WAIT))
         for event in events:
             match event:
                 case SessionOpened():

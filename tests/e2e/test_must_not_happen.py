@@ -78,7 +78,9 @@ def test_a_session_that_cannot_go_on_is_not_started_without_a_word() -> None:
     ask(story, "pause", steps_args(["build"]))
     story.tell(AttemptEnded("build", 1, Stopped("pause")))
     ask(story, "resume", steps_args(["build"]))
-    assert "An earlier attempt was stopped before it was done. What it printed is in /logs/1" in prompt(story)
+    assert "An earlier attempt was stopped before it was done. What it printed is in /run/logs/build.1.log" in prompt(
+        story
+    )
 
 
 def test_a_late_success_does_not_revive_what_was_cancelled() -> None:

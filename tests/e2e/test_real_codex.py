@@ -27,6 +27,7 @@ from tests.e2e.codex_bench import Bench, a_bench
 from tests.fakes import clis
 from tests.fakes.codex_schema.extract import PINNED, generate, text
 from tests.fakes.models import fail, hang, run, say, tool, write
+from tests.transcripts.mcp import Tools
 
 pytestmark = pytest.mark.slow
 
@@ -196,6 +197,17 @@ def test_tools_of_mcp_servers_need_no_leave(bench: Bench, grants: Permissions) -
         assert not agent.all(Asked)
     assert isinstance(outcome, Succeeded)
     assert "noted with s3cret" in bench.heard()
+
+
+def test_an_mcp_server_over_http(bench: Bench) -> None:
+    bench.models.play(tool("mcp__team__post_note", {"text": "hello"}), say("ok"))
+    with Tools() as tools:
+        server = {"type": "http", "url": tools.url, "headers": {"Authorization": "Bearer s3cret"}}
+        with bench.start(servers={"team": server}, grants=Permissions("read")) as agent:
+            assert "s3cret" not in " ".join(agent.invocation.argv)
+            outcome = agent.finish()
+        assert tools.called == [("post_note", {"text": "hello"})]
+    assert isinstance(outcome, Succeeded)
 
 
 def test_isolated_it_knows_nothing_of_the_users(bench: Bench) -> None:

@@ -98,7 +98,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         "own",
         "included",
         "reads_only",
-        "edits",
+        "edits; runs commands",
         "verified",
         "twice",
         "transient",
@@ -144,7 +144,7 @@ def test_personas_are_instructions_and_defaults(world: World) -> None:
 @proves(agent=["permissions"])
 def test_permissions_are_handed_to_the_engine(world: World) -> None:
     assert world.shown.data["outputs"]["reads_only"] == "reads"
-    assert world.shown.data["outputs"]["edits"] == "edits"
+    assert world.shown.data["outputs"]["edits"] == "edits; runs commands"
     assert world.project.read("copied") == "made"
     assert world.shown.step("works")["outputs"] == {"f": "made/f.txt"}
 

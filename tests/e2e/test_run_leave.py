@@ -105,7 +105,7 @@ def test_nobody_is_asked_who_is_not_there(project: Project) -> None:
     project.team(TEAM.replace('["src/**"]}', '["src/**"], ask: deny}'))
     project.run("-d", "--new").expect(0)
     until(lambda: project.status().statuses["a"] == "succeeded")
-    assert "none of src/**" in project.status().text("a")
+    assert "src/** (permissions.edit)" in project.status().text("a")
     assert not project.status().data["questions"]
 
 

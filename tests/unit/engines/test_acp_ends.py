@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from teamflow.core.invocation import (
@@ -217,6 +217,13 @@ def test_the_end_of_the_process_without_an_answer_is_a_crash() -> None:
     assert Talk().failed(code=1, printed="Error: not logged in").failure is FailureClass.AUTH
 
 
+def test_patterns_are_looked_for_in_the_reason_once_a_session_is_open() -> None:
+    talk = Talk().begin()
+    talk.error(-32603, "it broke")
+    assert talk.failed(printed="the docs say: slow down").failure is FailureClass.FATAL
+    assert Talk().failed(code=1, printed="slow down").failure is FailureClass.RATE_LIMIT
+
+
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -239,6 +246,7 @@ MESSAGES = st.recursive(
 
 
 @pytest.mark.parametrize("name", ["gemini", "copilot"])
+@settings(max_examples=30)
 @given(
     messages=st.lists(st.dictionaries(st.sampled_from(WORDS), MESSAGES, max_size=6), max_size=6), begun=st.booleans()
 )

@@ -89,7 +89,7 @@ def test_one_that_gives_up_where_it_is_refused_is_told_to_go_on(agent: str) -> N
     events, outcome = played(agent, "refused")
     assert isinstance(outcome, Succeeded)
     assert outcome.text == "could not"
-    urged = [reply for reply in each(Reply, events) if "You have no leave for that: this step only reads" in reply.data]
+    urged = [reply for reply in each(Reply, events) if "You have no leave for that: " in reply.data]
     assert len(urged) == (agent in ("opencode", "copilot"))
 
 

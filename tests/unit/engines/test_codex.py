@@ -25,6 +25,8 @@ from tests.fakes.codex_schema.protocol import REQUESTS, RESPONSES, conforms, pin
 from tests.unit.engines.transcripts import load
 
 ENGINE = CodexEngine()
+DOCUMENT = "If there is an AGENTS.md at the root of the workspace, read it first, and keep to it."
+USUAL = {"cwd": "/w", "developerInstructions": DOCUMENT}
 NOTHING = "/teamflow-denies-a-read"
 ODD = 'q"\n\\é\x7f'
 
@@ -79,8 +81,13 @@ def test_the_registry_has_both() -> None:
 
 def test_with_all_permissions_it_is_as_short_as_can_be() -> None:
     full = told(grants=Permissions("full"))
-    assert invoked(full).argv == ("codex", "app-server")
-    assert begun(full)["params"] == {"cwd": "/w", "sandbox": "danger-full-access", "approvalPolicy": "never"}
+    assert invoked(full).argv == ("codex", "app-server", "-c", 'projects={"/w" = {"trust_level" = "untrusted"}}')
+    assert begun(full)["params"] == {
+        "cwd": "/w",
+        "sandbox": "danger-full-access",
+        "approvalPolicy": "never",
+        "developerInstructions": DOCUMENT,
+    }
 
 
 @pytest.mark.parametrize(
@@ -122,8 +129,14 @@ def test_what_it_may_edit_is_a_profile(
 def test_other_levels_without_network_are_profiles_too(level: str, access: str) -> None:
     brief = told(grants=Permissions(level, net="deny"))
     profile = settings(brief)["permissions"]["teamflow-step"]
-    assert profile == {"filesystem": {":root": access, NOTHING: "deny"}, "network": {"enabled": False}}
-    assert begun(brief)["params"] == {"cwd": "/w", "approvalPolicy": "never", "permissions": "teamflow-step"}
+    held = {f"/{name}": "write" for name in (".git", ".codex", ".agents", ".aws") if level == "full"}
+    assert profile == {"filesystem": {":root": access, NOTHING: "deny", **held}, "network": {"enabled": False}}
+    assert begun(brief)["params"] == {
+        "cwd": "/w",
+        "approvalPolicy": "never",
+        "permissions": "teamflow-step",
+        "developerInstructions": DOCUMENT,
+    }
 
 
 def test_secrets_of_servers_are_no_arguments() -> None:
@@ -154,11 +167,13 @@ def test_a_home_of_its_own() -> None:
 
 def test_instructions_model_and_prompt_have_their_places() -> None:
     brief = told(instructions="You are Kim.", context="Step a.", model="gpt-5-codex")
-    assert begun(brief)["params"]["developerInstructions"] == "You are Kim.\n\nStep a."
+    assert begun(brief)["params"]["developerInstructions"] == f"You are Kim.\n\nStep a.\n\n{DOCUMENT}"
     assert begun(brief)["params"]["model"] == "gpt-5-codex"
     resumed = begun(brief._replace(session="s"))
     assert (resumed["method"], resumed["params"]["threadId"]) == ("thread/resume", "s")
-    assert resumed["params"]["developerInstructions"] == "You are Kim.\n\nStep a."
+    assert resumed["params"]["developerInstructions"] == f"You are Kim.\n\nStep a.\n\n{DOCUMENT}"
+    alone = begun(brief._replace(home="/h"))["params"]
+    assert alone["developerInstructions"] == "You are Kim.\n\nStep a."
     assert "Do it." not in " ".join(invoked(brief).argv) + str(invoked(brief).stdin)
 
 
@@ -171,7 +186,7 @@ def test_exec_takes_all_by_its_arguments_but_the_prompt() -> None:
     assert invocation.argv[:3] == ("codex", "exec", "resume")
     assert invocation.argv[-6:] == ("--output-schema", "/l/a.1.schema.json", "-m", "m", "s", "-")
     assert 'approval_policy="never"' in invocation.argv
-    assert invocation.stdin == "I\n\nDo it."
+    assert invocation.stdin == f"I\n\n{DOCUMENT}\n\nDo it."
     assert not invocation.listens
     full = CodexExecEngine().invoke(told(grants=Permissions("full")))
     assert isinstance(full, Invocation)

@@ -36,6 +36,12 @@ from tests.fakes.agents.pump import Pump, brief_for
 from tests.fakes.codex_schema.protocol import RESPONSES, conforms, pinned
 from tests.unit.engines.transcripts import Transcript, cut_anywhere, in_any_chunks, repeats_no_reply, whole
 
+NOT_LISTED = (
+    "`rm x` is none of the commands that it may run: make (permissions.run); each part must begin with one of them, "
+    "or only look, without substitutions and without writing into files"
+)
+
+
 ENGINE = CodexEngine()
 
 
@@ -199,7 +205,7 @@ OTHER = [
      {"contentItems": [{"text": "there is no such tool", "type": "inputText"}], "success": False}),
     ("execCommandApproval", {"command": ["bash", "-lc", "make all"], "conversationId": "c"}, {"decision": "approved"}),
     ("execCommandApproval", {"command": ["rm", "x"], "conversationId": "c"},
-     {"decision": {"denied": {"rejection": "`rm x` is none of make (permissions.run)"}}}),
+     {"decision": {"denied": {"rejection": NOT_LISTED}}}),
     ("applyPatchApproval", {"fileChanges": {"a.md": {"type": "add", "content": ""}}}, {"decision": "approved"}),
     ("attestation/generate", {}, {"code": -32601, "message": "teamflow does not know attestation/generate"}),
     ("no/such/thing", {"x": [None]}, {"code": -32601, "message": "teamflow does not know no/such/thing"}),

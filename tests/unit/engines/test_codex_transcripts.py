@@ -24,6 +24,7 @@ from teamflow.core.invocation import (
 )
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Stopped, Succeeded, Usage
 from teamflow.engines.codex import CodexEngine
+from teamflow.engines.codex_exec import CodexExecEngine
 from tests.unit.engines.transcripts import (
     FOLDER,
     Transcript,
@@ -199,3 +200,46 @@ def test_streams_of_other_clients_are_read_too(path: Path) -> None:
         assert "thread/start" in each(Reply, events)[-1].data
     elif path.stem != "resume_first":
         assert isinstance(outcome, Succeeded), outcome
+
+
+# --- exec
+
+EXEC = {
+    "exec_edit": Usage(1100, 70),
+    "exec_first": Usage(100, 20),
+    "exec_resume": None,
+    "exec_error_401": FailureClass.AUTH,
+    "exec_error_429": FailureClass.RATE_LIMIT,
+    "exec_error_cut": FailureClass.TRANSIENT,
+    "exec_error_too_long": FailureClass.FATAL,
+    "exec_error_usage_limit": FailureClass.USAGE_EXHAUSTED,
+    "exec_resume_unknown": FailureClass.CRASH,
+}
+
+
+@pytest.mark.parametrize("name", EXEC)
+def test_exec(name: str) -> None:
+    by = CodexExecEngine()
+    told = json.loads((FOLDER / "codex" / f"{name}.json").read_text())
+    session = "s" if name.startswith("exec_resume") else None
+    brief = Brief("a", 1, "first", "/work", prompt="Do it.", session=session)
+    end = Exit(told["exit"], at=1_800_000_000.0, printed=told["stderr"])
+    transcript = Transcript(name, brief, (FOLDER / "codex" / f"{name}.out").read_bytes(), (), end)
+    in_any_chunks(by, transcript)
+    cut_anywhere(by, transcript, every=True)
+    events, outcome = whole(by, transcript)
+    if isinstance(outcome, Failed):
+        assert outcome.failure is EXEC[name]
+        assert (outcome.retry_after is not None) == (name == "exec_error_usage_limit")
+    else:
+        assert isinstance(outcome, Succeeded)
+        assert outcome.usage == EXEC[name]
+        assert outcome.text == each(Said, events)[-1].text
+    assert {call.id for call in each(Called, events)} == {done.id for done in each(Returned, events)}
+
+
+def test_exec_tells_that_a_session_is_gone() -> None:
+    told = json.loads((FOLDER / "codex" / "exec_resume_unknown.json").read_text())
+    brief = Brief("a", 1, "first", "/work", prompt="Do it.", session="s")
+    outcome = CodexExecEngine().session(brief).close(Exit(1, printed=told["stderr"]))
+    assert "no rollout found" in outcome.reason  # type: ignore[union-attr]
