@@ -66,7 +66,7 @@ def test_what_is_in_the_file(tmp_path: Path) -> None:
     assert "hunter2" not in text
     assert TOKEN not in text
     body = json.loads(text)["saved"]
-    assert set(body["plan"]["files"]) == {"team.yaml", *FILES}
+    assert set(body["plan"]["files"]) == {"team.yaml", *FILES, "parts/writer.mcp.json"}  # the last: looked for
     assert body["plan"]["inputs"] == {"who": "you"}
     assert body["plan"]["selected"] == ["write", "count"]
     assert body["asked"]["overrides"] == [["agents.count.timeout", "9m"]]
