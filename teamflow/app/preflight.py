@@ -16,6 +16,7 @@ from teamflow.core.capabilities import Capabilities
 from teamflow.core.plan import PROMPT, Plan, Step
 from teamflow.core.versions import is_older
 from teamflow.engines.registry import engine, known
+from teamflow.views.diagnostics import safe
 
 USAGE: Final = 2
 ENVIRONMENT: Final = 3
@@ -46,7 +47,8 @@ def preflight(
     lines += missing(plan, engines_of(plan), environ)
     if not lines:
         return None
-    front.complain("\n".join(["this cannot run here:", *(f"  {line}" for line in lines)]))
+    told = (f"  {safe(part)}" for line in lines for part in line.split("\n"))
+    front.complain("\n".join(["this cannot run here:", *told]))
     return ENVIRONMENT
 
 

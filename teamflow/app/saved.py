@@ -19,6 +19,7 @@ from teamflow.app.compile import Compiled
 from teamflow.app.files import ProjectFiles
 from teamflow.app.launch import Front, RunOptions, open_database, run_plan
 from teamflow.app.project import NoTeamFile, find_team_file, is_saved_plan, project_around, project_of
+from teamflow.app.trusted import trust_own
 from teamflow.core.shell import quoted, shown
 from teamflow.plan.saved import Asked, SavedPlan, Unusable, saved_from_text, saved_to_text
 from teamflow.plan.stored import plan_to_json
@@ -45,8 +46,10 @@ class SavedPlanError(Exception):
 # -- plan -o -----------------------------------------------------------------------------------------------------
 
 
-def save_plan(path: str, compiled: Compiled, options: RunOptions, *, root: str, directory: str) -> None:
-    """Writes the plan in place of `path` (as seen from `directory`) in one step, for its owner only.
+def save_plan(
+    path: str, compiled: Compiled, options: RunOptions, *, root: str, directory: str, environ: Mapping[str, str]
+) -> None:
+    """Writes the plan in place of `path` (as seen from `directory`) in one step, for its owner only, who trusts it.
 
     SavedPlanError where something else than a saved plan is there, StoreError where it cannot be written.
     """
@@ -66,6 +69,7 @@ def save_plan(path: str, compiled: Compiled, options: RunOptions, *, root: str, 
             fact=f"the plan cannot be saved: {error.strerror}",
             remedy="make room or make it writable, or name another place behind -o",
         ) from error
+    trust_own(plan, target, root=root, directory=directory, environ=environ, stored=compiled.stored)
 
 
 def _check_place(path: str, target: str) -> None:

@@ -22,6 +22,7 @@ from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Plan
 from teamflow.core.shell import shown
 from teamflow.store.machine import machine_directory
+from teamflow.views.diagnostics import safe
 from teamflow.views.trusted import trust_text
 
 _DIRECTORY: Final = "trusted"
@@ -90,7 +91,7 @@ def is_trusted(outside: Outside, environ: Mapping[str, str]) -> bool:
 def remember(outside: Outside, environ: Mapping[str, str]) -> bool:
     """Whether these files with these contents are trusted from now on, on this machine; False: it cannot be kept."""
     directory = _place(environ)
-    if directory is None:
+    if directory is None or not outside.files:
         return False
     text = json.dumps({"files": [path for path, _ in outside.files], "since": int(time.time())}, indent=2) + "\n"
     with suppress(OSError):
@@ -103,6 +104,15 @@ def remember(outside: Outside, environ: Mapping[str, str]) -> bool:
         os.replace(temporary, f"{directory}/{outside.digest}")
         return True
     return False
+
+
+def trust_own(plan: Plan, path: str, *, root: str, directory: str, environ: Mapping[str, str], stored: str) -> None:
+    """A plan that the user has just saved outside of the project is the user's own, unless it is made of what is not.
+
+    `path`: where it is now; `stored`: digest of the plan.
+    """
+    if is_trusted(outside_of(plan, root=root, directory=directory), environ):
+        remember(outside_of(plan, root=root, directory=directory, saved=(path, stored)), environ)
 
 
 def refusal(
@@ -134,7 +144,7 @@ def unseen(plan: Plan, *, root: str, directory: str, environ: Mapping[str, str])
     outside = outside_of(plan, root=root, directory=directory)
     if is_trusted(outside, environ):
         return ""
-    files = ", ".join(path for path, _ in outside.files)
+    files = ", ".join(safe(path) for path, _ in outside.files)
     return f"{files} from outside of the project: changed since it was trusted; `teamflow run --trust` asks for it"
 
 

@@ -90,6 +90,7 @@ def detached_words(options: RunOptions, number: int) -> list[str]:
         ("--no-cache", not options.use_cache),
         ("--fail-fast", options.fail_fast),
         ("--watch", options.watch),
+        ("--trust", options.trust),
     ):
         words += [flag] if on else []
     return [*words, "--max-parallel", str(options.max_parallel)] if options.max_parallel else words

@@ -82,7 +82,7 @@ def plan(
     if output is not None:
         from teamflow.app.saved import save_plan
 
-        save_plan(output, shown.compiled, options, root=shown.root, directory=os.getcwd())
+        save_plan(output, shown.compiled, options, root=shown.root, directory=os.getcwd(), environ=os.environ)
     if shown.note and not as_json:
         say(shown.note)
     out(_drawn(shown.preview, "json" if as_json else graph or "text") + "\n")

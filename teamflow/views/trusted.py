@@ -6,12 +6,13 @@ Nothing of it can steer the terminal, and what is cut says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from teamflow.core.plan import Command, Deferred, Json, Plan, Step
+from teamflow.core.plan import Command, Deferred, Json, Plan, Step, Text
 from teamflow.core.shell import shown
-from teamflow.views.sanitize import cell
+from teamflow.views.diagnostics import safe
 from teamflow.views.words import plural
 
 _LINES: Final = 60
@@ -35,33 +36,53 @@ def _what(plan: Plan) -> Iterator[str]:
     for event, command in plan.hooks:
         yield f"hook {event}: runs {_command(command)}"
     for name, definition in plan.engines.items():
-        yield f"engine {cell(name)}: runs {_quoted(shown(definition.command))}"
+        words = (*definition.command, *definition.model, *definition.resume, *definition.prompt)
+        yield f"engine {safe(name)}: runs {_quoted(shown(words))}{_variables(definition.env.items())}"
     for step in plan.steps:
         yield from _step(step)
     if plan.inherit_env:
         yield f"every step gets your variables {_cut(', '.join(plan.inherit_env))}"
     for secret in plan.secrets:
-        yield f"secret {cell(secret.name)}: from {cell(secret.kind)} {_cut(secret.where)}"
+        yield f"secret {safe(secret.name)}: from {safe(secret.kind)} {_cut(secret.where)}"
 
 
 def _step(step: Step) -> Iterator[str]:
     """By agent: steps of one agent that do the same give the same lines."""
-    agent = cell(step.agent)
-    if step.command is not None:
-        yield f"{agent}: runs {_command(step.command)}"
-    elif step.ask is not None:
-        yield f"{agent}: asks a person"
-    else:
-        may = f" ({cell(step.permissions)})" if step.permissions else ""
-        yield f"{agent}: {cell(', else '.join(step.engines))}{may}"
+    agent = safe(step.agent)
+    yield from _work(step, agent)
     for name, server in step.means.servers.items():
-        yield f"{agent}: MCP server {cell(name)}: {_server(server)}"
+        yield f"{agent}: MCP server {safe(name)}: {_server(server)}"
+    if step.env:
+        yield f"{agent}:{_variables((name, _text(value)) for name, value in step.env)}"
+    if step.tree is not None and step.tree.repo is not None:
+        yield f"{agent}: clones {_quoted(_text(step.tree.repo))}"
     if step.setup:
         yield f"{agent}: sets up with {_quoted(step.setup)}"
     for command in step.verify:
         yield f"{agent}: checks with {_command(command)}"
     if step.secrets:
         yield f"{agent}: gets the secrets {_cut(', '.join(step.secrets))}"
+
+
+def _work(step: Step, agent: str) -> Iterator[str]:
+    """What it runs, or is asked."""
+    if step.command is not None:
+        yield f"{agent}: runs {_command(step.command)}"
+    elif step.ask is not None:
+        yield f"{agent}: asks a person"
+    else:
+        may = f" ({safe(step.permissions)})" if step.permissions else ""
+        yield f"{agent}: {safe(', else '.join(step.engines))}{may}"
+        if step.script is not None:
+            yield f"{agent}: plays {_cut(json.dumps(step.script, ensure_ascii=False))}"
+        elif step.prompt is not None:
+            yield f"{agent}: is asked {_quoted(_text(step.prompt))}"
+
+
+def _variables(env: Iterable[tuple[str, str]]) -> str:
+    """In front of it a blank; empty where there are none."""
+    words = ", ".join(f"{name}={value}" for name, value in env)
+    return f" sets {_cut(words)}" if words else ""
 
 
 def _server(server: Json) -> str:
@@ -75,7 +96,11 @@ def _server(server: Json) -> str:
 def _command(command: Command) -> str:
     if command.shell is not None:
         return _quoted(command.shell)
-    return _quoted(shown([word.template if isinstance(word, Deferred) else word for word in command.argv]))
+    return _quoted(shown([_text(word) for word in command.argv]))
+
+
+def _text(text: Text) -> str:
+    return text.template if isinstance(text, Deferred) else text
 
 
 def _quoted(text: str) -> str:
@@ -84,5 +109,5 @@ def _quoted(text: str) -> str:
 
 def _cut(text: str) -> str:
     """On one line, and of bearable length; what is left out is counted."""
-    line = cell(text.strip().replace("\n", " ⏎ "))
+    line = safe(text.strip().replace("\n", " ⏎ "))
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}… and {len(line) - _LONGEST} characters more"

@@ -107,8 +107,8 @@ def test_programs_that_say_something_else(tmp_path: Path, body: str, trouble: st
 
 def test_one_that_hangs_is_ended_with_all_that_it_has_started(tmp_path: Path) -> None:
     program(tmp_path / "bin", f"sleep 1000 & echo $! > {tmp_path}/child; exec sleep 1000")
-    found = look(capabilities(), environ(tmp_path), seconds=0.5)["engine"]
-    assert found.trouble == "`tool --version` has not ended after 0.5 s"
+    found = look(capabilities(), environ(tmp_path), seconds=0.3)["engine"]
+    assert found.trouble == "`tool --version` has not ended after 0.3 s"
     child = int((tmp_path / "child").read_text())
     # Killed; whoever is its parent now may not have looked yet.
     status = Path(f"/proc/{child}/stat")

@@ -91,6 +91,7 @@ def test_personas(here: Here) -> None:
     assert text.startswith("persona ")
 
 
+@pytest.mark.slow
 def test_personas_of_a_team_with_errors_and_of_none(here: Here) -> None:
     here.write("team.yaml", "agents: {a: {comand: x}}\n")
     answer = here.call("list", "personas")
@@ -149,6 +150,7 @@ def test_an_engine_that_is_not_there_is_found_out_before_anything_is_recorded(he
     assert not (here.root / "ran").exists()
 
 
+@pytest.mark.slow
 def test_plans_without_engines_ask_nobody(here: Here) -> None:
     here.program("claude", "echo 2.1.0")
     assert here.call("plan", "team.yaml", "b").code == 0
@@ -159,6 +161,7 @@ def test_plans_without_engines_ask_nobody(here: Here) -> None:
     assert here.asked() == ["claude"]
 
 
+@pytest.mark.slow
 def test_one_engine_of_a_chain_is_enough(here: Here) -> None:
     here.write("team.yaml", "agents:\n  a: {engine: [claude, codex], prompt: x}\n")
     assert "not installed" in here.call("plan").out
@@ -171,6 +174,7 @@ def test_one_engine_of_a_chain_is_enough(here: Here) -> None:
 # -- the lock ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_lock_and_what_differs_from_it(here: Here) -> None:
     here.write("team.yaml", TEAM.replace("prompt: x", "prompt: {file: p.md}") + "env_file: .env\n")
     here.write("p.md", "Do it.")
@@ -205,6 +209,7 @@ def test_a_lock_and_what_differs_from_it(here: Here) -> None:
     assert here.call("run", "b", "--locked").code == 0
 
 
+@pytest.mark.slow
 def test_locks_that_are_missing_or_damaged(here: Here) -> None:
     answer = here.call("run", "b", "--locked")
     assert (answer.code, "nothing is locked" in answer.err) == (3, True)

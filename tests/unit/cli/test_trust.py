@@ -77,6 +77,7 @@ def test_a_team_file_from_elsewhere(place: Place) -> None:
     assert place.call("run", word).code == 0
 
 
+@pytest.mark.slow
 def test_reading_needs_no_trust_and_starts_nothing(place: Place) -> None:
     body = (
         "engines: {mine: {command: [./engine, --version], prompt: argument}}\n"
@@ -94,7 +95,7 @@ def test_reading_needs_no_trust_and_starts_nothing(place: Place) -> None:
     assert place.trusted() == []
     answer = place.call("run", word)
     assert refused(answer)
-    for part in ("hook before_run: runs `touch ran`", "engine mine: runs `./engine --version`",
+    for part in ("hook before_run: runs `touch ran`", "engine mine: runs `./engine --version '{{ prompt }}'`",
                  "a: sets up with `touch ran`", "a: checks with `touch ran`"):  # fmt: skip
         assert part in answer.err
 
@@ -158,6 +159,7 @@ def _servers(place: Place) -> Path:
     return place.write("home/p.mcp.json", '{"mcpServers": {"docs": {"command": "docs-mcp"}}}')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "made",
     [_absolute_include, _home_include, _include_of_include, _link, _linked_directory, _linked_team_file, _persona,
@@ -177,6 +179,7 @@ def test_whatever_leads_out_of_the_project_is_asked_for(place: Place, made: Call
     assert refused(place.call("run", "--new"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("team", "code"),
     [
@@ -199,6 +202,7 @@ def test_prompts_scripts_and_env_files_stay_inside(place: Place, team: str, code
         assert code in answer.err
 
 
+@pytest.mark.slow
 def test_the_users_own_project_is_never_asked_for(place: Place) -> None:
     place.write("mine/teams/x.yaml", "include: ../parts/p.yaml\nagents: {}\n")
     place.write("mine/parts/p.yaml", EVIL)
@@ -211,14 +215,30 @@ def test_the_users_own_project_is_never_asked_for(place: Place) -> None:
     assert place.trusted() == []
 
 
+@pytest.mark.slow
 def test_a_saved_plan_from_elsewhere(place: Place) -> None:
     place.write("mine/team.yaml", EVIL)
     elsewhere = place.root / "other" / "x.plan"
     assert place.call("plan", "-o", str(elsewhere)).code == 0
-    assert refused(place.call("run", str(elsewhere)))
+    assert place.call("run", str(elsewhere)).code == 0  # who saves a plan trusts it
+    moved = elsewhere.rename(place.root / "other" / "y.plan")
+    assert refused(place.call("run", str(moved)))
+    text = moved.read_text()
+    moved.rename(elsewhere)
+    assert text.count("6*7") == 1
+    elsewhere.write_text(text.replace("6*7", "7*7"))
+    assert place.call("run", str(elsewhere)).code != 0
+    elsewhere.write_text(text)
     assert place.call("plan", "-o", "x.plan").code == 0
     assert place.call("run", "x.plan").code == 0
-    assert place.call("run", str(elsewhere), "--trust", "--no-input").code == 0
+    assert place.call("run", str(elsewhere.rename(moved)), "--trust", "--no-input").code == 0
+
+
+def test_saving_the_plan_of_a_team_from_elsewhere_trusts_nothing(place: Place) -> None:
+    word = str(place.write("other/team.yaml", EVIL))
+    assert place.call("plan", word, "-o", "x.plan").code == 0
+    assert place.call("plan", word, "-o", str(place.root / "y.plan")).code == 0
+    assert place.trusted() == []
 
 
 def test_what_cannot_be_remembered_is_trusted_once(place: Place) -> None:
@@ -228,6 +248,7 @@ def test_what_cannot_be_remembered_is_trusted_once(place: Place) -> None:
     assert "asked again next time" in answer.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["writable", "link", "directory"])
 def test_what_others_could_have_put_there_counts_for_nothing(place: Place, how: str) -> None:
     word = str(place.write("other/team.yaml", EVIL))
@@ -252,6 +273,17 @@ def test_what_is_shown_hides_nothing_and_steers_nothing(place: Place) -> None:
     assert "\x1b" not in answer.err
     assert "\u202e" not in answer.err
     assert "⏎ rm -rf everything" in answer.err
+    body = (
+        "engines: {mine: {command: [x], prompt: argument, env: {LD_PRELOAD: ./evil.so}}}\n"
+        "agents:\n  a: {engine: mine, prompt: Delete it., env: {PATH: ./bin}}\n"
+        "  b: {engine: scripted, script: s.yaml, prompt: x}\n"
+    )
+    place.write("other/s.yaml", "- run: touch ran\n")
+    place.write("other/team.yaml", body)
+    answer = place.call("run", word)
+    for part in ("runs `x '{{ prompt }}'` sets LD_PRELOAD=./evil.so", "a: is asked `Delete it.`", "a: sets PATH=./bin",
+                 "b: plays [{\"run\": \"touch ran\"}]"):  # fmt: skip
+        assert part in answer.err, answer.err
 
 
 @pytest.mark.parametrize(("said", "runs"), [(b"y\n", True), (b"yes\n", True), (b"n\n", False), (b"\n", False)])
