@@ -136,6 +136,15 @@ RUN: Final = (
         "plan",
     ),
     Code(
+        "unknown-model",
+        "a model has nearly the name of one that its engine is known to have",
+        "Which models there are is for an engine's vendor to say, and changes. A name that teamflow does not know is "
+        "handed on as it is; one that is nearly a known one is more likely a slip.",
+        "",
+        "",
+        "plan",
+    ),
+    Code(
         "untold-cost",
         "an engine does not tell what it spends",
         "A budget counts what engines tell. One that tells tokens but no money is held back by a budget in tokens, "

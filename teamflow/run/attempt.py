@@ -27,7 +27,7 @@ from teamflow.ports import Clock, Engine, Exited, Start, Target
 from teamflow.run.brief import BriefError, Rendering, make_brief
 from teamflow.run.environment import Environments, MissingSecret
 from teamflow.run.following import Following
-from teamflow.run.logs import OUTPUT_LIMIT, TEXT_LIMIT, cut_text, read_tail, read_text, separate_err
+from teamflow.run.logs import OUTPUT_LIMIT, TEXT_LIMIT, cut_text, last_words, read_tail, read_text, separate_err
 from teamflow.run.place import Place
 from teamflow.run.roles import Engines, Report, Results
 from teamflow.run.trees import Trees, aside_words, note_of, root_of, variables_of
@@ -315,7 +315,8 @@ class AttemptRunner:
         brief = self._briefs.pop((step.id, live.number), None) or self._brief(known, live)
         engine = self._engine(step, live)
         if engine.capabilities.tail and end.cause is None:
-            end = end._replace(printed=self._last_words(step, live, end))
+            files = self._place.log(step.id, live.number), self._place.err(step.id, live.number)
+            end = end._replace(printed=last_words(*files, end, redact=self._redactor.text))
         if engine.capabilities.protocol:
             outcome = self._following.finish(engine, brief, step.id, live.number, end)
         else:
@@ -353,13 +354,6 @@ class AttemptRunner:
         """What the agent phase printed, redacted."""
         log = self._place.log(step.id, live.number)
         return read_text(log, redact=self._redactor.text, start=end.log_start, end=end.log_end, limit=limit)
-
-    def _last_words(self, step: Step, live: AttemptState, end: Exit) -> str:
-        """The last of what the agent phase printed, what it printed as errors behind it."""
-        log, err = self._place.log(step.id, live.number), self._place.err(step.id, live.number)
-        redact = self._redactor.text
-        printed = read_tail(log, redact=redact, start=end.log_start, end=end.log_end)
-        return printed if not end.err_end else f"{printed}\n{read_tail(err, redact=redact, end=end.err_end)}"
 
     def _succeeded(self, known: StepState, exited: Exited, outcome: Succeeded) -> AttemptEnded:
         step = known.step

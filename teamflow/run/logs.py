@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from teamflow.core.invocation import Exit
 from teamflow.core.plan import Step
 
 TEXT_LIMIT = 100 * 1024
@@ -128,6 +129,12 @@ def _read(fd: int, start: int, count: int) -> bytes:
         start += len(part)
         count -= len(part)
     return b"".join(parts)
+
+
+def last_words(log: str, err: str, end: Exit, *, redact: Callable[[str], str]) -> str:
+    """The last of what a phase printed, what it printed as errors behind it."""
+    printed = read_tail(log, redact=redact, start=end.log_start, end=end.log_end)
+    return printed if not end.err_end else f"{printed}\n{read_tail(err, redact=redact, end=end.err_end)}"
 
 
 def _text(data: bytes) -> str:

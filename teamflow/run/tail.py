@@ -51,7 +51,7 @@ class Tail:
         self._watch = watch
         self._stalls = stalls
         self._stalled = stalled
-        self._quick = _TALKS
+        self._quick = 0
         self._now = now
         self._path = path
         self.talk = talk

@@ -98,7 +98,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         "own",
         "included",
         "reads_only",
-        "edits; runs commands",
+        "edits",
         "verified",
         "twice",
         "transient",
