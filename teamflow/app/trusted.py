@@ -68,11 +68,22 @@ class Outside(NamedTuple):
 
 def outside_of(plan: Plan, *, root: str, directory: str, saved: tuple[str, str] | None = None) -> Outside:
     """`root`: of the plan's project; `directory`: where the user stands; `saved`: path and digest of a saved plan."""
-    here = project_of(directory).root
+    here = _own_project(directory)
     found = {os.path.realpath(located(root, path)): digest for path, digest in plan.files.items() if digest}
     if saved is not None:
         found[os.path.realpath(saved[0])] = saved[1]
     return Outside(tuple(sorted((path, digest) for path, digest in found.items() if not is_below(path, here))))
+
+
+def _own_project(directory: str) -> str:
+    """The git top level around a directory, else itself; also where a repository that somebody else has put above it,
+    say in /tmp, would make all that lies there the user's own."""
+    found, here = project_of(directory), os.path.realpath(directory)
+    try:
+        owner = os.lstat(f"{found.root}/.git").st_uid if found.git else -1
+        return found.root if owner in (os.geteuid(), os.stat(here).st_uid) else here
+    except OSError:
+        return here
 
 
 def is_trusted(outside: Outside, environ: Mapping[str, str]) -> bool:

@@ -304,3 +304,17 @@ def test_on_a_terminal_somebody_is_asked(place: Place, said: bytes, runs: bool) 
         out,
         err,
     )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_repository_of_somebody_else_above_makes_nothing_ones_own(place: Place) -> None:
+    place.write("shared/team.yaml", EVIL)
+    shared = place.root / "shared"
+    subprocess.run(["git", "init", "-q", str(shared)], check=True)
+    (shared / "sub").mkdir()
+    assert process(shared / "sub", "plan", **place.env).out.count("--trust") == 0
+    for path in (shared, shared / ".git", shared / "team.yaml"):
+        os.chown(path, 12345, 12345)
+    assert refused(process(shared / "sub", "run", **place.env))
+    os.chown(shared / "sub", 12345, 12345)
+    assert process(shared / "sub", "run", **place.env).code == 0
