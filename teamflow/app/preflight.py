@@ -7,9 +7,11 @@ asked only for plans whose steps need them; `plan` tells the same as notes.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final, Protocol
 
+from teamflow.app.files import ProjectFiles
 from teamflow.app.refused import refused, unknown_force
 from teamflow.app.trusted import Asks, Words, refusal, trust_note, unseen
 from teamflow.core.capabilities import Capabilities
@@ -20,6 +22,7 @@ from teamflow.views.diagnostics import safe
 
 USAGE: Final = 2
 ENVIRONMENT: Final = 3
+_PATH_LINE: Final = re.compile(rb"^\s*(?:export\s+)?PATH\s*=", re.M)
 
 
 class RunWords(Words, Protocol):
@@ -44,7 +47,7 @@ def preflight(
         front.complain(untrusted)
         return ENVIRONMENT
     lines = _lock_problems(plan, root=root, environ=environ) if words.locked else []
-    lines += missing(plan, engines_of(plan), environ)
+    lines += missing(plan, engines_of(plan), environ, root=root)
     if not lines:
         return None
     told = (f"  {safe(part)}" for line in lines for part in line.split("\n"))
@@ -61,7 +64,7 @@ def plan_notes(plan: Plan, *, root: str, directory: str, environ: Mapping[str, s
     """What `run` would ask or refuse, and what differs from the lock. Nothing of the team is executed."""
     note = trust_note(plan, root=root, directory=directory, environ=environ)
     found = [note] if note else []
-    found += missing(plan, engines_of(plan), environ)
+    found += missing(plan, engines_of(plan), environ, root=root)
     found += _lock_notes(plan, root=root, environ=environ)
     return found
 
@@ -75,14 +78,14 @@ def engines_of(plan: Plan) -> dict[str, Capabilities]:
     return {name: engine(name).capabilities for name in names}
 
 
-def missing(plan: Plan, engines: Mapping[str, Capabilities], environ: Mapping[str, str]) -> list[str]:
+def missing(plan: Plan, engines: Mapping[str, Capabilities], environ: Mapping[str, str], *, root: str) -> list[str]:
     """What is to be installed before every step of the plan has an engine, with the command; a line for each.
 
     Steps with a PATH of their own, or of another machine, are not looked at: only they know what is there.
     """
     local = [step for step in plan.steps if step.target == "local" and not any(name == "PATH" for name, _ in step.env)]
     needed = {name for step in local for name in _chain(step) if name in engines and engines[name].program}
-    if not needed:
+    if not needed or _sets_path(plan, root):
         return []
     from teamflow.app.installed import look
 
@@ -100,6 +103,18 @@ def missing(plan: Plan, engines: Mapping[str, Capabilities], environ: Mapping[st
         if chain and all(name in wrong for name in chain):
             lines.setdefault("; ".join(f"{name}: {wrong[name]}" for name in chain), []).append(step.agent)
     return [f"{line} (for {_some(agents)})" for line, agents in lines.items()]
+
+
+def _sets_path(plan: Plan, root: str) -> bool:
+    """Whether a file of variables for every step has a PATH."""
+    files = ProjectFiles(root)
+    for path in plan.env_files:
+        try:
+            if _PATH_LINE.search(files.read(path)):
+                return True
+        except OSError:
+            continue  # it is told when the secrets are gathered
+    return False
 
 
 def _install(engine: Capabilities) -> str:

@@ -56,13 +56,13 @@ def test_what_is_missing(tmp_path: Path, engine: str, versions: dict[str, str], 
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / "s.yaml").write_text("- say: x\n")
     plan = plan_of(tmp_path / "p", f"agents:\n  a:\n    engine: {engine}\n{script}    prompt: x\n")
-    assert missing(plan, ENGINES, environ(tmp_path, **versions)) == expected
+    assert missing(plan, ENGINES, environ(tmp_path, **versions), root="/") == expected
 
 
 def test_the_same_trouble_is_told_once_and_skipped_steps_need_nothing(tmp_path: Path) -> None:
     agents = "".join(f"  a{n}: {{prompt: x, if: 1 == {n and 1}}}\n" for n in range(6))
     plan = plan_of(tmp_path / "p", f"agents:\n{agents}")
-    assert missing(plan, ENGINES, environ(tmp_path)) == [
+    assert missing(plan, ENGINES, environ(tmp_path), root="/") == [
         "claude: `one` is not installed: `get one` (for a1, a2, a3 and 2 more)"
     ]
 
@@ -81,3 +81,18 @@ def test_a_save_that_changes_what_is_trusted_is_not_acted_on(tmp_path: Path) -> 
     assert may_go_on(plan, **where, environ=env) == ""  # it is what the plan was made from that counts
     assert "part.yaml" in may_go_on(plan_of(place, text), **where, environ=env)
     assert os.listdir(tmp_path / "state" / "teamflow" / "trusted") == [outside_of(plan, **where).digest]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "env: {PATH: /elsewhere}\nagents: {a: {prompt: x}}\n",
+        "defaults: {env: {PATH: /elsewhere}}\nagents: {a: {prompt: x}}\n",
+        "env_file: .env\nagents: {a: {prompt: x}}\n",
+    ],
+)
+def test_who_has_a_path_of_its_own_is_not_looked_at(tmp_path: Path, text: str) -> None:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / ".env").write_text("PATH=/elsewhere\n")
+    plan = plan_of(tmp_path / "p", text)
+    assert missing(plan, ENGINES, environ(tmp_path), root=str(tmp_path / "p")) == []
