@@ -27,6 +27,10 @@ _READING: Final = frozenset(
 _EDITING: Final = frozenset(("Edit", "MultiEdit", "Write", "NotebookEdit"))
 _MODELS: Final = ("opus", "sonnet", "haiku", "claude-")
 _RULE: Final = re.compile(r"Bash\(([^()]*)\)\Z")
+_LOOKING: Final = re.compile(
+    r"(git (diff|log|show|status|blame|grep|ls-files|shortlog|rev-parse)|ls|cat|head|tail|wc|grep|rg|find|tree|pwd)\b"
+)
+"""Commands that are listed to look; which uses of them do is decided when one is run."""
 _GRANT: Final = "Say what the agent may do with permissions."
 
 
@@ -111,13 +115,12 @@ def _granted(tools: Sequence[str], lost: list[tuple[str, str, str]]) -> Value:
     if other:
         named = ", ".join(word[:40] for word in other[:5])
         lost.append(("tools", f"has {named}, which is not handed out here one by one", _GRANT))
-    run: list[Value] | None = None if "Bash" in tools else [rule for rule in rules if rule]
-    if not edits and run == []:
-        return "read"
-    parts: dict[str, Value] = {} if edits else {"edit": []}
-    if run is not None:
-        parts["run"] = run
-    return parts or "edit"
+    if "Bash" in tools:
+        return "edit"  # with or without tools to edit: commands change files
+    run: list[Value] = [rule for rule in rules if rule]
+    if edits:
+        return {"run": run}
+    return "read" if all(_LOOKING.match(str(rule)) for rule in run) else {"edit": [], "run": run}
 
 
 def _denied(tools: Sequence[str], lost: list[tuple[str, str, str]]) -> Value:
@@ -128,11 +131,12 @@ def _denied(tools: Sequence[str], lost: list[tuple[str, str, str]]) -> Value:
     if other:
         named = ", ".join(word[:40] for word in other[:5])
         lost.append(("disallowedTools", f"has {named}, which cannot be denied here by itself", _GRANT))
-    if edits and runs:
+    if not edits and runs:
+        words = "denies tools to edit and no commands, which change files as well: it may edit here"
+        lost.append(("disallowedTools", words, _GRANT))
+    if runs:
         return None
-    if not edits and not runs:
-        return "read"
-    return {"run": []} if edits else {"edit": []}
+    return {"run": []} if edits else "read"
 
 
 def _command(tool: str) -> str | None:

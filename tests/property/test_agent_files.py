@@ -46,7 +46,7 @@ def test_nothing_is_granted_that_is_not_listed(tools: list[str]) -> None:
         return
     may_edit = granted == "edit" or (isinstance(granted, dict) and granted.get("edit") != [])
     runs_all = granted == "edit" or (isinstance(granted, dict) and "run" not in granted)
-    assert may_edit == any(tool in ("Edit", "Write") for tool in tools)
+    assert may_edit == any(tool in ("Edit", "Write", "Bash") for tool in tools)
     assert runs_all == ("Bash" in tools)
 
 
