@@ -19,24 +19,26 @@ from teamflow.team.loaded import Loaded, LoadedTeam
 from teamflow.team.model import Agent, FileReference, Team
 from teamflow.team.places import Places
 from teamflow.team.salvage import read_all
+from teamflow.team.scope import NO_OTHERS, Others
 from teamflow.team.source import Path, decode, parse_value
 
 
-def load(path: str, *, sources: Reads) -> Loaded:
-    """Reads and checks the team file at `path`, relative to the project that `sources` reads.
+def load(path: str, *, sources: Reads, others: Others = NO_OTHERS) -> Loaded:
+    """Reads and checks the team file at `path`, relative to the project that `sources` reads. `others`: engines that it
+    may name besides those that are built in and its own.
 
     Never raises for what a file holds; the cyclic collector rests meanwhile.
     """
     enabled = gc.isenabled()
     gc.disable()
     try:
-        return _load(path, sources)
+        return _load(path, sources, others)
     finally:
         if enabled:
             gc.enable()
 
 
-def _load(path: str, sources: Reads) -> Loaded:
+def _load(path: str, sources: Reads, others: Others) -> Loaded:
     found = Diagnostics()
     files = Files(sources, found)
     gathered = Gatherer(files, found).gather(path)
@@ -50,7 +52,7 @@ def _load(path: str, sources: Reads) -> Loaded:
     reader = _NamedFiles(files, places, found)
     reader.read(team)
     loaded = LoadedTeam(path, team, files.digests, reader.texts, reader.scripts, reader.env_values, places, tree)
-    check(loaded, found, damaged=salvaged.damaged)
+    check(loaded, found, damaged=salvaged.damaged, others=others)
     texts = {**places.texts, **reader.texts}
     excerpts = _excerpts(files, texts)
     for file in team.env_file or ():
