@@ -148,7 +148,7 @@ def takes_servers(bench: Bench) -> bool:
     """By HTTP, without a question."""
     with notes_server() as (url, got):
         bench.models.play(tool(TOOLS[bench.name], {"text": "hi"}), say("noted"))
-        bench.attempt(servers={"team": {"type": "http", "url": url}})
+        bench.attempt(servers={"team": {"type": "http", "url": url}}, grants=Permissions(ask="deny"))
         return [one["params"]["arguments"] for one in got if one["method"] == "tools/call"] == [{"text": "hi"}]
 
 
