@@ -26,7 +26,7 @@ class Brought:
 
         try:
             made = engine(name)
-        except Exception as error:  # noqa: BLE001 what happens when it is loaded is the other package's affair
+        except (Exception, SystemExit) as error:  # noqa: BLE001 what happens when it is loaded is the other package's affair
             return f"{brought()[name]}: {type(error).__name__}: {excerpt(str(error), width=120)}"
         capabilities = getattr(made, "capabilities", None)
         if not isinstance(capabilities, Capabilities):

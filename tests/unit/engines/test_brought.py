@@ -188,6 +188,7 @@ def test_what_it_cannot_keep_is_an_error_of_the_plan(place: Path) -> None:
 
 BROKEN = {
     "raises": ("import sys\nraise LookupError('no\\nkeys')\n", "raises:make: LookupError: no"),
+    "leaves": ("raise SystemExit(0)\n", "leaves:make: SystemExit: 0"),
     "nothing": ("", "nothing:make: AttributeError"),
     "bare": ("class make:\n    pass\n", "bare:make has no capabilities"),
     "half": (
@@ -204,6 +205,9 @@ def test_broken_packages_are_told_where_they_are_named(place: Path) -> None:
         (place / f"packages/{name}.py").write_text(source)
         install(place, name, f"{name} = {name}:make")
     install(place, "worse", "no-such = no.such\nclaude = raises:make\ncommand = raises:make\nacp = raises:make")
+    for name, points in (("a-mess", b"no point"), ("b-mess", b"x = \xff:y"), ("c-mess", b"= x")):
+        install(place, name, "")
+        (place / f"packages/{name}-1.0.dist-info/entry_points.txt").write_bytes(b"[teamflow.engines]\n" + points)
     names = [*BROKEN, "no-such", "claude", "command", "acp", "pall"]
     agents = "".join(f"  {name}: {{engine: {name}, prompt: x}}\n" for name in names)
     (place / "work/team.yaml").write_text(f"agents:\n{agents}")
