@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from teamflow import __version__
+from teamflow.app.brought import Brought, foreign_engines
 from teamflow.app.files import ProjectFiles, located, read_any
 from teamflow.app.plugins import spare_plugins
 from teamflow.core.named import NamedTuple
@@ -80,7 +81,8 @@ def compile_team(
     from teamflow.plan.stored import plan_to_json
 
     stored = hashlib.sha256(plan_to_json(made).encode()).hexdigest()
-    if place is not None and keepable and not len(found or ()):
+    # Engines of other packages may change, or go, without a change in any file.
+    if place is not None and keepable and not len(found or ()) and not foreign_engines(made):
         _keep(root, place, made, stored, begun)
     return compiled._replace(given=_given(request, made), stored=stored)
 
@@ -92,7 +94,7 @@ def _compile(root: str, request: Request, sources: ProjectFiles) -> Compiled:
     from teamflow.team.inputs import bind_inputs
     from teamflow.team.load import load
 
-    loaded = load(request.file, sources=sources, anywhere=sources.anywhere)
+    loaded = load(request.file, sources=sources, anywhere=sources.anywhere, others=Brought())
     if loaded.team is None:
         return Compiled(None, loaded.diagnostics, loaded.sources, None)
     found = loaded.diagnostics

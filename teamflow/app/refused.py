@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Sequence
 
+from teamflow.app.brought import engine_problem, foreign_engines
 from teamflow.core.plan import Plan
-
-_INSTEAD: Final[Mapping[str, str]] = {
-    "engine": "only engine: scripted and those under engines work yet, one at a time",
-}
-"""What to write where leaving the key out is no way: it is not written, or its default is what waits."""
 
 
 def refused(plan: Plan) -> str:
@@ -22,12 +17,17 @@ def refused(plan: Plan) -> str:
             by_key.setdefault((key, area), []).append(step.id)
     for (key, area), steps in by_key.items():
         more = f" and {len(steps) - 3} more" if len(steps) > 3 else ""
-        told = _INSTEAD.get(key)
-        lines.append(f"  {', '.join(steps[:3])}{more}: {key}: waits for {area}{f' ({told})' if told else ''}")
+        lines.append(f"  {', '.join(steps[:3])}{more}: {key}: waits for {area}")
     if not lines:
-        return ""
+        return _engines_gone(plan)
     head = f"{plan.file} cannot run yet: it uses keys that this version plans but does not act on."
     return "\n".join([head, *lines, "Leave these out, or select steps without them (teamflow run STEP)."])
+
+
+def _engines_gone(plan: Plan) -> str:
+    """A saved plan, or `--set`, may name engines that nobody has checked."""
+    found = [f"  {name}: {problem}" for name in foreign_engines(plan) if (problem := engine_problem(name))]
+    return "\n".join([f"{plan.file} cannot run: it needs engines that are not there.", *found]) if found else ""
 
 
 def unknown_force(plan: Plan, names: Sequence[str]) -> str:

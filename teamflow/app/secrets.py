@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from teamflow.app.brought import Brought
 from teamflow.app.compile import Compiled
 from teamflow.app.files import ProjectFiles
 from teamflow.core.form import SHORTEST
@@ -125,7 +126,7 @@ def explain_secrets(plan: Plan, *, root: str, environ: Mapping[str, str]) -> Com
     from teamflow.team.check_secrets import check_secrets
     from teamflow.team.load import load
 
-    loaded = load(plan.file, sources=(files := ProjectFiles(root)), anywhere=files.anywhere)
+    loaded = load(plan.file, sources=(files := ProjectFiles(root)), anywhere=files.anywhere, others=Brought())
     found = Diagnostics()
     if loaded.team is not None:
         agents = dict.fromkeys(step.agent for step in plan.steps if step.skip is None)

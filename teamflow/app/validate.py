@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from teamflow.app.brought import Brought
 from teamflow.app.files import ProjectFiles
 from teamflow.app.plugins import spare_plugins
 from teamflow.app.project import find_source, project_of
@@ -42,7 +43,7 @@ def validate_file(word: str | None, directory: str, *, from_top: bool = False) -
     from teamflow.team.load import load
 
     files = ProjectFiles(root)
-    loaded = load(file, sources=files, anywhere=files.anywhere)
+    loaded = load(file, sources=files, anywhere=files.anywhere, others=Brought())
     found = Diagnostics(loaded.diagnostics)
     if loaded.team is not None:
         from teamflow.plan.checked import check_graph

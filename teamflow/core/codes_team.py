@@ -191,16 +191,17 @@ TEAM: Final = (
     Code(
         "unknown-engine",
         "there is no such engine",
-        "An engine is built in (claude, claude-agent-acp, codex, copilot, gemini, opencode, scripted) or declared "
-        "under engines. engine/model names a model as well.",
+        "An engine is built in (claude, claude-agent-acp, codex, codex-exec, copilot, gemini, opencode, scripted), "
+        "declared under engines, or brought by another package. engine/model names a model as well.",
         "agents:\n  fix: {engine: cluade, prompt: Fix it.}\n",
         "agents:\n  fix: {engine: claude, prompt: Fix it.}\n",
     ),
     Code(
         "built-in-engine",
         "a built-in engine is defined again",
-        "The names acp, claude, claude-agent-acp, codex, copilot, gemini, opencode, scripted, command, ask and person "
-        "are taken. An engine of your own, also another way to start one of these programs, has a name of its own.",
+        "The names acp, claude, claude-agent-acp, codex, codex-exec, copilot, gemini, opencode, scripted, command, ask "
+        "and person are taken. An engine of your own, also another way to start one of these programs, has a name of "
+        "its own.",
         "engines: {claude: {command: [claude, -p]}}\n" + _RIGHT,
         "engines: {my-claude: {command: [claude, -p]}}\n" + _RIGHT,
     ),

@@ -51,11 +51,21 @@ def engine(name: str) -> Engine:
 
 @cache
 def brought() -> Mapping[str, str]:
-    """The engines of other packages, as in `ENGINES`. Looking for them takes some milliseconds."""
+    """The engines of other packages, as in `ENGINES`; of two by one name the first on the path. Looking for them takes
+    some milliseconds. A package whose description cannot be read brings none."""
     # Imported here: only names that are not in `ENGINES` need it.
-    from importlib.metadata import entry_points
+    from importlib.metadata import distributions
 
-    return {point.name: point.value for point in entry_points(group=GROUP)}
+    found: dict[str, str] = {}
+    for package in distributions():
+        try:
+            points = package.entry_points.select(group=GROUP)
+        except (ValueError, TypeError, AttributeError, OSError):
+            continue
+        for point in points:
+            if point.name:
+                found.setdefault(point.name, point.value)
+    return found
 
 
 class _BuiltIn(Mapping[str, Capabilities]):

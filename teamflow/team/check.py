@@ -10,13 +10,19 @@ from teamflow.core.diagnostics import Diagnostics
 from teamflow.team import check_agent, check_team
 from teamflow.team.loaded import LoadedTeam
 from teamflow.team.model import Agent
-from teamflow.team.scope import Scope
+from teamflow.team.scope import NO_OTHERS, Others, Scope
 from teamflow.team.source import Path
 
 
-def check(loaded: LoadedTeam, found: Diagnostics, *, damaged: frozenset[Path] = frozenset()) -> None:
+def check(
+    loaded: LoadedTeam,
+    found: Diagnostics,
+    *,
+    damaged: frozenset[Path] = frozenset(),
+    others: Others = NO_OTHERS,
+) -> None:
     """Adds everything that is wrong with the team to `found`; nothing is concluded from `damaged` parts."""
-    scope = Scope(loaded, found, damaged=damaged)
+    scope = Scope(loaded, found, damaged=damaged, others=others)
     team = loaded.team
     check_team.check(scope)
     if team.engines:

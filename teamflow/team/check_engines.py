@@ -15,11 +15,10 @@ from teamflow.team.check_team import check_variables, shown
 from teamflow.team.check_text import script_of
 from teamflow.team.engines import prompt_words
 from teamflow.team.model import EngineDefinition
-from teamflow.team.scope import BUILT_IN_ENGINES, PROTOCOL, Scope
+from teamflow.team.scope import PROTOCOL, RESERVED, Scope
 from teamflow.team.source import Path
 from teamflow.team.template import is_template
 
-_RESERVED: Final = frozenset((*BUILT_IN_ENGINES, PROTOCOL, "ask", "command", "person"))
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "command": (),
     "prompt": (PROMPT, PROMPT_FILE),
@@ -39,7 +38,7 @@ _NOT_OF_ACP: Final = (*_OF_JSON, "prompt", "long_prompt")
 def check_engines(scope: Scope) -> None:
     for name, definition in (scope.team.engines or {}).items():
         path: Path = ("engines", name)
-        if name in _RESERVED:
+        if name in RESERVED:
             hint = f'Give it a name of its own, like "my-{name}".'
             scope.error("built-in-engine", f'the engine "{name}" is built in', path, hint=hint, key=True)
         _check_words(scope, definition, path)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from teamflow.core.ids import NAME
+from teamflow.core.shell import excerpt
 from teamflow.team import check_text
 from teamflow.team.check_text import HOOK, TEAM_ENV, TEAM_OUTPUT, Owner
 from teamflow.team.json_schema import check_declaration
@@ -71,13 +72,26 @@ def check_engine(scope: Scope, text: str, path: Path, *, key: bool = False) -> N
     if name == PROTOCOL:
         define = "Name the agent: engines: {my-agent: {command: [my-agent, acp], output: acp}}, then engine: my-agent."
         scope.error("unknown-engine", "acp is a protocol that agents speak, and no agent", path, hint=define, key=key)
-    elif name not in scope.engines:
-        hint = scope.suggest(name, scope.engines, otherwise=f"Engines: {', '.join(sorted(scope.engines))}.")
-        scope.error("unknown-engine", f'there is no engine "{shown(name)}"', path, hint=hint, key=key)
+    elif name not in scope.engines and not _is_brought(scope, name, path, key=key):
+        return
     elif slash and (not model or key):
         scope.error("unknown-engine", f'"{shown(text)}" names no engine and model', path, hint="Write engine/model.")
     elif model and not _takes_model(scope, name):
         no_model(scope, name, path)
+
+
+def _is_brought(scope: Scope, name: str, path: Path, *, key: bool) -> bool:
+    """Whether another package brings a sound engine of that name; complains if not."""
+    if name in scope.brought:
+        problem = scope.others.problem(name)
+        if problem:
+            message = f'the engine "{shown(name)}" cannot be used: {excerpt(problem, width=200)}'
+            scope.error("unknown-engine", message, path, hint="Mend, update or remove the package.", key=key)
+        return not problem
+    known = scope.engines | scope.brought
+    hint = scope.suggest(name, known, otherwise=f"Engines: {', '.join(sorted(known))}.")
+    scope.error("unknown-engine", f'there is no engine "{shown(name)}"', path, hint=hint, key=key)
+    return False
 
 
 def check_model(scope: Scope, agent: Agent, path: Path) -> None:

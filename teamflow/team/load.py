@@ -19,11 +19,13 @@ from teamflow.team.loaded import Loaded, LoadedTeam
 from teamflow.team.model import Agent, FileReference, Team
 from teamflow.team.places import Places
 from teamflow.team.salvage import read_all
+from teamflow.team.scope import NO_OTHERS, Others
 from teamflow.team.source import Path, decode, parse_value
 
 
-def load(path: str, *, sources: Reads, anywhere: ReadsAnywhere | None = None) -> Loaded:
-    """Reads and checks the team file at `path`, relative to the project that `sources` reads.
+def load(path: str, *, sources: Reads, anywhere: ReadsAnywhere | None = None, others: Others = NO_OTHERS) -> Loaded:
+    """Reads and checks the team file at `path`, relative to the project that `sources` reads. `others`: engines that it
+    may name besides those that are built in and its own.
 
     `anywhere`: reads includes and personas, which may lie outside of the project; None: `sources` does.
     Never raises for what a file holds; the cyclic collector rests meanwhile.
@@ -31,13 +33,13 @@ def load(path: str, *, sources: Reads, anywhere: ReadsAnywhere | None = None) ->
     enabled = gc.isenabled()
     gc.disable()
     try:
-        return _load(path, sources, anywhere)
+        return _load(path, sources, anywhere, others)
     finally:
         if enabled:
             gc.enable()
 
 
-def _load(path: str, sources: Reads, anywhere: ReadsAnywhere | None) -> Loaded:
+def _load(path: str, sources: Reads, anywhere: ReadsAnywhere | None, others: Others) -> Loaded:
     found = Diagnostics()
     files = Files(sources, found, anywhere)
     gatherer = Gatherer(files, found)
@@ -55,7 +57,7 @@ def _load(path: str, sources: Reads, anywhere: ReadsAnywhere | None) -> Loaded:
     loaded = LoadedTeam(
         path, team, files.digests, reader.texts, reader.scripts, reader.env_values, places, tree, nameable
     )
-    check(loaded, found, damaged=salvaged.damaged)
+    check(loaded, found, damaged=salvaged.damaged, others=others)
     texts = {**places.texts, **reader.texts}
     excerpts = _excerpts(files, texts)
     for file in team.env_file or ():

@@ -5,8 +5,9 @@ Decides nothing about correctness. Suggestions cost time, so there is a fixed nu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
+from typing import Final, Protocol
 
 from teamflow.core.diagnostics import Diagnostics, did_you_mean
 from teamflow.team.declared import layers_of
@@ -29,17 +30,54 @@ _SECTIONS = {
 }
 """Complaints that cannot be told from a consequence when the section is damaged."""
 
-BUILT_IN_ENGINES = ("claude", "claude-agent-acp", "codex", "copilot", "gemini", "opencode", "scripted")
-"""Engines that need no definition, whether or not this version starts them."""
+BUILT_IN_ENGINES = (
+    "claude", "claude-agent-acp", "codex", "codex-exec", "copilot", "gemini", "opencode", "scripted",
+)  # fmt: skip
+"""Engines that need no definition."""
 
 PROTOCOL = "acp"
 """What many engines speak, and no engine: the name is kept for nobody."""
 
 
+RESERVED: Final = frozenset((*BUILT_IN_ENGINES, PROTOCOL, "ask", "command", "person"))
+"""Names that no other engine can have."""
+
+
+class Others(Protocol):
+    """Engines that other packages bring. To look for them takes time: asked only about names that nothing else has."""
+
+    def names(self) -> Collection[str]: ...
+
+    def problem(self, name: str) -> str:
+        """Why one of `names` cannot be used; empty: it can."""
+        ...
+
+
+class NoOthers:
+    """Where nothing but this teamflow counts."""
+
+    def names(self) -> Collection[str]:
+        return ()
+
+    def problem(self, name: str) -> str:
+        return ""
+
+
+NO_OTHERS: Final = NoOthers()
+
+
 class Scope:
     """One load's team under check."""
 
-    def __init__(self, loaded: LoadedTeam, found: Diagnostics, *, damaged: frozenset[Path] = frozenset()) -> None:
+    def __init__(
+        self,
+        loaded: LoadedTeam,
+        found: Diagnostics,
+        *,
+        damaged: frozenset[Path] = frozenset(),
+        others: Others = NO_OTHERS,
+    ) -> None:
+        self.others = others
         self.damaged = damaged
         self._broken = frozenset(path[0] for path in damaged if path)
         self.loaded = loaded
@@ -52,6 +90,11 @@ class Scope:
         self._tokens = 0
         self._seen: set[str] = set()
         self.checked_scripts: set[str] = set()
+
+    @cached_property
+    def brought(self) -> frozenset[str]:
+        """Engines of other packages by whose names nothing of teamflow goes."""
+        return frozenset(self.others.names()) - RESERVED
 
     @cached_property
     def helpers(self) -> frozenset[str]:

@@ -20,6 +20,7 @@ IMPURE: Final[dict[str, str]] = {
 """Files in pure packages that may act."""
 
 BROAD_EXCEPT: Final[dict[str, str]] = {
+    "teamflow/app/brought.py": "the edge to engines of other packages, which may do anything when they are loaded",
     "teamflow/cli/errors.py": "the boundary of the command line",
     "teamflow/keeper/program.py": "the edge of the keeper: the last place that can say what happened",
 }

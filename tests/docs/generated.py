@@ -16,8 +16,12 @@ import click
 
 from teamflow.cli.main import teamflow
 from teamflow.cli.toplevel import GROUPS
+from teamflow.core.capabilities import Capabilities
+from teamflow.core.plan import EngineDefinition
 from teamflow.core.status import ENDED, Status
 from teamflow.core.transitions import TRANSITIONS
+from teamflow.engines.exits import duration
+from teamflow.engines.registry import BUILT_IN, custom_engine, engine
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -78,10 +82,61 @@ def help_of(verb: str) -> str:
     return command.get_help(context).rstrip()
 
 
+def engines() -> str:
+    """What each engine for agents can do, by its `Capabilities`."""
+    rows = [(f"`{name}`", engine(name).capabilities) for name in BUILT_IN]
+    rows.append(("any other that speaks ACP", custom_engine("x", EngineDefinition(("x",), output="acp")).capabilities))
+    lines = [
+        "| engine | goes on | hears while it works | interrupted | outputs by schema | asks leave "
+        "| keeps by itself or asks about | MCP | `isolate` | tells money |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, can in rows:
+        steer = {"fold": "yes", "abort": "no: it would start anew", "none": "no"}[can.steer]
+        cells = (
+            *(name, _yes(can.resume), steer, "by message" if can.interrupt else "by signal"),
+            *("its own" if can.schema else "asked for in the prompt", _yes(can.asks)),
+            *(", ".join(part for part in PARTS_KEPT if part in can.enforces) or "what it asks about", _kinds(can)),
+            *(_yes(can.isolates), _yes(can.cost)),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+PARTS_KEPT = ("read", "edit", "globs", "run", "net")
+"""As in `Capabilities.enforces`, in the order of the page."""
+
+
+def programs() -> str:
+    """What has to be installed for each engine, and the limits of its watchdogs."""
+    lines = [
+        "| engine | program | tested with | installed by | inherits besides the basic variables "
+        "| session within | silent for at most |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name in BUILT_IN:
+        can = engine(name).capabilities
+        login = ", ".join(f"`{variable}`" for variable in can.login)
+        limits = (duration(limit) if limit is not None else "" for limit in (can.session_within, can.silence))
+        cells = (f"`{name}`", f"`{can.program[0]}`", can.tested, f"`{can.install}`", login, *limits)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _yes(can: bool) -> str:
+    return "yes" if can else "no"
+
+
+def _kinds(can: Capabilities) -> str:
+    return ", ".join(kind for kind in ("stdio", "http", "sse") if kind in can.mcp) or "no"
+
+
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "states": ("docs/operations.md", states),
     "layers": ("docs/architecture.md", layers),
     "verbs": ("docs/cli.md", verbs),
+    "engines": ("docs/engines.md", engines),
+    "programs": ("docs/engines.md", programs),
 }
 
 
