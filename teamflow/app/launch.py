@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol
 
 from teamflow.app.background import leave_terminal
 from teamflow.app.compile import Compiled, Request, compile_team
@@ -24,13 +24,12 @@ from teamflow.store.lock import this_process
 from teamflow.store.sqlite import Database
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from teamflow.app.parts import Screen, Wired
     from teamflow.app.replan import Watch
     from teamflow.app.secrets import Secrets
     from teamflow.app.session import Busy, Session
     from teamflow.core.events import Cached, RunEnded
+    from teamflow.core.takes import Recording
     from teamflow.run.probe import Prober
     from teamflow.store.rows import RunRow
     from teamflow.targets.keeper_process import Child
@@ -79,6 +78,8 @@ class RunOptions(NamedTuple):
     """Going over `limits.max_steps` is confirmed beforehand."""
     budget: Caps = NO_CAPS
     """What the run may spend, whatever the file says."""
+    replay: str = ""
+    """The run, or the fixture, that is played back."""
 
     @property
     def plain(self) -> bool:
@@ -125,6 +126,10 @@ class Front(Protocol):
 
 def run_team(options: RunOptions, front: Front, *, environ: Mapping[str, str], directory: str) -> int:
     """Runs a team file or a saved plan; the exit code. StoreError, NoTeamFile, SavedPlanError are for the caller."""
+    if options.replay:
+        from teamflow.app.replay import run_replay
+
+        return run_replay(options, front, environ=environ, directory=directory)
     path = find_team_file(options.file, directory)
     if is_saved_plan(path):
         from teamflow.app.saved import run_saved
@@ -166,15 +171,20 @@ def compile_run(database: Database, file: str, options: RunOptions) -> Compiled:
 
 
 def run_plan(
-    database: Database, compiled: Compiled, options: RunOptions, front: Front, environ: Mapping[str, str]
+    database: Database,
+    compiled: Compiled,
+    options: RunOptions,
+    front: Front,
+    environ: Mapping[str, str],
+    recording: Recording | None = None,
 ) -> int:
-    """Runs what was compiled, or was saved so; the exit code."""
+    """Runs what was compiled, or was saved so, or plays a recording of it; the exit code."""
     plan = compiled.plan
     if plan is None:
         return USAGE
-    from teamflow.app.refused import refused, unknown_force
+    from teamflow.app.refused import played_once, refused, unknown_force
 
-    refusal = refused(plan) or unknown_force(plan, options.force)
+    refusal = refused(plan) or unknown_force(plan, options.force) or played_once(database, options.number)
     if refusal:
         front.complain(refusal)
         return USAGE
@@ -196,13 +206,20 @@ def run_plan(
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     earlier = database.newest_run(file=plan.file) if plan.hooks else None
     session = take(
-        database, plan, compiled.stored, new=options.new, given=compiled.given, taken=taken.event, number=options.number
+        database,
+        plan,
+        compiled.stored,
+        new=options.new,
+        given=compiled.given,
+        taken=taken.event,
+        number=options.number,
+        replay=recording.name if recording is not None else "",
     )
     if isinstance(session, Busy):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         return _busy(database, session, options, front)
     hidden = secrets.write(database.layout.run(session.row.number))
-    wired = _wired(session, options, environ, secrets, hidden, root)
+    wired = _wired(session, options, environ, secrets, hidden, root)._replace(recording=recording)
     try:
         if session.resumed:
             tell_moved(session.state, front, root=root)
@@ -298,7 +315,9 @@ def _loop(
 ) -> int | None:
     # A new run has no keeper yet: its start goes on while this process imports what the loop needs.
     keeper = None if session.resumed else _start_keeper(database.layout.run(wired.number), session, wired)
-    asyncio = _asyncio_without_tls()
+    from teamflow.app.loops import asyncio_without_tls
+
+    asyncio = asyncio_without_tls()
     from teamflow.app.everywhere import note_project
     from teamflow.app.wiring import run_to_end
 
@@ -333,19 +352,6 @@ def _watch(session: Session, wired: Wired, options: RunOptions) -> Watch:
 
     again = replanner(wired.root, session.plan, given=given, words=words, refuse=refused, environ=wired.environ)
     return Watch(again, lambda plan: options.max_parallel or plan.limits.max_parallel or cores())
-
-
-def _asyncio_without_tls() -> ModuleType:
-    """asyncio does without `ssl` where there is none; here only local sockets are used, and it is slow to import."""
-    absent = "ssl" not in sys.modules
-    if absent:
-        sys.modules["ssl"] = cast("ModuleType", None)
-    try:
-        import asyncio
-    finally:
-        if absent:
-            del sys.modules["ssl"]
-    return asyncio
 
 
 def _start_keeper(run_dir: str, session: Session, wired: Wired) -> Child | None:

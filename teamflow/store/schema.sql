@@ -12,7 +12,8 @@ CREATE TABLE runs (
   -- The rest repeats what the last RunnerStarted or RunEnded record says, so that a list needs no fold.
   status TEXT NOT NULL DEFAULT 'created',
   exit_reason TEXT NOT NULL DEFAULT '',
-  updated REAL NOT NULL
+  updated REAL NOT NULL,
+  replay TEXT NOT NULL DEFAULT ''    -- what it replays; such a run is never gone on with
 );
 CREATE INDEX runs_by_file ON runs (file, inputs_digest, number);
 

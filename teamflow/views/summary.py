@@ -59,7 +59,9 @@ def _cut(line: str) -> str:
 
 def _heading(state: RunState, header: RunHeader, now: Now, begun: float) -> str:
     until = state.updated if state.ended is not None or header.gone else now.wall
-    line = f"run {header.number} of {header.team}: {run_status(state, header)} after {words.duration(until - begun)}"
+    played = f", a replay of {header.replay}" if header.replay else ""
+    took = words.duration(until - begun)
+    line = f"run {header.number} of {header.team}{played}: {run_status(state, header)} after {took}"
     reason = state.ended.reason if state.ended is not None else ""
     return f"{line} ({reason})" if reason else line
 
