@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from teamflow.app.parts import Screen
@@ -30,8 +30,6 @@ class Bridge:
         self.executor: Executor | None = None
         self.hooks: Hooks | None = None
         self.watching: Watching | None = None
-        self.answering: Callable[[Sequence[Record]], None] | None = None
-        """Told of records; it answers what was answered in a recording."""
         self._shown = 0
         """The last record that the screen has."""
         self._held: deque[tuple[int, str, str]] = deque()
@@ -47,8 +45,6 @@ class Bridge:
             self.hooks.observe(records)
         if self.watching is not None:
             self.watching.observe(records)
-        if self.answering is not None:
-            self._loop.call_soon(self.answering, records)
         if self.executor is None:
             return
         rest = list(records)

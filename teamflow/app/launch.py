@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from teamflow.core.takes import Recording
     from teamflow.run.probe import Prober
     from teamflow.store.rows import RunRow
-    from teamflow.targets.keeper_process import Child
 
 EXIT_CODES: Final[Mapping[str, int]] = {
     "ok": 0,
@@ -79,7 +78,7 @@ class RunOptions(NamedTuple):
     budget: Caps = NO_CAPS
     """What the run may spend, whatever the file says."""
     replay: str = ""
-    """The run, or the fixture, that is played back."""
+    """The run or fixture that is played back."""
 
     @property
     def plain(self) -> bool:
@@ -313,10 +312,10 @@ def _loop(
     *,
     parallel: int,
 ) -> int | None:
-    # A new run has no keeper yet: its start goes on while this process imports what the loop needs.
-    keeper = None if session.resumed else _start_keeper(database.layout.run(wired.number), session, wired)
-    from teamflow.app.loops import asyncio_without_tls
+    from teamflow.app.loops import asyncio_without_tls, start_keeper
 
+    # A new run has no keeper yet: its start goes on while this process imports what the loop needs.
+    keeper = None if session.resumed else start_keeper(database.layout.run(wired.number), session, wired)
     asyncio = asyncio_without_tls()
     from teamflow.app.everywhere import note_project
     from teamflow.app.wiring import run_to_end
@@ -352,16 +351,6 @@ def _watch(session: Session, wired: Wired, options: RunOptions) -> Watch:
 
     again = replanner(wired.root, session.plan, given=given, words=words, refuse=refused, environ=wired.environ)
     return Watch(again, lambda plan: options.max_parallel or plan.limits.max_parallel or cores())
-
-
-def _start_keeper(run_dir: str, session: Session, wired: Wired) -> Child | None:
-    """None where it cannot be started: the first step then says why."""
-    from teamflow.targets.keeper_process import spawn
-
-    try:
-        return spawn(run_dir, environ=wired.environ, orphan_after=session.plan.limits.orphan_after)
-    except OSError:
-        return None
 
 
 def _detached(session: Session, wired: Wired, options: RunOptions, front: Front, *, parallel: int) -> int:

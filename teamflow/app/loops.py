@@ -1,10 +1,15 @@
-"""asyncio for a run, as cheap as it is to be had."""
+"""What the loop of a run needs first, as soon and as cheap as it is to be had: asyncio, and a keeper."""
 
 from __future__ import annotations
 
 import sys
 from types import ModuleType
-from typing import cast
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from teamflow.app.parts import Wired
+    from teamflow.app.session import Session
+    from teamflow.targets.keeper_process import Child
 
 
 def asyncio_without_tls() -> ModuleType:
@@ -18,3 +23,13 @@ def asyncio_without_tls() -> ModuleType:
         if absent:
             del sys.modules["ssl"]
     return asyncio
+
+
+def start_keeper(run_dir: str, session: Session, wired: Wired) -> Child | None:
+    """None where it cannot be started: the first step then says why."""
+    from teamflow.targets.keeper_process import spawn
+
+    try:
+        return spawn(run_dir, environ=wired.environ, orphan_after=session.plan.limits.orphan_after)
+    except OSError:
+        return None

@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from teamflow.core.events import QuestionAsked, Record
+from teamflow.core.events import AttemptEnded, AttemptStarted, Event, QuestionAsked
 from teamflow.core.invocation import Brief, Exit
 from teamflow.core.leave import LeaveAsked
+from teamflow.core.limited import EngineLimited, LimitLifted
 from teamflow.core.outcome import Failed, Outcome
 from teamflow.core.plan import EngineDefinition, Json
 from teamflow.core.questions import APPROVE, REJECT, TIMEOUT
-from teamflow.core.state import Question
-from teamflow.core.takes import Answered, Recording
+from teamflow.core.state import Question, RunState
+from teamflow.core.takes import ALWAYS, Answered, Recording
 from teamflow.engines.replay import ReplayEngine, base_of
 from teamflow.policy.answering import ANSWER, Given
 from teamflow.policy.requests import answer_args
 from teamflow.ports import Engine
 from teamflow.run.clock import LeapingClock
 from teamflow.run.desk import Desk
-from teamflow.run.executor import Executor
 
 _OWN = frozenset({"command", "person"})
 
@@ -88,26 +88,28 @@ def leaping_clock(recording: Recording) -> LeapingClock:
     return LeapingClock(unasked=recording.staged or any(answer.by == TIMEOUT for answer in recording.answers))
 
 
-def answerer(recording: Recording, executor: Executor, desk: Desk) -> Callable[[Sequence[Record]], None]:
-    """Gives the answers of the recording as soon as they are asked for; on the loop's thread."""
-    answers = {(answer.step, answer.about, answer.nth): answer for answer in recording.answers}
-    asked: Counter[tuple[str, str]] = Counter()
-    seen = 0
+class PlayedPeople:
+    """`run/roles.Others` of a replay: gives the answers of the recording as soon as they are asked for."""
 
-    def told(records: Sequence[Record]) -> None:
-        nonlocal seen
-        if not any(isinstance(record.event, QuestionAsked | LeaveAsked) for record in records):
+    def __init__(self, recording: Recording, state: RunState) -> None:
+        self._name = recording.name
+        self._state = state
+        self._answers = {(answer.step, answer.about, answer.nth): answer for answer in recording.answers}
+        self._asked: Counter[tuple[str, str]] = Counter()
+        self.desk: Desk | None = None
+
+    def news(self, start: AttemptStarted | None) -> Sequence[Event]:
+        return ()
+
+    def tell(self, event: EngineLimited | LimitLifted | AttemptEnded | QuestionAsked | LeaveAsked) -> None:
+        if not isinstance(event, QuestionAsked | LeaveAsked) or self.desk is None:
             return
-        questions = executor.state.questions
-        fresh, seen = questions[seen:], len(questions)
-        for question in fresh:
-            about = (question.step, question.about)
-            nth, asked[about] = asked[about], asked[about] + 1
-            found = answers.get((*about, nth)) or answers.get((*about, -1))
-            if found is not None and found.by != TIMEOUT:
-                desk.grant("answer", answer_args(_given(question, found)), by=found.by or recording.name)
-
-    return told
+        question = self._state.questions[-1]
+        about = (question.step, question.about)
+        nth, self._asked[about] = self._asked[about], self._asked[about] + 1
+        found = self._answers.get((*about, nth)) or self._answers.get((*about, ALWAYS))
+        if found is not None and found.by != TIMEOUT:
+            self.desk.grant("answer", answer_args(_given(question, found)), by=found.by or self._name)
 
 
 def _given(question: Question, found: Answered) -> Given:

@@ -3,18 +3,16 @@ need."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from teamflow.app.others import OtherRuns
 from teamflow.app.parts import Wired
-from teamflow.core.events import Record
-from teamflow.core.takes import Recording
+from teamflow.core.state import RunState
 from teamflow.run.clock import SystemClock
 from teamflow.run.desk import Desk
-from teamflow.run.executor import Executor
 
 if TYPE_CHECKING:
-    from teamflow.run.roles import Engines
+    from teamflow.run.roles import Engines, Others
 
 
 def clock_of(wired: Wired) -> SystemClock:
@@ -35,8 +33,19 @@ def engines_of(wired: Wired, table: Engines) -> Engines:
     return PlayedEngines(table, wired.recording)
 
 
-def answering(recording: Recording, executor: Executor, desk: Desk) -> Callable[[Sequence[Record]], None]:
-    """Gives the answers of the recording; to be told of records, on the loop's thread."""
-    from teamflow.app.played import answerer
+def others_of(wired: Wired, state: RunState, others: Others) -> Others:
+    """What other runs tell; a replay hears nothing of them, tells them nothing, and has its people with it."""
+    if wired.recording is None:
+        return others
+    from teamflow.app.played import PlayedPeople
 
-    return answerer(recording, executor, desk)
+    return PlayedPeople(wired.recording, state)
+
+
+def seat(others: Others, desk: Desk) -> None:
+    """Where people answer."""
+    if not isinstance(others, OtherRuns):
+        from teamflow.app.played import PlayedPeople
+
+        assert isinstance(others, PlayedPeople)
+        others.desk = desk

@@ -21,7 +21,7 @@ from teamflow.app.making import make_trees
 from teamflow.app.others import OtherRuns
 from teamflow.app.parts import Controls, Screen, Wired
 from teamflow.app.quotas import MachineLimits
-from teamflow.app.replayed import answering, clock_of, engines_of
+from teamflow.app.replayed import clock_of, engines_of, others_of, seat
 from teamflow.app.session import Session, opening, read_records
 from teamflow.core.events import Cached, Event, RunEnded, RunnerStarted
 from teamflow.core.invocation import Brief as AttemptBrief
@@ -223,6 +223,7 @@ def _loop(
         given_up=bridge.abandoned,
         stays_for=briefly,
     )
+    others = others_of(wired, state, _others(state, layout, wired, clock, screen.trouble))
     executor = Executor(
         state,
         store=store,
@@ -237,12 +238,11 @@ def _loop(
         stays=stays,
         starts=not briefly,
         redactor=wired.redactor,
-        others=_others(state, layout, wired, clock, screen.trouble) if wired.recording is None else None,
+        others=others,
         making=trees,
     )
     bridge.executor, bridge.hooks = executor, hooks
-    if wired.recording is not None:
-        bridge.answering = answering(wired.recording, executor, desk_of(executor, wired.number))
+    seat(others, desk_of(executor, wired.number))
     return Loop(executor, hooks, attempts, environments, prober, store, writer, bridge, screen, trees, pool)
 
 

@@ -69,8 +69,12 @@ class Take(NamedTuple):
         return self.end - self.start
 
 
+ALWAYS: Final = -1
+"""As often as it is asked."""
+
+
 class Answered(NamedTuple):
-    """What somebody answered: the `nth` question (from 0) of this step about this."""
+    """What somebody answered: the `nth` question (from 0, or ALWAYS) of this step about this."""
 
     step: str
     about: str

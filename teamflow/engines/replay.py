@@ -247,7 +247,10 @@ class ReplaySession:
         return None
 
     def answer(self, request: str, verdict: Verdict) -> str | None:
+        """As it was given then, whatever is said now: what is recorded follows from that."""
         text = self._inner.answer(request, verdict)
+        given = (told.data for told in self._take.told if told.note == f"{_ANSWER}{request}")
+        text = next(given, text) if text is not None else None
         if text is not None:
             self._texts[text] = request
         return text

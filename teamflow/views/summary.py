@@ -48,7 +48,7 @@ def summary(
     lines += _labelled("work", work_lines(state, root=header.root))
     lines += _labelled("outputs", _outputs(state))
     lines += _labelled("cost", _cost(state))
-    lines += _labelled("next", next_commands(state, header))
+    lines += _labelled("next", [] if header.replay else next_commands(state, header))
     # Half of a command is none.
     return [cell(line) if len(line) <= _LONGEST or "`git " in line else _cut(cell(line)) for line in lines]
 
