@@ -67,6 +67,7 @@ class _Fixture:
             },
             {step: self._faults(step, faults) for step, faults in self._map(told.get("faults", {}), "faults").items()},
         )
+        recording = recording._replace(staged=told.get("staged") is True)
         inputs = self._map(told.get("inputs", {}), "inputs")
         return Recorded(recording, self._plan(told.get("plan")), inputs, told.get("no_input") is True)
 

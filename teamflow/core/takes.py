@@ -103,11 +103,8 @@ class Recording(NamedTuple):
     """The run that it is of, where that is one of this project."""
     notes: tuple[str, ...] = ()
     """What is missing of it, for people."""
-
-    @property
-    def staged(self) -> bool:
-        """Whether some of it never was a run: a test."""
-        return bool(self.scripts or self.faults)
+    staged: bool = False
+    """Whether it is that of a test, of which something may never have been a run."""
 
     def take(self, step: str, attempt: int) -> Take | Missing:
         """What is played as that attempt."""
