@@ -18,10 +18,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from teamflow.app.fixture import FORMAT, KEY, MANIFEST, FixtureError, read_fixture
-from teamflow.app.session import read_state
+from teamflow.app.inspect import Inspected, open_run
+from teamflow.app.outputs import text_of
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, Succeeded
-from teamflow.core.state import RunState
+from teamflow.core.state import StepState
 from teamflow.core.takes import ALWAYS, Take
 from teamflow.store.sqlite import Database
 from teamflow.views.testing import Difference, Got, Verdict, differences
@@ -81,10 +82,10 @@ def _run(job: Job, place: str, environ: Mapping[str, str]) -> list[Difference]:
     if database is None or row is None:
         raise CaseError(f"the run did not begin (exit code {code})\n{said[-_KEPT:].strip()}")
     with database:
-        state = read_state(database, row.number)[0]
+        found = got(open_run(database, row.number), code)
     if code == 70:
         raise CaseError(f"teamflow itself failed\n{said[-_KEPT:].strip()}")
-    return differences(job.case.expect.model_dump(exclude_unset=True), got(state, code))
+    return differences(job.case.expect.model_dump(exclude_unset=True), found)
 
 
 def _environment(place: str, environ: Mapping[str, str]) -> dict[str, str]:
@@ -278,8 +279,9 @@ def _result(outcome: Succeeded | Failed) -> dict[str, Any]:
     return {"failure": outcome.failure.value, "reason": outcome.reason, "retry_after": after, "usage": usage}
 
 
-def got(state: RunState, code: int) -> Got:
+def got(inspected: Inspected, code: int) -> Got:
     """What a run came to, in the words of a test file."""
+    state = inspected.state
     starts: list[tuple[int, str]] = []
     for step, known in state.steps.items():
         starts += [(attempt.began, step) for attempt in known.attempts if attempt.cause not in _AGAIN]
@@ -293,8 +295,15 @@ def got(state: RunState, code: int) -> Got:
         reasons={step: known.reason for step, known in state.steps.items() if known.reason},
         attempts={step: tuple(map(_ending, known.attempts)) for step, known in state.steps.items()},
         outputs={step: dict(known.outputs or {}) for step, known in state.steps.items()},
-        texts={step: known.text for step, known in state.steps.items()},
+        texts={step: _text(inspected, known) for step, known in state.steps.items()},
     )
+
+
+def _text(inspected: Inspected, known: StepState) -> str | None:
+    """Also of one whose text nobody asked for."""
+    if known.text is not None or not known.attempts:
+        return known.text
+    return text_of(inspected, known.step.id, known.attempts[-1].number)
 
 
 def _ending(attempt: Any) -> str:
