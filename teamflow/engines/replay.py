@@ -165,9 +165,10 @@ class ReplaySession:
             if limit is None:
                 self._last = (self._last + data)[:4096]
                 break
+            before = self._at < 0
             part, data = data[: limit - self._at], data[limit - self._at :]
             self._at += len(part)
-            events += self._feed(part)
+            events += self._feed(part, before=before)
             while not self.trouble and self._next < len(self._take.told):
                 told = self._take.told[self._next]
                 if max(0, told.offset) > self._at:
@@ -184,8 +185,9 @@ class ReplaySession:
             return min(self._take.told[self._next].offset, self._take.size)
         return self._take.size if self._at < self._take.size else None
 
-    def _feed(self, part: bytes) -> Sequence[EngineEvent]:
-        return self._heard(self._inner.feed(part)) if self._heeds else ()
+    def _feed(self, part: bytes, *, before: bool) -> Sequence[EngineEvent]:
+        """`before`: what other phases printed, which says nothing of the agent."""
+        return self._heard(self._inner.feed(part)) if self._heeds and not before else ()
 
     def _heard(self, events: Sequence[EngineEvent]) -> Sequence[EngineEvent]:
         for event in events:
