@@ -1,19 +1,23 @@
 """What the logs of a run hold, as a recording: every attempt of its agents that came to an end.
 
-An attempt that was stopped from outside is passed over: the one that went on with it is played in its place. Reads
-only; of what is gone it says so (`Recording.notes`).
+An attempt that was stopped from outside is passed over: the one that went on with it is played in its place. So is all
+that a step had done before people, or a changed file, had it done again. Reads only; of what is gone it says so
+(`Recording.notes`).
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from teamflow import git
-from teamflow.app.session import read_state
+from teamflow.app.session import read_records, read_state
 from teamflow.core.attempts import AttemptState
+from teamflow.core.events import QuestionAsked, Record, Reopened
+from teamflow.core.leave import LeaveAsked
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
 from teamflow.core.phases import AGENT
@@ -23,6 +27,7 @@ from teamflow.core.status import Status
 from teamflow.core.takes import Answered, Recording, Take
 from teamflow.core.work import Left
 from teamflow.keeper import journal
+from teamflow.policy.asking import RETRY
 from teamflow.ports import Exited
 from teamflow.run.place import Place
 from teamflow.run.recorder import ENDING, read_brief, read_told
@@ -47,12 +52,13 @@ class Recorded(NamedTuple):
 def of_run(database: Database, number: int) -> Recorded:
     """Of a run that is there. StoreError."""
     state, plans = read_state(database, number)
-    found = _Reader(database, number, state)
+    since, asked = _begun_anew(state, read_records(database, number))
+    found = _Reader(database, number, state, since)
     takes = {step: tuple(found.takes(known)) for step, known in _agents(state)}
     recording = Recording(
         f"run {number}",
         {step: each for step, each in takes.items() if each},
-        tuple(_answers(state)),
+        tuple(_answers(state, since, asked)),
         source=number,
         notes=tuple(found.notes),
     )
@@ -65,23 +71,42 @@ def _agents(state: RunState) -> Iterator[tuple[str, StepState]]:
             yield step, known
 
 
-def _answers(state: RunState) -> Iterator[Answered]:
-    count: dict[tuple[str, str], int] = {}
-    for question in state.questions:
-        nth = count.get((question.step, question.about), 0)
-        count[question.step, question.about] = nth + 1
+def _begun_anew(state: RunState, records: Iterable[Record]) -> tuple[Mapping[str, int], Sequence[int]]:
+    """By step, the record by which all before it was void; and the records of the questions, in their order."""
+    again = Counter(one.step for one in state.questions if one.about == "failure" and one.answer == RETRY)
+    since, asked = dict[str, int](), list[int]()
+    for record in records:
+        match record.event:
+            case Reopened(steps=(step,), cause="retry") if again[step] > 0:
+                again[step] -= 1  # The step had asked for that, and will again.
+            case Reopened(steps=steps, cause="retry" | "relaunch" | "revision"):
+                since |= dict.fromkeys(steps, record.seq)
+            case QuestionAsked() | LeaveAsked():
+                asked.append(record.seq)
+            case _:
+                pass
+    return since, asked
+
+
+def _answers(state: RunState, since: Mapping[str, int], asked: Sequence[int]) -> Iterator[Answered]:
+    count: Counter[tuple[str, str]] = Counter()
+    for question, seq in zip(state.questions, asked, strict=False):
+        if seq < since.get(question.step, 0):
+            continue
+        about = (question.step, question.about)
+        nth, count[about] = count[about], count[about] + 1
         if question.answer is not None:
-            yield Answered(question.step, question.about, nth, question.answer, question.note or "", question.by or "")
+            yield Answered(*about, nth, question.answer, question.note or "", question.by or "")
 
 
 class _Reader:
-    def __init__(self, database: Database, number: int, state: RunState) -> None:
+    def __init__(self, database: Database, number: int, state: RunState, since: Mapping[str, int]) -> None:
         layout = database.layout
         self._home = layout.directory
         self._root = layout.root
         self._run_dir = layout.run(number)
         self._place = Place(layout.root, self._run_dir, {})
-        self._state = state
+        self._since = since
         self._exits = _exits(f"{self._run_dir}/keeper.journal")
         self.notes: list[str] = []
 
@@ -89,7 +114,10 @@ class _Reader:
         step = known.step.id
         stopped: AttemptState | None = None
         played = False
+        since = self._since.get(step, 0)
         for attempt in known.attempts:
+            if attempt.began < since:
+                continue
             if attempt.outcome is None or isinstance(attempt.outcome, Stopped):
                 stopped = attempt
                 continue
@@ -115,6 +143,9 @@ class _Reader:
             if exited is not None and exited.end.error is None:
                 self.notes.append(f"{step}: what attempt {number} printed is gone: only what it came to is played")
             return take._replace(result=_plain(outcome))
+        if os.path.getsize(log) < exited.end.log_end:
+            reason = f"replay: what attempt {number} of {step} printed is not whole any more: {log}"
+            return take._replace(result=Failed(FailureClass.FATAL, reason))
         end, err = exited.end._replace(at=exited.at), self._place.err(step, number)
         stem = self._place.stem(step, number)
         return take._replace(
