@@ -263,8 +263,10 @@ class _Stage:
 
     def _bytes(self, step: str, attempt: int, events: int) -> int:
         """How many bytes so many lines of a recording are."""
-        takes = self._steps[step]
-        name = takes[attempt - 1].get("log") if attempt <= len(takes) else None
+        faults = (self._job.case.faults or {}).get(step, {})
+        before = sum(1 for number in range(1, attempt) if str(number) in faults and not faults[str(number)].conflict)
+        takes = self._steps[step][attempt - before - 1 :]
+        name = takes[0].get("log") if takes else None
         if name is None:
             return 0
         with open(f"{self._directory}/{name}", "rb") as file:

@@ -84,6 +84,9 @@ class Answered(NamedTuple):
     by: str = ""
 
 
+_NO_FAULT: Final = ("conflict",)
+
+
 class Missing(NamedTuple):
     """There is nothing to be played."""
 
@@ -107,7 +110,8 @@ class Recording(NamedTuple):
     """Whether it is that of a test, of which something may never have been a run."""
 
     def take(self, step: str, attempt: int) -> Take | Missing:
-        """What is played as that attempt."""
+        """What is played as that attempt. An attempt that goes wrong by a fault comes before those of the takes: the
+        next one plays what it would have."""
         agent = step.partition("/")[0]
         for name in (step, agent):
             if name in self.scripts:
@@ -115,6 +119,7 @@ class Recording(NamedTuple):
         takes = self.takes.get(step)
         if takes is None:
             return Missing(f"{self.name} has no attempt of {step}")
+        attempt -= sum(1 for number in range(1, attempt) if "conflict" not in (self.fault(step, number) or _NO_FAULT))
         if attempt > len(takes):
             had = "1 attempt" if len(takes) == 1 else f"{len(takes)} attempts"
             return Missing(f"{self.name} has {had} of {step}, and one more is asked for")
