@@ -136,6 +136,12 @@ def run_team(options: RunOptions, front: Front, *, environ: Mapping[str, str], d
         return run_saved(path, options, front, environ=environ, directory=directory)
     project = project_of(os.path.dirname(path))
     with open_database(project.root, environ) as database:
+        from teamflow.app.refused import played_once
+
+        refusal = played_once(database, options.number)
+        if refusal:
+            front.complain(refusal)
+            return USAGE
         compiled = compile_run(database, os.path.relpath(path, project.root), options)
         if compiled.diagnostics:
             front.diagnostics(compiled)
@@ -181,9 +187,9 @@ def run_plan(
     plan = compiled.plan
     if plan is None:
         return USAGE
-    from teamflow.app.refused import played_once, refused, unknown_force
+    from teamflow.app.refused import refused, unknown_force
 
-    refusal = refused(plan) or unknown_force(plan, options.force) or played_once(database, options.number)
+    refusal = refused(plan) or unknown_force(plan, options.force)
     if refusal:
         front.complain(refusal)
         return USAGE
@@ -201,6 +207,7 @@ def run_plan(
     if taken.problems:
         front.diagnostics(Compiled(None, taken.problems, {}, None))
         return USAGE
+    played = recording.name if recording is not None else ""
     # From here to the loop, which asks for them, signals wait: whoever has a run can interrupt it in order.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     earlier = database.newest_run(file=plan.file) if plan.hooks else None
@@ -212,7 +219,7 @@ def run_plan(
         given=compiled.given,
         taken=taken.event,
         number=options.number,
-        replay=recording.name if recording is not None else "",
+        replay=played,
     )
     if isinstance(session, Busy):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
