@@ -207,7 +207,6 @@ def run_plan(
     if taken.problems:
         front.diagnostics(Compiled(None, taken.problems, {}, None))
         return USAGE
-    played = recording.name if recording is not None else ""
     # From here to the loop, which asks for them, signals wait: whoever has a run can interrupt it in order.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     earlier = database.newest_run(file=plan.file) if plan.hooks else None
@@ -219,13 +218,12 @@ def run_plan(
         given=compiled.given,
         taken=taken.event,
         number=options.number,
-        replay=played,
+        replay=recording.name if recording is not None else "",
     )
     if isinstance(session, Busy):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         return _busy(database, session, options, front)
-    hidden = secrets.write(database.layout.run(session.row.number))
-    wired = _wired(session, options, environ, secrets, hidden, root)._replace(recording=recording)
+    wired = _wired(session, options, environ, secrets, database)._replace(recording=recording)
     try:
         if session.resumed:
             tell_moved(session.state, front, root=root)
@@ -260,13 +258,13 @@ def _wired(
     options: RunOptions,
     environ: Mapping[str, str],
     secrets: Secrets,
-    hidden: Mapping[str, str],
-    root: str,
+    database: Database,
 ) -> Wired:
     from teamflow.app.parts import Wired
     from teamflow.app.trees import opener
     from teamflow.core.redact import Redactor
 
+    root, hidden = database.layout.root, secrets.write(database.layout.run(session.row.number))
     return Wired(
         root=root,
         number=session.row.number,

@@ -13,8 +13,8 @@ CREATE TABLE runs (
   -- The rest repeats what the last RunnerStarted or RunEnded record says, so that a list needs no fold.
   status TEXT NOT NULL DEFAULT 'created',
   exit_reason TEXT NOT NULL DEFAULT '',
-  updated REAL NOT NULL, replay TEXT NOT NULL DEFAULT ''
-);
+  updated REAL NOT NULL
+, replay TEXT NOT NULL DEFAULT '');
 CREATE INDEX runs_by_file ON runs (file, inputs_digest, number);
 
 -- The highest number ever given: removing the newest run must not free its number.
