@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.project import Project, Shown
+from tests.e2e.tool import until
 
 TEAM = """
 limits: {on_usage_limit: wait, budget: {day: {usd: 100}}}
@@ -244,3 +245,32 @@ def test_damaged_fixtures_are_refused(recorded: Project, tmp_path: Path, manifes
     done = recorded.call("run", "--replay", str(tmp_path)).expect(2)
     assert said in done.said
     assert "Traceback" not in done.said
+
+
+def test_what_people_said_while_it_worked_is_said_again(tmp_path: Path) -> None:
+    team = {"agents": {"a": {"engine": "scripted", "prompt": "x", "script": "s.yaml", "permissions": {"run": ["ls"]}}}}
+    script = "- ask_leave: {run: make all}\n- listen: 50s\n- ask_leave: {run: make more}\n- say: done\n"
+    project = Project(tmp_path, team, files={"s.yaml": script})
+    project.call("run", "-d").expect(0)
+    until(lambda: project.exists(".teamflow") and project.status().data["questions"], "it asks")
+    project.call("approve", "1.1", "--note", "go").expect(0)
+    project.call("tell", "a", "faster").expect(0)
+    until(lambda: len(project.status().data["questions"]) == 2, "it asks again")
+    project.call("reject", "1.2", "--note", "enough").expect(0)
+    project.call("wait").expect(0)
+    first = project.log("a")
+    assert "faster" in first
+    # Nobody is there to be asked, and nobody is; then somebody is, and is not.
+    project.run("--replay", "1").expect(0)
+    assert project.log("a", run=2) == first
+    project.call("run", "-d", "--replay", "1").expect(0)
+    project.call("wait", "-r", "3").expect(0)
+    shown = project.status()
+    assert project.log("a", run=3) == first
+    assert [(each["answer"], each["note"]) for each in shown.data["questions"]] == [
+        ("approve", "go"),
+        ("reject", "enough"),
+    ]
+    project.call("record", "1", "-o", "fix").expect(0)
+    project.run("--replay", "fix").expect(0)
+    assert project.log("a", run=4) == first
