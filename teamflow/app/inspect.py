@@ -97,7 +97,9 @@ class Inspected:
         runner = None if holder is None else Runner(holder.pid, holder.host, holder.since)
         logs = layout.logs(row.number)
         lost = holder is None and bool(self.state.running) and not _is_kept(layout.run(row.number))
-        return RunHeader(row.number, row.id, row.team, row.file, layout.root, logs, row.created, runner, lost)
+        return RunHeader(
+            row.number, row.id, row.team, row.file, layout.root, logs, row.created, runner, lost, row.replay
+        )
 
     def refresh(self) -> Sequence[Record]:
         """Looks at the log and at the lock; the records that are new. Cheap where nothing has changed."""

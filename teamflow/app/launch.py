@@ -27,13 +27,12 @@ from teamflow.store.sqlite import Database
 if TYPE_CHECKING:
     from teamflow.app.parts import Screen, Wired
     from teamflow.app.replan import Watch
-    from teamflow.app.secrets import Secrets
     from teamflow.app.session import Busy, Session
     from teamflow.core.events import Cached, RunEnded
     from teamflow.core.plan import Plan
+    from teamflow.core.takes import Recording
     from teamflow.run.probe import Prober
     from teamflow.store.rows import RunRow
-    from teamflow.targets.keeper_process import Child
 
 EXIT_CODES: Final[Mapping[str, int]] = {
     "ok": 0,
@@ -82,6 +81,8 @@ class RunOptions(NamedTuple):
     trust: bool = False
     locked: bool = False
     """Whether it differs from `teamflow.lock` is a reason not to begin."""
+    replay: str = ""
+    """The run or fixture that is played back."""
 
     @property
     def plain(self) -> bool:
@@ -130,6 +131,10 @@ class Front(Protocol):
 
 def run_team(options: RunOptions, front: Front, *, environ: Mapping[str, str], directory: str) -> int:
     """Runs a team file or a saved plan; the exit code. StoreError, NoTeamFile, SavedPlanError are for the caller."""
+    if options.replay:
+        from teamflow.app.replay import run_replay
+
+        return run_replay(options, front, environ=environ, directory=directory)
     path = find_team_file(options.file, directory)
     if is_saved_plan(path):
         from teamflow.app.saved import run_saved
@@ -137,6 +142,12 @@ def run_team(options: RunOptions, front: Front, *, environ: Mapping[str, str], d
         return run_saved(path, options, front, environ=environ, directory=directory)
     project = project_of(os.path.dirname(path))
     with open_database(project.root, environ) as database:
+        from teamflow.app.refused import played_once
+
+        refusal = played_once(database, options.number)
+        if refusal:
+            front.complain(refusal)
+            return USAGE
         compiled = compile_run(database, os.path.relpath(path, project.root), options)
         if compiled.diagnostics:
             front.diagnostics(compiled)
@@ -177,14 +188,25 @@ def run_plan(
     front: Front,
     environ: Mapping[str, str],
     directory: str,
+    recording: Recording | None = None,
 ) -> int:
-    """Runs what was compiled, or was saved so, for somebody who stands in `directory`; the exit code."""
+    """Runs what was compiled, or was saved so, or plays a recording of it, for somebody who stands in `directory`; the
+    exit code."""
     plan, root = compiled.plan, database.layout.root
     if plan is None:
         return USAGE
     from teamflow.app.preflight import preflight
 
-    early = preflight(plan, options, front, root=root, directory=directory, environ=environ, stored=compiled.stored)
+    early = preflight(
+        plan,
+        options,
+        front,
+        root=root,
+        directory=directory,
+        environ=environ,
+        stored=compiled.stored,
+        played=recording is not None,
+    )
     if early is not None:
         return early
     from teamflow.app.doubts import tell_doubts, tell_moved
@@ -204,13 +226,21 @@ def run_plan(
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     earlier = database.newest_run(file=plan.file) if plan.hooks else None
     session = take(
-        database, plan, compiled.stored, new=options.new, given=compiled.given, taken=taken.event, number=options.number
+        database,
+        plan,
+        compiled.stored,
+        new=options.new,
+        given=compiled.given,
+        taken=taken.event,
+        number=options.number,
+        replay=recording.name if recording is not None else "",
     )
     if isinstance(session, Busy):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         return _busy(database, session, options, front)
-    hidden = secrets.write(database.layout.run(session.row.number))
-    wired = _wired(session, options, environ, secrets, hidden, root)._replace(directory=directory)
+    from teamflow.app.loops import wired_for
+
+    wired = wired_for(session, options, environ, secrets, database)._replace(directory=directory, recording=recording)
     try:
         if session.resumed:
             tell_moved(session.state, front, root=root)
@@ -238,32 +268,6 @@ def _busy(database: Database, busy: Busy, options: RunOptions, front: Front) -> 
         f"or start another with `{run_words(busy.row.file)} --new`"
     )
     return ENVIRONMENT
-
-
-def _wired(
-    session: Session,
-    options: RunOptions,
-    environ: Mapping[str, str],
-    secrets: Secrets,
-    hidden: Mapping[str, str],
-    root: str,
-) -> Wired:
-    from teamflow.app.parts import Wired
-    from teamflow.app.trees import opener
-    from teamflow.core.redact import Redactor
-
-    return Wired(
-        root=root,
-        number=session.row.number,
-        run=session.run,
-        environ=environ,
-        secrets=secrets.values,
-        env_file_values=secrets.env_files,
-        redactor=Redactor(hidden),
-        use_cache=options.use_cache,
-        force=frozenset(options.force),
-        workspaces=opener(root, session.run, environ),
-    )
 
 
 def _drive(database: Database, session: Session, wired: Wired, options: RunOptions, front: Front) -> int | None:
@@ -304,8 +308,10 @@ def _loop(
     *,
     parallel: int,
 ) -> int | None:
+    from teamflow.app.loops import start_keeper
+
     # A new run has no keeper yet: its start goes on while this process imports what the loop needs.
-    keeper = None if session.resumed else _start_keeper(database.layout.run(wired.number), session, wired)
+    keeper = None if session.resumed else start_keeper(database.layout.run(wired.number), session, wired)
     asyncio = asyncio_without_tls()
     from teamflow.app.everywhere import note_project
     from teamflow.app.wiring import run_to_end
@@ -344,16 +350,6 @@ def _watch(session: Session, wired: Wired, options: RunOptions) -> Watch:
 
     again = replanner(wired.root, session.plan, given=given, words=words, refuse=refuse, environ=wired.environ)
     return Watch(again, lambda plan: options.max_parallel or plan.limits.max_parallel or cores())
-
-
-def _start_keeper(run_dir: str, session: Session, wired: Wired) -> Child | None:
-    """None where it cannot be started: the first step then says why."""
-    from teamflow.targets.keeper_process import spawn
-
-    try:
-        return spawn(run_dir, environ=wired.environ, orphan_after=session.plan.limits.orphan_after)
-    except OSError:
-        return None
 
 
 def _detached(session: Session, wired: Wired, options: RunOptions, front: Front, *, parallel: int) -> int:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from teamflow.app.quotas import MachineLimits
-from teamflow.core.events import AttemptEnded, AttemptStarted, Event, Now
+from teamflow.core.events import AttemptEnded, AttemptStarted, Event, Now, QuestionAsked
+from teamflow.core.leave import LeaveAsked
 from teamflow.core.limited import EngineLimited, LimitLifted
 from teamflow.core.plan import NO_CAPS, PROMPT
 from teamflow.core.spending import DAY, DaySpent
@@ -62,10 +63,10 @@ class OtherRuns:
             return self._unknown(error)
         return () if others == unless else (DaySpent(day, *others),)
 
-    def tell(self, event: EngineLimited | LimitLifted | AttemptEnded) -> None:
-        if not isinstance(event, AttemptEnded):
+    def tell(self, event: EngineLimited | LimitLifted | AttemptEnded | QuestionAsked | LeaveAsked) -> None:
+        if isinstance(event, EngineLimited | LimitLifted):
             self._limits.tell(event)
-        elif self._counts(event.step):
+        elif isinstance(event, AttemptEnded) and self._counts(event.step):
             now = self._now()
             try:
                 self._sums.claim(int(now.wall // DAY), Sum(*committed(self._state, now, None)), unless=None)

@@ -11,6 +11,7 @@ from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json
 from teamflow.core.redact import Redactor
 from teamflow.core.state import RunState
+from teamflow.core.takes import Recording
 from teamflow.ports import Workspaces
 from teamflow.run.probe import Prober
 from teamflow.run.work import Work
@@ -120,6 +121,8 @@ class Wired(NamedTuple):
     """Asked once a step needs one that teamflow makes; a text says why there can be none."""
     directory: str = ""
     """Where the user stands."""
+    recording: Recording | None = None
+    """What is played in place of agents; None: they work."""
 
 
 def make_prober(state: RunState, wired: Wired, screen: Screen) -> Prober:

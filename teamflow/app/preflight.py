@@ -35,9 +35,18 @@ class RunWords(Words, Protocol):
 
 
 def preflight(
-    plan: Plan, words: RunWords, front: Asks, *, root: str, directory: str, environ: Mapping[str, str], stored: str
+    plan: Plan,
+    words: RunWords,
+    front: Asks,
+    *,
+    root: str,
+    directory: str,
+    environ: Mapping[str, str],
+    stored: str,
+    played: bool = False,
 ) -> int | None:
-    """The exit code of a run that is refused, which has been told; None: it may begin. `stored`: the plan's digest."""
+    """The exit code of a run that is refused, which has been told; None: it may begin. `stored`: the plan's digest.
+    `played`: a recording is, which needs no program of an engine."""
     cannot = refused(plan) or unknown_force(plan, words.force)
     if cannot:
         front.complain(cannot)
@@ -47,7 +56,8 @@ def preflight(
         front.complain(untrusted)
         return ENVIRONMENT
     lines = _lock_problems(plan, root=root, environ=environ) if words.locked else []
-    lines += missing(plan, engines_of(plan), environ, root=root)
+    if not played:
+        lines += missing(plan, engines_of(plan), environ, root=root)
     if not lines:
         return None
     told = (f"  {safe(part)}" for line in lines for part in line.split("\n"))

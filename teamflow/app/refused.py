@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from teamflow.app.brought import engine_problem, foreign_engines
 from teamflow.core.plan import Plan
+
+if TYPE_CHECKING:
+    from teamflow.store.sqlite import Database
 
 
 def refused(plan: Plan) -> str:
@@ -41,3 +45,11 @@ def unknown_force(plan: Plan, names: Sequence[str]) -> str:
 
     hints = [hint for name in unknown if (hint := did_you_mean(name, known))]
     return "\n".join([f"--force: this run has no step {', '.join(unknown)}", *(f"  {hint}" for hint in hints)])
+
+
+def played_once(database: Database, number: int | None) -> str:
+    """Why that run is not gone on with: it is a replay; empty where it is none."""
+    row = database.run(number) if number is not None else None
+    if row is None or not row.replay:
+        return ""
+    return f"run {row.number} is a replay of {row.replay}, and no agent goes on with it\n  replay it anew"

@@ -85,11 +85,12 @@ def take(
     given: Mapping[str, Json],
     taken: ResultsTaken | None = None,
     number: int | None = None,
+    replay: str = "",
 ) -> Session | Busy:
     """Finds or creates the run of this plan and takes its lock. StoreError for broken plumbing.
 
     `stored`: digest of the plan as runs keep it. `given`: the inputs that are not the file's defaults, also kept.
-    `number`: this very run, which is gone on with as it is.
+    `number`: this very run, which is gone on with as it is. `replay`: what a new run replays.
     """
     digest = inputs_digest(plan.inputs)
     now = time.time()
@@ -111,6 +112,7 @@ def take(
                     inputs=json.dumps(given),
                     created=now,
                     plan=stored if database.has_plan(stored) else plan_to_json(plan).encode(),
+                    replay=replay,
                 )
             )
         # A crash may have come between the run and its directory, where the lock lies.

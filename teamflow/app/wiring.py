@@ -21,6 +21,7 @@ from teamflow.app.making import make_trees
 from teamflow.app.others import OtherRuns
 from teamflow.app.parts import Controls, Screen, Wired
 from teamflow.app.quotas import MachineLimits
+from teamflow.app.replayed import clock_of, engines_of, others_of, seat
 from teamflow.app.session import Session, opening, read_records
 from teamflow.core.events import Cached, Event, RunEnded, RunnerStarted
 from teamflow.core.invocation import Brief as AttemptBrief
@@ -197,7 +198,7 @@ def _loop(
     stays: bool,
 ) -> Loop:
     running = asyncio.get_running_loop()
-    state, layout, clock = session.state, database.layout, SystemClock()
+    state, layout, clock = session.state, database.layout, clock_of(wired)
     place = Place(wired.root, layout.run(wired.number), wired.run)
     pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="teamflow-disk")
     orphan_after = session.plan.limits.orphan_after
@@ -222,6 +223,7 @@ def _loop(
         given_up=bridge.abandoned,
         stays_for=briefly,
     )
+    others = others_of(wired, state, _others(state, layout, wired, clock, screen.trouble))
     executor = Executor(
         state,
         store=store,
@@ -236,10 +238,11 @@ def _loop(
         stays=stays,
         starts=not briefly,
         redactor=wired.redactor,
-        others=_others(state, layout, wired, clock, screen.trouble),
+        others=others,
         making=trees,
     )
     bridge.executor, bridge.hooks = executor, hooks
+    seat(others, desk_of(executor, wired.number))
     return Loop(executor, hooks, attempts, environments, prober, store, writer, bridge, screen, trees, pool)
 
 
@@ -304,7 +307,7 @@ def _attempts(
         place=place,
         clock=clock,
         environments=environments,
-        engines=EngineTable(),
+        engines=engines_of(wired, EngineTable()),
         results=results,
         redactor=wired.redactor,
         report=bridge.report,

@@ -53,6 +53,12 @@ from teamflow.cli.verb import VerbCommand
 @click.option(
     "--progress", type=click.Choice(["auto", "live", "plain", "json", "quiet"]), default="auto", show_default=True
 )
+@click.option(
+    "--replay",
+    default="",
+    metavar="N|DIR",
+    help="Play run N, or a fixture of `teamflow record`, back: no agent works, nothing is spent; commands run.",
+)
 @click.option("--go-on-with", "number", type=int, hidden=True)
 @click.option("--junit", type=click.Path(dir_okay=False), metavar="FILE", help="Write a JUnit XML report at the end.")
 @click.option("--events", type=click.Path(dir_okay=False), metavar="FILE", help="Write every record as a JSON line.")
@@ -66,6 +72,7 @@ def run(
     no_cache: bool,
     new: bool,
     watch: bool,
+    replay: str,
     number: int | None,
     fail_fast: bool,
     max_parallel: int | None,
@@ -90,6 +97,8 @@ def run(
     """
     if watch and no_input:
         raise click.UsageError("a watched run stays, and waits for answers from any terminal: leave --no-input out")
+    if watch and replay:
+        raise click.UsageError("a replay has an end: leave --watch out")
     options = chosen(
         words,
         overrides,
@@ -107,6 +116,7 @@ def run(
         max_parallel=max_parallel,
         detach=detach,
         watch=watch,
+        replay=replay,
         number=number,
         no_input=no_input,
     )

@@ -16,7 +16,7 @@ def header_of(row: RunRow, root: str) -> RunHeader:
     """The run's header, with this process as its runner."""
     runner = Runner(os.getpid(), os.uname().nodename, row.created)
     logs = Layout(root).logs(row.number)
-    return RunHeader(row.number, row.id, row.team, row.file, root, logs, row.created, runner)
+    return RunHeader(row.number, row.id, row.team, row.file, root, logs, row.created, runner, replay=row.replay)
 
 
 def screen_for(progress: str, header: RunHeader, wired: Wired) -> Screen:

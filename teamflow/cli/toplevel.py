@@ -50,6 +50,8 @@ GROUPS: Final[tuple[tuple[str, tuple[Verb, ...]], ...]] = (
             Verb("wait", "wait", "Wait until steps or a run have ended"),
             Verb("progress", "progress", "Report from inside a step how far it is"),
             Verb("rm", "rm", "Forget runs"),
+            Verb("test", "test", "Test team files with recorded or scripted agents"),
+            Verb("record", "record", "Make a fixture of a run, to replay it and to test with"),
             Verb("gc", "gc", "Remove what nothing needs any more"),
         ),
     ),

@@ -13,6 +13,7 @@ from teamflow.core.events import (
     MessageDelivered,
     PhaseEnded,
     QuestionAnswered,
+    QuestionAsked,
     StepFrozen,
     StepThawed,
 )
@@ -86,7 +87,9 @@ class Acts:
                 self._tell(*steps)
             case LeaveAsked() | LeaveWithdrawn() | QuestionAnswered():
                 self._tell(*self.leave.act(event))
-            case EngineLimited() | LimitLifted() | AttemptEnded():
+                if isinstance(event, LeaveAsked) and self._others is not None:
+                    self._others.tell(event)
+            case EngineLimited() | LimitLifted() | AttemptEnded() | QuestionAsked():
                 # The step may be gone by now, where its end was all that kept it in the plan.
                 if isinstance(event, AttemptEnded) and self._making is not None:
                     self._making.given(event.step)

@@ -29,6 +29,7 @@ from teamflow.run.environment import Environments, MissingSecret
 from teamflow.run.following import Following
 from teamflow.run.logs import OUTPUT_LIMIT, TEXT_LIMIT, cut_text, last_words, read_tail, read_text, separate_err
 from teamflow.run.place import Place
+from teamflow.run.recorder import noted
 from teamflow.run.roles import Engines, Report, Results
 from teamflow.run.trees import Trees, aside_words, note_of, root_of, variables_of
 from teamflow.run.watch import idle_after
@@ -156,6 +157,7 @@ class AttemptRunner:
             invocation = engine.invoke(brief)
             if isinstance(invocation, Invocation) and invocation.protocol:
                 self._following.open(engine, brief)
+                return noted(invocation, brief)
             return invocation
         command = self._command(known, phase)
         rendered = self._rendering(step, live).command(command, key=phase)

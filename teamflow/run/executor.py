@@ -390,7 +390,7 @@ class Executor:
             self._timer = None
         if wake_at is not None:
             # The loop's clock stands still while the machine sleeps, and a question may wait for days.
-            delay = min(max(0.0, wake_at - self._log.now().mono), _LONGEST_SLEEP)
+            delay = min(max(0.0, wake_at - self._log.awaited(wake_at).mono), _LONGEST_SLEEP)
             self._timer = self._loop.call_later(delay, self.wake)
 
     def broken(self, error: BaseException) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
-from teamflow.core.events import AttemptEnded, AttemptStarted, Event, PhaseEnded, ProgressReported
+from teamflow.core.events import AttemptEnded, AttemptStarted, Event, PhaseEnded, ProgressReported, QuestionAsked
 from teamflow.core.guarding import GuardTripped
 from teamflow.core.invocation import Brief, Exit
 from teamflow.core.leave import LeaveAsked, LeaveWithdrawn
@@ -114,7 +114,7 @@ class Others(Protocol):
         then what it may spend is claimed for it."""
         ...
 
-    def tell(self, event: EngineLimited | LimitLifted | AttemptEnded) -> None: ...
+    def tell(self, event: EngineLimited | LimitLifted | AttemptEnded | QuestionAsked | LeaveAsked) -> None: ...
 
 
 class Engines(Protocol):

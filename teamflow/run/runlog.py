@@ -16,6 +16,7 @@ from teamflow.core.plan import Plan
 from teamflow.core.redact import Redactor, redacted
 from teamflow.core.state import RunState
 from teamflow.ports import Clock, Store
+from teamflow.run.clock import LeapingClock
 
 
 class RunLog:
@@ -46,6 +47,14 @@ class RunLog:
 
     def now(self) -> Now:
         return self._clock.now()
+
+    def awaited(self, moment: float) -> Now:
+        """The time, now that nothing is decided before `moment` unless something happens. A clock that need not wait
+        is there already, if nothing runs that could happen."""
+        clock, state = self._clock, self.state
+        if isinstance(clock, LeapingClock) and not state.running and (clock.unasked or not state.unanswered):
+            clock.leap(moment)
+        return clock.now()
 
     def record(self, event: Event) -> None:
         """Appends an event to the log and applies it. Raises IllegalTransition, and then nothing has happened."""

@@ -149,6 +149,8 @@ def read_inputs(path: str) -> tuple[Input, ...]:
             noted = json.loads(line)
         except ValueError:
             break  # Damaged by a power cut: the process is gone, too.
+        if not isinstance(noted, dict):
+            break
         found.append(_noted(noted))
     return tuple(found)
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from teamflow.store.errors import StoreError
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 APPLICATION: Final = 0x7465616D  # "team"
 
 

@@ -1,23 +1,23 @@
 -- Every statement of the store on state.db, by name (see sql.py).
 
 -- name: newest_run
-SELECT number, id, team, file, inputs_digest, inputs, created, status, exit_reason, updated
+SELECT number, id, team, file, inputs_digest, inputs, created, status, exit_reason, updated, replay
 FROM runs ORDER BY number DESC LIMIT 1;
 
 -- name: newest_run_of_file
-SELECT number, id, team, file, inputs_digest, inputs, created, status, exit_reason, updated
-FROM runs WHERE file = ? ORDER BY number DESC LIMIT 1;
+SELECT number, id, team, file, inputs_digest, inputs, created, status, exit_reason, updated, replay
+FROM runs WHERE file = ? AND replay = '' ORDER BY number DESC LIMIT 1;
 
 -- name: newest_run_of_inputs
-SELECT number, id, team, file, inputs_digest, inputs, created, status, exit_reason, updated
-FROM runs WHERE file = ? AND inputs_digest = ? ORDER BY number DESC LIMIT 1;
+SELECT number, id, team, file, inputs_digest, inputs, created, status, exit_reason, updated, replay
+FROM runs WHERE file = ? AND inputs_digest = ? AND replay = '' ORDER BY number DESC LIMIT 1;
 
 -- name: run_by_number
-SELECT number, id, team, file, inputs_digest, inputs, created, status, exit_reason, updated
+SELECT number, id, team, file, inputs_digest, inputs, created, status, exit_reason, updated, replay
 FROM runs WHERE number = ?;
 
 -- name: runs
-SELECT number, id, team, file, inputs_digest, inputs, created, status, exit_reason, updated
+SELECT number, id, team, file, inputs_digest, inputs, created, status, exit_reason, updated, replay
 FROM runs ORDER BY number DESC LIMIT ?;
 
 -- name: last_number
@@ -27,7 +27,8 @@ SELECT last FROM numbering;
 UPDATE numbering SET last = ?;
 
 -- name: insert_run
-INSERT INTO runs (number, id, team, file, inputs_digest, inputs, created, updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO runs (number, id, team, file, inputs_digest, inputs, created, updated, replay)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: delete_run
 DELETE FROM runs WHERE number = ?;

@@ -24,6 +24,8 @@ class RunRow(NamedTuple):
     status: str
     exit_reason: str
     updated: float
+    replay: str = ""
+    """What it replays (`run 7`, a directory); empty: nothing, its agents worked."""
 
 
 class NewRun(NamedTuple):
@@ -37,6 +39,7 @@ class NewRun(NamedTuple):
     inputs: str
     plan: bytes | str
     created: float
+    replay: str = ""
 
 
 class RequestRow(NamedTuple):

@@ -1,6 +1,7 @@
 -- The whole of state.db in its current format; `migrations/` must lead to the same (a test compares them).
 -- Times are Unix seconds. JSON is stored as text. What is written here is redacted already.
 
+-- `replay`: what a run replays, else empty; such a run is never gone on with, nor the newest of its file.
 CREATE TABLE runs (
   number INTEGER PRIMARY KEY,        -- per project, from 1, never given twice
   id TEXT NOT NULL UNIQUE,           -- ULID
@@ -13,7 +14,7 @@ CREATE TABLE runs (
   status TEXT NOT NULL DEFAULT 'created',
   exit_reason TEXT NOT NULL DEFAULT '',
   updated REAL NOT NULL
-);
+, replay TEXT NOT NULL DEFAULT '');
 CREATE INDEX runs_by_file ON runs (file, inputs_digest, number);
 
 -- The highest number ever given: removing the newest run must not free its number.

@@ -91,7 +91,7 @@ class Database:
         return self._one_run("run_by_number", number)
 
     def newest_run(self, *, file: str | None = None, inputs_digest: str | None = None) -> RunRow | None:
-        """The newest run of the project, of a team file, or of a team file with these inputs."""
+        """The newest run of the project, of a team file, or of a team file with these inputs; of a file, no replay."""
         if file is None:
             return self._one_run("newest_run")
         if inputs_digest is None:
@@ -130,6 +130,7 @@ class Database:
                     storable(new.inputs),
                     new.created,
                     new.created,
+                    storable(new.replay),
                 ),
             )
             if isinstance(new.plan, bytes):

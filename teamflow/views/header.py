@@ -30,6 +30,8 @@ class RunHeader(NamedTuple):
     runner: Runner | None = None
     lost: bool = False
     """Whether its keeper is gone, too: what the log shows as running runs no more."""
+    replay: str = ""
+    """What it replays (`run 7`, a directory): its agents did not work."""
 
     def log(self, step_id: str, attempt: int) -> str:
         """The path of an attempt's output."""

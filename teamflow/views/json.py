@@ -60,6 +60,7 @@ def run_object(
         "id": header.id,
         "team": header.team,
         "file": header.file,
+        "replay": header.replay or None,
         "status": ended.status if ended else "paused" if state.paused else "running",
         "exit_reason": ended.exit_reason if ended else None,
         "reason": ended.reason if ended else "",

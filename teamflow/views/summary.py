@@ -48,7 +48,7 @@ def summary(
     lines += _labelled("work", work_lines(state, root=header.root))
     lines += _labelled("outputs", _outputs(state))
     lines += _labelled("cost", _cost(state))
-    lines += _labelled("next", next_commands(state, header))
+    lines += _labelled("next", [] if header.replay else next_commands(state, header))
     # Half of a command is none.
     return [cell(line) if len(line) <= _LONGEST or "`git " in line else _cut(cell(line)) for line in lines]
 
@@ -59,7 +59,9 @@ def _cut(line: str) -> str:
 
 def _heading(state: RunState, header: RunHeader, now: Now, begun: float) -> str:
     until = state.updated if state.ended is not None or header.gone else now.wall
-    line = f"run {header.number} of {header.team}: {run_status(state, header)} after {words.duration(until - begun)}"
+    played = f", a replay of {header.replay}" if header.replay else ""
+    took = words.duration(until - begun)
+    line = f"run {header.number} of {header.team}{played}: {run_status(state, header)} after {took}"
     reason = state.ended.reason if state.ended is not None else ""
     return f"{line} ({reason})" if reason else line
 

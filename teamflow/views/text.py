@@ -130,7 +130,8 @@ def counts_words(state: RunState) -> str:
 
 def heading(state: RunState, header: RunHeader, now: Now) -> str:
     """The line above a table: which run, how it stands, how long, what it cost so far."""
-    parts = [f"run {header.number} of {cell(header.team)}: {run_status(state, header)}"]
+    played = f", a replay of {cell(header.replay)}" if header.replay else ""
+    parts = [f"run {header.number} of {cell(header.team)}{played}: {run_status(state, header)}"]
     seconds = run_seconds(state, now, gone=header.gone)
     if seconds is not None:
         parts.append(words.duration(seconds))

@@ -16,6 +16,7 @@ COMPLEXITY: Final[dict[str, tuple[int, str]]] = {}
 IMPURE: Final[dict[str, str]] = {
     "teamflow/engines/_scripted_player.py": "the program that the scripted engine starts: it runs as a process of its "
     "own, and nothing imports it",
+    "teamflow/engines/_replay_player.py": "likewise, of recordings",
 }
 """Files in pure packages that may act."""
 

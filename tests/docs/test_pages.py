@@ -23,7 +23,9 @@ from typing import Any
 import pytest
 import yaml
 
+from teamflow.core.diagnostics import Diagnostics
 from teamflow.team.model import Agent, Team
+from teamflow.team.testfile import load_tests
 from tests.docs.blocks import Block, agrees, blocks, calls
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -61,7 +63,7 @@ def project(tmp_path: Path) -> Path:
 
 def _pages() -> list[Any]:
     """The pages. Those with many commands take seconds, and wait for `--all`."""
-    long = ("docs/cli.md", "docs/engines.md")
+    long = ("docs/cli.md", "docs/engines.md", "docs/testing.md")
     names = {page: str(page.relative_to(ROOT)) for page in PAGES}
     return [pytest.param(page, id=name, marks=pytest.mark.slow if name in long else ()) for page, name in names.items()]
 
@@ -93,6 +95,11 @@ def write(project: Path, name: str, text: str) -> Path:
 
 def check_yaml(block: Block, project: Path, number: int) -> None:
     value = yaml.safe_load(block.text)
+    if isinstance(value, dict) and "cases" in value:
+        found = Diagnostics()
+        tests = load_tests(block.text.encode(), file=block.place, found=found)
+        assert tests is not None, list(found)
+        return
     if isinstance(value, dict) and "agents" in value:
         team = project / (block.name or "")
         if block.name is None:

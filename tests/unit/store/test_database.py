@@ -180,7 +180,7 @@ def test_a_newer_format_is_refused_with_both_numbers_and_left_alone(tmp_path: Pa
     connection.close()
     before = path.read_bytes()
     for opener in (Database.open, Database.find):
-        with pytest.raises(StoreError, match="has format 7, and this teamflow reads formats up to 2") as caught:
+        with pytest.raises(StoreError, match="has format 7, and this teamflow reads formats up to 3") as caught:
             opener(str(tmp_path))
         assert caught.value.code == "newer-format"
     assert path.read_bytes() == before

@@ -1,0 +1,51 @@
+"""What the loop of a run needs before it is there: what it is wired to, and its keeper, whose start takes a while."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from teamflow.app.launch import RunOptions
+    from teamflow.app.parts import Wired
+    from teamflow.app.secrets import Secrets
+    from teamflow.app.session import Session
+    from teamflow.store.sqlite import Database
+    from teamflow.targets.keeper_process import Child
+
+
+def start_keeper(run_dir: str, session: Session, wired: Wired) -> Child | None:
+    """None where it cannot be started: the first step then says why."""
+    from teamflow.targets.keeper_process import spawn
+
+    try:
+        return spawn(run_dir, environ=wired.environ, orphan_after=session.plan.limits.orphan_after)
+    except OSError:
+        return None
+
+
+def wired_for(
+    session: Session,
+    options: RunOptions,
+    environ: Mapping[str, str],
+    secrets: Secrets,
+    database: Database,
+) -> Wired:
+    from teamflow.app.parts import Wired
+    from teamflow.app.trees import opener
+    from teamflow.core.redact import Redactor
+
+    root, hidden = database.layout.root, secrets.write(database.layout.run(session.row.number))
+    return Wired(
+        root=root,
+        number=session.row.number,
+        run=session.run,
+        environ=environ,
+        secrets=secrets.values,
+        env_file_values=secrets.env_files,
+        redactor=Redactor(hidden),
+        use_cache=options.use_cache,
+        force=frozenset(options.force),
+        workspaces=opener(root, session.run, environ),
+    )

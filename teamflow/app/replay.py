@@ -1,0 +1,116 @@
+"""`run --replay`: a new run through the real executor in which agents are played, and nothing of them is started.
+
+Decides what of the recorded plan holds: agents get no secrets and no login, nothing comes from the cache or goes there,
+no hook runs (they tell the world), and no budget of the day counts it. Commands and checks run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+
+from teamflow.app.compile import Compiled, Request, compile_team
+from teamflow.app.launch import USAGE, Front, RunOptions, open_database, run_plan
+from teamflow.app.project import NoTeamFile, find_team_file, is_saved_plan, project_around, project_of
+from teamflow.app.recorded import Recorded, of_run
+from teamflow.core.plan import NO_CAPS, PROMPT, Plan, Step
+from teamflow.plan.digest import plan_digest
+from teamflow.plan.stored import plan_to_json
+from teamflow.store.sqlite import Database
+
+
+def run_replay(options: RunOptions, front: Front, *, environ: Mapping[str, str], directory: str) -> int:
+    """The exit code. StoreError, NoTeamFile."""
+    refusal = _refused(options)
+    if refusal:
+        front.complain(refusal)
+        return USAGE
+    root, file = _project(options, directory)
+    with open_database(root, environ) as database:
+        recorded = _recorded(database, options.replay, directory)
+        if isinstance(recorded, str):
+            front.complain(recorded)
+            return USAGE
+        if file is None and recorded.plan is None:
+            front.complain(f"--replay {options.replay}: it has no plan of its own: name the team file that it is for")
+            return USAGE
+        for note in recorded.recording.notes:
+            front.complain(f"replay of {recorded.recording.name}: {note}")
+        compiled = _compiled(database, file, options, recorded)
+        if compiled.diagnostics:
+            front.diagnostics(compiled)
+        if compiled.plan is None:
+            return USAGE
+        plan = played(compiled.plan)
+        stored = hashlib.sha256(plan_to_json(plan).encode()).hexdigest()
+        chosen = options._replace(
+            file=file or plan.file, new=True, use_cache=False, no_input=options.no_input or recorded.no_input
+        )
+        return run_plan(
+            database, compiled._replace(plan=plan, stored=stored), chosen, front, environ, directory, recorded.recording
+        )
+
+
+def _refused(options: RunOptions) -> str:
+    if options.force:
+        return "--force is for what the cache has, which a replay does not ask: leave it out"
+    if options.file is None and (options.steps or options.since or options.until or options.overrides):
+        return "a recorded run is played as it was planned: name its team file to select steps or set keys"
+    if options.file is None and options.inputs:
+        return "a recorded run is played with its own inputs: name its team file to give others"
+    return ""
+
+
+def _project(options: RunOptions, directory: str) -> tuple[str, str | None]:
+    """The project's root, and the team file relative to it, where one is named."""
+    if options.file is None:
+        return project_around(directory).root, None
+    path = find_team_file(options.file, directory)
+    if is_saved_plan(path):
+        raise NoTeamFile(f"{options.file}: this is a saved plan: name a team file to replay")
+    root = project_of(os.path.dirname(path)).root
+    return root, os.path.relpath(path, root)
+
+
+def _recorded(database: Database, word: str, directory: str) -> Recorded | str:
+    """A text says why there is nothing to be played."""
+    place = os.path.join(directory, word)
+    if os.path.isdir(place):
+        from teamflow.app.fixture import FixtureError, read_fixture
+
+        try:
+            return read_fixture(place, name=word)
+        except FixtureError as error:
+            return str(error)
+    if not (word.isascii() and word.isdecimal() and len(word) < 10):
+        return f"--replay {word}: there is no such directory; name a run or a fixture of `teamflow record`"
+    row = database.run(int(word))
+    if row is None:
+        return f"--replay {word}: there is no run {word} in {database.layout.root}\n  `teamflow runs` lists them"
+    if row.replay:
+        return f"--replay {word}: run {word} is a replay itself, of {row.replay}: replay that"
+    return of_run(database, row.number)
+
+
+def _compiled(database: Database, file: str | None, options: RunOptions, recorded: Recorded) -> Compiled:
+    if file is None and recorded.plan is not None:
+        return Compiled(recorded.plan, None, {}, None, recorded.inputs)
+    assert file is not None, "it was refused"
+    words = (options.steps, options.since, options.until, options.overrides)
+    request = Request(file, options.inputs, recorded.inputs, *words)
+    return compile_team(database.layout.root, request, directory=None)
+
+
+def played(plan: Plan) -> Plan:
+    """The plan as it is replayed."""
+    steps = tuple(_played(step) for step in plan.steps)
+    wanted = {name for step in steps for name in step.secrets}
+    secrets = tuple(source for source in plan.secrets if source.name in wanted or source.kind == "value_file")
+    whole = plan._replace(steps=steps, secrets=secrets, hooks=(), limits=plan.limits._replace(day=NO_CAPS), digest="")
+    return whole._replace(digest=plan_digest(whole))
+
+
+def _played(step: Step) -> Step:
+    step = step._replace(cache=False, any_time=False)
+    return step._replace(secrets=(), inherit_env=()) if step.kind == PROMPT else step

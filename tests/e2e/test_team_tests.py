@@ -1,0 +1,195 @@
+"""`teamflow test`: cases with scripts, recordings and faults; what is as expected, what is not, what cannot be read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.e2e.project import Project
+
+TEAM = """
+inputs: {n: {type: integer, default: 1}}
+defaults: {engine: claude, permissions: edit, retry: {delay: 1h}}
+agents:
+  plan: {prompt: "{{ inputs.n }}", outputs: {x: integer}}
+  left: {prompt: l, depends_on: [plan], workspace: {mode: worktree}, timeout: 1h}
+  right: {prompt: r, depends_on: [plan], workspace: {mode: worktree}, fallback: [{engine: codex}]}
+  ok: {ask: "go on?", depends_on: [left, right]}
+  both: {command: 'cat a b; echo "$N"', env: {N: "{{ inputs.n }}"}, depends_on: [ok, left, right],
+         workspace: {mode: worktree}}
+"""
+TESTS = """
+cases:
+  happy path:
+    inputs: {n: 7}
+    agents: &agents
+      plan: {script: [{outputs: {x: 3}}]}
+      left: {script: left.yaml}
+      right: {script: [{write: {path: b, text: "right\\n"}}, {say: written}]}
+    answers: {ok: approve}
+    expect:
+      status: succeeded
+      exit: 0
+      route: [plan, [left, right], ok, both]
+      attempts: {left: 1, right: [succeeded]}
+      outputs: {plan: {x: 3}}
+      text: {both: [left, right, "7"]}
+  everything goes wrong:
+    agents: *agents
+    answers: {ok: reject}
+    faults:
+      plan: {"1": bad_json}
+      left: {"1": hang, "2": {crash_after: {events: 0}}}
+    expect:
+      status: failed
+      exit: 1
+      attempts: {plan: [output, succeeded], left: [timeout, crash]}
+      skipped: [both, ok]
+  a limit is waited for:
+    agents: *agents
+    answers: {ok: reject}
+    faults: {left: {"1": {usage_limit: {reset: 5h}}}}
+    expect: {attempts: {left: [usage_exhausted, succeeded]}, steps: {ok: failed}}
+  they meet:
+    agents: *agents
+    answers: {ok: approve}
+    faults: {left: {"1": {conflict: same}}, right: {"1": {conflict: same}}}
+    expect: {status: failed, steps: {both: failed}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    team = TEAM.replace(", fallback: [{engine: codex}]", "").replace(
+        "defaults:", "limits: {on_usage_limit: wait}\ndefaults:"
+    )
+    files = {"team.test.yaml": TESTS, "left.yaml": '- write: {path: a, text: "left\\n"}\n- say: written\n'}
+    project = Project(tmp_path, team, files=files, git=True)
+    (tmp_path / "tmp").mkdir()
+    return project
+
+
+def test_cases_are_as_expected(project: Project) -> None:
+    env = {"TMPDIR": str(project.place / "tmp")}
+    done = project.call("test", "--junit", "report.xml", env=env).expect(0)
+    assert [line.split(" (")[0] for line in done.out.splitlines()] == [
+        "ok      team.test.yaml: happy path",
+        "ok      team.test.yaml: everything goes wrong",
+        "ok      team.test.yaml: a limit is waited for",
+        "ok      team.test.yaml: they meet",
+        "4 cases, all as expected",
+    ]
+    suites = ElementTree.fromstring(project.read("report.xml"))
+    assert {key: suites.get(key) for key in ("tests", "failures", "errors")} == {
+        "tests": "4",
+        "failures": "0",
+        "errors": "0",
+    }
+    assert not project.exists(".teamflow"), "nothing of the project is touched"
+    assert not [name for name in os.listdir(project.place / "tmp") if "test" in name], "no copy is left"
+    assert not (project.place / "state").exists(), "no other run is told anything"
+
+
+def test_what_is_not_as_expected_is_shown(project: Project) -> None:
+    project.write(
+        "team.test.yaml",
+        TESTS.replace("route: [plan, [left, right], ok, both]", "route: [plan, left, both]")
+        .replace("{x: 3}}\n      text", "{x: 4}}\n      text")
+        .replace('"7"]', "eight]"),
+    )
+    done = project.call("test", "-k", "HAPPY", "--junit", "r.xml").expect(1)
+    lines = [line.strip() for line in done.out.splitlines()]
+    assert lines[0].startswith("FAILED  team.test.yaml: happy path")
+    assert "expected  plan → left → both" in lines
+    assert "outputs.plan.x" in lines
+    assert "expected  … eight …" in lines
+    assert lines[-1] == "1 case: 1 failed"
+    failure = ElementTree.fromstring(project.read("r.xml")).find(".//failure")
+    assert failure is not None
+    assert failure.get("message") == "route, outputs.plan.x, text.both"
+
+
+def test_a_recording_is_played_in_a_case(project: Project) -> None:
+    scripted = TEAM.replace("engine: claude", "engine: scripted, script: s.yaml").replace(
+        ", fallback: [{engine: codex}]", ""
+    )
+    project.team(scripted.replace("defaults:", "limits: {on_usage_limit: wait}\ndefaults:"), "rec.yaml")
+    project.write("s.yaml", "- write: {path: '{{ x }}', text: x}\n- outputs: {x: 3}\n".replace("{{ x }}", "b"))
+    project.git("add", ".")
+    project.git("commit", "-qm", "a")
+    project.run("rec.yaml")
+    project.call("record", "-o", "fix").expect(0)
+    project.write(
+        "rec.test.yaml",
+        """
+cases:
+  all:
+    recording: fix
+    answers: {ok: reject}
+    expect: {route: [plan, [left, right], ok], outputs: {plan: {x: 3}}}
+  one, cut:
+    agents: {plan: {recording: "fix#plan"}, left: {recording: "fix#right"}, right: {script: [{say: x}]}}
+    answers: {ok: reject}
+    faults: {left: {"1": {crash_after: {events: 1}}, "2": {crash_after: {bytes: 0}}}, plan: {"1": {usage_limit: {}}}}
+    expect: {attempts: {left: [crash, crash], plan: [usage_exhausted, succeeded]}}
+  none of that:
+    agents: {plan: {recording: "fix#plan"}}
+    expect: {steps: {left: failed}}
+  nowhere:
+    agents: {plan: {recording: "fix#nobody"}}
+    expect: {status: failed}
+""",
+    )
+    done = project.call("test", "rec.yaml").expect(1)
+    lines = done.out.splitlines()
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == ["ok", "ok", "ok", "error", "4"], done.out
+    assert "fix has no step nobody: it has " in done.out
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "1:1: error[wrong-type]: a test file is a map"),
+        ("- a\n", "1:1: error[wrong-type]: a test file is a map"),
+        ("cases: {}\n", "1:8: error[wrong-type]"),
+        ("cases: {a: {}}\n", 'error[missing-key]: the key "expect" is missing'),
+        ("cases:\n  a:\n    expect:\n", '3:5: error[no-value]: the key "expect" has no value'),
+        ("cases: {a: {expect: {}}}\n", "error[wrong-value]: it expects nothing"),
+        (
+            "cases:\n  a:\n    expact: {exit: 0}\n    expect: {exit: 0}\n",
+            '3:5: error[unknown-key]: there is no key "expact"',
+        ),
+        ("cases: {a: {expect: {exit: none}}}\n", "1:28: error[wrong-type]"),
+        ("cases: {a: {expect: {status: fine}}}\n", "1:30: error[wrong-value]"),
+        ("cases: {a: {expect: {exit: 0}, agents: {b: {}}}}\n", "one of both"),
+        ("cases: {a: {expect: {exit: 0}, agents: {b: {script: [{sey: x}]}}}}\n", 'unknown action "sey"'),
+        ("cases: {a: {expect: {exit: 0}, faults: {b: {x: hang}}}}\n", "expected the number of an attempt"),
+        ('cases: {a: {expect: {exit: 0}, faults: {b: {"1": hung}}}}\n', '"hung" is no fault; did you mean "hang"?'),
+        ('cases: {a: {expect: {exit: 0}, faults: {b: {"1": {crash_after: {}}}}}}\n', "events or bytes"),
+        (
+            'cases: {a: {expect: {exit: 0}, faults: {b: {"1": {hang: true, bad_json: true}}}}}\n',
+            "one word, or a map with one",
+        ),
+        ("cases: {a: {expect: {attempts: {b: [fine]}}}}\n", "error[wrong-value]"),
+        ("cases: {a: {expect: {exit: 0}}, a: {expect: {exit: 1}}}\n", "error[duplicate-key]"),
+        ("\x00", "error["),
+    ],
+)
+def test_test_files_are_read_strictly(project: Project, text: str, said: str) -> None:
+    project.write("team.test.yaml", text)
+    done = project.call("test").expect(2)
+    assert said in done.said, done.said
+    assert "Traceback" not in done.said
+
+
+def test_words_that_name_nothing(project: Project) -> None:
+    assert "no case has 'nothing'" in project.call("test", "-k", "nothing").expect(2).said
+    assert "there is no such test file" in project.call("test", "other.yaml").expect(2).said
+    project.write("lone.test.yaml", "cases: {a: {expect: {exit: 0}}}\n")
+    assert "there is no team file lone.yaml" in project.call("test", "lone.test.yaml").expect(2).said
+    project.write("team.test.yaml", "cases: {a: {inputs: {none: 1}, expect: {exit: 0}}}\n")
+    broken = project.call("test", "team.test.yaml")
+    assert broken.code == 1
