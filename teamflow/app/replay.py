@@ -1,6 +1,6 @@
 """`run --replay`: a new run through the real executor in which agents are played, and nothing of them is started.
 
-Decides what of the recorded plan holds: agents get no secrets and no login, nothing comes from the cache or goes there,
+Decides what of the recorded plan holds: agents get no login, and no secrets but those of their checks, nothing comes from the cache or goes there,
 no hook runs (they tell the world), and no budget of the day counts it. Commands and checks run.
 """
 
@@ -113,4 +113,6 @@ def played(plan: Plan) -> Plan:
 
 def _played(step: Step) -> Step:
     step = step._replace(cache=False, any_time=False)
-    return step._replace(secrets=(), inherit_env=()) if step.kind == PROMPT else step
+    if step.kind != PROMPT or step.setup is not None or step.verify:
+        return step  # Its checks run, in its environment.
+    return step._replace(secrets=(), inherit_env=(), env=())
