@@ -172,7 +172,7 @@ class _Writer:
         translator = _engine(take, step)
         told = [translator.invoke(recorded_brief(own, each)) for each in (take, clean)]
         texts = [one.stdin for one in told if isinstance(one, Invocation) and one.stdin is not None]
-        return dict(_ids(*texts)) if len(texts) == 2 else {}
+        return dict(own_ids(*texts)) if len(texts) == 2 else {}
 
     def _put(self, name: str, data: bytes) -> str:
         with open(f"{self._directory}/{name}", "xb") as file:
@@ -187,7 +187,7 @@ def _engine(take: Take, step: Step) -> Engine:
     return engine(name) if custom is None else custom_engine(name, custom)
 
 
-def _ids(before: str, after: str) -> Iterator[tuple[str, str]]:
+def own_ids(before: str, after: str) -> Iterator[tuple[str, str]]:
     for old, new in zip(before.splitlines(), after.splitlines(), strict=False):
         try:
             yield from _pairs(json.loads(old), json.loads(new))

@@ -6,9 +6,12 @@ import itertools
 
 import pytest
 
+from teamflow.app.recording import own_ids
 from teamflow.app.scrub import Scrub
+from teamflow.core.invocation import Brief, Invocation
 from teamflow.core.redact import Redactor
 from teamflow.core.takes import Told
+from teamflow.engines.registry import engine
 
 SECRET = "a-secret-of-many-letters"
 SCRUB = Scrub(
@@ -51,3 +54,19 @@ def test_inputs_keep_their_place_wherever_they_were() -> None:
             assert clean[: told.offset].count(b"\n") == lines_before, offset
         else:
             assert lines_before == len(lines)
+
+
+def test_ids_that_an_engine_makes_of_what_it_is_told_are_found() -> None:
+    """Claude Code echoes them: a fixture in which it was told something else has to name those of that."""
+    brief = Brief("s", 1, "first", "/srv/mallory/pro.ject", prompt="go", stem="/srv/mallory/pro.ject/.teamflow/s.1")
+    clean = brief._replace(cwd=SCRUB.text(brief.cwd), stem=SCRUB.text(brief.stem))
+    told = [engine("claude").invoke(each) for each in (brief, clean)]
+    before, after = (one.stdin or "" for one in told if isinstance(one, Invocation))
+    ids = dict(own_ids(before, after))
+    assert len(ids) == 1
+    ((old, new),) = ids.items()
+    assert old in before
+    assert new in after
+    scrub = Scrub(Redactor({}), project="/p", home="/h", user="", host="", words=ids)
+    assert scrub.text(f'{{"uuid":"{old}"}}') == f'{{"uuid":"{new}"}}'
+    assert list(own_ids("{", "{")) == list(own_ids("", "")) == list(own_ids("3", "[]")) == []
