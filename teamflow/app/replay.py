@@ -1,7 +1,8 @@
 """`run --replay`: a new run through the real executor in which agents are played, and nothing of them is started.
 
-Decides what of the recorded plan holds: agents get no login, and no secrets but those of their checks, nothing comes from the cache or goes there,
-no hook runs (they tell the world), and no budget of the day counts it. Commands and checks run.
+Decides what of the recorded plan holds: agents get no login, and no secrets but those of their checks; nothing comes
+from the cache or goes there, no hook runs (they tell the world), and no budget of the day counts it. Commands and
+checks run.
 """
 
 from __future__ import annotations
