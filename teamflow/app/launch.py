@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from teamflow.app.parts import Screen, Wired
     from teamflow.app.replan import Watch
     from teamflow.app.session import Busy, Session
-    from teamflow.core.events import Cached, RunEnded
+    from teamflow.core.events import Cached, ResultsTaken, RunEnded
     from teamflow.core.plan import Plan
     from teamflow.core.takes import Recording
     from teamflow.run.probe import Prober
@@ -190,8 +190,7 @@ def run_plan(
     directory: str,
     recording: Recording | None = None,
 ) -> int:
-    """Runs what was compiled, or was saved so, or plays a recording of it, for somebody who stands in `directory`; the
-    exit code."""
+    """Runs what was compiled or saved, or plays a recording, for somebody who stands in `directory`; the exit code."""
     plan, root = compiled.plan, database.layout.root
     if plan is None:
         return USAGE
@@ -210,8 +209,9 @@ def run_plan(
     if early is not None:
         return early
     from teamflow.app.doubts import tell_doubts, tell_moved
+    from teamflow.app.loops import wired_for
     from teamflow.app.secrets import gather_secrets
-    from teamflow.app.session import Busy, take
+    from teamflow.app.session import Busy
     from teamflow.app.taken import results_for
 
     secrets = gather_secrets(plan, root=root, environ=environ)
@@ -225,21 +225,10 @@ def run_plan(
     # From here to the loop, which asks for them, signals wait: whoever has a run can interrupt it in order.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     earlier = database.newest_run(file=plan.file) if plan.hooks else None
-    session = take(
-        database,
-        plan,
-        compiled.stored,
-        new=options.new,
-        given=compiled.given,
-        taken=taken.event,
-        number=options.number,
-        replay=recording.name if recording is not None else "",
-    )
+    session = _taken(database, compiled, plan, options, taken.event, recording)
     if isinstance(session, Busy):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         return _busy(database, session, options, front)
-    from teamflow.app.loops import wired_for
-
     wired = wired_for(session, options, environ, secrets, database)._replace(directory=directory, recording=recording)
     try:
         if session.resumed:
@@ -252,6 +241,21 @@ def run_plan(
     finally:
         session.lock.release()
     return front.go_on_detached(options, session.row.number) if code is None else code
+
+
+def _taken(
+    database: Database,
+    compiled: Compiled,
+    plan: Plan,
+    options: RunOptions,
+    results: ResultsTaken | None,
+    recording: Recording | None,
+) -> Session | Busy:
+    from teamflow.app.session import take
+
+    played = recording.name if recording is not None else ""
+    new, number, given = options.new, options.number, compiled.given
+    return take(database, plan, compiled.stored, new=new, given=given, taken=results, number=number, replay=played)
 
 
 def _busy(database: Database, busy: Busy, options: RunOptions, front: Front) -> int:
