@@ -24,6 +24,7 @@ import pytest
 import yaml
 
 from teamflow.core.diagnostics import Diagnostics
+from teamflow.engines.registry import BUILT_IN
 from teamflow.team.model import Agent, Team
 from teamflow.team.testfile import load_tests
 from tests.docs.blocks import Block, agrees, blocks, calls
@@ -32,6 +33,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 SHOWN = ("", "text", "mermaid", "python", "json")
 MOST_UNRUN = 4
+PROGRAMS = {can.program[0]: can.tested for can in BUILT_IN.values() if can.program}
+"""Agent CLIs that pages may name, with the versions that they would tell."""
 
 
 def run(command: list[str], project: Path) -> subprocess.CompletedProcess[str]:
@@ -57,6 +60,10 @@ def project(tmp_path: Path) -> Path:
     shim = tmp_path / "bin" / "teamflow"
     shim.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m teamflow "$@"\n', encoding="ascii")
     shim.chmod(0o755)
+    for name, version in PROGRAMS.items():
+        # For commands that only look whether they are there: pages show them as on a machine that has them.
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\necho {version}\n", encoding="ascii")
+        (tmp_path / "bin" / name).chmod(0o755)
     (tmp_path / "page").mkdir()
     return tmp_path / "page"
 

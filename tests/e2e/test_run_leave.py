@@ -110,6 +110,7 @@ def test_nobody_is_asked_who_is_not_there(project: Project) -> None:
 
 
 @proves(agent=["permissions.net", "permissions"])
+@pytest.mark.slow
 def test_levels(tmp_path: Path) -> None:
     team = """
 defaults: {engine: scripted, prompt: x, script: s.yaml, workspace: {mode: shared}}

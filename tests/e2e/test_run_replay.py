@@ -105,6 +105,7 @@ def test_a_whole_team_comes_to_the_same(recorded: Project) -> None:
     assert "good" in done.said, "the answer has its note"
 
 
+@pytest.mark.slow
 def test_it_is_no_run_of_its_file(recorded: Project) -> None:
     recorded.run("--replay", "1")
     number = int(recorded.status().data["run"])
@@ -116,6 +117,7 @@ def test_it_is_no_run_of_its_file(recorded: Project) -> None:
     assert f"run {number}" not in with_file.said
 
 
+@pytest.mark.slow
 def test_nothing_is_spent_and_nobody_told(recorded: Project) -> None:
     import sqlite3
 
@@ -127,6 +129,7 @@ def test_nothing_is_spent_and_nobody_told(recorded: Project) -> None:
     assert "0.75" in recorded.call("status").out, "it is shown as it was"
 
 
+@pytest.mark.slow
 def test_a_team_file_is_played_with_its_own_route(recorded: Project) -> None:
     (recorded.root / "other.yaml").write_text(
         TEAM.replace("retry: {delay: 1h}", "retry: {attempts: 1}") + "\nname: other\n"
@@ -170,6 +173,7 @@ def damaged(recorded: Project, name: str, data: bytes | None) -> Shown:
         path.write_bytes(kept)
 
 
+@pytest.mark.slow
 def test_files_that_are_gone_or_damaged(recorded: Project) -> None:
     gone = damaged(recorded, "plan.2.log", None)
     assert gone.step("plan")["status"] == "succeeded", "what it came to is known without"
@@ -182,6 +186,7 @@ def test_files_that_are_gone_or_damaged(recorded: Project) -> None:
         assert shown.step("plan")["status"] == "succeeded", data
 
 
+@pytest.mark.slow
 def test_a_fixture_plays_the_same_elsewhere(recorded: Project, tmp_path: Path) -> None:
     env = {"USER": "mallory", "LOGNAME": "mallory"}
     told = recorded.call("record", "1", "-o", "fix", env=env).expect(0)
@@ -247,6 +252,7 @@ def test_damaged_fixtures_are_refused(recorded: Project, tmp_path: Path, manifes
     assert "Traceback" not in done.said
 
 
+@pytest.mark.slow
 def test_what_people_said_while_it_worked_is_said_again(tmp_path: Path) -> None:
     team = {"agents": {"a": {"engine": "scripted", "prompt": "x", "script": "s.yaml", "permissions": {"run": ["ls"]}}}}
     script = "- ask_leave: {run: make all}\n- listen: 50s\n- ask_leave: {run: make more}\n- say: done\n"

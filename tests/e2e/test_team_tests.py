@@ -112,6 +112,7 @@ def test_what_is_not_as_expected_is_shown(project: Project) -> None:
     assert failure.get("message") == "route, outputs.plan.x, text.both"
 
 
+@pytest.mark.slow
 def test_a_recording_is_played_in_a_case(project: Project) -> None:
     scripted = TEAM.replace("engine: claude", "engine: scripted, script: s.yaml").replace(
         ", fallback: [{engine: codex}]", ""
@@ -185,6 +186,7 @@ def test_test_files_are_read_strictly(project: Project, text: str, said: str) ->
     assert "Traceback" not in done.said
 
 
+@pytest.mark.slow
 def test_words_that_name_nothing(project: Project) -> None:
     assert "no case has 'nothing'" in project.call("test", "-k", "nothing").expect(2).said
     assert "there is no such test file" in project.call("test", "other.yaml").expect(2).said

@@ -37,7 +37,7 @@ from tests.unit.engines.transcripts import (
 
 ENGINE = CodexEngine()
 ALL = {transcript.name: transcript for transcript in load("codex_sessions")}
-OTHERS = sorted(path for path in (FOLDER / "codex").glob("*.out") if not path.stem.startswith("exec"))
+OTHERS = sorted(path for path in (FOLDER / "raw" / "codex").glob("*.out") if not path.stem.startswith("exec"))
 
 E = TypeVar("E")
 
@@ -165,6 +165,10 @@ def test_a_signal_leaves_no_end() -> None:
 
 
 EXPECTED = {
+    "error_stream_429": FailureClass.RATE_LIMIT,
+    "error_stream_overloaded": FailureClass.TRANSIENT,
+    "error_stream_quota": FailureClass.USAGE_EXHAUSTED,
+    "error_stream_too_long": FailureClass.FATAL,
     "error_400": FailureClass.FATAL,
     "error_401": FailureClass.AUTH,
     "error_402": FailureClass.USAGE_EXHAUSTED,
@@ -220,11 +224,11 @@ EXEC = {
 @pytest.mark.parametrize("name", EXEC)
 def test_exec(name: str) -> None:
     by = CodexExecEngine()
-    told = json.loads((FOLDER / "codex" / f"{name}.json").read_text())
+    told = json.loads((FOLDER / "raw" / "codex" / f"{name}.json").read_text())
     session = "s" if name.startswith("exec_resume") else None
     brief = Brief("a", 1, "first", "/work", prompt="Do it.", session=session)
     end = Exit(told["exit"], at=1_800_000_000.0, printed=told["stderr"])
-    transcript = Transcript(name, brief, (FOLDER / "codex" / f"{name}.out").read_bytes(), (), end)
+    transcript = Transcript(name, brief, (FOLDER / "raw" / "codex" / f"{name}.out").read_bytes(), (), end)
     in_any_chunks(by, transcript)
     cut_anywhere(by, transcript, every=True)
     events, outcome = whole(by, transcript)
@@ -239,7 +243,7 @@ def test_exec(name: str) -> None:
 
 
 def test_exec_tells_that_a_session_is_gone() -> None:
-    told = json.loads((FOLDER / "codex" / "exec_resume_unknown.json").read_text())
+    told = json.loads((FOLDER / "raw" / "codex" / "exec_resume_unknown.json").read_text())
     brief = Brief("a", 1, "first", "/work", prompt="Do it.", session="s")
     outcome = CodexExecEngine().session(brief).close(Exit(1, printed=told["stderr"]))
     assert "no rollout found" in outcome.reason  # type: ignore[union-attr]
