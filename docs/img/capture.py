@@ -68,13 +68,13 @@ def plain(screen: str) -> str:
     return "\n".join(line.rstrip() for line in Text.from_ansi(screen).plain.splitlines())
 
 
-def drawn(screen: str) -> str:
+def drawn(screen: str, *, title: str = "teamflow run ship", name: str = "run") -> str:
     with open(os.devnull, "w", encoding="utf-8") as nothing:
         console = Console(record=True, width=WIDTH, file=nothing, force_terminal=True, color_system="truecolor")
         console.print(Text.from_ansi(screen), no_wrap=True, overflow="crop")
         # Without rich's font faces: the picture loads nothing from the network.
         style = re.sub(r"(?s)@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT)
-        return console.export_svg(title="teamflow run ship", code_format=style, unique_id="run")
+        return console.export_svg(title=title, code_format=style, unique_id=name)
 
 
 if __name__ == "__main__":

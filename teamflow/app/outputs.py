@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.invocation import Brief, EngineEvent, Progress, Said
+from teamflow.core.outcome import Failed
 from teamflow.core.redact import Redactor
 from teamflow.core.state import StepState
 from teamflow.run.logs import TEXT_LIMIT, read_tail, read_text, separate_err
@@ -25,6 +26,9 @@ LONGEST_LINE: Final = 1024 * 1024
 """Bytes of a protocol line that is read as one; a longer one is shown as it is."""
 
 TAIL: Final = 32 * 1024
+
+_MESSAGES: Final = (b'{"type"', b'{"jsonrpc"', b'{"id"', b'{"method"', b'{"result"', b'{"error"')
+"""How lines of the engines' protocols begin."""
 
 MARGIN: Final = 8 * 1024
 """Bytes read before a tail and left out after redaction: a secret that the cut goes through lies in them."""
@@ -76,7 +80,7 @@ class Readable:
         return self._line(rest) if rest else b""
 
     def _line(self, line: bytes) -> bytes:
-        if not line.startswith((b'{"type"', b'{"jsonrpc"')):
+        if not line.startswith(_MESSAGES):
             return line
         return b"".join(_said(event) for event in self._session.feed(line))
 
@@ -151,6 +155,17 @@ def has_err(known: StepState, attempt: AttemptState) -> bool:
     return separate_err(known.step, protocol=_speaks(known, attempt) is not False)
 
 
+def is_chatty(known: StepState, attempt: AttemptState) -> bool:
+    """Whether what it prints as errors is for people only where it has failed."""
+    name = attempt.engine or known.step.engine
+    if name == "command" or known.step.by(attempt.fallback).custom is not None:
+        return False
+    from teamflow.engines.registry import engine
+    from teamflow.engines.registry import known as known_engine
+
+    return known_engine(name) and engine(name).capabilities.chatty
+
+
 def _speaks(known: StepState, attempt: AttemptState) -> bool | None:
     """Whether the attempt's engine speaks a protocol; None for one that this version lacks."""
     name = attempt.engine or known.step.engine
@@ -196,6 +211,8 @@ def attempt_tail(
     else:
         data = read_tail(log, limit=most + MARGIN).encode("utf-8", "replace") + b"\n"
         raw = _end(redactor.text((readable.feed(data) + readable.close()).decode("utf-8", "replace")), most)
+    if is_chatty(known, attempt) and not isinstance(attempt.outcome, Failed):
+        return raw
     errors = read_tail(err, redact=redactor.text, limit=most)
     # Where stderr is a file of its own it most likely says why.
     return raw.rstrip("\n") + "\n" + errors if raw.strip() and errors else raw or errors

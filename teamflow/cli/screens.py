@@ -204,10 +204,11 @@ class PlainScreen(QuietScreen):
         known = state.steps.get(step)
         if known is None:
             return
-        from teamflow.app.outputs import has_err
+        from teamflow.app.outputs import has_err, is_chatty
 
         paths = [self._header.log(step, attempt)] if known.step.prints_text else []
-        if has_err(known, known.attempts[attempt - 1]):
+        live = known.attempts[attempt - 1]
+        if has_err(known, live) and not is_chatty(known, live):
             paths.append(self._header.err(step, attempt))
         self._followed[step] = [_Followed(path, self._redactor.stream()) for path in paths]
 

@@ -31,6 +31,8 @@ class Capabilities(NamedTuple):
     """Its stdout must be fed to a session; False: the exit code and the log say it all."""
     tail: bool = False
     """`Session.close` is to see the last of what a failed agent printed."""
+    chatty: bool = False
+    """Its stderr is a log of its own: for people only where it has failed."""
     interrupt: bool = False
     """Its turn can be ended with a message, before any signal."""
     asks: bool = False

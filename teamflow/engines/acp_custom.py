@@ -17,13 +17,14 @@ def acp_engine(name: str, definition: EngineDefinition) -> AcpEngine:
     capabilities = Capabilities(
         resume=True,
         protocol=True,
+        chatty=True,
         tail=True,
         interrupt=True,
         asks=True,
         mcp=EVERY_SERVER,
         login=definition.inherit_env,
         silence=600.0,
-        session_within=120.0,
+        session_within=60.0,
     )
     named = any(MODEL in placeholders(word) for word in (*definition.model, *definition.env.values()))
     agent = Agent(name, capabilities, started_with_model=named, failures=definition.failures)

@@ -28,6 +28,7 @@ CAPABILITIES: Final = Capabilities(
     cost=True,
     steer=FOLD,
     protocol=True,
+    chatty=True,
     tail=True,
     interrupt=True,
     asks=True,
@@ -59,7 +60,7 @@ CAPABILITIES: Final = Capabilities(
     # A long answer comes as one line, at its end.
     silence=1200.0,
     # It starts its MCP servers first.
-    session_within=60.0,
+    session_within=30.0,
 )
 
 LONGEST_SCHEMA: Final = 120 << 10

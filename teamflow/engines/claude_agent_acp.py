@@ -24,6 +24,7 @@ CAPABILITIES: Final = Capabilities(
     cost=True,
     steer=FOLD,
     protocol=True,
+    chatty=True,
     tail=True,
     interrupt=True,
     asks=True,
@@ -36,7 +37,7 @@ CAPABILITIES: Final = Capabilities(
     install="npm install -g @agentclientprotocol/claude-agent-acp",
     models=("default", "opus", "sonnet", "haiku"),
     silence=600.0,
-    session_within=60.0,
+    session_within=30.0,
 )
 
 

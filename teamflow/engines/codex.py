@@ -23,6 +23,7 @@ CAPABILITIES: Final = Capabilities(
     schema=True,
     steer=FOLD,
     protocol=True,
+    chatty=True,
     tail=True,
     interrupt=True,
     asks=True,

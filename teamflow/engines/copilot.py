@@ -19,6 +19,7 @@ CAPABILITIES: Final = Capabilities(
     resume=True,
     steer=ABORT,
     protocol=True,
+    chatty=True,
     tail=True,
     interrupt=True,
     asks=True,
@@ -30,7 +31,7 @@ CAPABILITIES: Final = Capabilities(
     tested="1.0.102",
     install="npm install -g @github/copilot",
     silence=600.0,
-    session_within=60.0,
+    session_within=30.0,
 )
 AGENT: Final = Agent(
     "copilot",

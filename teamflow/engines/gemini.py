@@ -23,6 +23,7 @@ CAPABILITIES: Final = Capabilities(
     resume=True,
     steer=ABORT,
     protocol=True,
+    chatty=True,
     tail=True,
     interrupt=True,
     asks=True,
@@ -35,7 +36,7 @@ CAPABILITIES: Final = Capabilities(
     install="npm install -g @google/gemini-cli",
     models=("auto", "gemini-2.5-pro", "gemini-2.5-flash"),
     silence=600.0,
-    session_within=60.0,
+    session_within=30.0,
 )
 AGENT: Final = Agent(
     "gemini",

@@ -22,6 +22,7 @@ CAPABILITIES: Final = Capabilities(
     cost=True,
     steer=FOLD,
     protocol=True,
+    chatty=True,
     tail=True,
     interrupt=True,
     asks=True,
@@ -36,7 +37,7 @@ CAPABILITIES: Final = Capabilities(
     tested="1.18.33",
     install="npm install -g opencode-ai",
     silence=600.0,
-    session_within=120.0,
+    session_within=60.0,
 )  # fmt: skip
 MODE: Final = "teamflow"
 """An agent of opencode's like its usual one, but for what it may: a project's files may say more of those they know."""

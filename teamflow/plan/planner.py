@@ -91,7 +91,7 @@ def _make_plan(
     steps = make_steps(Chosen(loaded, agents, chosen, only, layout, workspaces, resolvers), inputs, found)
     if not found.has_errors:
         report_overlaps(steps, agents, loaded, found)
-        report_budgets(agents.settings, loaded, found)
+        report_budgets(agents.settings, engines, loaded, found)
     if found.has_errors:
         return None
     plan = assemble(loaded, inputs=inputs, steps=steps)._replace(
