@@ -93,7 +93,7 @@ def holding(bench: Bench) -> str:
 # that its commands could write to, also in /tmp.
 @pytest.mark.parametrize("level", ["full"])
 def test_an_interrupt_ends_the_turn_and_its_end_the_command(bench: Bench, level: str) -> None:
-    bench.models.play(run(holding(bench)), say("never"))
+    bench.models.play(run(holding(bench)), say("never", gate="never"))
     with bench.start(grants=Permissions(level)) as agent:
         agent.until(Called)
         assert (bench.cwd / "told").read_text()
@@ -107,7 +107,7 @@ def test_an_interrupt_ends_the_turn_and_its_end_the_command(bench: Bench, level:
 @pytest.mark.parametrize("level", ["full"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_is_a_crash(bench: Bench, number: int, level: str) -> None:
-    bench.models.play(run(holding(bench)), say("never"))
+    bench.models.play(run(holding(bench)), say("never", gate="never"))
     with bench.start(grants=Permissions(level)) as agent:
         agent.until(Called)
         assert (bench.cwd / "told").read_text()

@@ -62,6 +62,21 @@ agents:
     prompt: "mkdir -p src && echo {{ matrix.part }} > src/{{ matrix.part }}.txt"
   lint: {command: "true"}
 """
+RECORDED = """
+inputs: {day: {type: integer, default: 1}}
+defaults: {engine: scripted, permissions: read}
+agents:
+  build: {prompt: "Day {{ inputs.day }}", script: play.yaml, workspace: {mode: shared}}
+  review: {prompt: Look., script: play.yaml, depends_on: [build]}
+"""
+TESTED = """
+cases:
+  a usage limit stops it:
+    faults: {build: {"1": {usage_limit: {reset: 1m}}}}
+    expect: {status: limited}
+"""
+TAKES = {"record", "test", "lock"}
+"""Verbs whose examples are about a team of scripted agents that has run seven times."""
 WORK = {"path", "diff", "merge"}
 """Verbs whose examples are about a run whose steps worked in worktrees."""
 
@@ -169,7 +184,23 @@ def test_an_example_about_work(verb: str, line: str) -> None:
             assert (project.root / "src/web.txt").exists() == ("build/web" in line)
 
 
-@pytest.mark.parametrize(("verb", "line"), [(verb, line) for verb, line in examples() if verb not in WORK])
+@pytest.mark.parametrize(("verb", "line"), [(verb, line) for verb, line in examples() if verb in TAKES])
+def test_an_example_about_recordings(verb: str, line: str) -> None:
+    files = {"play.yaml": "- say: done\n", "team.test.yaml": TESTED}
+    with Project(RECORDED, files=files) as project:
+        (project.root / "teams").mkdir()
+        project.write("teams/nightly.yaml", RECORDED)
+        project.write("teams/play.yaml", "- say: done\n")
+        tool(project)
+        for _ in range(7 if verb == "record" else 1):
+            assert shell(project, "teamflow run --new").code == 0
+        if "--locked" in line:
+            assert shell(project, "teamflow lock").code == 0
+        done = shell(project, line)
+        assert done.code == 0, done
+
+
+@pytest.mark.parametrize(("verb", "line"), [(verb, line) for verb, line in examples() if verb not in WORK | TAKES])
 def test_an_example(verb: str, line: str) -> None:
     live = verb in LIVE or (verb == "reject" and "run" not in line.split())
     with Project(TEAM + (ASKS if live else ""), files={"build.yaml": SCRIPT}) as project:
