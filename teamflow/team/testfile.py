@@ -80,7 +80,7 @@ class Played(Model):
 
 
 class Expect(Model):
-    status: Literal["succeeded", "failed", "cancelled", "waiting", "limit", "interrupted"] | None = Field(
+    status: Literal["succeeded", "failed", "cancelled", "waiting", "limited", "interrupted"] | None = Field(
         None, description="How the run ends."
     )
     exit: Annotated[int, Field(ge=0, le=255)] | None = Field(None, description="The exit code of `teamflow run`.")
