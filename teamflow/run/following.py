@@ -12,6 +12,7 @@ from typing import Final
 
 from teamflow.core.events import ProgressReported
 from teamflow.core.invocation import Brief, Exit
+from teamflow.core.leave import LeaveWithdrawn
 from teamflow.core.outcome import Outcome, Succeeded, Usage
 from teamflow.core.permissions import Verdict
 from teamflow.core.redact import Redactor
@@ -71,9 +72,18 @@ class Following:
         tail = self._open[step, attempt] = self._tail(engine, brief)
         if adopted:
             tail.catch_up()
+            self._withdraw(brief, tail.talk)
             if tail.talk.over:
                 self._see_off(step, attempt)
         tail.follow(asyncio.get_running_loop())
+
+    def _withdraw(self, brief: Brief, talk: Talk) -> None:
+        """Questions that nobody waits for any more: withdrawn, or answered by a runner that was killed before it could
+        record that."""
+        live = self._state.steps[brief.step].live
+        for request in list(live.asking) if live is not None else ():
+            if request not in talk.open:
+                self._report(LeaveWithdrawn(brief.step, brief.attempt, request))
 
     def hears(self, step_id: str, number: int) -> bool:
         talk = self._talk(step_id)

@@ -52,6 +52,8 @@ class Tail:
         self._stalls = stalls
         self._stalled = stalled
         self._quick = 0
+        self._behind = False
+        """Whether it catches up with what an earlier runner has seen."""
         self._now = now
         self._path = path
         self.talk = talk
@@ -76,10 +78,15 @@ class Tail:
         self._quick = _TALKS
 
     def catch_up(self) -> None:
-        """Reads all that there is, at once."""
+        """Reads all that there is, at once. Of the leave that was asked for by then only what is still open is told:
+        behind the request may stand the answer that it has."""
+        self._behind = True
         self._show(self.talk.begin(), live=True)
         while self._read(_CHUNK, show=True):
             pass
+        self._behind = False
+        for request, wish in self.talk.open.items():
+            self._leave(Asked(request, wish))
 
     def stop(self) -> None:
         if self._handle is not None:
@@ -143,7 +150,7 @@ class Tail:
                     self._say(self._step, text)
                 case Spent(usage=usage):
                     self.usage = usage
-                case Asked() | Withdrawn() if live:
+                case Asked() | Withdrawn() if live and not self._behind:
                     self._leave(event)
                 case _:
                     pass

@@ -109,6 +109,21 @@ def test_nobody_is_asked_who_is_not_there(project: Project) -> None:
     assert not project.status().data["questions"]
 
 
+@pytest.mark.slow
+def test_what_was_denied_or_withdrawn_before_is_not_asked_again(project: Project) -> None:
+    """A runner that comes later reads again that it was asked for, and that it has its answer."""
+    project.write("s.yaml", SCRIPT + "- say: waiting\n- listen: 60s\n")
+    with project.popen("run", "--progress", "plain", "--no-input") as first:
+        until(lambda: "waiting" in project.call("logs", "a").out)
+        first.send_signal(signal.SIGKILL)
+    project.run("-d").expect(0)
+    until(lambda: project.status().data["runner"])
+    project.call("tell", "a", "Go on.").expect(0)
+    until(lambda: project.status().statuses["a"] == "succeeded")
+    assert not project.status().data["questions"]
+    assert "LeaveAsked" not in [event["kind"] for event in project.events()]
+
+
 @proves(agent=["permissions.net", "permissions"])
 @pytest.mark.slow
 def test_levels(tmp_path: Path) -> None:
