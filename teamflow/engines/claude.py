@@ -38,7 +38,6 @@ CAPABILITIES: Final = Capabilities(
     isolates=True,
     login=(
         "ANTHROPIC_*",
-        "AWS_*",
         "API_TIMEOUT_MS",
         "CLAUDE_CODE_MAX_OUTPUT_TOKENS",
         "CLAUDE_CODE_MAX_RETRIES",
@@ -47,7 +46,6 @@ CAPABILITIES: Final = Capabilities(
         "CLAUDE_CODE_USE_*",
         "CLAUDE_CONFIG_DIR",
         "CLOUD_ML_REGION",
-        "GOOGLE_APPLICATION_CREDENTIALS",
         "NODE_EXTRA_CA_CERTS",
     ),
     program=("claude", "--version"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fnmatch
 import os
 import sys
 from pathlib import Path
@@ -86,6 +87,14 @@ _WORDS = (
 )
 OUTPUT = st.binary(max_size=200) | st.lists(st.sampled_from(_WORDS) | st.binary(max_size=3), max_size=12).map(b"".join)
 """Any bytes, and some that are nearly what an engine prints."""
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_keys_of_a_cloud_are_no_login_of_an_agent(name: str) -> None:
+    """They open more than a model; a team file that wants it so says it by `inherit_env`."""
+    keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "SSH_PRIVATE_KEY")
+    patterns = engine(name).capabilities.login
+    assert not [key for key in keys for pattern in patterns if fnmatch.fnmatchcase(key, pattern)]
 
 
 def test_there_is_a_brief_for_every_engine() -> None:
