@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from teamflow.app.brought import Brought
 from teamflow.app.files import ProjectFiles
 from teamflow.app.installed import find_program, look
 from teamflow.app.plugins import spare_plugins
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 def list_engines(word: str | None, *, environ: Mapping[str, str], directory: str) -> list[EngineLine]:
     """Those of the team file that `word` names, else of the one here, where it has no errors. Raises NoTeamFile."""
     names = dict.fromkeys((*BUILT_IN, "scripted", *brought()))
-    built_in = {name: engine(name).capabilities for name in names}
+    troubles = {name: trouble for name in brought() if (trouble := Brought().problem(name))}
+    built_in = {name: Capabilities() if name in troubles else engine(name).capabilities for name in names}
     found = look(built_in, environ, again=True)
     lines = [
         EngineLine(
@@ -34,7 +36,7 @@ def list_engines(word: str | None, *, environ: Mapping[str, str], directory: str
             one.program[0] if one.program else "",
             found[name].path if name in found else None,
             found[name].version if name in found else "",
-            found[name].trouble if name in found else "",
+            found[name].trouble if name in found else troubles.get(name, ""),
             tuple(_set(one, environ)),
             one,
         )

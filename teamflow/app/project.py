@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 from teamflow.core.named import NamedTuple
@@ -74,7 +75,25 @@ def find_team_file(word: str | None, directory: str) -> str:
         if place == root:
             break
     looked = " or ".join(names[:2])
-    raise NoTeamFile(f"no {looked} here or above, up to {root}: name a team file, or make one with `teamflow init`")
+    meant = _nearest(word, here, root) if word else None
+    remedy = meant or "name a team file, or make one with `teamflow init`"
+    raise NoTeamFile(f"no {looked} here or above, up to {root}: {remedy}")
+
+
+def _nearest(word: str, here: str, root: str) -> str | None:
+    """A did-you-mean among the names that would have been found."""
+    from teamflow.core.diagnostics import did_you_mean
+
+    known: set[str] = set()
+    for place in _upward(here):
+        for directory in (f"{place}/teams", place):
+            with suppress(OSError):
+                known.update(
+                    os.path.splitext(name)[0] for name in os.listdir(directory) if name.endswith((".yaml", ".yml"))
+                )
+        if place == root:
+            break
+    return did_you_mean(word, sorted(known))
 
 
 def find_source(word: str | None, directory: str) -> str:
@@ -101,11 +120,6 @@ def is_saved_plan(path: str) -> bool:
     from teamflow.plan.saved import begins_saved
 
     return begins_saved(beginning)
-
-
-def is_step_word(word: str) -> bool:
-    """Whether a positional word of `run` can only be a step: step ids have a slash and no ending."""
-    return not word.endswith((".yaml", ".yml")) and not os.path.exists(word)
 
 
 def _upward(place: str) -> Iterator[str]:

@@ -146,7 +146,17 @@ def _split(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
     try:
         find_team_file(first, os.getcwd())
     except NoTeamFile:
-        if first.endswith((".yaml", ".yml")):
+        if first.endswith((".yaml", ".yml")) or not _has_team_file():
             raise
         return None, words
     return first, words[1:]
+
+
+def _has_team_file() -> bool:
+    from teamflow.app.project import NoTeamFile, find_team_file
+
+    try:
+        find_team_file(None, os.getcwd())
+    except NoTeamFile:
+        return False
+    return True

@@ -22,6 +22,8 @@ from teamflow.team.scope import Scope
 from teamflow.team.source import Path
 from teamflow.team.template import is_template
 
+_NO_PERSONA = "Declare it under personas, or write personas/NAME.md beside the team file, or .claude/agents/NAME.md."
+
 
 class Subject:
     """The keys under check: whose they are (`name` and `agent` None for a persona or defaults) and where."""
@@ -126,7 +128,7 @@ def _check_persona(scope: Scope, value: object, subject: Subject) -> None:
         scope.error("key-without-meaning", "a persona has no persona", path, hint="Write the keys here.", key=True)
     elif value not in known:
         names = (*known, *scope.loaded.nameable)
-        hint = scope.suggest(str(value), names, otherwise="Declare it under personas, or write personas/NAME.md.")
+        hint = scope.suggest(str(value), names, otherwise=_NO_PERSONA)
         scope.error("unknown-persona", f'there is no persona "{shown(str(value))}"', path, hint=hint)
 
 

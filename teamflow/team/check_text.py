@@ -47,6 +47,7 @@ _ATTEMPT = re.compile(r"\{\{(?!-?\s*(?:\.|\$|[a-z]+ +[.$]))|\{%.*%\}", re.S)
 """A template, but not `{{.Names}}` or `{{json .}}`, which other programs' formats look like."""
 _SHELLS = frozenset(("sh", "ash", "bash", "dash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh"))
 _SCRIPT = re.compile(r"-[A-Za-z]*c[A-Za-z]*\Z")
+_ENV_HINT = 'Pass the value by env and write "$NAME".'
 _SHELL_HINT = 'Pass the value by env and write "$NAME", or make the command a list.'
 _SHELL_MESSAGE = "a shell would read the result of this template as code"
 
@@ -109,21 +110,21 @@ def _root_hint(root: str, known: str) -> str:
     return f"Names here: {known}."
 
 
-def check_shell(scope: Scope, text: str, path: Path) -> None:
+def check_shell(scope: Scope, text: str, path: Path, *, hint: str = _ENV_HINT) -> None:
     """A text that a shell runs holds no template."""
     if "{" in text and _ATTEMPT.search(text):
-        scope.error("template-in-shell", _SHELL_MESSAGE, path, hint=_SHELL_HINT)
+        scope.error("template-in-shell", _SHELL_MESSAGE, path, hint=hint)
 
 
 def check_command(scope: Scope, command: str | tuple[str, ...] | None, path: Path, owner: Owner | None) -> None:
     """A command: a string is a shell's, a list is an argv whose words are templates."""
     if isinstance(command, str):
-        check_shell(scope, command, path)
+        check_shell(scope, command, path, hint=_SHELL_HINT)
     elif command is not None:
         script = script_of(command)
         for index, word in enumerate(command):
             if index == script and "{" in word and is_template(word):
-                scope.error("template-in-shell", _SHELL_MESSAGE, (*path, index), hint=_SHELL_HINT)
+                scope.error("template-in-shell", _SHELL_MESSAGE, (*path, index), hint=_ENV_HINT)
             elif owner is not None:
                 check_template(scope, word, (*path, index), owner)
 

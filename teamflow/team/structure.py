@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from teamflow.core.diagnostics import did_you_mean
+from teamflow.team.habits import key_hint, value_hint
 from teamflow.team.model import Team
 from teamflow.team.source import Path, Value
 from teamflow.team.template import kind_of
@@ -152,7 +153,9 @@ def _say(path: Path, details: list[ErrorDetails], tree: dict[str, Value], compla
     match first["type"]:
         case "extra_forbidden":
             known = _keys_at(path[:-1])
-            complain("unknown-key", f'there is no key "{path[-1]}" here', path, hint=_suggest(path, known), key=True)
+            complain(
+                "unknown-key", f'there is no key "{path[-1]}" here', path, hint=key_hint(str(path[-1]), known), key=True
+            )
         case "missing":
             where = f'"{path[-2]}"' if len(path) > 1 else "a team"
             complain("missing-key", f'{where} needs the key "{path[-1]}"', path[:-1], key=True)
@@ -175,11 +178,12 @@ def _say_type(path: Path, details: list[ErrorDetails], value: Value, complain: C
     literals = [word for detail in details for word in _literals(detail)]
     hint = None
     if literals and (isinstance(value, str) or all(detail["type"] == "literal_error" for detail in details)):
-        hint = did_you_mean(str(value), literals)
+        hint = value_hint(path, value, []) or did_you_mean(str(value), literals)
         complain("wrong-value", f"expected {wanted}, found {_found(value)}", path, hint=hint)
         return
     if "a text" in expected and "a list" not in expected and isinstance(value, (bool, int, float)):
         hint = f'Quote it: "{str(value).lower() if isinstance(value, bool) else value}"'
+    hint = value_hint(path, value, list(expected)) or hint
     complain("wrong-type", f"expected {wanted}, found {_found(value)}", path, hint=hint)
 
 
@@ -201,11 +205,6 @@ def _literals(detail: ErrorDetails) -> list[str]:
     if detail["type"] != "literal_error":
         return []
     return str(detail.get("ctx", {}).get("expected", "")).replace(" or ", ", ").replace("'", "").split(", ")
-
-
-def _suggest(path: Path, known: list[str]) -> str | None:
-    word = str(path[-1])
-    return did_you_mean(word, known) or (f"The keys here are: {', '.join(sorted(known))}." if known else None)
 
 
 def _keys_at(path: Path) -> list[str]:

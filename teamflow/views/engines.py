@@ -19,7 +19,7 @@ _MCP: Final = ("stdio", "http", "sse")
 
 class EngineLine(NamedTuple):
     """One engine. `origin`: built in, or the team file. `path`: of its program, None: not found. `login`: names of the
-    variables with its login that are set. `trouble`: why the version is not known."""
+    variables with its login that are set. `trouble`: why the version is not known, or why it cannot be loaded."""
 
     name: str
     origin: str
@@ -32,9 +32,9 @@ class EngineLine(NamedTuple):
 
     @property
     def state(self) -> str:
-        """installed | missing | old | none (it needs no program)"""
+        """installed | missing | old | none (it needs no program) | broken (it cannot be loaded)"""
         if not self.program:
-            return "none"
+            return "broken" if self.trouble else "none"
         if self.path is None:
             return "missing"
         least = self.capabilities.least
@@ -52,7 +52,9 @@ def engines_text(lines: Sequence[EngineLine]) -> str:
 
 def _cells(line: EngineLine) -> tuple[str, ...]:
     can = line.capabilities
-    version = line.version or {"none": "-", "missing": "not installed"}.get(line.state, "unknown")
+    version = line.version or {"none": "-", "missing": "not installed", "broken": "cannot be loaded"}.get(
+        line.state, "unknown"
+    )
     steer = {FOLD: "yes", "none": "-"}.get(can.steer, can.steer)
     return tuple(
         map(

@@ -30,7 +30,10 @@ class PersonaLine(NamedTuple):
 def personas_text(lines: Sequence[PersonaLine], *, columns: int) -> str:
     """A table that is at most `columns` wide, with a last newline."""
     if not lines:
-        return "no personas: declare them under personas, or write personas/NAME.md beside the team file\n"
+        return (
+            "no personas: declare them under personas, or write personas/NAME.md beside the team file, "
+            "or .claude/agents/NAME.md\n"
+        )
     rows = [_HEADS, *(_cells(line) for line in lines)]
     sizes = [min(max(width(row[index]) for row in rows), most) for index, most in enumerate(_WIDEST)]
     return "".join(fit(_row(row, sizes), columns).rstrip() + "\n" for row in rows)

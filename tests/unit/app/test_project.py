@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from teamflow.app.project import Project, project_of
+from teamflow.app.project import NoTeamFile, Project, find_team_file, project_of
 
 
 def test_a_git_top_level_is_one(tmp_path: Path) -> None:
@@ -28,3 +28,11 @@ def test_what_a_sandbox_left_behind_makes_none(tmp_path: Path, below: str) -> No
     (tmp_path / "a").mkdir()
     start = (tmp_path / below).resolve()
     assert project_of(str(start)) == Project(str(start), git=False)
+
+
+@pytest.mark.parametrize("name", ["teams/nightly.yaml", "nightly.yml"])
+def test_a_name_that_is_nearly_one(tmp_path: Path, name: str) -> None:
+    (tmp_path / "teams").mkdir()
+    (tmp_path / name).write_text("agents: {}\n")
+    with pytest.raises(NoTeamFile, match=r'no teams/nightlly.yaml or nightlly.yaml here .* did you mean "nightly"\?'):
+        find_team_file("nightlly", str(tmp_path))

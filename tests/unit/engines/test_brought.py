@@ -222,6 +222,13 @@ def test_broken_packages_are_told_where_they_are_named(place: Path) -> None:
     assert wrong["command"] == 'there is no engine "command"'
     assert "acp is a protocol" in wrong["acp"]
     assert 'did you mean "pal"?' in done.stdout
+    shown = teamflow(place, "list", "engines", "--json")
+    lines = {line["name"]: line for line in json.loads(shown.stdout)["engines"]}
+    for name, (_, problem) in BROKEN.items():
+        assert (lines[name]["state"], lines[name]["origin"]) == ("broken", "another package")
+        assert problem in lines[name]["trouble"]
+    assert lines["claude"]["state"] != "broken"
+    assert "cannot be loaded" in teamflow(place, "list", "engines").stdout
 
 
 # --- what the team layer makes of it
