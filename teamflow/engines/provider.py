@@ -3,7 +3,7 @@ failure class and a time to wait.
 
 A CLI's own word for an error goes before an HTTP status, and that before the message. Usage limits are found by the
 patterns of `EXHAUSTED` alone, so that a new wording is one line here. Times in a message are read by
-`engines/failures.stated_wait`.
+`engines/waits.stated_wait`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from typing import Final
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.shell import excerpt
-from teamflow.engines.failures import stated_wait
+from teamflow.engines.waits import stated_wait
 
 EXHAUSTED: Final = (
     # Claude, by subscription: "Claude AI usage limit reached|1767225600", "You've hit your weekly limit · resets 3am".
     r"usage limit reached",
-    r"hit your (?:\w+[ -]){0,3}limit",
+    r"(?:hit|reached|exceeded) your (?:[\w-]+[ -]){0,3}limit",
+    r"out of (?:extra )?usage\b",
     r"(?:5-hour|weekly|daily|monthly|session|opus) limit (?:reached|exceeded)",
     # Codex: "You've hit your usage limit … try again at 4:09 AM".
     r"usage[_ ]?limit[_ ]?(?:exceeded|reached)",
@@ -30,7 +31,7 @@ EXHAUSTED: Final = (
     r"exhausted your (?:\w+ ){0,3}(?:quota|capacity)",
     r"quota exceeded|quota has been (?:exceeded|reached)|exceeded (?:your|the) (?:\w+ ){0,3}quota",
     # Copilot.
-    r"(?:premium request|monthly) (?:quota|allowance)",
+    r"(?:premium requests?|monthly) (?:quota|allowance|limit)",
     # No money.
     r"credit balance is too low|insufficient (?:credits|balance|funds)|payment required|out of credits",
 )

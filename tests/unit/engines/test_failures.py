@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from teamflow.core.invocation import Exit
 from teamflow.core.outcome import Failed, FailureClass
-from teamflow.engines.failures import LONGEST_WAIT, classified, stated_wait
+from teamflow.engines.failures import classified
+from teamflow.engines.provider import Trouble, failure_of
+from teamflow.engines.waits import LONGEST_WAIT, stated_wait
 
 AT = 1_795_173_000.0
-"""Thursday 20 November 2026, 11:10 UTC."""
+"""Friday 20 November 2026, 11:10 UTC."""
 
 PATTERNS = (
     ("usage_exhausted", "usage limit|quota"),
@@ -64,6 +66,22 @@ MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
         ("resets Nov 25 at 11:10", 5 * DAY),
         ("retry-after: 5, or rather: try again in 7 seconds", 7.0),
         ("reset at 2026-11-20T11:00:00Z", 0.0),
+        ("Your quota will reset after 3h25m10s.", 3 * HOUR + 25 * MINUTE + 10),
+        ("Please try again in 6m0s.", 6 * MINUTE),
+        ("try again in 1m12.5s", 72.5),
+        ("Please retry in 34.074824224s.", 34.074824224),
+        ("available again in about 2 hours", 2 * HOUR),
+        ("resets Monday 9am", 2 * DAY + 21 * HOUR + 50 * MINUTE),
+        ("resets Fri at 10:00", 6 * DAY + 22 * HOUR + 50 * MINUTE),
+        ("resets Wednesday, 11:10", 5 * DAY),
+        ("Retry-After: Fri, 20 Nov 2026 11:40:00 GMT", 30 * MINUTE),
+        ("reset at 7pm (Asia/Tokyo)", 22 * HOUR + 50 * MINUTE),
+        ("resets 9pm (Asia/Tokyo)", 50 * MINUTE),
+        ("resets 7:30am (America/New_York)", HOUR + 20 * MINUTE),
+        ("try again at 4 AM PST.", 50 * MINUTE),
+        ("try again at 7 AM ET", 50 * MINUTE),
+        ("resets Nov 25 at 12:10 CET", 5 * DAY),
+        ("resets 3pm (../../etc/passwd)", 3 * HOUR + 50 * MINUTE),
     ],
 )
 def test_the_usual_ways_of_saying_when(text: str, seconds: float) -> None:
@@ -84,6 +102,9 @@ def test_the_usual_ways_of_saying_when(text: str, seconds: float) -> None:
         "see line 30 after the request",
         "retry after 99999999 days",
         "port 8080 available at 10.0.0.1",
+        "resets 3pm (Middle/Earth)",
+        "resets Monday",
+        "Retry-After: Fri, 99 Nov 2026 11:40:00 GMT",
     ],
 )
 def test_what_tells_no_time(text: str) -> None:
@@ -162,3 +183,29 @@ def test_what_was_stopped_or_killed_did_not_fail_by_itself() -> None:
 def test_only_waits_have_a_time() -> None:
     end = Exit(code=1, at=AT, printed="please log in, or try again in 5 minutes")
     assert classified(failed(), PATTERNS, end).retry_after is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Claude AI usage limit reached|1767225600",
+        "You've hit your weekly limit · resets 3am",
+        "You've reached your usage limit for this week.",
+        "You have reached your 5-hour limit",
+        "You've reached your weekly limit",
+        "You're out of extra usage · resets 3am",
+        "You have exceeded your premium request allowance",
+        "Copilot premium requests limit reached",
+        "You've hit your usage limit. Upgrade to Pro or try again at 4:09 AM.",
+        "Your credit balance is too low",
+        "You have exhausted your daily quota",
+    ],
+)
+def test_usage_limits_are_told_from_rate_limits(text: str) -> None:
+    for trouble in (Trouble(text=text), Trouble(kind="rate_limit", status=429, text=text)):
+        assert failure_of(trouble) is FailureClass.USAGE_EXHAUSTED
+
+
+@pytest.mark.parametrize("text", ["429 Too Many Requests", "Rate limit reached for gpt-5 in organization"])
+def test_rate_limits_are_no_usage_limits(text: str) -> None:
+    assert failure_of(Trouble(status=429, text=text)) is FailureClass.RATE_LIMIT
