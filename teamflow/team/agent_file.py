@@ -116,7 +116,10 @@ def _granted(tools: Sequence[str], lost: list[tuple[str, str, str]]) -> Value:
         named = ", ".join(word[:40] for word in other[:5])
         lost.append(("tools", f"has {named}, which is not handed out here one by one", _GRANT))
     if "Bash" in tools:
-        return "edit"  # with or without tools to edit: commands change files
+        if not edits:
+            words = "has Bash and nothing to edit with: commands change files, so it may edit here"
+            lost.append(("tools", words, "Write permissions: read, if it is to look only."))
+        return "edit"
     run: list[Value] = [rule for rule in rules if rule]
     if edits:
         return {"run": run}

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Final
 
 from teamflow.core.diagnostics import Diagnostics
 from teamflow.core.named import NamedTuple
 from teamflow.team.agent_file import FOREIGN, our_keys
+from teamflow.team.model import Persona
 from teamflow.team.source import Source, Value, parse_text
 
+_AGENTS: Final = "/.claude/agents/"
 _FENCE = re.compile(r"---[ \t]*(\r\n|\r|\n)")
-_END = re.compile(r"^---[ \t]*$", re.M)
+_END = re.compile(r"^---[ \t]*\r?$", re.M)
 _LOOSE = re.compile(r"(name|description):[ \t]+(?![\"'|>&*!\[{])(\S.*?)[ \t]*(\r?)$", re.M)
 
 
@@ -73,8 +76,9 @@ def _front(text: str, *, file: str, found: Diagnostics) -> Source | None:
 
 
 def _own_keys(front: dict[str, Value], source: Source, found: Diagnostics) -> dict[str, Value]:
-    """`front` with the keys of Claude Code turned into ours."""
-    keys = {key: value for key, value in front.items() if key not in FOREIGN}
+    """`front` with the keys of Claude Code turned into ours; in a file of theirs, unknown ones are newer than this."""
+    unknown = set() if _AGENTS not in f"/{source.file}" else {key for key in front if not _known(key)}
+    keys = {key: value for key, value in front.items() if key not in FOREIGN and key not in unknown}
     if keys.get("model") == "inherit":
         del keys["model"]
     if keys.get("isolation") == "worktree":
@@ -86,4 +90,13 @@ def _own_keys(front: dict[str, Value], source: Source, found: Diagnostics) -> di
         keys[key] = {**value, **own} if isinstance(own, dict) and isinstance(value, dict) else keys.get(key, value)
     for key, lost, hint in foreign.lost:
         found.warn("foreign-key", f'"{key}" of this agent file {lost}', source.key_span((key,)), hint=hint)
+    for key in sorted(unknown):
+        found.warn(
+            "foreign-key", f'"{key}" of this agent file is not known here and is left out', source.key_span((key,))
+        )
     return keys
+
+
+def _known(key: str) -> bool:
+    fields = Persona.model_fields
+    return key in FOREIGN or key in fields or key.startswith("x-") or any(key == one.alias for one in fields.values())

@@ -33,7 +33,6 @@ def keys(front: str) -> tuple[dict[str, object], list[str]]:
         ("tools: []", "read"),
         ("tools: Read, Edit, Bash", "edit"),
         ("tools: Read, Write", {"run": []}),
-        ("tools: Read, Bash", "edit"),
         ("tools: Read, Bash(git diff:*), Bash(npm test)", {"edit": [], "run": ["git diff", "npm test"]}),
         ("tools: Read, Bash(git diff:*), Bash(git log:*), Bash(ls:*)", "read"),
         ("tools: Read, Bash(git push:*)", {"edit": [], "run": ["git push"]}),
@@ -64,6 +63,7 @@ def test_tools_become_permissions(front: str, expected: object) -> None:
         ("tools: Read, Task", "read", "Task"),
         ("tools: Read, mcp__docs__search", "read", "mcp__docs__search"),
         ("tools: Read, Bash(*)", "read", "Bash(*)"),
+        ("tools: Read, Bash", "edit", "commands change files, so it may edit here"),
         ("tools: {Read: true}", None, "is no list of tools"),
         ("tools: [1]", None, "is no list of tools"),
         ("tools: Edit, Bash\ndisallowedTools: Bash(rm:*)", "edit", "single uses"),
@@ -286,3 +286,28 @@ def test_what_a_server_loses_is_warned_of(read: Read) -> None:
     found = list(read(servers("", beside)).diagnostics)
     assert {item.severity for item in found} == {Severity.WARNING}
     assert {(item.code, item.span.line if item.span else 0) for item in found} == {("foreign-key", 2)}
+
+
+AGENT = "agents: {a: {persona: r, prompt: x}}\n"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_lines_may_end_as_on_windows(team: Team, end: str) -> None:
+    file = "---\nname: r\nmodel: opus\n---\nYou review.\nWell.\n".replace("\n", end)
+    [agent] = team({"team.yaml": AGENT, ".claude/agents/r.md": file}).resolved.values()
+    assert isinstance(agent.work, PromptWork)
+    assert agent.work.engines[0].model == "opus"
+
+
+def test_keys_that_newer_programs_know_are_left_out_and_told(read: Read) -> None:
+    front = "---\nname: r\nnovelty: 7\nother-thing: [x]\ninstructionz: y\n---\nYou review.\n"
+    loaded = read({"team.yaml": AGENT, ".claude/agents/r.md": front})
+    assert loaded.team is not None
+    assert [(item.code, item.severity, item.span.line) for item in loaded.diagnostics if item.span] == [
+        ("foreign-key", Severity.WARNING, line) for line in (3, 4, 5)
+    ]
+
+
+def test_in_a_file_of_ours_they_are_errors(read: Read) -> None:
+    files = {"team.yaml": AGENT, "personas/r.md": "---\nnovelty: 7\n---\nYou review.\n"}
+    assert [item.code for item in read(files).diagnostics] == ["unknown-key"]
