@@ -33,7 +33,9 @@ COOLDOWN: Final = 60.0
 """Seconds for which steps with another engine pass over one that was left for trouble; twice as long each time that it
 shows again afterwards, at most `UNKNOWN_RESET`."""
 
-LEAVES: Final = frozenset({FailureClass.AUTH, FailureClass.RATE_LIMIT, FailureClass.TRANSIENT})
+_AT_ONCE: Final = frozenset({FailureClass.AUTH, FailureClass.START})
+"""No login, no program: the next attempt by the same engine would be no better."""
+LEAVES: Final = _AT_ONCE | {FailureClass.RATE_LIMIT, FailureClass.TRANSIENT}
 """What the next engine of a chain may do better, once retry has given up."""
 
 
@@ -132,7 +134,7 @@ def after_trouble(state: RunState, known: StepState, failed: Failed, now: Now) -
 def _gave_up(tried: Sequence[AttemptState], engine: str) -> bool:
     """Whether retry has given up on an engine for reasons that another one may not have."""
     classes = [each.outcome.failure for each in tried if each.engine == engine and isinstance(each.outcome, Failed)]
-    return FailureClass.AUTH in classes or sum(1 for each in classes if each in OWN_ALLOWANCE) > ALLOWANCE
+    return any(each in _AT_ONCE for each in classes) or sum(1 for each in classes if each in OWN_ALLOWANCE) > ALLOWANCE
 
 
 def _doubled(seconds: float, times: int) -> float:

@@ -149,6 +149,18 @@ def test_the_next_engine_takes_over_and_stays(tmp_path: Path) -> None:
     assert "beta" in table
 
 
+def test_the_next_engine_takes_over_where_a_program_is_not_there(tmp_path: Path) -> None:
+    made = project(tmp_path, TWO.replace("./ask, alpha", "no-such-agent, alpha"))
+    made.run("--no-input").expect(0)
+    shown = made.status()
+    assert [(each["engine"], each["failure"]) for each in shown.step("work")["attempts"]] == [
+        ("alpha", "start"),
+        ("beta", None),
+    ]
+    assert [each["engine"] for each in shown.step("more")["attempts"]] == ["beta"]
+    assert "no-such-agent" in made.why("work")
+
+
 @pytest.mark.slow
 @proves(team=["engines.*.failures.auth", "engines.*.failures.rate_limit", "engines.*.failures.transient"])
 @proves(team=["engines.*.failures.rejected", "engines.*.failures.fatal"])

@@ -160,9 +160,10 @@ def test_the_slots_of_an_engine_are_no_reason_to_fall_back() -> None:
     assert [engine for _, engine in started(told)] == ["alpha", "beta", "beta", "beta"]
 
 
-def test_trouble_moves_on_after_retry_and_is_passed_over_for_a_while() -> None:
+@pytest.mark.parametrize("trouble", [FailureClass.AUTH, FailureClass.START])
+def test_trouble_moves_on_after_retry_and_is_passed_over_for_a_while(trouble: FailureClass) -> None:
     told = story(TWO)
-    told.end("work", failure=FailureClass.AUTH)
+    told.end("work", failure=trouble)
     assert started(told) == [("work", "alpha"), ("work", "beta")]
     told.end("work")
     assert started(told)[-1] == ("more", "beta"), "sticky for the cooldown"
@@ -186,10 +187,11 @@ def test_each_engine_of_a_chain_has_its_own_allowance() -> None:
     assert engines.count("alpha") <= 6 + 3, "asked again now and then, each time after a longer while"
 
 
-def test_trouble_with_all_engines_fails_the_step() -> None:
+@pytest.mark.parametrize("trouble", [FailureClass.AUTH, FailureClass.START])
+def test_trouble_with_all_engines_fails_the_step(trouble: FailureClass) -> None:
     told = story(TWO)
-    told.end("work", failure=FailureClass.AUTH)
-    found = told.end("work", failure=FailureClass.AUTH)
+    told.end("work", failure=trouble)
+    found = told.end("work", failure=trouble)
     assert [event.status for event in found if isinstance(event, StepEnded)][:1] == ["failed"]
 
 
