@@ -52,7 +52,7 @@ _COMMANDS: Final = ("/", "$", "!", "@", "#")
 class AcpEngine:
     """`ports.Engine` for one agent; `start` says how its process is started."""
 
-    def __init__(self, agent: Agent, start: Callable[[Brief], Start]) -> None:
+    def __init__(self, agent: Agent, start: Callable[[Brief], Start | Failed]) -> None:
         self.name = agent.name
         self.capabilities = agent.capabilities
         self._agent = agent
@@ -63,6 +63,8 @@ class AcpEngine:
         if isinstance(servers, Failed):
             return servers
         start = self._start(brief)
+        if isinstance(start, Failed):
+            return start
         return Invocation(
             start.argv,
             env=start.env,
@@ -70,6 +72,7 @@ class AcpEngine:
             protocol=True,
             files=start.files,
             listens=True,
+            final=start.final,
         )
 
     def session(self, brief: Brief) -> Session:

@@ -115,6 +115,7 @@ def _object(line: EngineLine) -> dict[str, Json]:
             "permissions": [word for word in _PERMISSIONS if word in can.enforces],
             "mcp": [word for word in _MCP if word in can.mcp],
             "isolate": can.isolates,
+            "base_url": can.base_url,
         },
     }
 

@@ -1,0 +1,88 @@
+"""Agents whose model is a server of the user's own (`base_url`): through the command line, with the real CLIs.
+
+The server is the scripted one as Ollama would be: it has one model, and says 404 for each other. The environment holds
+no key, or keys of the user's that are none of its business.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.project import Project, proves
+from tests.e2e.test_run_claude import World
+from tests.fakes import clis
+from tests.fakes.models import Models, run, say, write
+
+NAME = "qwen/qwen3-coder:30b"
+"""With a slash, as LM Studio and vLLM have them, and a tag, as Ollama."""
+USERS = {
+    "ANTHROPIC_API_KEY": "users-own-key-a",
+    "CLAUDE_CODE_OAUTH_TOKEN": "users-own-key-b",
+    "OPENAI_API_KEY": "users-own-key-c",
+    "ANTHROPIC_BASE_URL": "http://127.0.0.1:1",
+    "OPENAI_BASE_URL": "http://127.0.0.1:1/v1",
+    "CLAUDE_CODE_USE_BEDROCK": "1",
+    "ANTHROPIC_MODEL": "opus",
+}
+
+
+def project_of(place: Path, server: str, engine: str, **more: Any) -> tuple[Project, dict[str, str]]:
+    agent = {
+        "engine": engine,
+        "model": NAME,
+        "base_url": server,
+        "prompt": "Do it.",
+        "permissions": "full",
+        "workspace": {"mode": "shared"},
+        "retry": {"attempts": 2, "delay": "0s"},
+        **more,
+    }
+    clis.program(engine.removesuffix("-exec"))
+    path = f"{clis.place()}/node_modules/.bin:{os.environ['PATH']}"
+    env = {"PATH": path, "CLAUDE_CODE_MAX_RETRIES": "1", "COPILOT_CACHE_HOME": str(clis.place() / "copilot-cache")}
+    return Project(place, {"agents": {"a": agent}}), env
+
+
+def asked_for(server: Models) -> set[str]:
+    """Names of models, in every call whatsoever."""
+    return {request.ask.model for request in server.requests if request.ask is not None}
+
+
+def keys(server: Models) -> set[str]:
+    told = [request.headers.get(name, "") for request in server.requests for name in ("authorization", "x-api-key")]
+    return {key.removeprefix("Bearer ") for key in told}
+
+
+@proves(agent=["base_url"])
+def test_claude_is_told_by_its_settings_which_go_before_the_users(tmp_path: Path) -> None:
+    world = World(tmp_path, agent={"base_url": "http://127.0.0.1:11434/v1/", "model": "m"})
+    world.run()
+    settings = json.loads(world.file("--settings"))
+    assert settings["env"]["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:11434"
+    assert settings["env"]["ANTHROPIC_AUTH_TOKEN"] == settings["env"]["ANTHROPIC_API_KEY"] == "local"
+    assert settings["apiKeyHelper"] == ""
+    [step] = world.project.plan()["steps"]
+    assert step["permissions"]["base_url"] == "http://127.0.0.1:11434"
+    shown = world.project.call("plan", "--new").expect(0).out
+    assert "models of other servers: http://127.0.0.1:11434 (a)" in shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["claude", "opencode", "codex", "codex-exec", "copilot"])
+@pytest.mark.parametrize("users", [{}, USERS], ids=["no key", "keys of others"])
+def test_its_model_alone_is_asked_and_there_alone(tmp_path: Path, engine: str, users: Mapping[str, str]) -> None:
+    with Models(names=[NAME]) as server:
+        server.play(run("echo said > said.txt"), write("more.txt", "more\n"), say("All done."))
+        project, env = project_of(tmp_path, server.url(), engine)
+        project.run("--no-input", env={**env, **users}, seconds=200).expect(0)
+        assert project.read("said.txt") == "said\n"
+        assert project.read("more.txt") == "more\n"
+        assert asked_for(server) == {NAME}
+        assert not [key for key in keys(server) if "users-own" in key]
+        assert len(server.calls()) == 3
