@@ -156,8 +156,8 @@ def _permissions(brief: Brief, env: dict[str, str], files: list[tuple[str, str]]
 
 
 def _limits(brief: Brief) -> Iterator[str]:
-    """A fence behind that of the runner, which holds where no runner lives. Money is counted for the process, also where
-    a session goes on, and looked at after each call; turns for each message, one for every call of its model."""
+    """A fence behind that of the runner, which holds where no runner lives. Money is counted for the process, also
+    where a session goes on, and looked at after each call; turns for each message, one for every call of its model."""
     if brief.usd is not None:
         yield f"--max-budget-usd={max(brief.usd, _LEAST_USD)!r}"
     if brief.turns is not None:
