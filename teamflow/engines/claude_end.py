@@ -71,13 +71,13 @@ def outcome(known: End, end: Exit, brief: Brief) -> Outcome:
     result = known.result
     if result is None or (known.working and not finished):
         return _cut(known, end, by_exit)
-    if (fenced := _fenced(known, result, end, brief)) is not None:
+    if (fenced := _fenced(result, end, brief)) is not None:
         return fenced
-    if result.get("is_error") is not False and not _over_at_its_end(known, result):
+    if result.get("is_error") is not False:
         return _failure(known, result, end, brief)
     if known.waited:
         return _cut(known, end, by_exit)
-    if not finished and not isinstance(by_exit, Succeeded) and not _over_at_its_end(known, result):
+    if not finished and not isinstance(by_exit, Succeeded):
         return by_exit
     if idle(result):
         # So it ends where a hook of the user's stands before it, and where it takes a prompt for a command.
@@ -99,22 +99,16 @@ def idle(result: Mapping[str, Json]) -> bool:
     return turns == 0 and not isinstance(turns, bool)
 
 
-def _fenced(known: End, result: Mapping[str, Json], end: Exit, brief: Brief) -> Stopped | None:
+def _fenced(result: Mapping[str, Json], end: Exit, brief: Brief) -> Stopped | None:
     """It has kept a limit of the step's itself, which the runner would have done with the same end."""
     cost = result.get("total_cost_usd")
     match result.get("subtype"):
         case "error_max_turns" if brief.turns is not None:
             return Stopped(GUARD, exit_code=end.code)
-        case "error_max_budget_usd" if brief.usd is not None and not _over_at_its_end(known, result):
+        case "error_max_budget_usd" if brief.usd is not None:
             spent = isinstance(cost, int | float) and not isinstance(cost, bool) and cost >= brief.usd
             return Stopped(BUDGET, exit_code=end.code) if spent else None
     return None
-
-
-def _over_at_its_end(known: End, result: Mapping[str, Json]) -> bool:
-    """Whether its money ran out by the very answer that ended its turn: it takes that for an error, and it is done."""
-    over = result.get("subtype") == "error_max_budget_usd"
-    return over and result.get("stop_reason") == "end_turn" and bool(known.said) and not known.waited
 
 
 def _failure(known: End, result: Mapping[str, Json], end: Exit, brief: Brief) -> Failed:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -86,3 +87,30 @@ def test_its_model_alone_is_asked_and_there_alone(tmp_path: Path, engine: str, u
         assert asked_for(server) == {NAME}
         assert not [key for key in keys(server) if "users-own" in key]
         assert len(server.calls()) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["claude", "opencode", "codex", "copilot"])
+def test_a_model_that_the_server_does_not_have(tmp_path: Path, engine: str) -> None:
+    with Models(names=["llama3"]) as server:
+        project, env = project_of(tmp_path, server.url(), engine)
+        project.run("--no-input", env=env, seconds=200).expect(1)
+        step = project.status().step("a")
+        assert step["failure"] == "fatal"
+        assert f"[{server.url()} was asked for {NAME}]" in step["reason"]
+        assert "not found" in step["reason"] or "may not exist" in step["reason"], step["reason"]
+        assert len(step["attempts"]) == 1
+        assert asked_for(server) == {NAME}
+
+
+@pytest.mark.slow
+def test_a_server_that_is_not_there(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        project, env = project_of(tmp_path, url, "claude", retry={"attempts": 1, "delay": "1ms"})
+        project.run("--no-input", env={**env, "CLAUDE_CODE_MAX_RETRIES": "0"}, seconds=200).expect(1)
+        step = project.status().step("a")
+        assert set(project.status().failures("a")) == {"transient"}
+        assert "ConnectionRefused" in step["reason"]
+        assert f"[{url} was asked for {NAME}]" in step["reason"]
