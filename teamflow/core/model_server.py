@@ -24,10 +24,10 @@ class Trouble(NamedTuple):
 def trouble(url: str) -> Trouble | None:
     """None: it is one that agents can be given."""
     write = f"Write the root of a server, like {EXAMPLE}."
+    if "{" in url or "}" in url:
+        return Trouble("is a template, and base_url is none", f"{write} `--set agents.NAME.base_url=…` changes it.")
     if not url.isascii() or not url.isprintable() or " " in url or len(url) > _LONGEST:
         return Trouble("is no URL", write)
-    if "{" in url or "}" in url:
-        return Trouble("is no template, like engine and model", f"{write} `--set agents.NAME.base_url=…` changes it.")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port  # a port may be no number
