@@ -44,7 +44,9 @@ def variables(brief: Brief) -> Mapping[str, str]:
     }
 
 
-def settings(brief: Brief) -> dict[str, Json]:
-    """Of its settings; empty where the server is its maker's."""
+def settings(brief: Brief, *, with_key: bool = True) -> dict[str, Json]:
+    """Of its settings; empty where the server is its maker's. `with_key` False: not for a key of the team file's."""
     env = variables(brief)
-    return {"env": dict(env), "apiKeyHelper": ""} if env else {}
+    hidden = () if with_key else [name for name in _KEYS if env.get(name) != PLACEHOLDER]
+    told = {name: value for name, value in env.items() if name not in hidden}
+    return {"env": told, "apiKeyHelper": ""} if env else {}

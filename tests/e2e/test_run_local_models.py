@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.e2e.project import Project, proves
 from tests.e2e.test_run_claude import World
 from tests.fakes import clis
-from tests.fakes.models import Models, run, say, write
+from tests.fakes.models import FOREVER, Models, run, say, tool, write
 
 NAME = "qwen/qwen3-coder:30b"
 """With a slash, as LM Studio and vLLM have them, and a tag, as Ollama."""
@@ -75,7 +76,7 @@ def test_claude_is_told_by_its_settings_which_go_before_the_users(tmp_path: Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["claude", "opencode", "codex", "codex-exec", "copilot"])
+@pytest.mark.parametrize("engine", ["claude", "opencode", "codex", "codex-exec", "copilot", "claude-agent-acp"])
 @pytest.mark.parametrize("users", [{}, USERS], ids=["no key", "keys of others"])
 def test_its_model_alone_is_asked_and_there_alone(tmp_path: Path, engine: str, users: Mapping[str, str]) -> None:
     with Models(names=[NAME]) as server:
@@ -87,6 +88,53 @@ def test_its_model_alone_is_asked_and_there_alone(tmp_path: Path, engine: str, u
         assert asked_for(server) == {NAME}
         assert not [key for key in keys(server) if "users-own" in key]
         assert len(server.calls()) == 3
+
+
+@pytest.mark.slow
+def test_what_lies_in_the_settings_of_claude_leads_nowhere_else(tmp_path: Path) -> None:
+    """Its sub-agents ask for `haiku`, and the user has keys and another server in each place that there is."""
+    part = {"description": "part", "prompt": "[[script:sub]] Do it.", "subagent_type": "general-purpose"}
+    with Models(names=[NAME]) as server, Models() as other:
+        server.play(tool("Agent", part), tool("Agent", {**part, "model": "haiku"}), say("All done."))
+        server.play(say("The part is done.", times=FOREVER), agent="sub")
+        project, env = project_of(tmp_path, f"{server.url()}/v1", "claude")
+        env_of_theirs = {
+            "ANTHROPIC_API_KEY": "users-own-key-d",
+            "ANTHROPIC_BASE_URL": other.url(),
+            "ANTHROPIC_DEFAULT_HAIKU_MODEL": "theirs",
+            "ANTHROPIC_CUSTOM_HEADERS": "authorization: users-own-key-e",
+        }
+        folder = tmp_path / "home/.claude"
+        folder.mkdir()
+        theirs = {"env": env_of_theirs, "apiKeyHelper": "echo users-own-key-f", "model": "opus"}
+        (folder / "settings.json").write_text(json.dumps(theirs))
+        login = {
+            "accessToken": "users-own-key-g",
+            "refreshToken": "r",
+            "expiresAt": 2**42,
+            "scopes": ["user:inference"],
+        }
+        (folder / ".credentials.json").write_text(json.dumps({"claudeAiOauth": login}))
+        (tmp_path / "home/.claude.json").write_text(json.dumps({"primaryApiKey": "users-own-key-h"}))
+        project.run("--no-input", env=env, seconds=200).expect(0)
+        assert len(server.calls("sub")) == 2
+        assert asked_for(server) == {NAME}
+        assert keys(server) <= {"local", ""}
+        assert not other.requests
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["claude", "opencode"])
+def test_a_key_for_the_server_goes_there_and_into_no_argument(tmp_path: Path, engine: str) -> None:
+    name = {"claude": "ANTHROPIC_AUTH_TOKEN", "opencode": "OPENAI_API_KEY"}[engine]
+    with Models(names=[NAME]) as server:
+        server.play(run("tr '\\0' '\\n' < /proc/$PPID/cmdline > words; env > env.txt"), say("done"))
+        project, env = project_of(tmp_path, server.url(), engine, secrets=[name])
+        team = yaml.safe_load(project.read("team.yaml"))
+        project.team({**team, "secrets": {name: {"env": "GATEWAY"}}})
+        project.run("--no-input", env={**env, "GATEWAY": server.key()}, seconds=200).expect(0)
+        assert {key for key in keys(server) if key} == {server.key()}
+        assert server.key() not in project.read("words")
 
 
 @pytest.mark.slow

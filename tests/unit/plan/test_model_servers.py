@@ -87,14 +87,14 @@ def test_these_can_be_told(name: str) -> None:
     assert KNOWN[name].base_url
 
 
-@pytest.mark.parametrize("chain", ["gemini/m", "[claude/m, gemini/m]", "[opencode/m, mine/m]", "claude-agent-acp/m"])
+@pytest.mark.parametrize("chain", ["gemini/m", "[claude/m, gemini/m]", "[opencode/m, mine/m]", "mine/m"])
 def test_one_that_cannot_is_said_wherever_it_stands(chain: str) -> None:
     team = "engines: {mine: {command: [mine], model: ['{{ model }}']}}\n"
     team += f"agents: {{a: {{engine: {chain}, prompt: x, base_url: '{URL}', permissions: full}}}}"
     [(code, message, hint)] = complaints(team)
     assert code == "not-enforced"
     assert "cannot be told which server answers as its model" in message
-    assert hint.startswith("use claude or codex or codex-exec or opencode or copilot, or leave out base_url")
+    assert hint.startswith("use claude or codex or codex-exec or opencode or copilot or claude-agent-acp, or leave")
 
 
 @pytest.mark.parametrize("chain", ["claude", "[claude/m, codex]"])
