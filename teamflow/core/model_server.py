@@ -12,6 +12,7 @@ from teamflow.core.named import NamedTuple
 
 EXAMPLE: Final = "http://127.0.0.1:11434"
 _LONGEST: Final = 500
+_VENDORS: Final = "claude-"
 
 
 class Trouble(NamedTuple):
@@ -46,3 +47,9 @@ def trouble(url: str) -> Trouble | None:
 def root(url: str) -> str:
     """Without a last `/` and without `/v1`, which some CLIs add themselves and others want to be told."""
     return url.rstrip("/").removesuffix("/v1").rstrip("/")
+
+
+def priced(base_url: str, model: str | None) -> bool:
+    """Whether what a CLI knows of prices is true of this model: a name of its vendor's, behind a gateway, may cost what
+    the vendor takes; one of the user's own has no price that a list could know."""
+    return not base_url or (model or "").startswith(_VENDORS)

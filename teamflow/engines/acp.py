@@ -23,6 +23,7 @@ from teamflow.core.invocation import (
     SessionOpened,
     Withdrawn,
 )
+from teamflow.core.model_server import priced
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, Outcome
 from teamflow.core.permissions import ALLOW, DENY, QUEUE, Verdict, Wish
@@ -110,6 +111,7 @@ class AcpSession:
             goes_on=brief.session is not None,
             cost_of_process=agent.prices_process,
             cached_apart=agent.cached_apart,
+            priced=not brief.base_url or (agent.prices_process and priced(brief.base_url, brief.model)),
         )
         self._denied = ""
         """Why it was refused something, until it goes on with anything else."""

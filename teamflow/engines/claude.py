@@ -13,6 +13,7 @@ from typing import Final
 
 from teamflow.core.capabilities import FOLD
 from teamflow.core.invocation import Brief, Invocation
+from teamflow.core.model_server import priced
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.permissions import FULL
 from teamflow.core.plan import Json
@@ -158,7 +159,7 @@ def _permissions(brief: Brief, env: dict[str, str], files: list[tuple[str, str]]
 def _limits(brief: Brief) -> Iterator[str]:
     """A fence behind that of the runner, which holds where no runner lives. Money is counted for the process, also
     where a session goes on, and looked at after each call; turns for each message, one for every call of its model."""
-    if brief.usd is not None:
+    if brief.usd is not None and priced(brief.base_url, brief.model):
         yield f"--max-budget-usd={max(brief.usd, _LEAST_USD)!r}"
     if brief.turns is not None:
         yield f"--max-turns={brief.turns}"

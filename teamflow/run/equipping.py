@@ -48,6 +48,6 @@ def equipped(brief: Brief, environ: Mapping[str, str], can: Capabilities) -> Bri
 
 def asked_at(outcome: Outcome, brief: Brief) -> Outcome:
     """The outcome; a failure that may be that of the server of its models says which one was asked for which."""
-    if not isinstance(outcome, Failed) or outcome.failure not in _OF_MODELS:
+    if not isinstance(outcome, Failed) or outcome.failure not in _OF_MODELS or brief.model is None:
         return outcome
     return outcome._replace(reason=f"{outcome.reason} [{brief.base_url} was asked for {brief.model}]")

@@ -88,6 +88,8 @@ def test_its_model_alone_is_asked_and_there_alone(tmp_path: Path, engine: str, u
         assert asked_for(server) == {NAME}
         assert not [key for key in keys(server) if "users-own" in key]
         assert len(server.calls()) == 3
+        usage = project.status().step("a")["usage"]
+        assert usage is None or usage["usd"] is None, "what it costs nobody knows"
 
 
 @pytest.mark.slow

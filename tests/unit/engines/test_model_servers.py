@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from teamflow.core.invocation import Brief, Invocation, Reply
+from teamflow.core.invocation import Brief, Exit, Invocation, Reply
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.permissions import Permissions
+from teamflow.engines.acp_said import SESSION, Spending
 from teamflow.engines.registry import ENGINES, engine
 
 URL = "http://127.0.0.1:11434"
@@ -149,7 +150,7 @@ def test_what_is_inherited_all_the_same_is_part_of_what_is_inherited(name: str) 
     ],
 )
 def test_claude_is_told_its_limits(usd: float | None, turns: int | None, words: list[str]) -> None:
-    argv = invoked("claude", BRIEF._replace(usd=usd, turns=turns, session="s")).argv
+    argv = invoked("claude", BRIEF._replace(base_url="", usd=usd, turns=turns, session="s")).argv
     assert [word for word in argv if word.startswith("--max-")] == words
 
 
@@ -164,3 +165,23 @@ def test_claude_by_acp_is_told_the_same_and_a_key_is_in_no_message() -> None:
         assert told["env"]["ANTHROPIC_BASE_URL"] == URL
         assert told["env"].get("ANTHROPIC_AUTH_TOKEN") == known
         assert KEY not in reply.data
+
+
+@pytest.mark.parametrize(("model", "usd"), [("qwen", None), ("claude-sonnet-4-5", 0.25)])
+def test_a_model_of_ones_own_has_no_price(model: str, usd: float | None) -> None:
+    brief = BRIEF._replace(model=model, usd=3.0)
+    result = {"type": "result", "subtype": "success", "is_error": False, "num_turns": 1, "total_cost_usd": 0.25}
+    session = engine("claude").session(brief)
+    session.feed(json.dumps({**result, "result": "x", "usage": {"input_tokens": 7}}).encode() + b"\n")
+    usage = session.close(Exit(0, cause="finished")).usage
+    assert usage is not None
+    assert (usage.input_tokens, usage.usd) == (7, usd)
+    # So no dollars hold it back, either.
+    assert bool([word for word in invoked("claude", brief).argv if "budget" in word]) is (usd is not None)
+
+
+def test_nor_does_an_agent_by_acp_know_one() -> None:
+    cost = {"cost": {"amount": 0, "currency": "USD"}}
+    for known in (True, False):
+        spending = Spending(SESSION, goes_on=False, cost_of_process=False, cached_apart=False, priced=known)
+        assert bool(list(spending.updated(cost))) is known

@@ -148,3 +148,16 @@ def test_another_server_is_another_definition() -> None:
     assert "base_url" in changed_aspects(one, other)
     same = step("agents: {a: {engine: claude/m, prompt: x, permissions: read, base_url: 'http://h:1/'}}")
     assert definition_key(same) == definition_key(one)
+
+
+@pytest.mark.parametrize(
+    ("engine", "server", "warned"),
+    [
+        ("claude/qwen", f", base_url: '{URL}'", True),
+        ("claude/claude-opus-4-8", f", base_url: '{URL}'", False),
+        ("claude/opus", "", False),
+    ],
+)
+def test_a_budget_in_dollars_holds_no_model_without_a_price(engine: str, server: str, warned: bool) -> None:
+    found = complaints(f"agents: {{a: {{engine: {engine}, prompt: x, budget: {{usd: 3}}{server}}}}}")
+    assert [code for code, _, _ in found] == (["untold-cost"] if warned else [])
