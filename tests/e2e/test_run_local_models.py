@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
+from teamflow.engines.registry import ENGINES
+from teamflow.engines.registry import engine as load
 from tests.e2e.project import Project, proves
 from tests.e2e.test_run_claude import World
 from tests.fakes import clis
@@ -23,6 +25,7 @@ from tests.fakes.models import FOREVER, Models, run, say, tool, write
 
 NAME = "qwen/qwen3-coder:30b"
 """With a slash, as LM Studio and vLLM have them, and a tag, as Ollama."""
+ABLE = [name for name in ENGINES if (can := load(name).capabilities).base_url and can.program]
 USERS = {
     "ANTHROPIC_API_KEY": "users-own-key-a",
     "CLAUDE_CODE_OAUTH_TOKEN": "users-own-key-b",
@@ -76,7 +79,7 @@ def test_claude_is_told_by_its_settings_which_go_before_the_users(tmp_path: Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["claude", "opencode", "codex", "codex-exec", "copilot", "claude-agent-acp"])
+@pytest.mark.parametrize("engine", ABLE)
 @pytest.mark.parametrize("users", [{}, USERS], ids=["no key", "keys of others"])
 def test_its_model_alone_is_asked_and_there_alone(tmp_path: Path, engine: str, users: Mapping[str, str]) -> None:
     with Models(names=[NAME]) as server:
@@ -122,6 +125,36 @@ def test_what_lies_in_the_settings_of_claude_leads_nowhere_else(tmp_path: Path) 
         assert len(server.calls("sub")) == 2
         assert asked_for(server) == {NAME}
         assert keys(server) <= {"local", ""}
+        assert not other.requests
+
+
+def leave_behind(home: Path, project: Path, other: str) -> None:
+    """Logins and settings of the users of codex and opencode, which lead to another server."""
+    codex, opencode = home / ".codex", home / ".config/opencode"
+    for folder in (codex, opencode, home / ".local/share/opencode"):
+        folder.mkdir(parents=True)
+    (codex / "auth.json").write_text(json.dumps({"OPENAI_API_KEY": "users-own-key-i"}))
+    theirs = f'name = "x"\nbase_url = "{other}/v1"\nwire_api = "responses"\n'
+    told = f'model = "theirs"\nmodel_provider = "x"\nreview_model = "theirs"\n[model_providers.x]\n{theirs}'
+    (codex / "config.toml").write_text(told)
+    provider = {"npm": "@ai-sdk/openai-compatible", "options": {"baseURL": f"{other}/v1"}, "models": {"theirs": {}}}
+    (opencode / "opencode.json").write_text(json.dumps({"disabled_providers": ["teamflow"]}))
+    chosen = {"model": "x/theirs", "small_model": "x/theirs", "enabled_providers": ["x", "opencode"]}
+    (project / "opencode.json").write_text(json.dumps({**chosen, "provider": {"x": provider}}))
+    login = {"type": "api", "key": "users-own-key-j"}
+    (home / ".local/share/opencode/auth.json").write_text(json.dumps({"teamflow": login, "x": login}))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["opencode", "codex", "codex-exec"])
+def test_nor_does_what_lies_in_those_of_others(tmp_path: Path, engine: str) -> None:
+    with Models(names=[NAME]) as server, Models() as other:
+        server.play(say("All done."))
+        project, env = project_of(tmp_path, server.url(), engine)
+        leave_behind(tmp_path / "home", project.root, other.url())
+        project.run("--no-input", env=env, seconds=200).expect(0)
+        assert asked_for(server) == {NAME}
+        assert not [key for key in keys(server) if "users-own" in key]
         assert not other.requests
 
 
