@@ -44,8 +44,12 @@ class Capabilities(NamedTuple):
     """Kinds of MCP servers that it can be given: stdio, http, sse."""
     isolates: bool = False
     """It can be started without the user's own settings and memory (`isolate`)."""
+    base_url: bool = False
+    """It can be told which server answers as its model (`base_url`)."""
     login: tuple[str, ...] = ()
     """Variables (or globs) of this machine with its login and configuration, which its steps inherit."""
+    settings: tuple[str, ...] = ()
+    """Those of them that are inherited with a `base_url`, too: they hold no key and lead to no server."""
     program: tuple[str, ...] = ()
     """What prints its version; the first word is what has to be installed."""
     tested: str = ""

@@ -129,8 +129,17 @@ RUN: Final = (
         "What permissions forbid is kept from an agent by the sandbox of its engine, by the questions that the engine "
         "asks before it does something, or by a look at what has changed before it is kept. Where an engine of the "
         "list has none of these for what the team file asks, nothing starts: a fence that is not there is worse than "
-        "none that is promised. The same goes for MCP servers of a kind that the engine does not know, and for "
-        "isolate. The message names the engine and what it cannot do, the hint what can be done.",
+        "none that is promised. The same goes for MCP servers of a kind that the engine does not know, for "
+        "isolate and for base_url. The message names the engine and what it cannot do, the hint what can be done.",
+        "",
+        "",
+        "plan",
+    ),
+    Code(
+        "no-model",
+        "an agent with a base_url does not name its model",
+        "A server of your own has the models that you gave it, and knows none of the names that a CLI asks for when it "
+        "is told none. So each engine of such an agent needs the name of a model.",
         "",
         "",
         "plan",

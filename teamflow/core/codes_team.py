@@ -290,6 +290,15 @@ TEAM: Final = (
         "agents:\n  fix: {prompt: Fix it., mcp_servers: {docs: {command: docs-mcp, args: [--stdio]}}}\n",
     ),
     Code(
+        "bad-base-url",
+        "this cannot be the server that answers as a model",
+        "base_url is the root of a server that answers as Ollama, LM Studio or vLLM do: http or https, no credentials, "
+        "nothing behind the path. It is no template, as the names of engines and models are none. Everybody who reads "
+        "the plan sees it; a key goes by secrets or env.",
+        "agents:\n  fix: {engine: claude/qwen3-coder, prompt: Fix it., base_url: 127.0.0.1:11434}\n",
+        'agents:\n  fix: {engine: claude/qwen3-coder, prompt: Fix it., base_url: "http://127.0.0.1:11434"}\n',
+    ),
+    Code(
         "bad-matrix",
         "this cannot be a matrix",
         "A matrix is a map from keys to lists or expressions, a list, an expression that gives a list, or the name of "

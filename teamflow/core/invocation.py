@@ -52,13 +52,22 @@ class Brief(NamedTuple):
     home: str = ""
     """A directory (absolute, there already, the same for all attempts that go on in one session) for settings and
     sessions of its own, where it is to know nothing of the user's (`isolate`); empty: the user's apply."""
+    base_url: str = ""
+    """The root (without `/v1`) of the server that answers as its model; empty: the engine's own."""
+    variables: Mapping[str, str] = {}
+    """With a `base_url`: the variables that its process has, but for logins that nobody has asked for."""
+    usd: float | None = None
+    """More US dollars than these it cannot spend in this attempt, whatever else is given back."""
+    turns: int | None = None
+    """So many turns of a model it may take (`guards.turns`)."""
 
 
 class Invocation(NamedTuple):
     """A process to start. `fallback` is run instead when `argv` cannot be started at all.
 
     `stdin` None: /dev/null. `protocol`: stdout is for the engine's session, so stderr goes to a file of its own.
-    `files`: (path, text) to write before the start, for the owner alone; they stay, as logs do.
+    `files`: (path, text) to write before the start, for the owner alone; they stay, as logs do. `env` is below what the
+    team file says, `final` above it.
     """
 
     argv: tuple[str, ...]
@@ -69,6 +78,7 @@ class Invocation(NamedTuple):
     files: tuple[tuple[str, str], ...] = ()
     listens: bool = False
     """Whether stdin stays open behind `stdin`: the process can be told more while it works."""
+    final: Mapping[str, str] = {}
 
 
 class Exit(NamedTuple):

@@ -63,6 +63,8 @@ class Means(NamedTuple):
     """MCP servers by name, in the shape of `.mcp.json`."""
     isolate: bool = False
     """It knows nothing of the user's own settings, memory and sessions."""
+    base_url: str = ""
+    """The root of the server that is to answer as its model; empty: the engine's own."""
 
 
 NO_MEANS: Final = Means()

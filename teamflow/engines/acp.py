@@ -23,6 +23,7 @@ from teamflow.core.invocation import (
     SessionOpened,
     Withdrawn,
 )
+from teamflow.core.model_server import priced
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, Outcome
 from teamflow.core.permissions import ALLOW, DENY, QUEUE, Verdict, Wish
@@ -52,7 +53,7 @@ _COMMANDS: Final = ("/", "$", "!", "@", "#")
 class AcpEngine:
     """`ports.Engine` for one agent; `start` says how its process is started."""
 
-    def __init__(self, agent: Agent, start: Callable[[Brief], Start]) -> None:
+    def __init__(self, agent: Agent, start: Callable[[Brief], Start | Failed]) -> None:
         self.name = agent.name
         self.capabilities = agent.capabilities
         self._agent = agent
@@ -63,6 +64,8 @@ class AcpEngine:
         if isinstance(servers, Failed):
             return servers
         start = self._start(brief)
+        if isinstance(start, Failed):
+            return start
         return Invocation(
             start.argv,
             env=start.env,
@@ -70,6 +73,7 @@ class AcpEngine:
             protocol=True,
             files=start.files,
             listens=True,
+            final=start.final,
         )
 
     def session(self, brief: Brief) -> Session:
@@ -107,6 +111,7 @@ class AcpSession:
             goes_on=brief.session is not None,
             cost_of_process=agent.prices_process,
             cached_apart=agent.cached_apart,
+            priced=not brief.base_url or (agent.prices_process and priced(brief.base_url, brief.model)),
         )
         self._denied = ""
         """Why it was refused something, until it goes on with anything else."""

@@ -21,6 +21,10 @@ def nothing(brief: Brief) -> Mapping[str, Json]:
     return {}
 
 
+def as_named(brief: Brief) -> str | None:
+    return brief.model
+
+
 class Agent(NamedTuple):
     name: str
     capabilities: Capabilities
@@ -41,6 +45,8 @@ class Agent(NamedTuple):
     """It takes instructions besides its own, in `meta`."""
     meta: Callable[[Brief], Mapping[str, Json]] = nothing
     """`_meta` of what opens a session."""
+    model: Callable[[Brief], str | None] = as_named
+    """What it calls the model that it is to have; None: whichever it has."""
     replays_late: bool = False
     """It plays an older session back behind the answer that this is done."""
     started_with_model: bool = False
@@ -52,11 +58,12 @@ class Agent(NamedTuple):
 
 
 class Start(NamedTuple):
-    """How its process is started."""
+    """How its process is started. `env`, `final`: as in `Invocation`."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = {}
     files: tuple[tuple[str, str], ...] = ()
+    final: Mapping[str, str] = {}
 
 
 KINDS: Final = ("stdio", "http", "sse")

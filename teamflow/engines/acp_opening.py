@@ -117,7 +117,7 @@ class Opening:
     def _model(
         self, session: str, options: Mapping[Json, Mapping[str, Json]], models: Mapping[str, Json]
     ) -> list[Ask] | Failed:
-        wanted = self._brief.model
+        wanted = self._agent.model(self._brief)
         if wanted is None:
             return []
         option = next((item for item in options.values() if item.get("category") == "model"), options.get("model"))

@@ -84,12 +84,14 @@ def progress(update: Mapping[str, Json]) -> Progress | None:
 
 class Spending:
     """Figures of one attempt. `how` as above. `goes_on`: its session is older than this attempt, so a price of the
-    session is none of the attempt."""
+    session is none of the attempt. `priced` False: nobody has told it what its model costs."""
 
-    def __init__(self, how: str, *, goes_on: bool, cost_of_process: bool, cached_apart: bool) -> None:
+    def __init__(
+        self, how: str, *, goes_on: bool, cost_of_process: bool, cached_apart: bool, priced: bool = True
+    ) -> None:
         self.usage: Usage | None = None
         self._how = how
-        self._priced = cost_of_process or not goes_on
+        self._priced = priced and (cost_of_process or not goes_on)
         self._cached_apart = cached_apart
         self._tokens: tuple[int, int] | None = None
 

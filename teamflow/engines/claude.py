@@ -8,14 +8,16 @@ goes around was seen with the version in `CAPABILITIES.tested`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from teamflow.core.capabilities import FOLD
 from teamflow.core.invocation import Brief, Invocation
+from teamflow.core.model_server import priced
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.permissions import FULL
 from teamflow.core.plan import Json
+from teamflow.engines.claude_server import settings, variables
 from teamflow.engines.claude_stream import ClaudeSession
 from teamflow.engines.claude_tools import asked_about, withheld
 from teamflow.engines.exits import size
@@ -36,6 +38,7 @@ CAPABILITIES: Final = Capabilities(
     enforces=frozenset(("read", "edit", "globs", "run")),
     mcp=frozenset(("stdio", "http", "sse")),
     isolates=True,
+    base_url=True,
     login=(
         "ANTHROPIC_*",
         "API_TIMEOUT_MS",
@@ -47,6 +50,10 @@ CAPABILITIES: Final = Capabilities(
         "CLAUDE_CONFIG_DIR",
         "CLOUD_ML_REGION",
         "NODE_EXTRA_CA_CERTS",
+    ),
+    settings=(
+        *("API_TIMEOUT_MS", "CLAUDE_CODE_MAX_OUTPUT_TOKENS", "CLAUDE_CODE_MAX_RETRIES"),
+        *("CLAUDE_CONFIG_DIR", "NODE_EXTRA_CA_CERTS"),
     ),
     program=("claude", "--version"),
     tested="2.1.197",
@@ -63,6 +70,9 @@ CAPABILITIES: Final = Capabilities(
 
 LONGEST_SCHEMA: Final = 120 << 10
 """Bytes of a schema, which can only be an argument; the kernel takes 128 KiB."""
+
+_LEAST_USD: Final = 1e-6
+"""It does not start with 0."""
 
 _ENV: Final = {
     "DISABLE_AUTOUPDATER": "1",
@@ -112,24 +122,47 @@ class ClaudeEngine:
                     FailureClass.START, f"{reason}, which is all that claude takes: declare them more loosely"
                 )
             argv.append(f"--json-schema={schema}")
-        argv += _permissions(brief, env)
-        stdin = ClaudeSession(brief).opening
-        return Invocation(tuple(argv), env=env, stdin=stdin, protocol=True, files=tuple(files), listens=True)
+        argv += (*_permissions(brief, env, files), *_limits(brief))
+        return Invocation(
+            tuple(argv),
+            env=env,
+            stdin=ClaudeSession(brief).opening,
+            protocol=True,
+            files=tuple(files),
+            listens=True,
+            final=variables(brief),
+        )
 
     def session(self, brief: Brief) -> ClaudeSession:
         return ClaudeSession(brief)
 
 
-def _permissions(brief: Brief, env: dict[str, str]) -> tuple[str, ...]:
+def _permissions(brief: Brief, env: dict[str, str], files: list[tuple[str, str]]) -> tuple[str, ...]:
     """So that each thing of which a grant could say something is asked about. The user's own settings may allow tools;
     rules of ours to ask go before those."""
-    withheld_tools = f"--disallowedTools={','.join(withheld(brief.grants))}"
+    told, mode = settings(brief), "bypassPermissions" if brief.grants.level == FULL else "default"
+    words = (f"--permission-mode={mode}", f"--disallowedTools={','.join(withheld(brief.grants))}")
     if brief.grants.level == FULL:
         # As root it refuses to start without; for others it means nothing.
         env["IS_SANDBOX"] = "1"
-        return ("--permission-mode=bypassPermissions", withheld_tools)
-    settings = json.dumps({"permissions": {"ask": list(asked_about(brief.grants))}})
-    return ("--permission-mode=default", withheld_tools, f"--settings={settings}")
+    else:
+        told["permissions"] = {"ask": list(asked_about(brief.grants))}
+    if not told:
+        return words
+    if not brief.base_url:
+        return (*words, f"--settings={json.dumps(told)}")
+    # A key may stand in them.
+    files.append((f"{brief.stem}.settings.json", json.dumps(told)))
+    return (*words, f"--settings={files[-1][0]}")
+
+
+def _limits(brief: Brief) -> Iterator[str]:
+    """A fence behind that of the runner, which holds where no runner lives. Money is counted for the process, also
+    where a session goes on, and looked at after each call; turns for each message, one for every call of its model."""
+    if brief.usd is not None and priced(brief.base_url, brief.model):
+        yield f"--max-budget-usd={max(brief.usd, _LEAST_USD)!r}"
+    if brief.turns is not None:
+        yield f"--max-turns={brief.turns}"
 
 
 def _schema(brief: Brief) -> dict[str, Json]:

@@ -16,6 +16,7 @@ from teamflow.core.plan import Json
 from teamflow.engines.acp import AcpEngine
 from teamflow.engines.acp_agent import EVERY_SERVER, Agent, Start
 from teamflow.engines.acp_said import PROMPT
+from teamflow.engines.claude_server import settings, variables
 from teamflow.engines.claude_tools import asked_about, withheld
 from teamflow.engines.telling import instructions
 
@@ -31,7 +32,9 @@ CAPABILITIES: Final = Capabilities(
     enforces=frozenset({"read", "edit", "globs", "run"}),
     mcp=EVERY_SERVER,
     isolates=True,
+    base_url=True,
     login=("ANTHROPIC_*", "CLAUDE_*", "IS_SANDBOX"),
+    settings=("CLAUDE_CONFIG_DIR", "CLAUDE_CODE_EXECUTABLE", "IS_SANDBOX"),
     program=("claude-agent-acp", "--version"),
     tested="0.49.0",
     install="npm install -g @agentclientprotocol/claude-agent-acp",
@@ -48,10 +51,19 @@ def _meta(brief: Brief) -> Mapping[str, Json]:
     if words:
         meta["systemPrompt"] = {"append": words}
     options: dict[str, Json] = {"disallowedTools": list(withheld(brief.grants))}
+    # What is said here is recorded.
+    told = settings(brief, with_key=False)
     if brief.grants.level != FULL:
-        options["settings"] = {"permissions": {"ask": list(asked_about(brief.grants))}}
+        told["permissions"] = {"ask": list(asked_about(brief.grants))}
+    if told:
+        options["settings"] = told
     meta["claudeCode"] = {"options": options}
     return meta
+
+
+def _model(brief: Brief) -> str | None:
+    """That of another server is said by variables: it does not offer it."""
+    return None if brief.base_url else brief.model
 
 
 AGENT: Final = Agent(
@@ -64,6 +76,7 @@ AGENT: Final = Agent(
     holds=(("mode", "default"),),
     appends=True,
     meta=_meta,
+    model=_model,
 )
 
 
@@ -75,4 +88,4 @@ def _start(brief: Brief) -> Start:
     env = {"DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
     if brief.home:
         env["CLAUDE_CONFIG_DIR"] = brief.home
-    return Start(("claude-agent-acp",), env)
+    return Start(("claude-agent-acp",), env, final=variables(brief))

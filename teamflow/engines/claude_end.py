@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from teamflow.core.fold_budget import BUDGET
+from teamflow.core.guarding import GUARD
 from teamflow.core.invocation import Brief, Exit
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Stopped, Succeeded
 from teamflow.core.plan import Json
@@ -69,6 +71,8 @@ def outcome(known: End, end: Exit, brief: Brief) -> Outcome:
     result = known.result
     if result is None or (known.working and not finished):
         return _cut(known, end, by_exit)
+    if (fenced := _fenced(result, end, brief)) is not None:
+        return fenced
     if result.get("is_error") is not False:
         return _failure(known, result, end, brief)
     if known.waited:
@@ -93,6 +97,18 @@ def idle(result: Mapping[str, Json]) -> bool:
     """Whether its model was not asked at all."""
     turns = result.get("num_turns")
     return turns == 0 and not isinstance(turns, bool)
+
+
+def _fenced(result: Mapping[str, Json], end: Exit, brief: Brief) -> Stopped | None:
+    """It has kept a limit of the step's itself, which the runner would have done with the same end."""
+    cost = result.get("total_cost_usd")
+    match result.get("subtype"):
+        case "error_max_turns" if brief.turns is not None:
+            return Stopped(GUARD, exit_code=end.code)
+        case "error_max_budget_usd" if brief.usd is not None:
+            spent = isinstance(cost, int | float) and not isinstance(cost, bool) and cost >= brief.usd
+            return Stopped(BUDGET, exit_code=end.code) if spent else None
+    return None
 
 
 def _failure(known: End, result: Mapping[str, Json], end: Exit, brief: Brief) -> Failed:

@@ -26,6 +26,7 @@ from teamflow.core.invocation import (
     Spent,
     Withdrawn,
 )
+from teamflow.core.model_server import priced
 from teamflow.core.outcome import FailureClass, Outcome
 from teamflow.core.permissions import ALLOW, QUEUE, Verdict
 from teamflow.core.plan import Json
@@ -55,7 +56,7 @@ class ClaudeSession:
     def __init__(self, brief: Brief) -> None:
         self._brief = brief
         self._lines = JsonLines()
-        self._counter = Counter()
+        self._counter = Counter(priced=priced(brief.base_url, brief.model))
         self._end = End()
         self._todo = Todo()
         self._opened: str | None = None

@@ -21,7 +21,9 @@ _READ_IN_ALL: Final = ("inputTokens", "cacheCreationInputTokens", "cacheReadInpu
 
 
 class Counter:
-    def __init__(self) -> None:
+    def __init__(self, *, priced: bool = True) -> None:
+        """`priced` False: its list of prices knows nothing of the model."""
+        self._priced = priced
         self._input = self._output = 0
         self._usd: float | None = None
         self._calls: dict[str, tuple[int, int]] = {}
@@ -64,7 +66,7 @@ class Counter:
             self._input += _sum(used, _READ)
             self._output += _sum(used, ("output_tokens",))
         if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost <= _MOST_USD:
-            self._usd = float(cost)
+            self._usd = float(cost) if self._priced else None
         elif not told and not isinstance(used, Mapping):
             return False
         self._calls.clear()

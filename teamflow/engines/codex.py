@@ -14,7 +14,7 @@ from teamflow.core.invocation import Brief, Invocation
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.plan import Json
 from teamflow.engines.codex_end import TESTED
-from teamflow.engines.codex_fence import fence, introduced, untrusted
+from teamflow.engines.codex_fence import PROVIDER, fence, inline, introduced, untrusted
 from teamflow.engines.codex_server import ServerSession, opening
 from teamflow.ports import Capabilities
 
@@ -30,7 +30,9 @@ CAPABILITIES: Final = Capabilities(
     enforces=frozenset(("read", "edit", "globs", "run", "net")),
     mcp=frozenset(("stdio", "http")),
     isolates=True,
+    base_url=True,
     login=("CODEX_HOME", "CODEX_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"),
+    settings=("CODEX_HOME",),
     program=("codex", "--version"),
     tested=TESTED,
     install=f"npm install -g @openai/codex@{TESTED}",
@@ -38,6 +40,9 @@ CAPABILITIES: Final = Capabilities(
     silence=300.0,
     session_within=30.0,
 )
+
+
+_KEYS: Final = ("OPENAI_API_KEY", "CODEX_API_KEY")
 
 
 class CodexEngine:
@@ -50,7 +55,7 @@ class CodexEngine:
             return given
         words, env = given
         return Invocation(
-            ("codex", "app-server", *fence(brief.grants).words, *untrusted(brief), *words),
+            ("codex", "app-server", *fence(brief.grants).words, *untrusted(brief), *provider(brief), *words),
             env={**env, **home(brief)},
             stdin=opening(),
             protocol=True,
@@ -64,6 +69,16 @@ class CodexEngine:
 def home(brief: Brief) -> Mapping[str, str]:
     """The variable for settings and sessions of its own."""
     return {"CODEX_HOME": brief.home} if brief.home else {}
+
+
+def provider(brief: Brief) -> tuple[str, ...]:
+    """Words for a server of the team file's. A key of its own for it goes by variable, never by argument."""
+    if not brief.base_url:
+        return ()
+    key = next((name for name in _KEYS if brief.variables.get(name)), None)
+    named: dict[str, Json] = {"name": PROVIDER, "base_url": f"{brief.base_url}/v1", "wire_api": "responses"}
+    told = inline({**named, **({"env_key": key} if key is not None else {})})
+    return ("-c", f"model_providers.{PROVIDER}={told}", "-c", f"model_provider={inline(PROVIDER)}")
 
 
 def servers(given: Mapping[str, Json]) -> tuple[tuple[str, ...], Mapping[str, str]] | Failed:

@@ -26,7 +26,7 @@ from teamflow.core.outcome import Failed, FailureClass, Outcome
 from teamflow.core.permissions import FULL
 from teamflow.core.plan import Json
 from teamflow.engines.codex import CAPABILITIES as SERVER
-from teamflow.engines.codex import home, servers
+from teamflow.engines.codex import home, provider, servers
 from teamflow.engines.codex_end import End, outcome
 from teamflow.engines.codex_fence import fence, inline, introduced, untrusted
 from teamflow.engines.codex_items import Meter, table_of, text_of, tokens, tool
@@ -62,6 +62,7 @@ class CodexExecEngine:
                 "--skip-git-repo-check",
                 *_fenced(brief),
                 *untrusted(brief),
+                *provider(brief),
                 *words,
                 *(("--output-schema", files[0][0]) if files else ()),
                 *(("-m", brief.model) if brief.model is not None else ()),

@@ -26,6 +26,9 @@ from teamflow.core.plan import Json
 PROFILE: Final = "teamflow-step"
 """Its entries are put among those of a profile of that name in the user's configuration; so nobody's is called that."""
 
+PROVIDER: Final = "teamflow"
+"""What a server of models is called that the team file names."""
+
 _NOTHING: Final = "/teamflow-denies-a-read"
 """A path that is not there. That it may not be read keeps commands inside; see above."""
 

@@ -31,7 +31,7 @@ from teamflow.core.permissions import ALLOW, QUEUE, Verdict
 from teamflow.core.plan import Json
 from teamflow.engines import codex_asks as asks
 from teamflow.engines.codex_end import End, outcome
-from teamflow.engines.codex_fence import fence
+from teamflow.engines.codex_fence import PROVIDER, fence
 from teamflow.engines.codex_items import Meter, table_of, text_of, tokens, tool, trouble
 from teamflow.engines.codex_schema import strict
 from teamflow.engines.exits import with_cost
@@ -245,6 +245,8 @@ class ServerSession:
             settings["developerInstructions"] = told
         if self._brief.model is not None:
             settings["model"] = self._brief.model
+        if self._brief.base_url:
+            settings["modelProvider"] = PROVIDER
         if self._fence.asks_all:
             # They tell which command is to run outside of the sandbox. A thread that goes on cannot be asked for them.
             settings["experimentalRawEvents"] = True

@@ -6,6 +6,7 @@ its model cannot be asked (`acp_ending.py`). `COPILOT_ALLOW_ALL` of the user's w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from teamflow.core.capabilities import ABORT, Capabilities
@@ -26,7 +27,9 @@ CAPABILITIES: Final = Capabilities(
     enforces=frozenset({"read", "edit", "globs", "run"}),
     mcp=EVERY_SERVER,
     isolates=True,
+    base_url=True,
     login=("COPILOT_*", "GH_TOKEN", "GH_HOST", "GITHUB_TOKEN"),
+    settings=("COPILOT_HOME", "COPILOT_CACHE_HOME"),
     program=("copilot", "--version"),
     tested="1.0.102",
     install="npm install -g @github/copilot",
@@ -42,6 +45,9 @@ AGENT: Final = Agent(
     holds=(("allow_all", "off"),),
     started_with_model=True,
 )
+
+_PLACEHOLDER: Final = "no-key-for-a-server-of-your-own"
+"""Long: wherever the key occurs in what it prints it puts stars."""
 
 
 def copilot() -> AcpEngine:
@@ -59,4 +65,18 @@ def _start(brief: Brief) -> Start:
         argv.append(f"--model={brief.model}")
     if brief.home:
         env["COPILOT_HOME"] = brief.home
-    return Start(tuple(argv), env)
+    return Start(tuple(argv), env, final=_provider(brief))
+
+
+def _provider(brief: Brief) -> Mapping[str, str]:
+    """Variables for a server of the team file's."""
+    if not brief.base_url:
+        return {}
+    key = brief.variables.get("COPILOT_PROVIDER_API_KEY") or brief.variables.get("OPENAI_API_KEY")
+    return {
+        "COPILOT_PROVIDER_TYPE": "openai",
+        "COPILOT_PROVIDER_BASE_URL": f"{brief.base_url}/v1",
+        "COPILOT_PROVIDER_API_KEY": key or _PLACEHOLDER,
+        "COPILOT_MODEL": brief.model or "",
+        "COPILOT_OFFLINE": "true",
+    }

@@ -44,6 +44,7 @@ CAPABILITIES: Final = Capabilities(
     enforces=frozenset(("read", "edit", "globs", "run", "net")),
     mcp=frozenset(("stdio", "http", "sse")),
     isolates=True,
+    base_url=True,  # it asks no model at all
 )
 PLAYER: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_scripted_player.py")
 

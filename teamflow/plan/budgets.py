@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from teamflow.core.capabilities import Capabilities
 from teamflow.core.diagnostics import Diagnostics
+from teamflow.core.model_server import priced
 from teamflow.core.plan import Caps
 from teamflow.team.loaded import LoadedTeam
 from teamflow.team.model import EngineDefinition
@@ -28,6 +29,7 @@ def report_budgets(
     for name, agent in settings.items():
         for choice in _chain(agent):
             told = tells.get(choice.name, _ALL)
+            told = told if priced(_server(agent), choice.model) else (False, told[1])
             own = _untold(told, agent.budget)
             untold = own or _untold(told, limits.budget) or _untold(told, limits.day)
             if not untold:
@@ -38,6 +40,10 @@ def report_budgets(
             span = loaded.key_span("agents", name, "budget") if own else loaded.key_span("limits", "budget")
             hint = _TOKENS if untold == "dollars" and told[1] else _NOTHING
             found.warn("untold-cost", message, span, hint=hint)
+
+
+def _server(agent: ResolvedAgent) -> str:
+    return agent.work.base_url if isinstance(agent.work, PromptWork) else ""
 
 
 def _chain(agent: ResolvedAgent) -> tuple[EngineChoice, ...]:

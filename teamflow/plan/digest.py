@@ -10,12 +10,14 @@ import hashlib
 import json
 from typing import Final
 
+from teamflow.core.permissions import Means
 from teamflow.core.plan import Limits, Plan, Step
 
 _VERSION: Final = 1
 _ENGINES: Final = Plan._fields.index("engines")
 _CUSTOM: Final = Step._fields.index("custom")
 _ESCALATES: Final = Step._fields.index("escalates")
+_SERVER: Final = Means._fields.index("base_url")
 _FIRST_LIMITS: Final = Limits._fields.index("max_steps") + 1
 _LIMITS: Final = Plan._fields.index("limits")
 
@@ -57,4 +59,8 @@ def _canonical(step: Step) -> tuple[object, ...]:
 def _later(row: Step | Limits, first: int) -> tuple[object, ...]:
     """(name, value) of the fields from `first` on that say something."""
     fields = zip(row._fields[first:], row[first:], strict=True)
-    return tuple((name, value) for name, value in fields if value != row._field_defaults[name])
+    return tuple((name, _said(value)) for name, value in fields if value != row._field_defaults[name])
+
+
+def _said(value: object) -> object:
+    return value[:_SERVER] if isinstance(value, Means) and not value.base_url else value

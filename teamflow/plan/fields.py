@@ -204,7 +204,10 @@ def _tree_out(value: Tree | None) -> tuple[object, ...] | None:
 
 
 def _means_out(value: Means) -> tuple[object, ...] | None:
-    return None if value == NO_MEANS else (tuple(value.grants), value.servers, value.isolate)
+    if value == NO_MEANS:
+        return None
+    # Where nothing is said of a server the form is what it was before there was anything to say.
+    return (tuple(value.grants), value.servers, value.isolate, *filter(None, (value.base_url,)))
 
 
 def _means_in(value: Sequence[Never] | None) -> Means:
@@ -212,7 +215,7 @@ def _means_in(value: Sequence[Never] | None) -> Means:
         return NO_MEANS
     grants = Permissions(*value[0])
     edit, run = (None if words is None else tuple(words) for words in (grants.edit, grants.run))
-    return Means(grants._replace(edit=edit, run=run), value[1], value[2])
+    return Means(grants._replace(edit=edit, run=run), *value[1:])
 
 
 def _tree_in(value: Sequence[Never] | None) -> Tree | None:

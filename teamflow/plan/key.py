@@ -60,6 +60,7 @@ _LATER: Final[Mapping[str, Callable[[Step], object]]] = {
     "resolves": lambda step: step.resolves,
     "mcp_servers": lambda step: step.means.servers,
     "isolate": lambda step: step.means.isolate,
+    "base_url": lambda step: step.means.base_url,
 }
 """Likewise, but counted only where it says something, so that all other definitions keep the keys that they have."""
 

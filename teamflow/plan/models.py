@@ -21,7 +21,9 @@ def report_models(
     """Says it of every agent and every engine in its list. `engines`: what those that are built in can do, by name."""
     own = loaded.team.engines or {}
     for name, agent in settings.items():
-        for choice in agent.work.engines if isinstance(agent.work, PromptWork) else ():
+        # Another server has other models.
+        asks = isinstance(agent.work, PromptWork) and not agent.work.base_url
+        for choice in agent.work.engines if isinstance(agent.work, PromptWork) and asks else ():
             if choice.model is None or choice.name in own or choice.name not in engines:
                 continue
             known = engines[choice.name].models

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from teamflow.core.diagnostics import Diagnostics, did_you_mean
+from teamflow.core.model_server import root, trouble
 from teamflow.team.resolved import EngineChoice, PromptWork, ResolvedAgent
 from teamflow.team.scalars import parse_duration
 
@@ -36,7 +37,9 @@ def override(
             try:
                 out[name] = _SETTERS[key](out[name], value)
             except ValueError as error:
-                found.error("bad-override", f"{path}={value}: {error}")
+                # One with credentials is not repeated.
+                said = path if key == "base_url" and "@" in value else f"{path}={value}"
+                found.error("bad-override", f"{said}: {error}")
     return out
 
 
@@ -57,6 +60,14 @@ def _model(agent: ResolvedAgent, value: str) -> ResolvedAgent:
         raise ValueError("a model has a name")
     first, *others = work.engines
     return replace(agent, work=replace(work, engines=(EngineChoice(first.name, value), *others)))
+
+
+def _base_url(agent: ResolvedAgent, value: str) -> ResolvedAgent:
+    """Empty: the engine's own server."""
+    wrong = trouble(value) if value else None
+    if wrong is not None:
+        raise ValueError(f"this {wrong.message}")
+    return replace(agent, work=replace(_prompt_work(agent), base_url=root(value)))
 
 
 def _prompt_work(agent: ResolvedAgent) -> PromptWork:
@@ -90,6 +101,7 @@ def _boolean(value: str) -> bool:
 _SETTERS: Final[Mapping[str, Callable[[ResolvedAgent, str], ResolvedAgent]]] = {
     "engine": _engine,
     "model": _model,
+    "base_url": _base_url,
     "timeout": _timeout,
     "idle_timeout": _idle_timeout,
     "continue_on_error": _continue,

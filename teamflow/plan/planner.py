@@ -20,6 +20,7 @@ from teamflow.plan.digest import plan_digest
 from teamflow.plan.instances import Complain, Instance, expand_all, step_id_of
 from teamflow.plan.loops import report_loops
 from teamflow.plan.mending import node_of, with_resolvers
+from teamflow.plan.model_servers import report_base_urls
 from teamflow.plan.models import report_models
 from teamflow.plan.overrides import override
 from teamflow.plan.permissions import NO_ENGINES, report_permissions
@@ -84,6 +85,7 @@ def _make_plan(
         settings = {**agents.settings, **agents.others}
         report_permissions(settings, engines, workspaces, loaded, found)
         report_models(settings, engines, loaded, found)
+        report_base_urls(settings, engines, loaded, found)
     resolvers = mended(agents, loaded, workspaces, found)
     graph = with_resolvers(graph, resolvers)
     ids |= {node_of(resolver.name, name): ids[name] for name, resolver in resolvers.items()}

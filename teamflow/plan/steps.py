@@ -98,7 +98,7 @@ def common(agent: ResolvedAgent, loaded: LoadedTeam, *, workspace: str) -> Commo
         instructions=work.instructions if isinstance(work, PromptWork) else "",
         script=work.script.value if isinstance(work, PromptWork) and work.script else None,
         permissions=permissions_in_words(agent, enforced=defined is None),
-        means=Means(work.permissions, work.mcp_servers, work.isolate) if isinstance(work, PromptWork) else NO_MEANS,
+        means=_means(work) if isinstance(work, PromptWork) else NO_MEANS,
         custom=loaded.engines[choice.name] if choice and defined else None,
         fallbacks=_fallbacks(work, loaded) if isinstance(work, PromptWork) else (),
         inherit_env=(defined.inherit_env or ()) if defined else (),
@@ -110,6 +110,10 @@ def common(agent: ResolvedAgent, loaded: LoadedTeam, *, workspace: str) -> Commo
             name: dict(output.schema) for name, output in agent.outputs.items() if isinstance(output, SchemaOutput)
         },
     )
+
+
+def _means(work: PromptWork) -> Means:
+    return Means(work.permissions, work.mcp_servers, work.isolate, work.base_url)
 
 
 def _fallbacks(work: PromptWork, loaded: LoadedTeam) -> tuple[Fallback, ...]:

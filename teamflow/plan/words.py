@@ -17,13 +17,15 @@ _NAMED: Final = 5
 
 
 def permissions_in_words(agent: ResolvedAgent, *, enforced: bool = True) -> str:
-    """`edits DESIGN.md; runs pytest, git diff; no network; MCP docs`. Empty for commands and questions.
+    """`edits DESIGN.md; runs pytest; no network; MCP docs; asks the model at http://127.0.0.1:11434`. Empty for
+    commands and questions.
 
     `enforced`: whether the engine sees to it; one that the team defines is not known to.
     """
     if not isinstance(agent.work, PromptWork):
         return ""
     words = grants_in_words(agent.work.permissions, servers=agent.work.mcp_servers)
+    words += f"; asks the model at {agent.work.base_url}" if agent.work.base_url else ""
     return words if enforced else f"{words}; not enforced by a custom engine"
 
 
@@ -47,6 +49,7 @@ def grants_object(step: Step) -> dict[str, Json] | None:
         "ask": ask,
         "mcp_servers": list(step.means.servers),
         "isolate": step.means.isolate,
+        "base_url": step.means.base_url or None,
         "enforced": _enforced(step),
     }
 
@@ -64,16 +67,22 @@ def team_in_words(steps: Iterable[Step]) -> str:
     offline = [step.id for step in agents if step.means.grants.net == DENY]
     if offline:
         parts.append(f"no network: {_names(offline)}")
-    servers: dict[str, list[str]] = {}
-    for step in agents:
-        for server in step.means.servers:
-            servers.setdefault(server, []).append(step.id)
-    if servers:
-        parts.append(f"MCP servers: {_names([f'{name} ({_names(ids)})' for name, ids in servers.items()])}")
+    parts += _listed_by("MCP servers", agents, lambda step: step.means.servers)
+    parts += _listed_by("models of other servers", agents, lambda step: filter(None, (step.means.base_url,)))
     free = [step.id for step in agents if not _enforced(step)]
     if free:
         parts.append(f"not enforced by custom engines: {_names(free)}")
     return "; ".join(parts)
+
+
+def _listed_by(what: str, agents: Iterable[Step], of: Callable[[Step], Iterable[str]]) -> Iterator[str]:
+    """`MCP servers: docs (build, fix), web (fix)`."""
+    found: dict[str, list[str]] = {}
+    for step in agents:
+        for name in of(step):
+            found.setdefault(name, []).append(step.id)
+    if found:
+        yield f"{what}: {_names([f'{name} ({_names(ids)})' for name, ids in found.items()])}"
 
 
 def _words(permissions: Permissions) -> Iterator[str]:

@@ -193,6 +193,14 @@ def spent_by(known: StepState, metric: str) -> float:
     return sum(of(usage_of(attempt), metric) or 0.0 for attempt in known.attempts[known.paid_from :])
 
 
+def fence(state: RunState, known: StepState) -> float | None:
+    """Dollars that the attempt which starts now cannot go over, whatever those beside it give back; None: no limit."""
+    own, others = left(known, "usd"), state.ledger.others
+    day = max(state.ledger.day, others.day if others is not None else 0)
+    rests = [line.cap - line.spent for line in lines(state, Now("", 0.0, day * DAY)) if line.metric == "usd"]
+    return min((*rests, *(() if own is None else (own,))), default=None)
+
+
 def asks(state: RunState) -> bool:
     """Whether somebody is asked about the budget of the run."""
     return any(question.scope == RUN for question in state.unanswered.values())

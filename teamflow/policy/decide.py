@@ -265,7 +265,7 @@ def _after_attempt(state: RunState, known: StepState, now: Now, run: Mapping[str
             return _after_success(state, known, now, run)
         case Stopped(cause="guard"):
             # Also of a paused step: what is answered counts once that is over.
-            return guards.ask(known, newest.tripped)
+            return guards.tripped(known)
         case Stopped() if known.pause is not None:
             return held_back(known, known.pause)
         case Stopped(cause=cause):

@@ -21,6 +21,13 @@ def ask(known: StepState, reason: str) -> QuestionAsked:
     return QuestionAsked(known.step.id, GUARD, f"{reason}. May it go on?", (GO_ON, STOP))
 
 
+def tripped(known: StepState) -> QuestionAsked:
+    """Of an attempt that was stopped by a guard, or whose agent has stopped by itself where the guard would have."""
+    newest, guards = known.attempts[-1], known.step.guards
+    most = guards.turns if guards is not None else None
+    return ask(known, newest.tripped or f"it has taken {most or 'all its'} turns and wants another (guards.turns)")
+
+
 def without_progress(known: StepState, failed: Failed) -> QuestionAsked | None:
     """Of an attempt that was ended because nothing came of it for so long: that is no failure yet."""
     guards = known.step.guards

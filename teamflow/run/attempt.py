@@ -26,6 +26,7 @@ from teamflow.policy.trees import in_workspace, is_making
 from teamflow.ports import Clock, Engine, Exited, Start, Target
 from teamflow.run.brief import BriefError, Rendering, make_brief
 from teamflow.run.environment import Environments, MissingSecret
+from teamflow.run.equipping import equipped, inheriting
 from teamflow.run.following import Following
 from teamflow.run.logs import OUTPUT_LIMIT, TEXT_LIMIT, cut_text, last_words, read_tail, read_text, separate_err
 from teamflow.run.place import Place
@@ -122,7 +123,7 @@ class AttemptRunner:
         apart = separate_err(step.by(live.fallback), protocol=invocation.protocol)
         log_limit = self._state.plan.limits.log_size
         idle = idle_after(step)
-        env = {**invocation.env, "PWD": cwd, **variables_of(live, self._place), **env}
+        env = {**invocation.env, "PWD": cwd, **variables_of(live, self._place), **env, **invocation.final}
         return Start(
             step=step.id,
             attempt=live.number,
@@ -144,8 +145,8 @@ class AttemptRunner:
 
     def _with_login(self, step: Step) -> Step:
         """What its engine declares as its login and configuration comes from this machine."""
-        login = self._engines.engine(step.engine, custom=step.custom).capabilities.login if step.kind == PROMPT else ()
-        return step._replace(inherit_env=(*step.inherit_env, *login)) if login else step
+        engine = self._engines.engine(step.engine, custom=step.custom) if step.kind == PROMPT else None
+        return step if engine is None else inheriting(step, engine.capabilities)
 
     def _invocation(self, known: StepState, live: AttemptState, phase: str, cwd: str) -> Invocation | Failed:
         step = known.step
@@ -187,12 +188,11 @@ class AttemptRunner:
             place=self._place,
             roots=tuple(dict.fromkeys((root, os.path.realpath(root)))),
         )
-        if brief.servers:
-            from teamflow.run.serving import served  # few steps have servers
-
-            by = self._with_login(known.step.by(live.fallback))
-            brief = served(brief, self._environments.all_of(self._state, by, attempt=live.number))
-        return brief
+        if not brief.servers and not brief.base_url:
+            return brief
+        by = self._with_login(known.step.by(live.fallback))
+        environ = self._environments.all_of(self._state, by, attempt=live.number)
+        return equipped(brief, environ, self._engine(known.step, live).capabilities)
 
     def _cwd(self, step: Step, live: AttemptState) -> str:
         workdir = self._rendering(step, live).path(step.workdir, key="workdir")

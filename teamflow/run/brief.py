@@ -14,6 +14,7 @@ from teamflow.core.invocation import Brief
 from teamflow.core.outcome import Failed, FailureClass, Stopped
 from teamflow.core.plan import Command, Deferred, Json, Step, Text
 from teamflow.core.state import Feedback, Message, RunState, StepState
+from teamflow.policy.budget import fence
 from teamflow.policy.context import feedback, no_feedback, step_context
 from teamflow.policy.trees import parents
 from teamflow.run.logs import cut_text
@@ -124,6 +125,9 @@ def make_brief(
         roots=roots,
         servers=step.means.servers,
         home=place.home(step.id) if step.means.isolate else "",
+        base_url=step.means.base_url,
+        usd=fence(state, known) if step.prompt is not None else None,
+        turns=step.guards.turns if step.guards is not None else None,
         session=_session(known, attempt),
         messages=tuple(told(message) for message in known.messages[attempt.heard_from : attempt.told_from]),
         schemas=step.outputs.schemas,

@@ -21,6 +21,7 @@ from teamflow.core.state import RunState
 from teamflow.policy.budget import worth_telling
 from teamflow.ports import Clock, Engine, Input, Target
 from teamflow.run.brief import told
+from teamflow.run.equipping import asked_at
 from teamflow.run.place import Place
 from teamflow.run.roles import Report
 from teamflow.run.stalls import Stalls
@@ -129,6 +130,7 @@ class Following:
         tail = self._open.pop((step, attempt), None) or self._tail(engine, brief)
         tail.finish(end.log_end)
         outcome = tail.talk.session.close(end)
+        outcome = asked_at(outcome, brief) if brief.base_url else outcome
         if isinstance(outcome, Succeeded) and outcome.text and not tail.said:
             self._say(step, outcome.text)
         return outcome

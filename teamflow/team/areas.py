@@ -58,7 +58,7 @@ AGENT: Final[Mapping[str, str]] = {
     **dict.fromkeys(("env", "secrets", "timeout", "idle_timeout", "grace", "verify", "outputs"), WORKS),
     **dict.fromkeys(("retry", "retry.attempts", "retry.backoff", "retry.delay", "retry.max_delay"), WORKS),
     **dict.fromkeys(("continue_on_error", "workspace", "workspace.mode", "workspace.setup", "workdir"), WORKS),
-    **dict.fromkeys(("isolation", "target", "start", "model", "writes"), WORKS),
+    **dict.fromkeys(("isolation", "target", "start", "model", "base_url", "writes"), WORKS),
     **dict.fromkeys(("loop", "loop.until", "loop.max", "loop.rework", "skip_if_verified"), WORKS),
     **dict.fromkeys(
         ("workspace.copy", "workspace.keep", "workspace.sparse", "diff", "diff.max_lines", "diff.forbid"), WORKS

@@ -141,6 +141,13 @@ def _check_engine(scope: Scope, value: object, subject: Subject) -> None:
             check_engine(scope, engine, path)
 
 
+def _check_base_url(scope: Scope, value: object, subject: Subject) -> None:
+    # Imported here: few agents have it.
+    from teamflow.team.check_url import check_base_url
+
+    check_base_url(scope, str(value), (*subject.path, "base_url"))
+
+
 def _check_depends_on(scope: Scope, value: object, subject: Subject) -> None:
     agents = scope.team.agents
     if not isinstance(value, Mapping):
@@ -361,6 +368,7 @@ _HANDLERS: Mapping[str, Handler] = {
     "options": _check_options,
     "persona": _check_persona,
     "engine": _check_engine,
+    "base_url": _check_base_url,
     "depends_on": _check_depends_on,
     "matrix": _check_matrix,
     "if_": _check_if,

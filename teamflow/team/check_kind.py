@@ -11,6 +11,7 @@ from teamflow.team.template import is_template
 _PROMPT_ONLY = (
     "engine",
     "model",
+    "base_url",
     "script",
     "permissions",
     "mcp_servers",

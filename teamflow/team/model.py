@@ -203,6 +203,9 @@ class Agent(Model):
     persona: Text | None = Field(None, description="The persona whose keys hold where the agent has none of its own.")
     engine: OneOrMany | None = Field(None, description="`engine` or `engine/model`; a list is a fallback chain.")
     model: Text | None = Field(None, description="The model, where `engine` names none.")
+    base_url: Text | None = Field(
+        None, description="The root of the server that answers as its model, like `http://127.0.0.1:11434`."
+    )
     script: Text | None = Field(
         None, description="The YAML script that `engine: scripted` plays, relative to the file naming it."
     )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from teamflow.core.model_server import root
 from teamflow.core.plan import NO_CAPS, NO_GUARDS, Caps, Guards, Json
 from teamflow.team.declared import ITEM, is_file_output, json_schema, layers_of
 from teamflow.team.layers import Layers
@@ -183,6 +184,7 @@ def _work(layers: Layers, texts: Mapping[str, str], scripts: Mapping[str, Json])
         mcp_servers={name: server.model_dump(exclude_none=True) for name, server in layers.maps("mcp_servers").items()},
         subagents=_texts(layers.get("subagents")),
         isolate=layers.get("isolate") or False,
+        base_url=root(layers.get("base_url") or ""),
     )
 
 

@@ -45,6 +45,8 @@ class PromptWork:
     mcp_servers: Mapping[str, Json]
     subagents: tuple[str, ...]
     isolate: bool = False
+    base_url: str = ""
+    """Without `/v1`; empty: the engine's own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,19 @@ from teamflow.core.versions import is_older
 from teamflow.views.sanitize import cell
 from teamflow.views.width import pad, width
 
-_HEADS: Final = ("engine", "version", "resume", "steer", "schema", "cost", "permissions", "mcp", "isolate", "login set")
+_HEADS: Final = (
+    "engine",
+    "version",
+    "resume",
+    "steer",
+    "schema",
+    "cost",
+    "permissions",
+    "mcp",
+    "isolate",
+    "base_url",
+    "login set",
+)
 _PERMISSIONS: Final = ("read", "edit", "globs", "run", "net")
 _MCP: Final = ("stdio", "http", "sse")
 
@@ -69,6 +81,7 @@ def _cells(line: EngineLine) -> tuple[str, ...]:
                 _some(can.enforces, _PERMISSIONS),
                 _some(can.mcp, _MCP),
                 _yes(can.isolates),
+                _yes(can.base_url),
                 ", ".join(line.login) or "-",
             ),
         )
@@ -117,6 +130,7 @@ def _object(line: EngineLine) -> dict[str, Json]:
             "permissions": [word for word in _PERMISSIONS if word in can.enforces],
             "mcp": [word for word in _MCP if word in can.mcp],
             "isolate": can.isolates,
+            "base_url": can.base_url,
         },
     }
 

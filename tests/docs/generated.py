@@ -88,8 +88,8 @@ def engines() -> str:
     rows.append(("any other that speaks ACP", custom_engine("x", EngineDefinition(("x",), output="acp")).capabilities))
     lines = [
         "| engine | goes on | hears while it works | interrupted | outputs by schema | asks leave "
-        "| keeps by itself or asks about | MCP | `isolate` | tells money |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| keeps by itself or asks about | MCP | `isolate` | `base_url` | tells money |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, can in rows:
         steer = {"fold": "yes", "abort": "no: it would start anew", "none": "no"}[can.steer]
@@ -97,7 +97,7 @@ def engines() -> str:
             *(name, _yes(can.resume), steer, "by message" if can.interrupt else "by signal"),
             *("its own" if can.schema else "asked for in the prompt", _yes(can.asks)),
             *(", ".join(part for part in PARTS_KEPT if part in can.enforces) or "what it asks about", _kinds(can)),
-            *(_yes(can.isolates), _yes(can.cost)),
+            *(_yes(can.isolates), _yes(can.base_url), _yes(can.cost)),
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

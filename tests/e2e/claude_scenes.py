@@ -25,7 +25,7 @@ from teamflow.core.permissions import ALLOW, DENY, Permissions, Verdict
 from teamflow.engines.claude import ClaudeEngine
 from tests.fakes import clis
 from tests.fakes.agents.pump import Pump, brief_for
-from tests.fakes.models import Models, Step, answer, edit, fail, hang, read, run, say, tool, write
+from tests.fakes.models import Models, Step, Usage, answer, edit, fail, hang, read, run, say, tool, write
 from tests.unit.engines.transcripts import Transcript, save
 
 ENGINE: Final = ClaudeEngine()
@@ -94,6 +94,9 @@ def allow_all(agent: Pump, _: Models) -> None:
 WAIT: Final = run("until [ -e go ]; do sleep 0.05; done; echo ready")
 OK: Final = {"ok": {"type": "boolean"}, "why": "string"}
 SUB: Final = {"description": "part", "prompt": "[[script:sub]] Do your part.", "subagent_type": "general-purpose"}
+DEAR: Final = Usage(input=100_000, output=1000)
+DOLLARS: Final = {"model": "claude-sonnet-4-5"}
+"""Two such answers of it are $0.63."""
 SUBS: Final = {"sub": (run("touch sub.txt", text="sub says"), say("sub done"))}
 
 
@@ -141,6 +144,8 @@ SCENES: Final = {
         too_late,
         settings=hook("UserPromptSubmit", "[ ! -e once ] || { echo not here >&2; exit 2; }; touch once"),
     ),
+    "max_turns": Scene((run("touch a", times=2), say("never")), brief={"turns": 2}),
+    "max_budget": Scene((run("touch a", usage=DEAR, times=2), say("never")), brief={**DOLLARS, "usd": 0.5}),
     "no_session": Scene((), brief={"session": "11111111-2222-4333-8444-555555555555"}),
 }
 

@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from tests.fakes.models.faults import Fact, fact
+from tests.fakes.models.ollama import listing
 from tests.fakes.models.record import DIALECTS, Reply, Request
 from tests.fakes.models.script import BadScript, Step, Usage, from_json
 from tests.fakes.models.wire import Answer, Ask, Halves, sample
@@ -218,6 +219,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._side_call(request.ask)
         elif request.kind == "count":
             self._send(200, _counting(path))
+        elif self.server.models.names and (found := listing(path, self.server.models.names)) is not None:
+            self._send(200, found)
         elif path.endswith("/models"):
             self._send(200, {"object": "list", "data": [], "models": []})
         elif request.method == "HEAD":

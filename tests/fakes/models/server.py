@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
 from tests.fakes.models.faults import fact
 from tests.fakes.models.gates import Gate
 from tests.fakes.models.http import serve
+from tests.fakes.models.ollama import unknown
 from tests.fakes.models.record import DEFAULT, DIALECTS, Reply, Request
 from tests.fakes.models.script import FOREVER, BadScript, Step
 from tests.fakes.models.tools import resolve
@@ -40,9 +41,13 @@ class _Script:
 
 
 class Models:
-    """A scripted model server on loopback, in threads of this process. Use it in a `with`: that checks it, too."""
+    """A scripted model server on loopback, in threads of this process. Use it in a `with`: that checks it, too.
 
-    def __init__(self, *, port: int = 0) -> None:
+    `names`: it is a local one (`ollama.py`) with these models alone.
+    """
+
+    def __init__(self, *, port: int = 0, names: Sequence[str] = ()) -> None:
+        self.names = tuple(names)
         self.requests: list[Request] = []
         self.errors: list[str] = []
         self._scripts: dict[str, _Script] = {}
@@ -149,6 +154,9 @@ class Models:
             raise BadScript("a model call without a JSON object")
         ask: Ask = dialect.read(path, request.body)
         request.ask = ask
+        if self.names and ask.model not in self.names:
+            request.kind = "side"
+            return Reply(request, unknown(ask.model))
         marked = _MARKER.search(ask.first)
         request.agent = marked[1] if marked else request.agent
         script = self._scripts.get(request.agent)

@@ -77,7 +77,9 @@ def test_a_second_runner_repeats_nothing(transcript: Transcript) -> None:
 @pytest.mark.parametrize("transcript", ALL.values(), ids=repr)
 def test_all_that_was_opened_is_closed(transcript: Transcript) -> None:
     events, outcome = whole(ENGINE, transcript)
-    assert {call.id for call in each(Called, events)} == {end.id for end in each(Returned, events)}
+    # Out of money it does not begin what its last answer asks for.
+    unpaid = {call.id for call in each(Called, events)[-1:]} if transcript.name == "max_budget" else set()
+    assert {call.id for call in each(Called, events)} - unpaid == {end.id for end in each(Returned, events)}
     assert len(each(SessionOpened, events)) <= 1
     ends = [reply for reply in each(Reply, events) if reply.end]
     assert len(ends) == 1
@@ -246,6 +248,27 @@ def test_ended_when_it_was_done_its_result_counts(transcript: Transcript) -> Non
     assert type(outcome) is type(usual)
     assert (
         outcome._replace(exit_code=None, signal=None) == usual._replace(exit_code=None, signal=None)
-        if isinstance(usual, Failed)
+        if isinstance(usual, Failed | Stopped)
         else outcome._replace(exit_code=0) == usual
     )
+
+
+@pytest.mark.parametrize(("name", "cause"), [("max_turns", "guard"), ("max_budget", "budget")])
+def test_a_limit_that_it_keeps_itself_ends_it_as_the_runner_would(name: str, cause: str) -> None:
+    events, outcome = whole(ENGINE, ALL[name])
+    assert isinstance(outcome, Stopped)
+    assert (outcome.cause, outcome.exit_code) == (cause, 1)
+    assert outcome.session, "it goes on in it, when it may"
+    assert len(each(Called, events)) == 2
+    # Where nobody has given it such a limit, it has failed of one.
+    unlimited = ALL[name]._replace(brief=ALL[name].brief._replace(usd=None, turns=None))
+    _, failed = whole(ENGINE, unlimited)
+    assert isinstance(failed, Failed)
+    assert failed.failure is FailureClass.BUDGET
+
+
+def test_money_that_it_has_not_spent_is_no_end_of_a_budget() -> None:
+    """Else it would be gone on with at once, and again, for ever."""
+    _, outcome = whole(ENGINE, ALL["max_budget"]._replace(brief=ALL["max_budget"].brief._replace(usd=7.0)))
+    assert isinstance(outcome, Failed)
+    assert outcome.failure is FailureClass.BUDGET

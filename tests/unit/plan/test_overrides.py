@@ -32,6 +32,8 @@ def test_an_override_changes_the_plan() -> None:
         ("agents.a.modle", "x", "cannot be set on the command line"),
         ("agents.b.model", "x", "has no prompt"),
         ("agents.a.model", "", "has a name"),
+        ("agents.a.base_url", "localhost:1", "this is no URL with http or https"),
+        ("agents.b.base_url", "http://h", "has no prompt"),
         ("agents.a.engine", "/x", "write an engine"),
         ("agents.a.timeout", "soon", "a duration is"),
         ("agents.a.cache", "yes", "true or false"),
@@ -41,3 +43,13 @@ def test_an_override_is_never_ignored(path: str, value: str, part: str) -> None:
     found = errors_of(TEAM, overrides={path: value})
     assert [item.code for item in found] == ["bad-override"]
     assert part in found[0].message
+
+
+def test_a_server_of_models_may_be_another_here_or_none() -> None:
+    team = "agents: {a: {prompt: x, engine: claude/m, base_url: 'http://h:1'}}"
+    for value, wanted in (("https://gpu:8/v1/", "https://gpu:8"), ("", "")):
+        step = step_of(plan_of(team, overrides={"agents.a.base_url": value}), "a")
+        assert step.means.base_url == wanted
+        assert ("asks the model at" in step.permissions) is bool(wanted)
+    [found] = errors_of(team, overrides={"agents.a.base_url": "http://me:s3cret@h"})
+    assert "s3cret" not in found.message

@@ -291,6 +291,7 @@ def test_data_of_a_step() -> None:
         "ask": "queue",
         "mcp_servers": [],
         "isolate": True,
+        "base_url": None,
         "enforced": False,
     }
     ship = grants_object(step_of(made, "ship"))

@@ -18,7 +18,7 @@ from teamflow.core.events import (
 )
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded, Usage
 from teamflow.core.spending import BudgetReached, BudgetSet, DaySpent, SpendingTold
-from teamflow.policy.budget import reached_words, worth_telling
+from teamflow.policy.budget import fence, reached_words, worth_telling
 from tests.fakes.story import Story
 from tests.fakes.teams import plan_of
 
@@ -553,3 +553,20 @@ def test_no_wave_of_a_thousand_overshoots() -> None:
     first = random.SystemRandom().randrange(1 << 30)
     for seed in range(first, first + 1000):
         wave(seed)
+
+
+def test_a_fence_is_what_no_gift_of_others_lets_it_go_over() -> None:
+    told = Story(team(2, agent=", budget: {usd: 7}"))
+    both = [told.state.steps[name] for name in ("s0", "s1")]
+    assert [fence(told.state, known) for known in both] == [7.0, 7.0]
+    spend(told, "s0", 4.0)
+    assert [fence(told.state, known) for known in both] == [3.0, 6.0], "all that the other has not spent"
+    assert fence(Story(team(1, limits="")).state, Story(team(1, limits="")).state.steps["s0"]) is None
+
+
+def test_a_fence_knows_what_others_have_spent_on_the_day() -> None:
+    told = Story(team(1, limits="budget: {usd: 10, day: {usd: 5}}"))
+    assert fence(told.state, told.state.steps["s0"]) == 5.0
+    day = int(told.now.wall // 86400)
+    told.tell(DaySpent(day, usd=3.0, tokens=0, held_usd=0.0, held_tokens=0))
+    assert fence(told.state, told.state.steps["s0"]) == 2.0

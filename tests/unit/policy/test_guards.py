@@ -251,3 +251,10 @@ def test_who_tells_all_does_not_tell_itself() -> None:
         told.tell(*granted.events)
     assert told.state.steps["a"].messages == []
     assert told.status("a") == "running"
+
+
+def test_an_agent_that_keeps_to_its_turns_itself_is_asked_about_as_well() -> None:
+    told = one("guards: {turns: 4}")
+    found = told.tell(AttemptEnded("work", 1, Stopped("guard", session="s")))
+    assert asked(found) == "it has taken 4 turns and wants another (guards.turns). May it go on?"
+    assert told.status("work") == "waiting"

@@ -181,6 +181,7 @@ WRONG = {
     "bad-matrix": ["  a: {command: x, matrix: b}\n", "  a: {command: x, matrix: {}}\n"],
     "bad-schema": ["  a: {command: x, outputs: {o: {type: nope}}}\n",
                    "  a: {command: x, outputs: {o: {$ref: 'http://x/y'}}}\n"],
+    "bad-base-url": ["  a: {prompt: x, base_url: 'localhost:1'}\n", "  a: {prompt: x, base_url: 'http://a:b@h'}\n"],
     "bad-mcp-server": ["  a: {prompt: x, mcp_servers: {d: {}}}\n",
                        "  a: {prompt: x, mcp_servers: {d: {command: x, url: y}}}\n"],
     "wrong-value": [

@@ -1,0 +1,53 @@
+"""What an agent is given besides its prompt, fitted to the variables of its step: MCP servers, a server of models.
+
+Raises `BriefError` for what cannot be given; the attempt then fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from teamflow.core.capabilities import Capabilities
+from teamflow.core.invocation import Brief
+from teamflow.core.outcome import Failed, FailureClass, Outcome
+from teamflow.core.plan import Step
+from teamflow.run.brief import BriefError
+
+_OF_MODELS: Final = frozenset(
+    (
+        *(FailureClass.TRANSIENT, FailureClass.RATE_LIMIT, FailureClass.USAGE_EXHAUSTED, FailureClass.AUTH),
+        *(FailureClass.FATAL, FailureClass.IDLE),
+    )
+)
+"""Failures that may be those of a server of models."""
+
+
+def inheriting(step: Step, can: Capabilities) -> Step:
+    """What its engine declares as its login and configuration comes from this machine; where another server is asked,
+    nothing of it that is a key: that server is not the one which the key is for."""
+    declared = can.settings if step.means.base_url else can.login
+    return step._replace(inherit_env=(*step.inherit_env, *declared)) if declared else step
+
+
+def equipped(brief: Brief, environ: Mapping[str, str], can: Capabilities) -> Brief:
+    """`environ`: all variables of its process. `can`: what its engine can do."""
+    if brief.base_url:
+        # Planned it was for engines that can; somebody may have had it relaunched with another.
+        if not can.base_url:
+            raise BriefError("base_url: its engine cannot be told which server answers as its model")
+        if brief.model is None and can.program:
+            raise BriefError(f"base_url: which model of {brief.base_url} it is to ask for is not said")
+        brief = brief._replace(variables=environ)
+    if brief.servers:
+        from teamflow.run.serving import served  # few steps have servers
+
+        brief = served(brief, environ)
+    return brief
+
+
+def asked_at(outcome: Outcome, brief: Brief) -> Outcome:
+    """The outcome; a failure that may be that of the server of its models says which one was asked for which."""
+    if not isinstance(outcome, Failed) or outcome.failure not in _OF_MODELS or brief.model is None:
+        return outcome
+    return outcome._replace(reason=f"{outcome.reason} [{brief.base_url} was asked for {brief.model}]")
