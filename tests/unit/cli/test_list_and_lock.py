@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.agents import claude
 from tests.unit.cli.made import Answer, process
 
 TEAM = """\
@@ -169,6 +171,50 @@ def test_one_engine_of_a_chain_is_enough(here: Here) -> None:
     assert "not installed" not in here.call("plan").out
     here.write("team.yaml", "agents:\n  a: {engine: gemini, prompt: x, env: {PATH: /elsewhere}}\n")
     assert "not installed" not in here.call("plan").out
+
+
+DONE = """\
+agents:
+  a: {prompt: FIRST, permissions: read, model: opus}
+  b: {command: "BEHIND", depends_on: [a]}
+  c: {command: "true", depends_on: [b]}
+"""
+
+
+@pytest.mark.slow
+def test_what_is_done_needs_no_program(here: Here) -> None:
+    """Only steps that may run are looked at: not those that the run has behind it, or that the cache knows."""
+    here.program("claude", f'exec {sys.executable} -ISE {claude.__file__} "$@"')
+    text = DONE.replace("FIRST", "Say hello.")
+    here.write("team.yaml", text.replace("BEHIND", "false"))
+    assert here.call("run").code == 1
+    (here.bin / "claude").unlink()
+
+    answer = here.call("run")
+    assert (answer.code, "not installed" in answer.out + answer.err) == (1, False), answer
+    here.write("team.yaml", text.replace("BEHIND", "touch ran"))
+    assert "not installed" not in here.call("plan").out
+    answer = here.call("run")
+    assert answer.code == 0, answer
+    assert (here.root / "ran").exists()
+
+    here.write("team.yaml", DONE.replace("FIRST", "Say more.").replace("BEHIND", "touch ran"))
+    assert "not installed" in here.call("plan").out
+    answer = here.call("run")
+    assert (answer.code, "(for a)" in answer.err) == (3, True), answer
+
+
+@pytest.mark.slow
+def test_what_the_cache_knows_needs_no_program(here: Here) -> None:
+    here.program("claude", f'exec {sys.executable} -ISE {claude.__file__} "$@"')
+    here.write("team.yaml", "agents:\n  a: {prompt: Say hello., permissions: read, reads: [x.txt]}\n")
+    here.write("x.txt", "x")
+    assert here.call("run").code == 0
+    (here.bin / "claude").unlink()
+    answer = here.call("run")
+    assert answer.code == 0, answer
+    here.write("x.txt", "y")
+    assert here.call("run").code == 3
 
 
 # -- the lock ----------------------------------------------------------------------------------------------------
