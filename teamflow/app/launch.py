@@ -193,24 +193,7 @@ def run_plan(
     plan, root = compiled.plan, database.layout.root
     if plan is None:
         return USAGE
-    from teamflow.app.preflight import preflight
-
-    def to_do() -> list[Step]:
-        from teamflow.app.preview import steps_to_do
-
-        return steps_to_do(database, compiled, options)
-
-    early = preflight(
-        plan,
-        options,
-        front,
-        root=root,
-        directory=directory,
-        environ=environ,
-        stored=compiled.stored,
-        to_do=to_do,
-        played=recording is not None,
-    )
+    early = _refused(database, compiled, plan, options, front, environ, directory, played=recording is not None)
     if early is not None:
         return early
     from teamflow.app.doubts import tell_doubts, tell_moved
@@ -246,6 +229,30 @@ def run_plan(
     finally:
         session.lock.release()
     return front.go_on_detached(options, session.row.number) if code is None else code
+
+
+def _refused(
+    database: Database,
+    compiled: Compiled,
+    plan: Plan,
+    options: RunOptions,
+    front: Front,
+    environ: Mapping[str, str],
+    directory: str,
+    *,
+    played: bool,
+) -> int | None:
+    from teamflow.app.preflight import preflight
+
+    def to_do() -> list[Step]:
+        from teamflow.app.preview import steps_to_do
+
+        return steps_to_do(database, compiled, options)
+
+    root, stored = database.layout.root, compiled.stored
+    return preflight(
+        plan, options, front, root=root, directory=directory, environ=environ, stored=stored, to_do=to_do, played=played
+    )
 
 
 def _taken(
