@@ -156,7 +156,7 @@ def _chain(step: Step) -> list[str]:
 
 def _lock_problems(plan: Plan, *, root: str, environ: Mapping[str, str]) -> list[str]:
     """Why `--locked` refuses: differences, and a lock that is not there or cannot be read."""
-    from teamflow.app.locked import LockError
+    from teamflow.app.lock_file import LockError
 
     try:
         found = list(_differences(plan, root=root, environ=environ))
@@ -169,7 +169,7 @@ def _lock_problems(plan: Plan, *, root: str, environ: Mapping[str, str]) -> list
 
 
 def _lock_notes(plan: Plan, *, root: str, environ: Mapping[str, str]) -> list[str]:
-    from teamflow.app.locked import LockError
+    from teamflow.app.lock_file import LockError
 
     try:
         found = [line for line in _differences(plan, root=root, environ=environ) if line is not None]
@@ -180,7 +180,8 @@ def _lock_notes(plan: Plan, *, root: str, environ: Mapping[str, str]) -> list[st
 
 def _differences(plan: Plan, *, root: str, environ: Mapping[str, str]) -> Iterator[str | None]:
     """Between what is locked and what is there now; one None where nothing is locked. LockError."""
-    from teamflow.app.locked import differences, lock_path, locked_of, read_lock
+    from teamflow.app.lock_file import lock_path, read_lock
+    from teamflow.app.locked import differences, locked_of
 
     path = lock_path(root, plan.file)
     old = read_lock(path, os.path.basename(plan.file)) if os.path.lexists(path) else None
@@ -188,6 +189,8 @@ def _differences(plan: Plan, *, root: str, environ: Mapping[str, str]) -> Iterat
         yield None
         return
     from teamflow.app.installed import look
+    from teamflow.app.locking import told_by_runs
 
-    new = locked_of(plan, look(engines_of(plan), environ), {})
+    answered = told_by_runs(root, plan, environ) if any(one.answers for one in old.engines.values()) else {}
+    new = locked_of(plan, look(engines_of(plan), environ), {}, answered)
     yield from differences(old, new, whole=plan.selected is None)
