@@ -33,6 +33,8 @@ CAPABILITIES: Final = Capabilities(
     login=("CODEX_HOME", "CODEX_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"),
     program=("codex", "--version"),
     tested=TESTED,
+    # 0.131.0 does not read the profile of permissions, 0.96.0 passes it over: what only looks could write then.
+    least="0.133.0",
     install=f"npm install -g @openai/codex@{TESTED}",
     models=("gpt-5", "gpt-5-codex"),
     silence=300.0,
