@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 
 from teamflow.app.act import OF_PROCESSES, Told
+from teamflow.app.brought import RUNNABLE
 from teamflow.app.inspect import Inspected, now
 from teamflow.core.events import Event, Record
 from teamflow.core.fold import apply
@@ -21,7 +22,6 @@ from teamflow.core.redact import redacted
 from teamflow.core.requested import RequestAnswered
 from teamflow.core.shell import run_words
 from teamflow.core.state import RunState
-from teamflow.engines.registry import ENGINES
 from teamflow.policy.granting import Asker, Granted
 from teamflow.policy.requests import granted
 from teamflow.store.lock import RunLock
@@ -48,7 +48,7 @@ def do_alone(
     state, plans = read_state(database, row.number)
     if request in state.answered:
         return _told_before(read_records(database, row.number), request)
-    asking = _Asking(verb, Asker(verb.by, row.number, now(), tuple(ENGINES)), request)
+    asking = _Asking(verb, Asker(verb.by, row.number, now(), RUNNABLE), request)
     # What runs is known to the keeper, also where its runner was killed before it had recorded it.
     at_stake = state.running or keeper_files.is_held(database.layout.run(row.number))
     if verb.name in OF_PROCESSES and (at_stake or (verb.name == "cancel" and state.open)):

@@ -5,7 +5,8 @@ Decides that one is sound: it can be loaded, and is what `ports.Engine` says, as
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final
 
 from teamflow.core.capabilities import Capabilities
 from teamflow.core.plan import PROMPT, Plan
@@ -52,3 +53,26 @@ def engine_problem(name: str) -> str:
     if not known(name):
         return "there is no such engine here; perhaps a package that brought it is gone"
     return Brought().problem(name)
+
+
+class _Runnable(Mapping[str, Capabilities]):
+    """Looked for when somebody asks, which few runs see."""
+
+    def __getitem__(self, name: str) -> Capabilities:
+        if engine_problem(name):
+            raise KeyError(name)
+        from teamflow.engines.registry import engine
+
+        return engine(name).capabilities
+
+    def __iter__(self) -> Iterator[str]:
+        from teamflow.engines.registry import ENGINES, brought
+
+        return (name for name in {**ENGINES, **brought()} if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+RUNNABLE: Final[Mapping[str, Capabilities]] = _Runnable()
+"""What every engine can do that is to be had here and that no team file defines, by name."""

@@ -28,6 +28,8 @@ from teamflow.store.machine import machine_directory
 SECONDS: Final = 10.0
 """For which a program may think about its version."""
 _MOST: Final = 64 * 1024
+_DEPTH: Final = 4
+"""Directories above a program in which its package may be described."""
 _KEPT: Final = "engines.json"
 _KEEP_SECONDS: Final = 24 * 3600.0
 _VARIABLES: Final = ("HOME", "PATH", "LANG", "LC_ALL", "TMPDIR", "USER", "LOGNAME")
@@ -108,8 +110,32 @@ def _ask(place: str, program: Sequence[str], environ: Mapping[str, str], seconds
     text = printed.decode("utf-8", "replace")
     if process.returncode:
         return Installed(place, "", f"`{words}` exited {process.returncode}{_said(text)}")
-    version = version_in(text)
+    version = version_in(text) or _packaged(place)
     return Installed(place, version, "" if version else f"`{words}` tells no version{_said(text)}")
+
+
+def _packaged(place: str) -> str:
+    """The version of the npm package that installed a program; empty where there is none that says so.
+
+    Not every program knows its own: some take `--version` for the beginning of a session.
+    """
+    program = os.path.realpath(place)
+    directory = program
+    for _ in range(_DEPTH):
+        directory = os.path.dirname(directory)
+        with suppress(OSError, ValueError, RecursionError):
+            with open(f"{directory}/package.json", "rb", opener=_plainly) as file:
+                found = json.loads(file.read(_MOST))
+            given = found.get("bin") if isinstance(found, dict) else None
+            bins = given.values() if isinstance(given, dict) else [given]
+            if any(isinstance(one, str) and os.path.realpath(f"{directory}/{one}") == program for one in bins):
+                return version_in(str(found.get("version", "")))
+    return ""
+
+
+def _plainly(path: str, flags: int) -> int:
+    """Opens what might be a pipe without waiting for anybody."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _read(process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, str]:

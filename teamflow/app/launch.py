@@ -26,10 +26,9 @@ from teamflow.store.sqlite import Database
 
 if TYPE_CHECKING:
     from teamflow.app.parts import Screen, Wired
-    from teamflow.app.replan import Watch
     from teamflow.app.session import Busy, Session
     from teamflow.core.events import Cached, ResultsTaken, RunEnded
-    from teamflow.core.plan import Plan
+    from teamflow.core.plan import Plan, Step
     from teamflow.core.takes import Recording
     from teamflow.run.probe import Prober
     from teamflow.store.rows import RunRow
@@ -194,18 +193,7 @@ def run_plan(
     plan, root = compiled.plan, database.layout.root
     if plan is None:
         return USAGE
-    from teamflow.app.preflight import preflight
-
-    early = preflight(
-        plan,
-        options,
-        front,
-        root=root,
-        directory=directory,
-        environ=environ,
-        stored=compiled.stored,
-        played=recording is not None,
-    )
+    early = _refused(database, compiled, plan, options, front, environ, directory, played=recording is not None)
     if early is not None:
         return early
     from teamflow.app.doubts import tell_doubts, tell_moved
@@ -241,6 +229,30 @@ def run_plan(
     finally:
         session.lock.release()
     return front.go_on_detached(options, session.row.number) if code is None else code
+
+
+def _refused(
+    database: Database,
+    compiled: Compiled,
+    plan: Plan,
+    options: RunOptions,
+    front: Front,
+    environ: Mapping[str, str],
+    directory: str,
+    *,
+    played: bool,
+) -> int | None:
+    from teamflow.app.preflight import preflight
+
+    def to_do() -> list[Step]:
+        from teamflow.app.preview import steps_to_do
+
+        return steps_to_do(database, compiled, options)
+
+    root, stored = database.layout.root, compiled.stored
+    return preflight(
+        plan, options, front, root=root, directory=directory, environ=environ, stored=stored, to_do=to_do, played=played
+    )
 
 
 def _taken(
@@ -318,6 +330,7 @@ def _loop(
     keeper = None if session.resumed else start_keeper(database.layout.run(wired.number), session, wired)
     asyncio = asyncio_without_tls()
     from teamflow.app.everywhere import note_project
+    from teamflow.app.loops import watch_for
     from teamflow.app.wiring import run_to_end
 
     note_project(wired.root, wired.environ, now=time.time(), warn=front.complain)
@@ -334,26 +347,12 @@ def _loop(
             fail_fast=options.fail_fast,
             yes=options.yes,
             budget=options.budget,
-            watch=_watch(session, wired, options) if options.watch else None,
+            watch=watch_for(session, wired, options) if options.watch else None,
             # A run in the background is one that people come back to, and one that is watched stays.
             no_input=options.no_input or not (options.detach or options.watch or front.attended),
         )
     )
     return None if ended is None else exit_code(ended)
-
-
-def _watch(session: Session, wired: Wired, options: RunOptions) -> Watch:
-    from teamflow.app.replan import Watch, replanner
-
-    words = Request("", (), {}, options.steps, options.since, options.until, options.overrides)
-    given = json.loads(session.row.inputs)
-    from teamflow.app.preflight import may_go_on
-
-    def refuse(plan: Plan) -> str:
-        return may_go_on(plan, root=wired.root, directory=wired.directory, environ=wired.environ)
-
-    again = replanner(wired.root, session.plan, given=given, words=words, refuse=refuse, environ=wired.environ)
-    return Watch(again, lambda plan: options.max_parallel or plan.limits.max_parallel or cores())
 
 
 def _detached(session: Session, wired: Wired, options: RunOptions, front: Front, *, parallel: int) -> int:

@@ -7,32 +7,20 @@ are env files, whose digests would tell of secrets.
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import json
-import os
-import stat
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Final
 
 from teamflow.app.installed import Installed
 from teamflow.core.named import NamedTuple
 from teamflow.core.plan import PROMPT, Plan
 
-NAME: Final = "teamflow.lock"
-FORMAT: Final = 1
-_LARGEST: Final = 4 * 1024 * 1024
-
-
-class LockError(Exception):
-    """A lock file that cannot be used; the message says which, why, and what to do."""
-
 
 class LockedEngine(NamedTuple):
+    """`models`: as steps name them. `answers`: by these names, empty for the engine's own choice, the id of the model
+    that answered, where a run has told it."""
+
     version: str
     models: tuple[str, ...] = ()
+    answers: Mapping[str, str] = {}
 
 
 class LockedFile(NamedTuple):
@@ -49,16 +37,20 @@ class Locked(NamedTuple):
     files: Mapping[str, LockedFile]
 
 
-def lock_path(root: str, file: str) -> str:
-    """Where the lock of the team file `file` (relative to `root`) lies."""
-    return os.path.join(root, os.path.dirname(file), NAME)
-
-
-def locked_of(plan: Plan, installed: Mapping[str, Installed], personas: Mapping[str, str]) -> Locked:
-    """What a plan uses now. `personas`: their files by name."""
+def locked_of(
+    plan: Plan,
+    installed: Mapping[str, Installed],
+    personas: Mapping[str, str],
+    answered: Mapping[str, Mapping[str, str]],
+) -> Locked:
+    """What a plan uses now. `personas`: their files by name. `answered`: engine → model as it is named → its id."""
     engines = {
-        name: LockedEngine(installed[name].version, tuple(sorted(models)))
-        for name, models in sorted(_models(plan).items())
+        name: LockedEngine(
+            installed[name].version,
+            tuple(sorted(models - {""})),
+            {model: id for model, id in answered.get(name, {}).items() if model in models},
+        )
+        for name, models in sorted(models_of(plan).items())
         if name in installed and installed[name].version
     }
     besides = (plan.file, *plan.env_files)
@@ -70,15 +62,15 @@ def locked_of(plan: Plan, installed: Mapping[str, Installed], personas: Mapping[
     return Locked(engines, files)
 
 
-def _models(plan: Plan) -> dict[str, set[str]]:
-    """Engines that are built in, with the models that steps name for them."""
+def models_of(plan: Plan) -> dict[str, set[str]]:
+    """Engines that are built in, with the models that steps name for them; an empty name where a step names none."""
     found: dict[str, set[str]] = {}
     for step in plan.steps:
         own = (step.engine, step.model, step.custom)
         chain = (own, *((other.engine, other.model, other.custom) for other in step.fallbacks))
         for name, model, custom in chain if step.kind == PROMPT else ():
             if custom is None:
-                found.setdefault(name, set()).update([model] if model else [])
+                found.setdefault(name, set()).add(model or "")
     return found
 
 
@@ -106,119 +98,29 @@ def _of_engine(name: str, was: LockedEngine | None, now: LockedEngine | None, *,
         return
     if was.version != now.version:
         yield f"{name} {was.version} → {now.version}"
+    for model in sorted(was.answers.keys() & now.answers.keys()):
+        before, after = was.answers[model], now.answers[model]
+        if before != after:
+            yield f"{name}: {_model(model)} is {after} now, and was {before}"
     for model in sorted(set(now.models) - set(was.models)):
         yield f"{name}: model {model} is new"
     for model in sorted(set(was.models) - set(now.models)) if whole else ():
         yield f"{name}: model {model} is not used any more"
 
 
+def news(old: Locked, new: Locked) -> list[str]:
+    """Ids of models that are known now, in words; no difference, for nobody knew them before."""
+    return [
+        f"{name}: {_model(model)} is {id}"
+        for name, engine in sorted(new.engines.items())
+        for model, id in sorted(engine.answers.items())
+        if name not in old.engines or model not in old.engines[name].answers
+    ]
+
+
+def _model(name: str) -> str:
+    return f"model {name}" if name else "its own choice of a model"
+
+
 def _called(path: str, personas: tuple[str, ...]) -> str:
     return f"{'persona' if len(personas) == 1 else 'personas'} {', '.join(personas)} ({path})" if personas else path
-
-
-# -- the file ----------------------------------------------------------------------------------------------------
-
-
-def read_lock(path: str, team: str) -> Locked | None:
-    """What is locked of the team file of that name; None: nothing, or there is no lock. LockError."""
-    found = _teams(path).get(team)
-    try:
-        return None if found is None else _locked(found)
-    except (KeyError, TypeError, AttributeError, ValueError):
-        raise _damaged(path, f"what it says of {team} has another shape") from None
-
-
-def write_lock(path: str, team: str, locked: Locked) -> None:
-    """Puts what is locked of one team file in place of what was, in one step. LockError, OSError."""
-    with _alone(os.path.dirname(path)):
-        teams = {**_teams(path), team: _plain(locked)}
-        text = json.dumps({"lock_version": FORMAT, "teams": teams}, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        mode = stat.S_IMODE(os.stat(path).st_mode) if os.path.exists(path) else 0o666 & ~_umask()
-        target = os.path.realpath(path)
-        descriptor, temporary = tempfile.mkstemp(prefix=".teamflow-lock-", dir=os.path.dirname(target))
-        try:
-            with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
-                file.write(text)
-                os.fchmod(file.fileno(), mode)
-            os.replace(temporary, target)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-
-
-def _plain(locked: Locked) -> dict[str, object]:
-    engines = {name: {"version": one.version, "models": list(one.models)} for name, one in locked.engines.items()}
-    files = {
-        path: {"sha256": one.sha256, **({"personas": list(one.personas)} if one.personas else {})}
-        for path, one in locked.files.items()
-    }
-    return {"engines": engines, "files": files}
-
-
-def _locked(found: Mapping[str, Mapping[str, Mapping[str, object]]]) -> Locked:
-    engines, files = found["engines"].items(), found["files"].items()
-    return Locked(
-        {name: LockedEngine(_text(one["version"]), _texts(one.get("models"))) for name, one in engines},
-        {path: LockedFile(_text(one["sha256"]), _texts(one.get("personas"))) for path, one in files},
-    )
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list | None):
-        raise TypeError(value)
-    return tuple(_text(one) for one in value or ())
-
-
-def _teams(path: str) -> dict[str, Mapping[str, Mapping[str, Mapping[str, object]]]]:
-    """By team file; empty where there is no lock."""
-    try:
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC)) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise OSError(errno.EINVAL, "it is not a regular file")
-            data = file.read(_LARGEST + 1)
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise LockError(f"{path}: the lock cannot be read: {error.strerror}") from error
-    if len(data) > _LARGEST:
-        raise _damaged(path, "it is far too large")
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        merged = any(mark in data for mark in (b"<<<<<<<", b">>>>>>>"))
-        raise _damaged(path, "git has left a conflict in it" if merged else f"it is no JSON: {error}") from None
-    version = found.get("lock_version") if isinstance(found, dict) else None
-    if isinstance(version, int) and version > FORMAT:
-        fact = f"it is of format {version}, of a newer teamflow; this one reads {FORMAT}"
-        raise LockError(f"{path}: {fact}\n  update teamflow")
-    teams = found.get("teams") if isinstance(found, dict) else None
-    if version != FORMAT or not isinstance(teams, dict):
-        raise _damaged(path, "it has no lock_version and teams")
-    return teams
-
-
-def _damaged(path: str, why: str) -> LockError:
-    return LockError(f"{path}: the lock is damaged: {why}\n  restore it with git, or delete it and say `teamflow lock`")
-
-
-@contextmanager
-def _alone(directory: str) -> Iterator[None]:
-    """Two who write for different team files of a directory do so one after the other."""
-    descriptor = os.open(directory or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

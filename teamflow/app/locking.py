@@ -7,10 +7,12 @@ from collections.abc import Mapping
 
 from teamflow.app.compile import Compiled, Request, compile_team
 from teamflow.app.installed import Installed, look
-from teamflow.app.locked import Locked, differences, lock_path, locked_of, read_lock, write_lock
+from teamflow.app.lock_file import lock_path, read_lock, write_lock
+from teamflow.app.locked import Locked, differences, locked_of, models_of, news
 from teamflow.app.preflight import engines_of
 from teamflow.app.project import find_source, project_of
 from teamflow.core.named import NamedTuple
+from teamflow.core.plan import Plan
 from teamflow.team.loaded import LoadedTeam
 
 
@@ -34,15 +36,38 @@ def lock_team(word: str | None, inputs: tuple[str, ...], *, environ: Mapping[str
         return Done(compiled)
     engines = engines_of(plan)
     installed = look(engines, environ, again=True)
-    new = locked_of(plan, installed, persona_files(loaded))
     place, team = lock_path(root, plan.file), os.path.basename(plan.file)
     old = read_lock(place, team)
+    new = locked_of(plan, installed, persona_files(loaded), _answered(root, plan, old, environ))
     if old != new:
         write_lock(place, team, new)
-    changes = differences(old or Locked({}, {}), new, whole=True)
+    before = old or Locked({}, {})
+    changes = [*differences(before, new, whole=True), *news(before, new)]
     if old != new and not changes:
         changes = [f"{team}: nothing to lock but itself" if old is None else "names of personas changed"]
     return Done(compiled, os.path.relpath(place, directory), tuple(changes), tuple(_troubles(installed)))
+
+
+def _answered(root: str, plan: Plan, old: Locked | None, environ: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """As runs have told, else as it was locked."""
+    locked = {} if old is None else {name: dict(one.answers) for name, one in old.engines.items()}
+    for name, models in told_by_runs(root, plan, environ).items():
+        locked.setdefault(name, {}).update(models)
+    return locked
+
+
+def told_by_runs(root: str, plan: Plan, environ: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Engine → model as the plan names it → the id of the one that has answered. StoreError."""
+    # Imported here: `plan` and `run` ask only where there is a lock.
+    from teamflow.app.answered import answered
+    from teamflow.store.sqlite import Database
+
+    database = Database.find(root, allow_network=environ.get("TEAMFLOW_ALLOW_NETWORK_FS") == "1")
+    if database is None:
+        return {}
+    with database:
+        wanted = ((name, model) for name, models in models_of(plan).items() for model in models)
+        return answered(database, plan.file, wanted)
 
 
 def persona_files(loaded: LoadedTeam) -> dict[str, str]:

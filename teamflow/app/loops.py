@@ -1,7 +1,8 @@
-"""What the loop of a run needs before it is there: what it is wired to, and its keeper, whose start takes a while."""
+"""What the loop of a run needs before it is there: wires, a look at its file, a keeper, whose start takes a while."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,8 +10,10 @@ if TYPE_CHECKING:
 
     from teamflow.app.launch import RunOptions
     from teamflow.app.parts import Wired
+    from teamflow.app.replan import Watch
     from teamflow.app.secrets import Secrets
     from teamflow.app.session import Session
+    from teamflow.core.plan import Plan
     from teamflow.store.sqlite import Database
     from teamflow.targets.keeper_process import Child
 
@@ -49,3 +52,20 @@ def wired_for(
         force=frozenset(options.force),
         workspaces=opener(root, session.run, environ),
     )
+
+
+def watch_for(session: Session, wired: Wired, options: RunOptions) -> Watch:
+    """How a run with these words follows its file."""
+    from teamflow.app.compile import Request
+    from teamflow.app.launch import cores
+    from teamflow.app.preflight import may_go_on
+    from teamflow.app.replan import Watch, replanner
+
+    words = Request("", (), {}, options.steps, options.since, options.until, options.overrides)
+    given = json.loads(session.row.inputs)
+
+    def refuse(plan: Plan) -> str:
+        return may_go_on(plan, root=wired.root, directory=wired.directory, environ=wired.environ)
+
+    again = replanner(wired.root, session.plan, given=given, words=words, refuse=refuse, environ=wired.environ)
+    return Watch(again, lambda plan: options.max_parallel or plan.limits.max_parallel or cores())

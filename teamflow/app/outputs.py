@@ -11,15 +11,18 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from teamflow.core.attempts import AttemptState
+from teamflow.core.capabilities import Capabilities
 from teamflow.core.invocation import Brief, EngineEvent, Progress, Said
 from teamflow.core.outcome import Failed
+from teamflow.core.plan import COMMAND
 from teamflow.core.redact import Redactor
 from teamflow.core.state import StepState
 from teamflow.run.logs import TEXT_LIMIT, read_tail, read_text, separate_err
 
 if TYPE_CHECKING:
     from teamflow.app.inspect import Inspected
-    from teamflow.ports import Session
+    from teamflow.core.plan import EngineDefinition
+    from teamflow.ports import Engine, Session
 
 CHUNK: Final = 256 * 1024
 LONGEST_LINE: Final = 1024 * 1024
@@ -29,6 +32,9 @@ TAIL: Final = 32 * 1024
 
 _MESSAGES: Final = (b'{"type"', b'{"jsonrpc"', b'{"id"', b'{"method"', b'{"result"', b'{"error"')
 """How lines of the engines' protocols begin."""
+
+ACP: Final = "acp"
+_OF_COMMANDS: Final = Capabilities()
 
 MARGIN: Final = 8 * 1024
 """Bytes read before a tail and left out after redaction: a secret that the cut goes through lies in them."""
@@ -152,39 +158,61 @@ class AttemptOutput:
 
 def has_err(known: StepState, attempt: AttemptState) -> bool:
     """Whether stderr of an attempt is a file of its own; so it may be with an engine that this version lacks."""
-    return separate_err(known.step, protocol=_speaks(known, attempt) is not False)
+    can = _capabilities(known, attempt)
+    return separate_err(known.step.by(attempt.fallback), protocol=can is None or can.protocol)
 
 
 def is_chatty(known: StepState, attempt: AttemptState) -> bool:
     """Whether what it prints as errors is for people only where it has failed."""
-    name = attempt.engine or known.step.engine
-    if name == "command" or known.step.by(attempt.fallback).custom is not None:
-        return False
-    from teamflow.engines.registry import engine
+    can = _capabilities(known, attempt)
+    return can is not None and can.chatty
+
+
+def _capabilities(known: StepState, attempt: AttemptState) -> Capabilities | None:
+    """What the attempt's engine can do; None for one that this version lacks."""
+    if _name(known, attempt) == COMMAND:
+        return _OF_COMMANDS
+    engine = _engine(known, attempt)
+    return None if engine is None else engine.capabilities
+
+
+def _name(known: StepState, attempt: AttemptState) -> str:
+    return attempt.engine or known.step.engine
+
+
+def _engine(known: StepState, attempt: AttemptState) -> Engine | None:
+    """The engine of an attempt, as far as it is known: one that is another since was perhaps of the team file."""
+    # Imported here: who looks at commands needs no engine.
+    from teamflow.engines.registry import custom_engine, engine
     from teamflow.engines.registry import known as known_engine
 
-    return known_engine(name) and engine(name).capabilities.chatty
+    name = _name(known, attempt)
+    definition = _definition(known, attempt)
+    if definition is not None:
+        return custom_engine(name, definition)
+    return engine(name) if known_engine(name) else None
 
 
-def _speaks(known: StepState, attempt: AttemptState) -> bool | None:
-    """Whether the attempt's engine speaks a protocol; None for one that this version lacks."""
-    name = attempt.engine or known.step.engine
-    if name == "command":
-        return False
-    from teamflow.engines.registry import engine
-    from teamflow.engines.registry import known as known_engine
-
-    return engine(name).capabilities.protocol if known_engine(name) else None
+def _definition(known: StepState, attempt: AttemptState) -> EngineDefinition | None:
+    """Where the engine of an attempt is one of the team file."""
+    name, step = _name(known, attempt), known.step
+    chain = ((one.engine, one.custom) for one in (step.by(attempt.fallback), step))
+    others = ((one.engine, one.custom) for one in step.fallbacks)
+    return next((custom for engine, custom in (*chain, *others) if engine == name), None)
 
 
 def _readable(known: StepState, attempt: AttemptState) -> Readable | None:
-    """A translator for an engine that speaks a protocol; None for commands and for engines this version lacks."""
-    if not _speaks(known, attempt):
-        return None
-    from teamflow.engines.registry import engine
+    """A translator for an engine that speaks a protocol; None for commands and for engines this version lacks.
 
-    brief = Brief(step=known.step.id, attempt=attempt.number, cause=attempt.cause, cwd="")
-    return Readable(engine(attempt.engine or known.step.engine).session(brief))
+    What a program prints whose JSON the team file describes is for people as it is.
+    """
+    if _name(known, attempt) == COMMAND:
+        return None
+    definition = _definition(known, attempt)
+    engine = _engine(known, attempt) if definition is None or definition.output == ACP else None
+    if engine is None or not engine.capabilities.protocol:
+        return None
+    return Readable(engine.session(Brief(step=known.step.id, attempt=attempt.number, cause=attempt.cause, cwd="")))
 
 
 def tail_of(inspected: Inspected, step_id: str, attempt: int, *, most: int = TAIL) -> str:

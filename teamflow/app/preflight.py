@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, Protocol
 
 from teamflow.app.files import ProjectFiles
@@ -43,10 +43,12 @@ def preflight(
     directory: str,
     environ: Mapping[str, str],
     stored: str,
+    to_do: Callable[[], Iterable[Step]],
     played: bool = False,
 ) -> int | None:
     """The exit code of a run that is refused, which has been told; None: it may begin. `stored`: the plan's digest.
-    `played`: a recording is, which needs no program of an engine."""
+    `to_do`: the steps that it may start, asked for where a program is missing. `played`: a recording is, which needs no
+    program of an engine."""
     cannot = refused(plan) or unknown_force(plan, words.force)
     if cannot:
         front.complain(cannot)
@@ -56,8 +58,8 @@ def preflight(
         front.complain(untrusted)
         return ENVIRONMENT
     lines = _lock_problems(plan, root=root, environ=environ) if words.locked else []
-    if not played:
-        lines += missing(plan, engines_of(plan), environ, root=root)
+    if not played and missing(plan, plan.steps, engines_of(plan), environ, root=root):
+        lines += missing(plan, to_do(), engines_of(plan), environ, root=root)
     if not lines:
         return None
     told = (f"  {safe(part)}" for line in lines for part in line.split("\n"))
@@ -70,11 +72,14 @@ def may_go_on(plan: Plan, *, root: str, directory: str, environ: Mapping[str, st
     return refused(plan) or unseen(plan, root=root, directory=directory, environ=environ)
 
 
-def plan_notes(plan: Plan, *, root: str, directory: str, environ: Mapping[str, str]) -> list[str]:
-    """What `run` would ask or refuse, and what differs from the lock. Nothing of the team is executed."""
+def plan_notes(
+    plan: Plan, to_do: Iterable[Step], *, root: str, directory: str, environ: Mapping[str, str]
+) -> list[str]:
+    """What `run` would ask or refuse, and what differs from the lock. Nothing of the team is executed. `to_do`: the
+    steps that it may start."""
     note = trust_note(plan, root=root, directory=directory, environ=environ)
     found = [note] if note else []
-    found += missing(plan, engines_of(plan), environ, root=root)
+    found += missing(plan, to_do, engines_of(plan), environ, root=root)
     found += _lock_notes(plan, root=root, environ=environ)
     return found
 
@@ -88,12 +93,14 @@ def engines_of(plan: Plan) -> dict[str, Capabilities]:
     return {name: engine(name).capabilities for name in names}
 
 
-def missing(plan: Plan, engines: Mapping[str, Capabilities], environ: Mapping[str, str], *, root: str) -> list[str]:
-    """What is to be installed before every step of the plan has an engine, with the command; a line for each.
+def missing(
+    plan: Plan, steps: Iterable[Step], engines: Mapping[str, Capabilities], environ: Mapping[str, str], *, root: str
+) -> list[str]:
+    """What is to be installed before each of these steps of the plan has an engine, with the command; a line for each.
 
     Steps with a PATH of their own, or of another machine, are not looked at: only they know what is there.
     """
-    local = [step for step in plan.steps if step.target == "local" and not any(name == "PATH" for name, _ in step.env)]
+    local = [step for step in steps if step.target == "local" and not any(name == "PATH" for name, _ in step.env)]
     needed = {name for step in local for name in _chain(step) if name in engines and engines[name].program}
     if not needed or _sets_path(plan, root):
         return []
@@ -149,7 +156,7 @@ def _chain(step: Step) -> list[str]:
 
 def _lock_problems(plan: Plan, *, root: str, environ: Mapping[str, str]) -> list[str]:
     """Why `--locked` refuses: differences, and a lock that is not there or cannot be read."""
-    from teamflow.app.locked import LockError
+    from teamflow.app.lock_file import LockError
 
     try:
         found = list(_differences(plan, root=root, environ=environ))
@@ -162,7 +169,7 @@ def _lock_problems(plan: Plan, *, root: str, environ: Mapping[str, str]) -> list
 
 
 def _lock_notes(plan: Plan, *, root: str, environ: Mapping[str, str]) -> list[str]:
-    from teamflow.app.locked import LockError
+    from teamflow.app.lock_file import LockError
 
     try:
         found = [line for line in _differences(plan, root=root, environ=environ) if line is not None]
@@ -173,7 +180,8 @@ def _lock_notes(plan: Plan, *, root: str, environ: Mapping[str, str]) -> list[st
 
 def _differences(plan: Plan, *, root: str, environ: Mapping[str, str]) -> Iterator[str | None]:
     """Between what is locked and what is there now; one None where nothing is locked. LockError."""
-    from teamflow.app.locked import differences, lock_path, locked_of, read_lock
+    from teamflow.app.lock_file import lock_path, read_lock
+    from teamflow.app.locked import differences, locked_of
 
     path = lock_path(root, plan.file)
     old = read_lock(path, os.path.basename(plan.file)) if os.path.lexists(path) else None
@@ -181,6 +189,8 @@ def _differences(plan: Plan, *, root: str, environ: Mapping[str, str]) -> Iterat
         yield None
         return
     from teamflow.app.installed import look
+    from teamflow.app.locking import told_by_runs
 
-    new = locked_of(plan, look(engines_of(plan), environ), {})
+    answered = told_by_runs(root, plan, environ) if any(one.answers for one in old.engines.values()) else {}
+    new = locked_of(plan, look(engines_of(plan), environ), {}, answered)
     yield from differences(old, new, whole=plan.selected is None)

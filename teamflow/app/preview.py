@@ -22,12 +22,12 @@ from teamflow.core.events import Admitted, Cached, Event, PlanRevised, Record, S
 from teamflow.core.fold import apply, initial
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Artifact
-from teamflow.core.plan import Plan
+from teamflow.core.plan import Plan, Step
 from teamflow.core.state import RunState
 from teamflow.core.status import Status
 from teamflow.plan.converge import Converged, reopen
 from teamflow.plan.diff import compare
-from teamflow.plan.explain import Preview, Probe, preview
+from teamflow.plan.explain import CACHED, SKIP, Preview, Probe, preview
 from teamflow.policy.expand import expanded
 from teamflow.policy.trees import in_workspace
 from teamflow.run.probe import Prober
@@ -71,8 +71,19 @@ def _noted(shown: Shown, environ: Mapping[str, str], directory: str) -> Shown:
     if found is None:
         return shown
     notes = list(start_notes(found.plan, shown.root) if found.has_work else ())
-    notes += plan_notes(found.plan, root=shown.root, directory=directory, environ=environ)
+    notes += plan_notes(found.plan, _to_do(found), root=shown.root, directory=directory, environ=environ)
     return shown._replace(preview=found._replace(notes=(*found.notes, *notes))) if notes else shown
+
+
+def steps_to_do(database: Database, compiled: Compiled, options: RunOptions) -> list[Step]:
+    """The steps that a run may start; not those that are done, or are known from the cache. Empty without a plan."""
+    plan = compiled.plan
+    shown = None if plan is None else _beside_runs(database, compiled, plan, options).preview
+    return [] if shown is None else _to_do(shown)
+
+
+def _to_do(found: Preview) -> list[Step]:
+    return [line.step for line in found.lines if line.action.kind not in (CACHED, SKIP)]
 
 
 def _request(file: str, options: RunOptions) -> Request:

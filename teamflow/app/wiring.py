@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from teamflow.app.bridge import Bridge
+from teamflow.app.brought import RUNNABLE
 from teamflow.app.failpoints import CrashingStore, failpoint, guarded
 from teamflow.app.hangup import Sheltered, detach, let_go
 from teamflow.app.making import make_trees
@@ -33,7 +34,7 @@ from teamflow.core.requested import StopRequested
 from teamflow.core.state import RunState
 from teamflow.core.work import WORKTREE
 from teamflow.engines.exits import outcome_of
-from teamflow.engines.registry import ENGINES, custom_engine, engine
+from teamflow.engines.registry import custom_engine, engine
 from teamflow.policy.hooks import BEFORE_RUN
 from teamflow.ports import Engine, Target
 from teamflow.run.attempt import AttemptRunner
@@ -273,7 +274,7 @@ def _listening(
 
 
 def desk_of(executor: Executor, run: int) -> Desk:
-    return Desk(executor, run, engines=tuple(ENGINES))
+    return Desk(executor, run, engines=RUNNABLE)
 
 
 def _controls(executor: Executor, run: int) -> Controls:

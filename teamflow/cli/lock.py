@@ -26,7 +26,7 @@ ENVIRONMENT = 3
 def lock(file: str | None, inputs: tuple[str, ...]) -> int:
     """Write what a team file uses into `teamflow.lock` beside it: versions of agent CLIs, models, digests of personas,
     includes, prompts. It is for git; `plan` tells what differs from it, `run --locked` refuses to begin then."""
-    from teamflow.app.locked import LockError
+    from teamflow.app.lock_file import LockError
     from teamflow.app.locking import lock_team
     from teamflow.views.diagnostics import safe, to_text
 

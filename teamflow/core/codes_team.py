@@ -46,6 +46,15 @@ TEAM: Final = (
         "agents:\n  test: {command: pytest -q, depends_on: {lint: succeeded}}\n  lint: {command: ruff check}\n",
     ),
     Code(
+        "matches-nothing",
+        "an entry of permissions that nothing can match",
+        "`run` lists the first words of commands, and what follows them is free, so a pattern, a variable or several "
+        "commands in one entry allow nothing. `edit` lists patterns of files below the workspace; what begins with ! "
+        "takes away from those before it.",
+        'agents:\n  fix: {prompt: Fix it., engine: claude, permissions: {run: ["pytest *"]}}\n',
+        "agents:\n  fix: {prompt: Fix it., engine: claude, permissions: {run: [pytest]}}\n",
+    ),
+    Code(
         "duplicate-entry",
         "a list names the same thing twice",
         "Each dependency is listed once.",

@@ -115,6 +115,12 @@ class SessionOpened(NamedTuple):
     session: str
 
 
+class ModelTold(NamedTuple):
+    """The id of the model that answers, whatever it was asked for by."""
+
+    model: str
+
+
 class Spent(NamedTuple):
     """Usage so far in this attempt (a total, not a delta)."""
 
@@ -164,5 +170,5 @@ class Reply(NamedTuple):
 
 
 EngineEvent: TypeAlias = (
-    Said | Progress | SessionOpened | Spent | Called | Returned | Retrying | Asked | Withdrawn | Reply
+    Said | Progress | SessionOpened | ModelTold | Spent | Called | Returned | Retrying | Asked | Withdrawn | Reply
 )

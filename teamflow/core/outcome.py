@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json
@@ -73,6 +73,8 @@ class Succeeded(NamedTuple):
     exit_code: int | None = 0
     left: Left | None = None
     """What it has left in a workspace that teamflow made."""
+    model: str | None = None
+    """The id of the model that answered, where the engine tells it."""
 
 
 class Failed(NamedTuple):
@@ -91,6 +93,7 @@ class Failed(NamedTuple):
     usage: Usage | None = None
     session: str | None = None
     text: str | None = None
+    model: str | None = None
 
 
 class Stopped(NamedTuple):
@@ -101,6 +104,13 @@ class Stopped(NamedTuple):
     signal: int | None = None
     usage: Usage | None = None
     session: str | None = None
+    model: str | None = None
 
 
 Outcome: TypeAlias = Succeeded | Failed | Stopped
+_Bad = TypeVar("_Bad", Failed, Stopped)
+
+
+def with_told(outcome: _Bad, by: Outcome) -> _Bad:
+    """How an attempt ends after all, with what its engine has told of it."""
+    return outcome._replace(usage=by.usage, session=by.session, model=by.model)

@@ -22,6 +22,9 @@ ALLOW: Final = "allow"
 DENY: Final = "deny"
 QUEUE: Final = "queue"
 
+NEVER: Final = frozenset((".git", ".teamflow"))
+"""What git and teamflow keep: hooks and settings in it start programs outside of every fence."""
+
 RUN: Final = "run"
 NET: Final = "net"
 TOOL: Final = "tool"

@@ -37,6 +37,7 @@ from teamflow.engines.acp_wishes import CANCELLED, chosen, wish_of
 from teamflow.engines.exits import with_cost
 from teamflow.engines.jsonrpc import Answered, Incoming, Notified, Peer, Request
 from teamflow.engines.lines import parse_json
+from teamflow.engines.model_id import model_told
 from teamflow.engines.provider import Trouble
 from teamflow.engines.telling import prompt
 from teamflow.policy.permitting import judge
@@ -296,6 +297,7 @@ class AcpSession:
         if isinstance(settings, Failed):
             yield from self._ask(settings)
             return
+        yield from model_told(self._opening.model(result))
         self._todo = settings
         yield from self._next()
 

@@ -108,6 +108,14 @@ class Opening:
             return model
         return [*asks, *model, *self._barrier(session, _object(result.get("modes")))]
 
+    def model(self, result: Mapping[str, Json]) -> Json:
+        """The model of a session that was opened, once all is said that `settings` wants; None: it does not tell."""
+        if self._brief.model is not None:
+            return self._brief.model
+        options = [_object(item) for item in _list(result.get("configOptions"))]
+        option = next((item for item in options if "model" in (item.get("category"), item.get("id"))), {})
+        return option.get("currentValue") or _object(result.get("models")).get("currentModelId")
+
     def _barrier(self, session: str, modes: Mapping[str, Json]) -> Iterator[Ask]:
         """What changes nothing, and is answered when all of the older session has been played back."""
         mode = modes.get("currentModeId")

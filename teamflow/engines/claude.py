@@ -57,6 +57,8 @@ CAPABILITIES: Final = Capabilities(
     ),
     program=("claude", "--version"),
     tested="2.1.197",
+    # 2.1.84 and those before it tell of a turn that was interrupted as of one that has succeeded.
+    least="2.1.89",
     install="npm install -g @anthropic-ai/claude-code",
     models=(
         *("fable", "haiku", "opus", "sonnet"),

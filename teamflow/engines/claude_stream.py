@@ -36,6 +36,7 @@ from teamflow.engines.claude_tools import wish_of
 from teamflow.engines.claude_usage import Counter
 from teamflow.engines.exits import with_cost
 from teamflow.engines.lines import JsonLines, parse_json
+from teamflow.engines.model_id import model_told
 from teamflow.engines.provider import Trouble, failure_of, reason
 from teamflow.engines.telling import prompt
 from teamflow.policy.permitting import judge
@@ -121,6 +122,7 @@ class ClaudeSession:
                 if session and self._opened is None:
                     self._opened = session
                     yield SessionOpened(session)
+                yield from model_told(line.get("model"))
             case "api_retry":
                 self._end.retried = True
                 yield _retrying(line)

@@ -35,6 +35,8 @@ CAPABILITIES: Final = Capabilities(
     settings=("CODEX_HOME",),
     program=("codex", "--version"),
     tested=TESTED,
+    # 0.131.0 does not read the profile of permissions, 0.96.0 passes it over: what only looks could write then.
+    least="0.133.0",
     install=f"npm install -g @openai/codex@{TESTED}",
     models=("gpt-5", "gpt-5-codex"),
     silence=300.0,

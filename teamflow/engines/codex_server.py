@@ -37,6 +37,7 @@ from teamflow.engines.codex_schema import strict
 from teamflow.engines.exits import with_cost
 from teamflow.engines.jsonrpc import Answered, Incoming, Notified, Peer, Request
 from teamflow.engines.lines import parse_json
+from teamflow.engines.model_id import model_told
 from teamflow.engines.provider import failure_of, reason
 from teamflow.engines.telling import instructions, prompt
 from teamflow.policy.permitting import judge
@@ -222,6 +223,7 @@ class ServerSession:
                 self._thread = text_of(table_of(answer.result.get("thread")).get("id"))
                 self._session = self._thread or self._session
                 yield SessionOpened(self._thread)
+                yield from model_told(answer.result.get("model"))
                 # A thread that goes on takes new instructions, but does not tell its model.
                 again = answer.method == "thread/resume"
                 text = prompt(self._brief, schema=self._schema is not None, with_instructions=again)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeGuard
 
 from teamflow.core.named import NamedTuple
+from teamflow.core.permissions import NO_MEANS
 from teamflow.core.plan import Deferred, EngineDefinition, Json, Step, Text
 
 KEY_VERSION: Final = 2
@@ -31,6 +32,17 @@ def _engines(step: Step) -> object:
     return [_engine(step.engine, step.custom), [[_engine(each[0], each[2]), each[1]] for each in step.fallbacks]]
 
 
+def _permissions(step: Step) -> object:
+    """In words, as they are shown; but in lists of files and commands no order counts, nor what is said twice."""
+    grants = step.means.grants
+    if not grants.edit and not grants.run:
+        return step.permissions
+    taken_away = any(glob.startswith("!") for glob in grants.edit or ())
+    edit = grants.edit if grants.edit is None or taken_away else sorted({*grants.edit})
+    run = None if grants.run is None else sorted({*grants.run})
+    return [grants.level, edit, run, grants.net, grants.ask]
+
+
 _ASPECTS: Final[Mapping[str, Callable[[Step], object]]] = {
     "id": lambda step: step.id,
     "kind": lambda step: step.kind,
@@ -41,7 +53,7 @@ _ASPECTS: Final[Mapping[str, Callable[[Step], object]]] = {
     # What a step inherits stands under `env`, whoever asks for it.
     "engine": lambda step: _engines(step) if step.fallbacks else _engine(step.engine, step.custom),
     "model": lambda step: step.model,
-    "permissions": lambda step: step.permissions,
+    "permissions": lambda step: _permissions(step),
     "env": lambda step: [sorted(step.env), sorted(step.inherit_env)],
     "secrets": lambda step: sorted(step.secrets),
     "workspace": lambda step: [step.workspace, step.workdir],
@@ -120,7 +132,7 @@ def definition_key(step: Step) -> str:
 
 
 def _later(step: Step) -> list[tuple[str, object]]:
-    if step.tree is None:
+    if step.tree is None and step.means == NO_MEANS:
         return []
     return [(name, said) for name, value in _LATER.items() if (said := value(step))]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeAlias
 
+from teamflow.core.capabilities import Capabilities
 from teamflow.core.events import Event, Now
 from teamflow.core.named import NamedTuple
 from teamflow.core.state import RunState
@@ -24,12 +25,12 @@ class Granted(NamedTuple):
 
 
 class Asker(NamedTuple):
-    """Who asks, of which run, when. `engines`: those that this teamflow can run by itself."""
+    """Who asks, of which run, when. `engines`: what those can do that no team file has to define."""
 
     by: str
     run: int
     now: Now
-    engines: Collection[str] = ()
+    engines: Mapping[str, Capabilities] = {}
 
 
 Granting: TypeAlias = Callable[[RunState, Mapping[str, object], Asker], "Granted | str"]

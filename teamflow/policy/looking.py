@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from teamflow.policy.command_words import Simple, simple_commands
+from teamflow.core.command_words import Simple, first_words, simple_commands
 from teamflow.policy.lookers import GIT, GIT_FIRST, HARMLESS, ONE_BY_ONE, PROGRAMS, SPECIAL, VERSIONED
 
 _SIGNATURE: Final = re.compile(r"%[-+ ]?G")
@@ -34,12 +34,6 @@ def begins_with(command: str | Sequence[str], allowed: Sequence[str], *, roots: 
     What follows those words is free. A variable that is set in front (`CI=1 pytest`) is one of the words.
     """
     return _all(simple_commands(command), [prefix for prefix in map(first_words, allowed) if prefix], roots)
-
-
-def first_words(entry: str) -> tuple[str, ...]:
-    """The words of one entry of `permissions.run`; () where it can be no first words of any command."""
-    found = simple_commands(entry)
-    return found[0].words if len(found) == 1 and not found[0].wild else ()
 
 
 def _all(parts: Sequence[Simple], allowed: Sequence[tuple[str, ...]], roots: Sequence[str]) -> bool:

@@ -13,7 +13,7 @@ from typing import Final
 from teamflow.core.globs import PatternError, covers
 from teamflow.core.named import NamedTuple
 from teamflow.core.paths import path_shown
-from teamflow.core.permissions import ALLOW, DENY, FULL, QUEUE, READ, Permissions, Verdict, Wish
+from teamflow.core.permissions import ALLOW, DENY, FULL, NEVER, QUEUE, READ, Permissions, Verdict, Wish
 from teamflow.core.shell import excerpt, shown
 from teamflow.policy.looking import begins_with, only_looks
 
@@ -28,8 +28,6 @@ _NO_NET: Final = "this step may not use the network (permissions.net: deny): go 
 _LISTED: Final = 8
 _LONGEST: Final = 120
 
-_NEVER: Final = frozenset((".git", ".teamflow"))
-"""What git and teamflow keep: hooks and settings in it start programs outside of every fence."""
 _OWN: Final = frozenset(
     (".claude", ".claude.json", ".mcp.json", ".codex", ".gemini", ".opencode", "opencode.json", "opencode.jsonc",
      ".copilot", ".cursor")
@@ -97,7 +95,7 @@ def _edit_of(grants: Permissions, path: str, cwd: str, roots: Sequence[str]) -> 
     if place.path is None:
         return _otherwise(grants, f"{named} {place.why}")
     parts = [_folded(part) for part in place.path.split("/")]
-    kept = next((part for part in parts if part in _NEVER), None)
+    kept = next((part for part in parts if part in NEVER), None)
     if kept is not None:
         return Verdict(DENY, f"{named} lies in {kept}, which no step changes but with permissions: full")
     if not _OWN.isdisjoint(parts) and not _says(grants.edit or (), place.path):

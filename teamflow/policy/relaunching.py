@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Final
 
+from teamflow.core.capabilities import Capabilities
 from teamflow.core.changes import ENGINE, MODEL, PROMPT, TIMEOUT
 from teamflow.core.diagnostics import did_you_mean
 from teamflow.core.placeholders import takes_model
 from teamflow.core.plan import ASK, COMMAND, LONGEST_DURATION, Json, Plan, Step
 from teamflow.core.plan import PROMPT as A_PROMPT
+from teamflow.core.work import CLONE, WORKTREE
 
 SCRIPTED: Final = "scripted"
 
 
-def checked(step: Step, given: object, plan: Plan, engines: Collection[str]) -> dict[str, Json] | str:
-    """The changes, or what is wrong with them. `engines`: the built-in ones that can run."""
+def checked(step: Step, given: object, plan: Plan, engines: Mapping[str, Capabilities]) -> dict[str, Json] | str:
+    """The changes, or what is wrong with them. `engines`: those that can run, besides the team file's own."""
     if not isinstance(given, Mapping):
         return "the request is damaged: `changes` is an object"
     for name, value in given.items():
@@ -27,7 +29,7 @@ def checked(step: Step, given: object, plan: Plan, engines: Collection[str]) -> 
     return wrong or changes
 
 
-def _wrong(step: Step, name: str, value: object, plan: Plan, engines: Collection[str]) -> str:
+def _wrong(step: Step, name: str, value: object, plan: Plan, engines: Mapping[str, Capabilities]) -> str:
     if name == TIMEOUT:
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= LONGEST_DURATION:
             return "a timeout is a duration above 0, such as 30m"
@@ -42,17 +44,29 @@ def _wrong(step: Step, name: str, value: object, plan: Plan, engines: Collection
     return _wrong_engine(step, value, plan, engines) if name == ENGINE else ""
 
 
-def _wrong_engine(step: Step, engine: str, plan: Plan, engines: Collection[str]) -> str:
+def _wrong_engine(step: Step, engine: str, plan: Plan, engines: Mapping[str, Capabilities]) -> str:
     if engine == SCRIPTED and step.script is None:
         return "engine scripted plays a script, and this step has none"
     # What runs a command is told no prompt.
     agents = {name for name in engines if name != COMMAND and (name != SCRIPTED or step.script is not None)}
     known = sorted({*plan.engines, *agents})
-    if engine in known:
+    if engine in plan.engines:
         return ""
+    if engine in known:
+        return _cannot_keep(step, engine, engines[engine])
     meant = did_you_mean(engine, known)
     there = meant or (f"there is {', '.join(known)}" if known else "the team file defines none")
     return f"there is no engine {engine} here; {there}"
+
+
+def _cannot_keep(step: Step, engine: str, can: Capabilities) -> str:
+    """What a team file would be refused for, the engine not being able to keep it."""
+    # Imported here: no other verb needs what plans are made with.
+    from teamflow.plan.permissions import unenforced
+
+    means, judged = step.means, step.workspace in (WORKTREE, CLONE)
+    problems = unenforced(means.grants, engine, can, servers=means.servers, isolate=means.isolate, judged=judged)
+    return "; ".join(problem.message for problem in problems)
 
 
 def _wrong_model(step: Step, changes: Mapping[str, object], plan: Plan) -> str:

@@ -16,7 +16,7 @@ from typing import Final
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import AttemptEnded, AttemptStarted, Now, PhaseEnded
 from teamflow.core.invocation import Brief, Exit, Invocation
-from teamflow.core.outcome import Artifact, Failed, FailureClass, Outcome, Stopped, Succeeded, Usage
+from teamflow.core.outcome import Artifact, Failed, FailureClass, Outcome, Stopped, Succeeded, Usage, with_told
 from teamflow.core.phases import AGENT, BEFORE, SETUP, VERIFIED, command_of, is_check, phases
 from teamflow.core.plan import PROMPT, Command, Json, Step
 from teamflow.core.redact import Redactor
@@ -263,9 +263,10 @@ class AttemptRunner:
             return PhaseEnded(exited.step, exited.attempt, exited.phase, following[0], exited.seq, kept)
         if not isinstance(outcome, Succeeded):
             if isinstance(live.phase_outcome, Succeeded):
-                outcome = outcome._replace(usage=live.phase_outcome.usage, session=live.phase_outcome.session)
                 if isinstance(outcome, Failed):
-                    outcome = outcome._replace(text=live.phase_outcome.text)
+                    outcome = with_told(outcome, live.phase_outcome)._replace(text=live.phase_outcome.text)
+                else:
+                    outcome = with_told(outcome, live.phase_outcome)
             return AttemptEnded(exited.step, exited.attempt, outcome, exited.phase, exited.seq)
         if exited.phase != "agent" and isinstance(live.phase_outcome, Succeeded):
             outcome = live.phase_outcome
@@ -341,7 +342,7 @@ class AttemptRunner:
         if step.outputs.schemas and outputs is None:
             found = self._engines.outputs(text or "", step.outputs.schemas)
             if isinstance(found, Failed):
-                failed = found._replace(exit_code=end.code, usage=outcome.usage, session=outcome.session)
+                failed = with_told(found._replace(exit_code=end.code), outcome)
                 kept = cut_text(text) if text is not None and step.text_used else None
                 return failed._replace(detail=self._redactor.text(failed.detail), text=kept)
             outputs = found
@@ -366,7 +367,7 @@ class AttemptRunner:
         if step.outputs.files and isinstance(result, Succeeded):
             artifacts = self._artifacts(known, exited.attempt, outcome.left)
             if isinstance(artifacts, Failed):
-                result = artifacts._replace(usage=outcome.usage, session=outcome.session, exit_code=exited.end.code)
+                result = with_told(artifacts._replace(exit_code=exited.end.code), outcome)
             else:
                 paths = {artifact.name: artifact.path for artifact in artifacts}
                 result = outcome._replace(artifacts=artifacts, outputs={**(outcome.outputs or {}), **paths})
@@ -382,7 +383,7 @@ class AttemptRunner:
         to."""
         done = self._trees.finish(known, attempt) if self._trees is not None else None
         if isinstance(done, Failed):
-            return done._replace(usage=outcome.usage, session=outcome.session), ""
+            return with_told(done, outcome), ""
         if done is None:
             return outcome, ""
         return outcome._replace(left=done.left), self._redactor.text(aside_words(done.aside))

@@ -5,8 +5,9 @@ What is granted, and what follows from it, is decided in `policy/requests.py`.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
+from teamflow.core.capabilities import Capabilities
 from teamflow.core.requested import RequestAnswered
 from teamflow.run.executor import Executor
 
@@ -14,8 +15,8 @@ from teamflow.run.executor import Executor
 class Desk:
     """All methods belong to the loop's thread."""
 
-    def __init__(self, executor: Executor, run: int, *, engines: Collection[str] = ()) -> None:
-        """`engines`: the built-in ones that can run."""
+    def __init__(self, executor: Executor, run: int, *, engines: Mapping[str, Capabilities]) -> None:
+        """`engines`: as in `Asker`."""
         self._executor = executor
         self._run = run
         self._engines = engines

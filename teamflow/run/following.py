@@ -133,7 +133,7 @@ class Following:
         outcome = asked_at(outcome, brief) if brief.base_url else outcome
         if isinstance(outcome, Succeeded) and outcome.text and not tail.said:
             self._say(step, outcome.text)
-        return outcome
+        return outcome if tail.model is None else outcome._replace(model=self._redactor.text(tail.model))
 
     def spent(self, step: str, attempt: int) -> Usage | None:
         """What the attempt has told of its cost so far."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from teamflow.core.events import ProgressReported
 from teamflow.core.guarding import GuardTripped
-from teamflow.core.invocation import Asked, EngineEvent, Progress, Said, Spent, Withdrawn
+from teamflow.core.invocation import Asked, EngineEvent, ModelTold, Progress, Said, Spent, Withdrawn
 from teamflow.core.leave import LeaveAsked, LeaveWithdrawn
 from teamflow.core.outcome import Usage
 from teamflow.core.spending import SpendingTold
@@ -66,6 +66,8 @@ class Tail:
         self._last: ProgressReported | None = None
         self.usage: Usage | None = None
         """What the attempt has told of its cost so far."""
+        self.model: str | None = None
+        """The id of the model that answers, where that is told."""
         self.said = False
         """Whether the agent has told anything to people."""
 
@@ -150,6 +152,8 @@ class Tail:
                     self._say(self._step, text)
                 case Spent(usage=usage):
                     self.usage = usage
+                case ModelTold(model=model):
+                    self.model = model
                 case Asked() | Withdrawn() if live and not self._behind:
                     self._leave(event)
                 case _:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from teamflow.core.command_words import first_words
 from teamflow.core.named import NamedTuple
 from teamflow.team.source import Value
 
@@ -146,7 +147,7 @@ def _command(tool: str) -> str | None:
     """The first words of the commands that `Bash(git diff:*)` allows; None for other tools and rules."""
     found = _RULE.match(tool)
     words = found[1].removesuffix(":*").removesuffix(" *").strip() if found else ""
-    return words if words and "*" not in words else None
+    return words if first_words(words) else None
 
 
 def _words(given: Value) -> list[str] | None:

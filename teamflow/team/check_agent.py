@@ -314,8 +314,10 @@ def _check_workdir(scope: Scope, value: object, subject: Subject) -> None:
 
 def _check_permissions(scope: Scope, value: object, subject: Subject) -> None:
     if isinstance(value, Permissions):
-        for index, glob in enumerate(value.edit or ()):
-            check_path(scope, glob, (*subject.path, "permissions", "edit", index), subject.owner())
+        # Imported here: few teams have lists.
+        from teamflow.team.check_permissions import check_lists
+
+        check_lists(scope, value, (*subject.path, "permissions"))
 
 
 def _check_mcp_servers(scope: Scope, value: object, subject: Subject) -> None:

@@ -110,15 +110,16 @@ PARTS_KEPT = ("read", "edit", "globs", "run", "net")
 def programs() -> str:
     """What has to be installed for each engine, and the limits of its watchdogs."""
     lines = [
-        "| engine | program | tested with | installed by | inherits besides the basic variables "
+        "| engine | program | needs at least | tested with | installed by | inherits besides the basic variables "
         "| session within | silent for at most |",
-        "|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name in BUILT_IN:
         can = engine(name).capabilities
         login = ", ".join(f"`{variable}`" for variable in can.login)
         limits = (duration(limit) if limit is not None else "" for limit in (can.session_within, can.silence))
-        cells = (f"`{name}`", f"`{can.program[0]}`", can.tested, f"`{can.install}`", login, *limits)
+        versions = (can.least or "not known", can.tested)
+        cells = (f"`{name}`", f"`{can.program[0]}`", *versions, f"`{can.install}`", login, *limits)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
+from teamflow.app.installed import look
 from teamflow.core.capabilities import FOLD, Capabilities
 from teamflow.core.invocation import Asked, Called
 from teamflow.core.outcome import Outcome, Stopped, Succeeded
@@ -33,8 +33,6 @@ TOOLS: Final[Mapping[str, str]] = {
     **NOTES,
     **dict.fromkeys(("claude", "codex", "codex-exec"), "mcp__team__post_note"),
 }
-SILENT: Final = ("claude-agent-acp",)
-"""They print no version; which one is installed is looked at in tests/unit/engines/test_engines_page.py."""
 WAIT: Final = run("touch begun; until [ -e go ]; do sleep 0.05; done; echo ready")
 ASKING: Final = Permissions(run=("ls",))
 FULL: Final = Permissions("full")
@@ -185,9 +183,7 @@ def test_claim(bench: Bench, claim: str) -> None:
     assert seen(bench) is claimed(bench.can)
 
 
-@pytest.mark.parametrize("name", [name for name in BUILT_IN if name not in SILENT])
+@pytest.mark.parametrize("name", BUILT_IN)
 def test_version(bench: Bench) -> None:
-    _, *words = bench.can.program
-    argv = [clis.program(bench.can.program[0]), *words]
-    told = subprocess.run(argv, env=bench.env(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
-    assert bench.can.tested in told.stdout + told.stderr
+    environ = {**bench.env(), "XDG_STATE_HOME": str(bench.place / "state")}
+    assert look({bench.name: bench.can}, environ)[bench.name].version == bench.can.tested

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 import stat
+import sys
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from tests.e2e.project import Done, Project, Shown, proves
+from tests.fakes.agents import acp
 
 CLI = """
 import json, os, sys
@@ -264,3 +267,43 @@ def test_vibe_is_an_engine_by_configuration(world: World) -> None:
     assert "failed (verify)" in last[2]
     assert attempts(world, "vibe", "session") == ["5f3c0d0e", "5f3c0d0e"]
     assert "vibe | Let me look." in world.done.err, "what it says is shown while it works"
+
+
+# --- an ACP agent of the team file
+
+
+AGENT = """
+engines:
+  goose: {command: [AGENT], output: acp, env: {FAKE_ACP: '[{"say": "hello"}, {"say": "Found it."}]'}}
+  other: {command: [tr, a-z, A-Z]}
+defaults: {permissions: full}
+agents:
+  a: {engine: goose, prompt: Find the bug.}
+  b: {engine: other, prompt: small, depends_on: [a]}
+  c: {command: "true"}
+"""
+
+
+@pytest.fixture
+def acp_project(tmp_path: Path) -> Project:
+    words = ", ".join((sys.executable, "-ISE", acp.__file__))
+    return Project(tmp_path, AGENT.replace("AGENT", words))
+
+
+def test_the_lines_of_a_protocol_are_no_logs(acp_project: Project) -> None:
+    acp_project.run().expect(0)
+    shown = acp_project.call("logs", "a").expect(0).out
+    assert "Found it." in shown
+    assert "jsonrpc" not in shown
+    raw = (acp_project.run_dir() / "logs/a.1.log").read_text()
+    assert '"jsonrpc"' in raw
+
+
+def test_a_step_is_relaunched_with_any_engine_of_the_team_file(acp_project: Project) -> None:
+    acp_project.run().expect(0)
+    acp_project.call("relaunch", "b", "--engine", "goose").expect(0)
+    done = acp_project.call("relaunch", "b", "--engine", "gose").expect(1)
+    assert 'did you mean "goose"?' in done.said
+    acp_project.run().expect(0)
+    assert acp_project.status().text("b").endswith("Found it.")
+    assert "jsonrpc" not in acp_project.call("logs", "b").expect(0).out

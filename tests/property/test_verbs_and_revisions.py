@@ -114,7 +114,7 @@ class Walk:
                 args["text"] = "hear"
             case "answer":
                 args = self._answer()
-        asker = Asker("ana", 1, self.story.now, ("command", "scripted"))
+        asker = Asker("ana", 1, self.story.now)
         found = granted(state, "pause" if verb == "freeze" else verb, json.dumps(args), asker)
         return () if isinstance(found, str) else found.events
 
@@ -144,7 +144,7 @@ class Walk:
                 ("resume", {"steps": None}),
                 *(("answer", self._answer(number)) for number in state.unanswered),
             ):
-                found = granted(state, verb, json.dumps(args), Asker("ana", 1, self.story.now, ()))
+                found = granted(state, verb, json.dumps(args), Asker("ana", 1, self.story.now))
                 if not isinstance(found, str):
                     self.story.tell(*found.events)
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -103,6 +104,46 @@ def test_programs_that_say_something_else(tmp_path: Path, body: str, trouble: st
     assert found.version == ""
     assert trouble in found.trouble
     assert "\x1b" not in found.trouble
+
+
+def package(place: Path, about: object, body: str = "exit 0") -> None:
+    """A program as npm installs it: a link among the programs, and what describes it some directories above."""
+    program(place / "lib/tool/dist", body, "index.js")
+    (place / "lib/tool/package.json").write_text(about if isinstance(about, str) else json.dumps(about))
+    (place / "bin").mkdir(exist_ok=True)
+    (place / "bin/tool").symlink_to("../lib/tool/dist/index.js")
+
+
+@pytest.mark.parametrize("bins", [{"tool": "dist/index.js"}, {"x": "y", "tool": "./dist/index.js"}, "dist/index.js"])
+def test_the_package_of_a_program_that_tells_no_version_tells_it(tmp_path: Path, bins: object) -> None:
+    package(tmp_path, {"version": "0.49.0", "bin": bins})
+    assert look(capabilities(), environ(tmp_path)) == {"engine": Installed(f"{tmp_path}/bin/tool", "0.49.0")}
+
+
+def test_what_the_program_says_goes_before_its_package(tmp_path: Path) -> None:
+    package(tmp_path, {"version": "0.49.0", "bin": "dist/index.js"}, "echo 2.0.1")
+    assert look(capabilities(), environ(tmp_path))["engine"].version == "2.0.1"
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        "", "[", "[]", "[" * 9000, "null", '{"bin": 1, "version": "1.0.0"}', '{"bin": {"tool": 1}, "version": "1.0.0"}',
+        '{"bin": {"tool": "other.js"}, "version": "1.0.0"}', '{"bin": "dist/index.js", "version": ["x"]}',
+        '{"bin": "dist/index.js"}', '{"bin": "\\u0000", "version": "1.0.0"}', '{"version": "1.0.0"}',
+    ],
+)  # fmt: skip
+def test_a_package_of_somebody_else_or_a_damaged_one_tells_nothing(tmp_path: Path, about: str) -> None:
+    package(tmp_path, about)
+    found = look(capabilities(), environ(tmp_path))["engine"]
+    assert (found.version, found.trouble) == ("", "`tool --version` tells no version")
+
+
+def test_a_package_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    package(tmp_path, "")
+    (tmp_path / "lib/tool/package.json").unlink()
+    os.mkfifo(tmp_path / "lib/tool/package.json")
+    assert look(capabilities(), environ(tmp_path))["engine"].version == ""
 
 
 def test_one_that_hangs_is_ended_with_all_that_it_has_started(tmp_path: Path) -> None:

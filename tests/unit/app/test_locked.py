@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from teamflow.app.locked import Locked, LockedEngine, LockedFile, LockError, differences, read_lock, write_lock
+from teamflow.app.lock_file import LockError, read_lock, write_lock
+from teamflow.app.locked import Locked, LockedEngine, LockedFile, differences, news
 
 OLD = Locked(
     {"claude": LockedEngine("2.1.197", ("opus",)), "codex": LockedEngine("0.1")},
     {"p/reviewer.md": LockedFile("a", ("reviewer",)), "p/gone.md": LockedFile("b"), "q.md": LockedFile("c")},
 )
 NEW = Locked(
-    {"claude": LockedEngine("2.2.0", ("sonnet",)), "gemini": LockedEngine("1.0")},
+    {
+        "claude": LockedEngine("2.2.0", ("sonnet",), {"": "x", "sonnet": "claude-sonnet-5"}),
+        "gemini": LockedEngine("1.0"),
+    },
     {"p/reviewer.md": LockedFile("A"), "q.md": LockedFile("c"), "~/new.md": LockedFile("d")},
 )
 
@@ -35,6 +39,19 @@ def test_differences_are_told_in_words() -> None:
     assert "codex 0.1 is not used any more" not in part
     assert "claude: model opus is not used any more" not in part
     assert differences(OLD, OLD, whole=True) == []
+
+
+def test_a_model_that_is_another_is_a_difference_and_one_that_is_known_now_is_none() -> None:
+    one = Locked({"claude": LockedEngine("1.0", ("opus",), {"opus": "claude-opus-4-8"})}, {})
+    other = Locked({"claude": LockedEngine("1.0", ("opus",), {"opus": "claude-opus-5", "": "claude-sonnet-5"})}, {})
+    unknown = Locked({"claude": LockedEngine("1.0", ("opus",))}, {})
+    moved = ["claude: model opus is claude-opus-5 now, and was claude-opus-4-8"]
+    assert differences(one, other, whole=True) == differences(one, other, whole=False) == moved
+    assert differences(one, unknown, whole=True) == differences(unknown, one, whole=True) == []
+    assert news(unknown, one) == ["claude: model opus is claude-opus-4-8"]
+    assert news(one, other) == ["claude: its own choice of a model is claude-sonnet-5"]
+    assert news(one, unknown) == []
+    assert news(Locked({}, {}), one) == ["claude: model opus is claude-opus-4-8"]
 
 
 def test_it_is_written_the_same_way_each_time(tmp_path: Path) -> None:

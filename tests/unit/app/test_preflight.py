@@ -56,13 +56,13 @@ def test_what_is_missing(tmp_path: Path, engine: str, versions: dict[str, str], 
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / "s.yaml").write_text("- say: x\n")
     plan = plan_of(tmp_path / "p", f"agents:\n  a:\n    engine: {engine}\n{script}    prompt: x\n")
-    assert missing(plan, ENGINES, environ(tmp_path, **versions), root="/") == expected
+    assert missing(plan, plan.steps, ENGINES, environ(tmp_path, **versions), root="/") == expected
 
 
 def test_the_same_trouble_is_told_once_and_skipped_steps_need_nothing(tmp_path: Path) -> None:
     agents = "".join(f"  a{n}: {{prompt: x, if: 1 == {n and 1}}}\n" for n in range(6))
     plan = plan_of(tmp_path / "p", f"agents:\n{agents}")
-    assert missing(plan, ENGINES, environ(tmp_path), root="/") == [
+    assert missing(plan, plan.steps, ENGINES, environ(tmp_path), root="/") == [
         "claude: `one` is not installed: `get one` (for a1, a2, a3 and 2 more)"
     ]
 
@@ -95,4 +95,4 @@ def test_who_has_a_path_of_its_own_is_not_looked_at(tmp_path: Path, text: str) -
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / ".env").write_text("PATH=/elsewhere\n")
     plan = plan_of(tmp_path / "p", text)
-    assert missing(plan, ENGINES, environ(tmp_path), root=str(tmp_path / "p")) == []
+    assert missing(plan, plan.steps, ENGINES, environ(tmp_path), root=str(tmp_path / "p")) == []

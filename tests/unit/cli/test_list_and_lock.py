@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from teamflow.core.versions import version_in
+from tests.fakes.agents import claude
 from tests.unit.cli.made import Answer, process
 
 TEAM = """\
@@ -108,13 +111,13 @@ def test_personas_of_a_team_with_errors_and_of_none(here: Here) -> None:
 def test_engines(here: Here) -> None:
     here.write("team.yaml", "engines: {mine: {command: [./mine], prompt: stdin}}\nagents: {a: {command: x}}\n")
     here.write("mine", "#!/bin/sh\ntouch ran\n").chmod(0o755)
-    here.program("claude", "echo '2.0.1 (Claude Code)'")
+    here.program("claude", "echo '2.1.190 (Claude Code)'")
     here.program("codex", "echo rubbish")
     answer = here.call("list", "engines", "--json", ANTHROPIC_API_KEY="sk-secret")
     assert answer.code == 0, answer
     assert "sk-secret" not in answer.out
     found = {one["name"]: one for one in json.loads(answer.out)["engines"]}
-    assert (found["claude"]["state"], found["claude"]["version"]) == ("installed", "2.0.1")
+    assert (found["claude"]["state"], found["claude"]["version"]) == ("installed", "2.1.190")
     assert found["claude"]["login"] == ["ANTHROPIC_API_KEY"]
     assert (found["codex"]["version"], found["codex"]["trouble"]) == (
         None,
@@ -125,7 +128,7 @@ def test_engines(here: Here) -> None:
     assert "command" not in found
     assert not (here.root / "ran").exists()
     text = here.call("list", "engines").out
-    assert "claude: 2.0.1 is older than" in text
+    assert "claude: 2.1.190 is older than" in text
     assert "gemini: `gemini` is not installed: `" in text
 
 
@@ -150,9 +153,29 @@ def test_an_engine_that_is_not_there_is_found_out_before_anything_is_recorded(he
     assert not (here.root / "ran").exists()
 
 
+@pytest.mark.parametrize(
+    ("engine", "version", "least"),
+    [("claude", "2.1.84 (Claude Code)", "2.1.89"), ("codex", "codex-cli 0.131.0", "0.133.0"),
+     ("codex-exec", "codex-cli 0.133.0-alpha.1", "0.133.0")],
+)  # fmt: skip
+def test_one_that_is_too_old_is_refused_with_what_mends_it(here: Here, engine: str, version: str, least: str) -> None:
+    program = engine.removesuffix("-exec")
+    here.program(program, f"echo {version!r}")
+    here.write("team.yaml", f"agents:\n  a: {{engine: {engine}, prompt: x, permissions: read}}\n")
+    number = version_in(version)
+    answer = here.call("run")
+    assert answer.code == 3
+    told = f"{engine}: `{program}` {number} is too old, {least} is needed: `npm install -g @"
+    assert told in answer.err
+    assert "(for a)" in answer.err
+    assert here.call("status").code == 2, "there is no run"
+    assert told in " ".join(here.call("plan").out.split())
+    assert f"{engine}: {number} is too old, {least} is needed" in here.call("list", "engines").out
+
+
 @pytest.mark.slow
 def test_plans_without_engines_ask_nobody(here: Here) -> None:
-    here.program("claude", "echo 2.1.0")
+    here.program("claude", "echo 2.1.190")
     assert here.call("plan", "team.yaml", "b").code == 0
     assert here.call("run", "b").code == 0
     assert here.asked() == ()
@@ -169,6 +192,50 @@ def test_one_engine_of_a_chain_is_enough(here: Here) -> None:
     assert "not installed" not in here.call("plan").out
     here.write("team.yaml", "agents:\n  a: {engine: gemini, prompt: x, env: {PATH: /elsewhere}}\n")
     assert "not installed" not in here.call("plan").out
+
+
+DONE = """\
+agents:
+  a: {prompt: FIRST, permissions: read, model: opus}
+  b: {command: "BEHIND", depends_on: [a]}
+  c: {command: "true", depends_on: [b]}
+"""
+
+
+@pytest.mark.slow
+def test_what_is_done_needs_no_program(here: Here) -> None:
+    """Only steps that may run are looked at: not those that the run has behind it, or that the cache knows."""
+    here.program("claude", f'exec {sys.executable} -ISE {claude.__file__} "$@"')
+    text = DONE.replace("FIRST", "Say hello.")
+    here.write("team.yaml", text.replace("BEHIND", "false"))
+    assert here.call("run").code == 1
+    (here.bin / "claude").unlink()
+
+    answer = here.call("run")
+    assert (answer.code, "not installed" in answer.out + answer.err) == (1, False), answer
+    here.write("team.yaml", text.replace("BEHIND", "touch ran"))
+    assert "not installed" not in here.call("plan").out
+    answer = here.call("run")
+    assert answer.code == 0, answer
+    assert (here.root / "ran").exists()
+
+    here.write("team.yaml", DONE.replace("FIRST", "Say more.").replace("BEHIND", "touch ran"))
+    assert "not installed" in here.call("plan").out
+    answer = here.call("run")
+    assert (answer.code, "(for a)" in answer.err) == (3, True), answer
+
+
+@pytest.mark.slow
+def test_what_the_cache_knows_needs_no_program(here: Here) -> None:
+    here.program("claude", f'exec {sys.executable} -ISE {claude.__file__} "$@"')
+    here.write("team.yaml", "agents:\n  a: {prompt: Say hello., permissions: read, reads: [x.txt]}\n")
+    here.write("x.txt", "x")
+    assert here.call("run").code == 0
+    (here.bin / "claude").unlink()
+    answer = here.call("run")
+    assert answer.code == 0, answer
+    here.write("x.txt", "y")
+    assert here.call("run").code == 3
 
 
 # -- the lock ----------------------------------------------------------------------------------------------------

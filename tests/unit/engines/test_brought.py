@@ -169,6 +169,24 @@ def test_it_is_planned_and_run_through_the_command_line(place: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_step_is_relaunched_with_it(place: Path) -> None:
+    (place / "packages/bare.py").write_text(BROKEN["bare"][0])
+    install(place, "bare", "bare = bare:make")
+    team = "engines: {up: {command: [tr, a-z, A-Z]}}\nagents: {a: {engine: up, prompt: x, permissions: full}}\n"
+    (place / "work/team.yaml").write_text(team)
+    assert teamflow(place, "run", "--progress", "plain").returncode == 0
+    for name in ("no", "bare", "command"):
+        done = teamflow(place, "relaunch", "a", "--engine", name)
+        assert done.returncode == 1, done.stdout
+        assert f"there is no engine {name} here; there is claude" in done.stdout
+        assert "opencode, pal, up" in done.stdout
+    done = teamflow(place, "relaunch", "a", "--engine", "pal")
+    assert done.returncode == 0, done.stdout
+    assert teamflow(place, "run", "--progress", "plain").returncode == 0
+    assert "Heard 1 words." in teamflow(place, "logs", "a").stdout
+
+
+@pytest.mark.slow
 def test_a_saved_plan_needs_it(place: Path) -> None:
     (place / "work/pal.yaml").write_text(named("pal.yaml"))
     assert teamflow(place, "plan", "pal.yaml", "-o", "saved").returncode == 0

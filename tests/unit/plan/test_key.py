@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from teamflow.core.permissions import Means, Permissions
 from teamflow.core.plan import Command, Deferred, DiffPolicy, EngineDefinition, OutputFile, Outputs, Retry, Step, Tree
 from teamflow.plan.key import (
     KeyParts,
@@ -16,9 +19,16 @@ from teamflow.plan.key import (
     outputs_digest,
     value_digest,
 )
+from teamflow.plan.words import grants_in_words
 from tests.fakes.plans import make_step
 
 STEP = make_step("build/api")
+
+
+def granted(**given: Any) -> Step:
+    """As the planner makes it."""
+    permissions = Permissions(**given)
+    return STEP._replace(permissions=grants_in_words(permissions), means=Means(permissions))
 
 
 @pytest.mark.parametrize(
@@ -36,6 +46,10 @@ STEP = make_step("build/api")
         ("engine", STEP._replace(custom=EngineDefinition(("mine",)))),
         ("model", STEP._replace(model="gpt-5")),
         ("permissions", STEP._replace(permissions="reads")),
+        ("permissions", granted(edit=("a",), run=("b",))),
+        ("permissions", granted(edit=())),
+        ("mcp_servers", STEP._replace(means=Means(servers={"docs": {"command": "docs"}}))),
+        ("isolate", STEP._replace(means=Means(isolate=True))),
         ("env", STEP._replace(env=(("A", "1"),))),
         ("env", STEP._replace(inherit_env=("AWS_*",))),
         ("secrets", STEP._replace(secrets=("TOKEN",))),
@@ -101,6 +115,29 @@ def test_the_order_of_variables_and_secrets_means_nothing() -> None:
     one = STEP._replace(env=(("A", "1"), ("B", "2")), secrets=("X", "Y"))
     other = STEP._replace(env=(("B", "2"), ("A", "1")), secrets=("Y", "X"))
     assert definition_key(one) == definition_key(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"run": ("pytest", "make")}, {"run": ("make", "pytest", "make")}),
+        ({"edit": ("a/**", "b.md")}, {"edit": ("b.md", "a/**")}),
+        ({"edit": ("!b", "a", "a")}, {"edit": ("!b", "a", "a")}),
+    ],
+)
+def test_permissions_that_mean_the_same_have_one_key(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert definition_key(granted(**one)) == definition_key(granted(**other))
+    assert changed_aspects(granted(**one), granted(**other)) == ()
+
+
+def test_permissions_that_mean_something_else_have_another() -> None:
+    every: list[dict[str, Any]] = [
+        {}, {"level": "read"}, {"level": "full"}, {"net": "deny"}, {"ask": "deny"},
+        {"run": ()}, {"edit": ()}, {"run": (), "edit": ()}, {"run": ("a",)}, {"edit": ("a",)}, {"run": ("a", "b")},
+        {"run": ("a, b",)}, {"edit": ("a",), "net": "deny"}, {"edit": ("a",), "ask": "deny"}, {"edit": ("**",)},
+        {"edit": ("a", "!a")}, {"edit": ("!a", "a")},
+    ]  # fmt: skip
+    assert len({definition_key(granted(**one)) for one in every}) == len(every)
 
 
 def test_a_text_is_never_taken_for_a_template() -> None:

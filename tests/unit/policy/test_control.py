@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from teamflow.core.capabilities import Capabilities
 from teamflow.core.events import AttemptEnded, Event, Now, Reopened, RunnerStarted
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
 from teamflow.core.requested import MessageSent, PauseRequested, RunPaused, StopRequested
@@ -33,11 +34,17 @@ agents:
   write: {engine: mine, prompt: Write, permissions: read}
   lint: {command: l}
 """
+ENGINES = {
+    "command": Capabilities(),
+    "scripted": Capabilities(),
+    "fenced": Capabilities(enforces=frozenset({"read"}), mcp=frozenset({"http"})),
+    "free": Capabilities(),
+}
 
 
 def ask(story: Story, verb: str, args: str) -> str:
     """What is said; what is granted is recorded, and decided upon."""
-    found = granted(story.state, verb, args, Asker("ana@box", 7, Now("boot", 1.0, 1.0), ("command", "scripted")))
+    found = granted(story.state, verb, args, Asker("ana@box", 7, Now("boot", 1.0, 1.0), ENGINES))
     if not isinstance(found, Granted):
         return f"no: {found}"
     if found.events:
@@ -335,8 +342,13 @@ def test_what_is_changed_holds_for_all_attempts_of_the_run() -> None:
     ("step", "changes", "why"),
     [
         ("write", {"engine": "min"}, 'write: there is no engine min here; did you mean "mine"?'),
-        ("write", {"engine": "command"}, "write: there is no engine command here; there is mine, plain"),
+        ("write", {"engine": "command"}, "write: there is no engine command here; there is fenced, free, mine, plain"),
         ("write", {"engine": "scripted"}, "write: engine scripted plays a script, and this step has none"),
+        (
+            "write",
+            {"engine": "free"},
+            "write: free cannot be kept from changing files: it neither asks for leave nor has a sandbox",
+        ),
         ("write", {"prompt": " \n"}, "write: the prompt is empty"),
         ("write", {"timeout": 0}, "write: a timeout is a duration above 0, such as 30m"),
         ("write", {"engine": "plain", "model": "x"}, "write: engine plain takes no model"),
@@ -391,6 +403,16 @@ def test_nothing_is_paused_after_the_end() -> None:
     assert ask(story, "cancel", steps_args(None)) == "no: the run has ended (succeeded)"
     story.tell(RunPaused("ana"))
     assert story.state.ended is not None
+
+
+def test_another_engine_may_take_over_where_it_keeps_what_the_step_may_not() -> None:
+    story = Story(PROMPTS)
+    assert relaunch(story, "write", engine="fenced").startswith("relaunching write")
+    assert story.state.steps["write"].step.engine == "fenced"
+    servers = PROMPTS.replace("prompt: Write,", "prompt: Write, mcp_servers: {notes: {command: x}}, isolate: true,")
+    said = relaunch(Story(servers), "write", engine="fenced")
+    assert "fenced cannot be given the MCP server notes (stdio): it takes http" in said
+    assert "fenced cannot be started without your own settings and memory" in said
 
 
 def test_another_engine_is_asked_for_its_own_model() -> None:

@@ -246,7 +246,7 @@ def test_a_pause_does_not_swallow_the_question() -> None:
 def test_who_tells_all_does_not_tell_itself() -> None:
     told = Story(TWO)
     for _ in range(20):
-        granted = tell(told.state, {"steps": None, "text": "hm", "sender": "a"}, Asker("a", 1, told.now, ()))
+        granted = tell(told.state, {"steps": None, "text": "hm", "sender": "a"}, Asker("a", 1, told.now))
         assert not isinstance(granted, str)
         told.tell(*granted.events)
     assert told.state.steps["a"].messages == []

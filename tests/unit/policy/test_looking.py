@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from teamflow.policy.looking import begins_with, first_words, only_looks
+from teamflow.core.command_words import first_words
+from teamflow.policy.looking import begins_with, only_looks
 
 ROOTS = ("/w/project",)
 

@@ -200,6 +200,7 @@ def test_the_shape_every_reader_relies_on() -> None:
         "continues": 1,
         "engine": "scripted",
         "model": None,
+        "model_id": None,
         "outcome": "failed",
         "failure": "verify",
         "reason": "verify: exit status 1",

@@ -71,6 +71,12 @@ def simple_commands(command: str | Sequence[str], *, depth: int = 0) -> tuple[Si
     return _inner((Simple(tuple(command)),) if command and all(map(_printable, command)) else (), depth)
 
 
+def first_words(entry: str) -> tuple[str, ...]:
+    """The words of one entry of `permissions.run`; () where it can be no first words of any command."""
+    found = simple_commands(entry)
+    return found[0].words if len(found) == 1 and not found[0].wild else ()
+
+
 def _inner(found: Sequence[Simple], depth: int) -> tuple[Simple, ...]:
     every: list[Simple] = []
     for part in found:
