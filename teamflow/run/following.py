@@ -59,6 +59,8 @@ class Following:
         self._report = report
         self._say = say
         self._open: dict[tuple[str, int], Tail] = {}
+        self.began: Callable[[str, int], int | None] = lambda step, attempt: None
+        """After how many bytes of its log an attempt's agent phase began; None: nobody knows yet."""
 
     def has(self, step: str, attempt: int) -> bool:
         return (step, attempt) in self._open
@@ -127,7 +129,7 @@ class Following:
     def finish(self, engine: Engine, brief: Brief, step: str, attempt: int, end: Exit) -> Outcome:
         """What the attempt came to, all that it printed considered."""
         tail = self._open.pop((step, attempt), None) or self._tail(engine, brief)
-        tail.finish(end.log_end)
+        tail.finish(end.log_start, end.log_end)
         outcome = tail.talk.session.close(end)
         if isinstance(outcome, Succeeded) and outcome.text and not tail.said:
             self._say(step, outcome.text)
@@ -156,6 +158,7 @@ class Following:
             attempt=attempt,
             report=self._told,
             say=self._say,
+            begins=lambda: self.began(step, attempt),
             watch=watch,
             stalls=Stalls(engine.capabilities, begun=awake(), idle=known.idle_timeout),
             stalled=partial(self._stalled, step, attempt),

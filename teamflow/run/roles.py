@@ -69,8 +69,9 @@ class Attempts(Protocol):
         """The phase that follows, or why it cannot be started."""
         ...
 
-    def adopt(self) -> None:
-        """Follows the output of attempts that another runner started."""
+    def adopt(self, began: Callable[[str, int], int | None]) -> None:
+        """Follows the output of attempts that another runner started. `began`: after how many bytes of its log the
+        agent phase of an attempt began; None: it has not, as far as is known. Until then nothing is read of any."""
         ...
 
     def close(self) -> None: ...

@@ -1,7 +1,9 @@
 """Follows a live attempt's output file and feeds it to the engine's session; reports what people should see.
 
 The file is polled (it may be on any file system, and a poll is a stat); the last bytes are read when the phase has
-ended. A file that shrinks was truncated by the process itself: reading starts again at its beginning.
+ended. What the phases before the agent's have printed is not for the session: nothing is read until it is known where
+its own output begins, which the keeper's journal tells, so every runner reads the same. A file that shrinks was
+truncated by the process itself: reading starts again at its beginning.
 """
 
 from __future__ import annotations
@@ -41,13 +43,15 @@ class Tail:
         attempt: int,
         report: Callable[[Report], None],
         say: Callable[[str, str], None],
+        begins: Callable[[], int | None],
         watch: Watch | None = None,
         stalls: Stalls | None = None,
         stalled: Callable[[str], None] = lambda cause: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`watch`: what is seen, for the step's guards; `stalls`: for what is wrong with the CLI, told to `stalled`
-        once; `now` is in the same seconds."""
+        """`begins`: how many bytes of the file are not the agent's (None: not known yet); `watch`: what is seen, for
+        the step's guards; `stalls`: for what is wrong with the CLI, told to `stalled` once; `now` is in the same
+        seconds."""
         self._watch = watch
         self._stalls = stalls
         self._stalled = stalled
@@ -61,7 +65,9 @@ class Tail:
         self._attempt = attempt
         self._report = report
         self._say = say
-        self._offset = 0
+        self._begins = begins
+        self._offset: int | None = None
+        """How far the file is read; None: it is not known where to begin."""
         self._handle: asyncio.TimerHandle | None = None
         self._last: ProgressReported | None = None
         self.usage: Usage | None = None
@@ -81,7 +87,8 @@ class Tail:
         """Reads all that there is, at once. Of the leave that was asked for by then only what is still open is told:
         behind the request may stand the answer that it has."""
         self._behind = True
-        self._show(self.talk.begin(), live=True)
+        if self._known():
+            self._show(self.talk.begin(), live=True)
         while self._read(_CHUNK, show=True):
             pass
         self._behind = False
@@ -93,11 +100,13 @@ class Tail:
             self._handle.cancel()
             self._handle = None
 
-    def finish(self, end: int) -> None:
-        """Feeds everything up to byte `end` (what came later belongs to another phase)."""
+    def finish(self, start: int, end: int) -> None:
+        """Feeds everything from byte `start` up to byte `end` (what is around them belongs to other phases)."""
+        if not self._known():
+            self._offset = self.talk.fed = start
         self.talk.silence()
         self._show(self.talk.begin(), live=False)
-        while self._offset < end and self._read(min(_CHUNK, end - self._offset), show=False):
+        while (left := end - (self._offset or 0)) > 0 and self._read(min(_CHUNK, left), show=False):
             pass
 
     def _poll(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -117,7 +126,16 @@ class Tail:
         if reason:
             self._report(GuardTripped(self._step, self._attempt, reason))
 
+    def _known(self) -> bool:
+        """Whether it is known where to begin."""
+        if self._offset is None and (offset := self._begins()) is not None:
+            self._offset = self.talk.fed = offset
+        return self._offset is not None
+
     def _read(self, count: int, *, show: bool) -> bool:
+        if self._offset is None and not self._known():
+            return False
+        assert self._offset is not None
         try:
             # Most looks find nothing, and a look costs a fifth of opening the file.
             if os.stat(self._path).st_size == self._offset:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -117,7 +117,7 @@ class FakeAttempts:
             await asyncio.sleep(0)
         return self._ended(exited)
 
-    def adopt(self) -> None: ...
+    def adopt(self, began: Callable[[str, int], int | None]) -> None: ...
 
     def close(self) -> None: ...
 
