@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from teamflow.core.attempts import AttemptState
-from teamflow.core.invocation import Brief, EngineEvent, Progress, Said
+from teamflow.core.invocation import Brief, EngineEvent, Progress, Said, Warns
 from teamflow.core.outcome import Failed
 from teamflow.core.redact import Redactor
 from teamflow.core.state import StepState
@@ -93,6 +93,8 @@ def _said(event: EngineEvent) -> bytes:
             told = text
         case Progress(percent=percent, text=text):
             told = f"[{percent:.0f}%] {text}"
+        case Warns(text=text):
+            told = f"[teamflow: {text}]"
         case _:
             return b""
     return told.encode("utf-8", "replace") + b"\n"
@@ -183,7 +185,8 @@ def _readable(known: StepState, attempt: AttemptState) -> Readable | None:
         return None
     from teamflow.engines.registry import engine
 
-    brief = Brief(step=known.step.id, attempt=attempt.number, cause=attempt.cause, cwd="")
+    servers = known.step.means.servers
+    brief = Brief(step=known.step.id, attempt=attempt.number, cause=attempt.cause, cwd="", servers=servers)
     return Readable(engine(attempt.engine or known.step.engine).session(brief))
 
 

@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
-from teamflow.core.events import AttemptEnded, AttemptStarted, Event, PhaseEnded, ProgressReported, QuestionAsked
+from teamflow.core.events import (
+    AttemptEnded,
+    AttemptStarted,
+    Event,
+    PhaseEnded,
+    ProgressReported,
+    QuestionAsked,
+    Warned,
+)
 from teamflow.core.guarding import GuardTripped
 from teamflow.core.invocation import Brief, Exit
 from teamflow.core.leave import LeaveAsked, LeaveWithdrawn
@@ -36,6 +44,10 @@ class Talks(Protocol):
 
     def heard(self, step_id: str) -> int:
         """How many messages the live attempt of a step was handed while it worked, as its keeper has noted."""
+        ...
+
+    def late(self, step_id: str, attempt: int) -> Sequence[Warned]:
+        """What an attempt has told only at the end of its output; told once."""
         ...
 
     def answer(self, step_id: str, request: str, verdict: Verdict) -> None:
@@ -103,7 +115,7 @@ class Prober(Protocol):
         ...
 
 
-Report: TypeAlias = ProgressReported | SpendingTold | GuardTripped | LeaveAsked | LeaveWithdrawn
+Report: TypeAlias = ProgressReported | SpendingTold | GuardTripped | LeaveAsked | LeaveWithdrawn | Warned
 """What a running attempt tells of itself."""
 
 

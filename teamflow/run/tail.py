@@ -13,9 +13,9 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from teamflow.core.events import ProgressReported
+from teamflow.core.events import ProgressReported, Warned
 from teamflow.core.guarding import GuardTripped
-from teamflow.core.invocation import Asked, EngineEvent, Progress, Said, Spent, Withdrawn
+from teamflow.core.invocation import Asked, EngineEvent, Progress, Said, Spent, Warns, Withdrawn
 from teamflow.core.leave import LeaveAsked, LeaveWithdrawn
 from teamflow.core.outcome import Usage
 from teamflow.core.spending import SpendingTold
@@ -74,6 +74,8 @@ class Tail:
         """What the attempt has told of its cost so far."""
         self.said = False
         """Whether the agent has told anything to people."""
+        self.late: list[Warned] = []
+        """Told at the end, when nobody listens any more."""
 
     def follow(self, loop: asyncio.AbstractEventLoop) -> None:
         self._quick -= 1
@@ -168,6 +170,9 @@ class Tail:
                     self._say(self._step, text)
                 case Spent(usage=usage):
                     self.usage = usage
+                case Warns(text=text):
+                    warned = Warned(self._step, self._attempt, text)
+                    self._report(warned) if live else self.late.append(warned)
                 case Asked() | Withdrawn() if live and not self._behind:
                     self._leave(event)
                 case _:

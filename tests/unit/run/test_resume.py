@@ -22,6 +22,7 @@ from teamflow.core.events import (
     Record,
     RunEnded,
     RunnerStarted,
+    Warned,
 )
 from teamflow.core.fold import fold
 from teamflow.core.invocation import Exit, Invocation
@@ -88,6 +89,9 @@ class NoTalks:
 
     def heard(self, step_id: str) -> int:
         return 0
+
+    def late(self, step_id: str, attempt: int) -> Sequence[Warned]:
+        return ()
 
     def answer(self, step_id: str, request: str, verdict: Verdict) -> None: ...
 
