@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.capabilities import Capabilities
-from teamflow.core.invocation import Brief, EngineEvent, Progress, Said
+from teamflow.core.invocation import Brief, EngineEvent, Progress, Said, Warns
 from teamflow.core.outcome import Failed
 from teamflow.core.plan import COMMAND
 from teamflow.core.redact import Redactor
@@ -99,6 +99,8 @@ def _said(event: EngineEvent) -> bytes:
             told = text
         case Progress(percent=percent, text=text):
             told = f"[{percent:.0f}%] {text}"
+        case Warns(text=text):
+            told = f"[teamflow: {text}]"
         case _:
             return b""
     return told.encode("utf-8", "replace") + b"\n"
@@ -212,7 +214,9 @@ def _readable(known: StepState, attempt: AttemptState) -> Readable | None:
     engine = _engine(known, attempt) if definition is None or definition.output == ACP else None
     if engine is None or not engine.capabilities.protocol:
         return None
-    return Readable(engine.session(Brief(step=known.step.id, attempt=attempt.number, cause=attempt.cause, cwd="")))
+    servers = known.step.means.servers
+    brief = Brief(step=known.step.id, attempt=attempt.number, cause=attempt.cause, cwd="", servers=servers)
+    return Readable(engine.session(brief))
 
 
 def tail_of(inspected: Inspected, step_id: str, attempt: int, *, most: int = TAIL) -> str:

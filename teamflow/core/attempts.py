@@ -40,6 +40,7 @@ class AttemptState:
         "tree",
         "tripped",
         "verdicts",
+        "warnings",
     )
 
     def __init__(
@@ -78,6 +79,8 @@ class AttemptState:
         """Leave that it waits for: the question, by request."""
         self.verdicts: dict[str, int] = {}
         """Leave that somebody has given it, or not: likewise."""
+        self.warnings: list[str] = []
+        """What of its means was not as the team file has it."""
         self.note = ""
         self.aside = ""
         """What no commit holds of what it has left in its workspace."""

@@ -189,6 +189,15 @@ class ProgressReported(NamedTuple):
     text: str = ""
 
 
+class Warned(NamedTuple):
+    """Fact: something is not as the team file has it, and a running attempt goes on all the same. `text` follows the
+    name of the step."""
+
+    step: str
+    attempt: int
+    text: str
+
+
 class RetryScheduled(NamedTuple):
     """Decision: the next attempt may start at `mono` (seconds since boot `boot`), which is `delay` from now."""
 
@@ -318,6 +327,7 @@ Event: TypeAlias = (
     | AttemptEnded
     | MessageDelivered
     | ProgressReported
+    | Warned
     | RetryScheduled
     | BackoffEnded
     | SpendingTold

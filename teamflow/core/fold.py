@@ -24,6 +24,7 @@ from teamflow.core.events import (
     StepFrozen,
     StepsAdded,
     StepThawed,
+    Warned,
 )
 from teamflow.core.fold_backoff import end_backoffs
 from teamflow.core.fold_budget import budget_reached, budget_set, day_spent, set_caps, spending_told
@@ -190,6 +191,11 @@ def _results_taken(state: RunState, record: Record, event: ResultsTaken) -> list
     return list(state.open)
 
 
+def _warned(state: RunState, record: Record, event: Warned) -> list[str]:
+    state.steps[event.step].running(event.attempt).warnings.append(event.text)
+    return []
+
+
 _RUN_HANDLERS: Final[dict[type[Event], Handler]] = {
     RunnerStarted: _runner_started,
     Cached: _cached,
@@ -214,6 +220,7 @@ _RUN_HANDLERS: Final[dict[type[Event], Handler]] = {
     RequestAnswered: _request_answered,
     SpendingTold: spending_told,
     GuardTripped: guard_tripped,
+    Warned: _warned,
     BudgetReached: budget_reached,
     BudgetSet: budget_set,
     DaySpent: day_spent,

@@ -148,6 +148,13 @@ class Retrying(NamedTuple):
     wait: float | None = None
 
 
+class Warns(NamedTuple):
+    """Something is not as the team file has it, and the agent goes on all the same. `text`: what follows the name of
+    the step, for people; told once."""
+
+    text: str
+
+
 class Asked(NamedTuple):
     """The agent wants leave for something that its grants leave to a person, and waits for the answer. `request` names
     it within the attempt, and is the same whenever the same output is fed."""
@@ -170,5 +177,16 @@ class Reply(NamedTuple):
 
 
 EngineEvent: TypeAlias = (
-    Said | Progress | SessionOpened | ModelTold | Spent | Called | Returned | Retrying | Asked | Withdrawn | Reply
+    Said
+    | Progress
+    | SessionOpened
+    | ModelTold
+    | Spent
+    | Called
+    | Returned
+    | Retrying
+    | Warns
+    | Asked
+    | Withdrawn
+    | Reply
 )

@@ -35,6 +35,7 @@ from teamflow.engines.claude_todo import Todo
 from teamflow.engines.claude_tools import wish_of
 from teamflow.engines.claude_usage import Counter
 from teamflow.engines.exits import with_cost
+from teamflow.engines.lacking import Lacking
 from teamflow.engines.lines import JsonLines, parse_json
 from teamflow.engines.model_id import model_told
 from teamflow.engines.provider import Trouble, failure_of, reason
@@ -43,6 +44,8 @@ from teamflow.policy.permitting import judge
 
 _OVER: Final = frozenset(("completed", "failed"))
 """How a task of its own ends that it then has a turn about."""
+_THERE: Final = ("", "connected", "pending", "disabled")
+"""What it says of an MCP server that is there, may still come, or is not wanted."""
 _REFUSALS: Final[Mapping[str, Mapping[str, Json]]] = {
     "elicitation": {"action": "decline"},
     "request_user_dialog": {"behavior": "cancelled"},
@@ -73,6 +76,7 @@ class ClaudeSession:
         self._tasks: set[str] = set()
         """Sub-agents that work while it does something else: it has a turn of its own when they are done."""
         self._interrupts = 0
+        self._lacking = Lacking(brief.servers)
         self._done = False
         first = prompt(brief, schema=True) or "Go on."
         self.opening: Final = self._message(first)
@@ -123,6 +127,7 @@ class ClaudeSession:
                     self._opened = session
                     yield SessionOpened(session)
                 yield from model_told(line.get("model"))
+                yield from self._servers(line.get("mcp_servers"))
             case "api_retry":
                 self._end.retried = True
                 yield _retrying(line)
@@ -133,6 +138,16 @@ class ClaudeSession:
                 yield from self._task_over(task, _text(status))
             case _:
                 pass
+
+    def _servers(self, told: Json) -> Iterator[EngineEvent]:
+        """Told at the beginning of each turn; of one that is pending it tells no more."""
+        if not isinstance(told, list):
+            return
+        states = {_text(one.get("name")): _text(one.get("status")) for one in _objects(told)}
+        for name, state in states.items():
+            if state not in _THERE:
+                yield from self._lacking.failed(name, state)
+        yield from self._lacking.absent(states)
 
     def _task_over(self, task: str, status: str) -> Iterator[EngineEvent]:
         if task not in self._tasks or status in ("", "running", "pending"):

@@ -36,6 +36,7 @@ from teamflow.engines.codex_items import Meter, table_of, text_of, tokens, tool,
 from teamflow.engines.codex_schema import strict
 from teamflow.engines.exits import with_cost
 from teamflow.engines.jsonrpc import Answered, Incoming, Notified, Peer, Request
+from teamflow.engines.lacking import Lacking
 from teamflow.engines.lines import parse_json
 from teamflow.engines.model_id import model_told
 from teamflow.engines.provider import failure_of, reason
@@ -105,6 +106,7 @@ class ServerSession:
         self._changes: dict[str, Mapping[str, Json]] = {}
         self._escaping: set[str] = set()
         self._tools: set[str] = set()
+        self._lacking = Lacking(brief.servers)
 
     # -- what is written ----------------------------------------------------------------------------------------------
 
@@ -278,6 +280,7 @@ class ServerSession:
             yield self._begin_turn("\n\n".join(unheard))
             return
         self._end.over = True
+        yield from self._lacking.over()
         yield Reply("", end=True)
 
     def _notified(self, method: str, params: Mapping[str, Json]) -> Iterator[EngineEvent]:
@@ -286,6 +289,8 @@ class ServerSession:
                 name = json.dumps(params.get("requestId"))
                 if self._open.pop(name, None) is not None:
                     yield Withdrawn(name)
+            case "mcpServer/startupStatus/updated":
+                yield from self._server(text_of(params.get("name")), text_of(params.get("status")), params.get("error"))
             case "rawResponseItem/completed":
                 self._raw(table_of(params.get("item")))
             case "item/started" | "item/completed":
@@ -294,6 +299,15 @@ class ServerSession:
                 yield from self._item(item, own=own, done=method == "item/completed")
             case _ if params.get("threadId") == self._thread:
                 yield from self._of_thread(method, params)
+
+    def _server(self, name: str, status: str, error: Json) -> Iterator[EngineEvent]:
+        match status:
+            case "starting":
+                self._lacking.starting(name)
+            case "ready":
+                self._lacking.ready(name)
+            case "failed":
+                yield from self._lacking.failed(name, text_of(error))
 
     def _of_thread(self, method: str, params: Mapping[str, Json]) -> Iterator[EngineEvent]:
         match method:

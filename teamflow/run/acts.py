@@ -151,9 +151,13 @@ class Acts:
             self.leave.adopted(step_id)
 
     def heard(self, step_id: str) -> None:
-        """Before an attempt ends: a runner that was killed may have handed over what nobody has recorded."""
+        """Before an attempt ends: a runner that was killed may have handed over what nobody has recorded, and the end
+        of its output may hold what nobody was told."""
         known = self._state.steps[step_id]
         live = known.live
+        for warned in self._talks.late(step_id, live.number) if live is not None else ():
+            if self.leave.is_news(warned):
+                self._record(warned)
         if live is None or known.heard >= len(known.messages) or live.stopping is not None or known.frozen:
             return
         heard = live.told_from + self._talks.heard(step_id)

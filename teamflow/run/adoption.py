@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from teamflow.core.events import AttemptEnded, AttemptStarted, AttemptStopping, PhaseEnded, StepFrozen
 from teamflow.core.outcome import Failed, FailureClass
+from teamflow.core.phases import AGENT
 from teamflow.core.state import RunState
 from teamflow.core.status import Status
 from teamflow.core.work import WorkspaceReady
@@ -28,7 +29,8 @@ class Adoption:
         self.importing = False
         self._state = state
         self._backlog: deque[Started | Exited] = deque()
-        self._started: set[tuple[str, int, str]] = set()
+        self._started: dict[tuple[str, int, str], int] = {}
+        """Phases that began, and after how many bytes of the attempt's log."""
         self._unplaced = Unplaced()
         self._buried = False
         """A keeper was found dead when this session began: what it had been asked for may have been begun."""
@@ -51,7 +53,12 @@ class Adoption:
 
     def seen(self, entry: Started | Exited) -> None:
         """The journal says that this phase began."""
-        self._started.add((entry.step, entry.attempt, entry.phase))
+        offset = entry.log_offset if isinstance(entry, Started) else entry.end.log_start
+        self._started.setdefault((entry.step, entry.attempt, entry.phase), offset)
+
+    def began(self, step: str, attempt: int) -> int | None:
+        """How much the phases before the agent's had printed; None: it has not begun, as far as is known."""
+        return self._started.get((step, attempt, AGENT))
 
     def missing(self, entry: Started) -> Iterator[AttemptStarted | WorkspaceReady]:
         """What a start proves, where the log lacks it: its decision, and where it works."""

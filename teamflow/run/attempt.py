@@ -213,8 +213,9 @@ class AttemptRunner:
         by = step.by(live.fallback)
         return self._engines.engine(by.engine, custom=by.custom)
 
-    def adopt(self) -> None:
+    def adopt(self, began: Callable[[str, int], int | None]) -> None:
         """Follows the output of attempts that were running before this runner came."""
+        self._following.began = began
         for step_id in sorted(self._state.running):
             known = self._state.steps[step_id]
             live = known.live

@@ -131,7 +131,7 @@ class Executor:
         self.record(session)
         await self._take_in()
         self.settle(opening)
-        self._attempts.adopt()
+        self._attempts.adopt(self._adoption.began)
         self._log.touch(self.state.running)
         for event in self._adoption.unsettled():
             self._acts.again(event)

@@ -6,11 +6,11 @@ What they tell of themselves goes on as it may be recorded: redacted, and only a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-from teamflow.core.events import ProgressReported
+from teamflow.core.events import ProgressReported, Warned
 from teamflow.core.invocation import Brief, Exit
 from teamflow.core.leave import LeaveWithdrawn
 from teamflow.core.outcome import Outcome, Succeeded, Usage
@@ -60,6 +60,9 @@ class Following:
         self._report = report
         self._say = say
         self._open: dict[tuple[str, int], Tail] = {}
+        self._late: dict[tuple[str, int], list[Warned]] = {}
+        self.began: Callable[[str, int], int | None] = lambda step, attempt: None
+        """After how many bytes of its log an attempt's agent phase began; None: nobody knows yet."""
 
     def has(self, step: str, attempt: int) -> bool:
         return (step, attempt) in self._open
@@ -128,12 +131,18 @@ class Following:
     def finish(self, engine: Engine, brief: Brief, step: str, attempt: int, end: Exit) -> Outcome:
         """What the attempt came to, all that it printed considered."""
         tail = self._open.pop((step, attempt), None) or self._tail(engine, brief)
-        tail.finish(end.log_end)
+        tail.finish(end.log_start, end.log_end)
+        if tail.late:
+            self._late[step, attempt] = tail.late
         outcome = tail.talk.session.close(end)
         outcome = asked_at(outcome, brief) if brief.base_url else outcome
         if isinstance(outcome, Succeeded) and outcome.text and not tail.said:
             self._say(step, outcome.text)
         return outcome if tail.model is None else outcome._replace(model=self._redactor.text(tail.model))
+
+    def late(self, step_id: str, attempt: int) -> Sequence[Warned]:
+        told = self._late.pop((step_id, attempt), ()) if self._late else ()
+        return [event._replace(text=self._redactor.text(event.text)) for event in told]
 
     def spent(self, step: str, attempt: int) -> Usage | None:
         """What the attempt has told of its cost so far."""
@@ -158,6 +167,7 @@ class Following:
             attempt=attempt,
             report=self._told,
             say=self._say,
+            begins=lambda: self.began(step, attempt),
             watch=watch,
             stalls=Stalls(engine.capabilities, begun=awake(), idle=known.idle_timeout),
             stalled=partial(self._stalled, step, attempt),
@@ -186,7 +196,7 @@ class Following:
         return now - live.still_for - (max(0.0, now - live.still_at) if live.still_at is not None else 0.0)
 
     def _told(self, event: Report) -> None:
-        if isinstance(event, ProgressReported):
+        if isinstance(event, ProgressReported | Warned):
             event = event._replace(text=self._redactor.text(event.text))
         if not isinstance(event, SpendingTold) or self._matters(event):
             self._report(event)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from teamflow.core.events import Event, QuestionAnswered
+from teamflow.core.events import Event, QuestionAnswered, Warned
 from teamflow.core.leave import PERMISSION, LeaveAsked, LeaveWithdrawn
 from teamflow.core.permissions import ALLOW, DENY, Verdict
 from teamflow.core.questions import APPROVE, answer_words
@@ -17,6 +17,9 @@ from teamflow.ports import Target
 from teamflow.run.roles import Report, Talks
 
 _NOBODY: Final = "nobody can be asked in this run (--no-input): go on without it, or say what you could not do"
+
+_MOST_WARNINGS: Final = 20
+"""So many an attempt is heard to tell."""
 
 
 class Leave:
@@ -30,6 +33,8 @@ class Leave:
     def is_news(self, event: Report) -> bool:
         """Whether what an attempt tells of itself is to be recorded. Where nobody can be asked, leave is denied."""
         live = self._state.steps[event.step].live
+        if live is not None and isinstance(event, Warned):
+            return event.text not in live.warnings and len(live.warnings) < _MOST_WARNINGS
         if live is None or not isinstance(event, LeaveAsked | LeaveWithdrawn):
             return True
         if isinstance(event, LeaveWithdrawn):

@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
-from teamflow.core.events import AttemptEnded, AttemptStarted, Event, PhaseEnded, ProgressReported, QuestionAsked
+from teamflow.core.events import (
+    AttemptEnded,
+    AttemptStarted,
+    Event,
+    PhaseEnded,
+    ProgressReported,
+    QuestionAsked,
+    Warned,
+)
 from teamflow.core.guarding import GuardTripped
 from teamflow.core.invocation import Brief, Exit
 from teamflow.core.leave import LeaveAsked, LeaveWithdrawn
@@ -36,6 +44,10 @@ class Talks(Protocol):
 
     def heard(self, step_id: str) -> int:
         """How many messages the live attempt of a step was handed while it worked, as its keeper has noted."""
+        ...
+
+    def late(self, step_id: str, attempt: int) -> Sequence[Warned]:
+        """What an attempt has told only at the end of its output; told once."""
         ...
 
     def answer(self, step_id: str, request: str, verdict: Verdict) -> None:
@@ -69,8 +81,9 @@ class Attempts(Protocol):
         """The phase that follows, or why it cannot be started."""
         ...
 
-    def adopt(self) -> None:
-        """Follows the output of attempts that another runner started."""
+    def adopt(self, began: Callable[[str, int], int | None]) -> None:
+        """Follows the output of attempts that another runner started. `began`: after how many bytes of its log the
+        agent phase of an attempt began; None: it has not, as far as is known. Until then nothing is read of any."""
         ...
 
     def close(self) -> None: ...
@@ -102,7 +115,7 @@ class Prober(Protocol):
         ...
 
 
-Report: TypeAlias = ProgressReported | SpendingTold | GuardTripped | LeaveAsked | LeaveWithdrawn
+Report: TypeAlias = ProgressReported | SpendingTold | GuardTripped | LeaveAsked | LeaveWithdrawn | Warned
 """What a running attempt tells of itself."""
 
 

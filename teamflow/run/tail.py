@@ -1,7 +1,9 @@
 """Follows a live attempt's output file and feeds it to the engine's session; reports what people should see.
 
 The file is polled (it may be on any file system, and a poll is a stat); the last bytes are read when the phase has
-ended. A file that shrinks was truncated by the process itself: reading starts again at its beginning.
+ended. What the phases before the agent's have printed is not for the session: nothing is read until it is known where
+its own output begins, which the keeper's journal tells, so every runner reads the same. A file that shrinks was
+truncated by the process itself: reading starts again at its beginning.
 """
 
 from __future__ import annotations
@@ -11,9 +13,9 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from teamflow.core.events import ProgressReported
+from teamflow.core.events import ProgressReported, Warned
 from teamflow.core.guarding import GuardTripped
-from teamflow.core.invocation import Asked, EngineEvent, ModelTold, Progress, Said, Spent, Withdrawn
+from teamflow.core.invocation import Asked, EngineEvent, ModelTold, Progress, Said, Spent, Warns, Withdrawn
 from teamflow.core.leave import LeaveAsked, LeaveWithdrawn
 from teamflow.core.outcome import Usage
 from teamflow.core.spending import SpendingTold
@@ -27,6 +29,8 @@ _TALKING = 0.02
 """Seconds between looks while answers are to be expected; so they are for `_TALKS` of them."""
 _TALKS = 100
 _CHUNK = 256 * 1024
+_SLICE = 0.05
+"""Seconds for which one log may be read before others have their turn."""
 
 
 class Tail:
@@ -41,13 +45,15 @@ class Tail:
         attempt: int,
         report: Callable[[Report], None],
         say: Callable[[str, str], None],
+        begins: Callable[[], int | None],
         watch: Watch | None = None,
         stalls: Stalls | None = None,
         stalled: Callable[[str], None] = lambda cause: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`watch`: what is seen, for the step's guards; `stalls`: for what is wrong with the CLI, told to `stalled`
-        once; `now` is in the same seconds."""
+        """`begins`: how many bytes of the file are not the agent's (None: not known yet); `watch`: what is seen, for
+        the step's guards; `stalls`: for what is wrong with the CLI, told to `stalled` once; `now` is in the same
+        seconds."""
         self._watch = watch
         self._stalls = stalls
         self._stalled = stalled
@@ -61,7 +67,9 @@ class Tail:
         self._attempt = attempt
         self._report = report
         self._say = say
-        self._offset = 0
+        self._begins = begins
+        self._offset: int | None = None
+        """How far the file is read; None: it is not known where to begin."""
         self._handle: asyncio.TimerHandle | None = None
         self._last: ProgressReported | None = None
         self.usage: Usage | None = None
@@ -70,6 +78,8 @@ class Tail:
         """The id of the model that answers, where that is told."""
         self.said = False
         """Whether the agent has told anything to people."""
+        self.late: list[Warned] = []
+        """Told at the end, when nobody listens any more."""
 
     def follow(self, loop: asyncio.AbstractEventLoop) -> None:
         self._quick -= 1
@@ -83,7 +93,8 @@ class Tail:
         """Reads all that there is, at once. Of the leave that was asked for by then only what is still open is told:
         behind the request may stand the answer that it has."""
         self._behind = True
-        self._show(self.talk.begin(), live=True)
+        if self._known():
+            self._show(self.talk.begin(), live=True)
         while self._read(_CHUNK, show=True):
             pass
         self._behind = False
@@ -95,17 +106,26 @@ class Tail:
             self._handle.cancel()
             self._handle = None
 
-    def finish(self, end: int) -> None:
-        """Feeds everything up to byte `end` (what came later belongs to another phase)."""
+    def finish(self, start: int, end: int) -> None:
+        """Feeds everything from byte `start` up to byte `end` (what is around them belongs to other phases)."""
+        if not self._known():
+            self._offset = self.talk.fed = start
         self.talk.silence()
         self._show(self.talk.begin(), live=False)
-        while self._offset < end and self._read(min(_CHUNK, end - self._offset), show=False):
+        while (left := end - (self._offset or 0)) > 0 and self._read(min(_CHUNK, left), show=False):
             pass
 
     def _poll(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._read(_CHUNK, show=True)
+        # Not by `now`, which may stand still.
+        until, more = time.monotonic() + _SLICE, True
+        while more and time.monotonic() < until:
+            more = self._read(_CHUNK, show=True)
         if self._watch is not None:
             self._trip(self._watch.passed(now=self._now()))
+        if more:
+            # What it has printed since is not known yet: it may be all that is missed.
+            self._handle = loop.call_later(0, self._poll, loop)
+            return
         if self._stalls is not None:
             self._stall(self._stalls.passed(now=self._now()))
         self.follow(loop)
@@ -119,7 +139,16 @@ class Tail:
         if reason:
             self._report(GuardTripped(self._step, self._attempt, reason))
 
+    def _known(self) -> bool:
+        """Whether it is known where to begin."""
+        if self._offset is None and (offset := self._begins()) is not None:
+            self._offset = self.talk.fed = offset
+        return self._offset is not None
+
     def _read(self, count: int, *, show: bool) -> bool:
+        if self._offset is None and not self._known():
+            return False
+        assert self._offset is not None
         try:
             # Most looks find nothing, and a look costs a fifth of opening the file.
             if os.stat(self._path).st_size == self._offset:
@@ -139,30 +168,37 @@ class Tail:
         return bool(data)
 
     def _show(self, events: Sequence[EngineEvent], *, live: bool) -> None:
-        newest: ProgressReported | None = None
         before = self.usage
         if live:
             self._look(events)
         for event in events:
-            match event:
-                case Progress(percent=percent, text=text):
-                    newest = ProgressReported(self._step, self._attempt, percent, text)
-                case Said(text=text):
-                    self.said = True
-                    self._say(self._step, text)
-                case Spent(usage=usage):
-                    self.usage = usage
-                case ModelTold(model=model):
-                    self.model = model
-                case Asked() | Withdrawn() if live and not self._behind:
-                    self._leave(event)
-                case _:
-                    pass
-        if live and self.usage is not None and self.usage != before:
+            self._take(event, live=live)
+        if live and self.usage is not None and self.usage != before and not self.talk.over:
+            # What is told at the end of the work comes with the end of the attempt: to stop it now would save nothing.
             self._report(SpendingTold(self._step, self._attempt, self.usage))
-        if live and newest is not None and newest != self._last:
-            self._last = newest
-            self._report(newest)
+        steps = [event for event in events if isinstance(event, Progress)]
+        if live and steps:
+            newest = ProgressReported(self._step, self._attempt, steps[-1].percent, steps[-1].text)
+            if newest != self._last:
+                self._last = newest
+                self._report(newest)
+
+    def _take(self, event: EngineEvent, *, live: bool) -> None:
+        match event:
+            case Said(text=text):
+                self.said = True
+                self._say(self._step, text)
+            case Spent(usage=usage):
+                self.usage = usage
+            case ModelTold(model=model):
+                self.model = model
+            case Warns(text=text):
+                warned = Warned(self._step, self._attempt, text)
+                self._report(warned) if live else self.late.append(warned)
+            case Asked() | Withdrawn() if live and not self._behind:
+                self._leave(event)
+            case _:
+                pass
 
     def _look(self, events: Sequence[EngineEvent]) -> None:
         now = self._now()

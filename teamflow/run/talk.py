@@ -34,7 +34,7 @@ class Talk:
         self.over = False
         """Whether it was told that nothing more comes."""
         self.fed = 0
-        """Bytes of output so far."""
+        """Bytes of the attempt's log so far: set to where the agent's begin before the first is fed."""
         self.messages = messages_in(past)
         """How many messages it was handed."""
         self._send: Send | None = send
@@ -60,7 +60,7 @@ class Talk:
 
     def begin(self) -> list[EngineEvent]:
         """What was written before anything was printed."""
-        return [event for given in self._before(0) for event in self._retake(given)]
+        return [event for given in self._before(self.fed) for event in self._retake(given)]
 
     def tell(self, text: str) -> bool:
         """Whether the agent hears this now."""

@@ -169,6 +169,7 @@ def _attempt(step: Step, attempt: AttemptState, header: RunHeader) -> dict[str, 
         "log": None if step.kind == ASK else header.log(step.id, attempt.number),
         "note": attempt.note,
         "aside": attempt.aside,
+        "warnings": [*attempt.warnings],
         "usage": usage_object(usage_of(attempt) or Usage()),
     }
 

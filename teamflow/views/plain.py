@@ -29,6 +29,7 @@ from teamflow.core.events import (
     StepsAdded,
     StepThawed,
     StepWaiting,
+    Warned,
 )
 from teamflow.core.limited import EngineLimited, LimitLifted
 from teamflow.core.outcome import Succeeded
@@ -209,6 +210,8 @@ def _rare(event: object) -> list[str]:
             line = f"{step}: waiting (pause): {reason}"
         case StepThawed(step=step):
             line = f"{step}: goes on"
+        case Warned(step=step, text=text):
+            line = f"{step}: {text}"
         case StepWaiting(step=step, on=on, reason=reason):
             line = f"{step}: waiting ({on}){': ' + reason if reason else ''}"
         case Reopened(cause="rework", by=by, steps=steps, reasons=reasons):

@@ -107,7 +107,8 @@ def _running(state: RunState, known: StepState, past: Past, now: Now, *, gone: b
         line += f", being stopped ({live.stopping})"
     if gone:
         line += f"; its runner is gone: `{run_words(state.plan.file)}` takes it up again"
-    return _join(_join(line, _cause(known, live, past)), conflict_words(state, known.step.id))
+    line = _join(line, _cause(known, live, past))
+    return _join(_warned(line, live), conflict_words(state, known.step.id))
 
 
 def _ended(state: RunState, known: StepState, past: Past, now: Now, *, zone: tzinfo | None) -> str:
@@ -123,7 +124,7 @@ def _ended(state: RunState, known: StepState, past: Past, now: Now, *, zone: tzi
         line += f": {known.reason}"
     if newest is None:
         return line
-    line = _join(line, _cause(known, newest, past))
+    line = _warned(_join(line, _cause(known, newest, past)), newest)
     if known.left is not None and known.status is Status.SUCCEEDED:
         line = _join(line, f"{known.left.stat}{f' on {known.left.branch}' if known.left.branch else ''}")
     line = _join(line, f"not committed: {newest.aside}" if newest.aside else "")
@@ -134,6 +135,12 @@ def _cached(known: StepState, past: Past) -> str:
     line = f"cached: {known.reason or 'nothing that it depends on has changed'}"
     if past.origin is not None and f"run {past.origin[0]}" not in line:
         line += f" (from run {past.origin[0]}, attempt {past.origin[1]})"
+    return line
+
+
+def _warned(line: str, attempt: AttemptState) -> str:
+    for text in attempt.warnings:
+        line = _join(line, text)
     return line
 
 
@@ -192,6 +199,8 @@ def short_reason(
     newest = known.attempt
     if known.status is Status.SUCCEEDED and len(known.attempts) > 1 and newest is not None:
         return known.reason or f"in attempt {newest.number}"
+    if known.status is Status.SUCCEEDED and newest is not None and newest.warnings and not known.reason:
+        return newest.warnings[0]
     return known.reason
 
 

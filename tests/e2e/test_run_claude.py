@@ -98,6 +98,24 @@ def test_its_servers_have_the_values_of_its_variables(tmp_path: Path) -> None:
     assert "mcp_servers.web: the step has no variable TOKEN" in world.run(1, "--new")
 
 
+def test_a_server_that_is_not_there_is_told_of(tmp_path: Path) -> None:
+    """Wherever people look, once, whatever becomes of the step; of the user's own servers nothing."""
+    states = {"docs": "connected", "web": "failed", "own": "failed"}
+    listed = [{"name": name, "status": status} for name, status in states.items()]
+    told = {"line": {"type": "system", "subtype": "init", "mcp_servers": listed}}
+    servers = {name: {"command": f"{name}-mcp"} for name in ("docs", "web", "never")}
+    world = World(tmp_path, [told, told, {"text": "Done."}, told], agent={"mcp_servers": servers})
+    lines = ["works without MCP server web: failed", "works without MCP server never: it does not know it"]
+    shown = world.run()
+    assert [line for line in shown.splitlines() if "MCP" in line] == [f"a: {line}" for line in lines]
+    assert world.step["attempts"][0]["warnings"] == lines
+    assert f"; {lines[0]}; {lines[1]}" in world.project.why("a")
+    assert lines[0] in world.project.call("status").out
+    assert [event["text"] for event in world.project.events() if event["kind"] == "Warned"] == lines
+    logs = world.project.call("logs", "a").out.splitlines()
+    assert [line for line in logs if "MCP" in line] == [f"[teamflow: {line}]" for line in lines]
+
+
 @proves(agent=["isolate"])
 def test_isolated_it_has_a_home_of_its_own(tmp_path: Path) -> None:
     world = World(tmp_path, [{"tool": "Bash", "input": {"command": "echo $CLAUDE_CONFIG_DIR > home"}, "runs": True}],

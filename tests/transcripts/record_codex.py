@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -250,6 +251,16 @@ def exec_resume(stage: Stage) -> None:
     assert stage.models.calls()[1].says("I remember seven.")
 
 
+def exec_sigint(stage: Stage) -> None:
+    """With its command running."""
+    stage.models.play(run(stage.hold()), say("Never said."))
+    with stage.record("exec_sigint", [*EXEC, "Do it."]) as driven:
+        driven.close()
+        with stage.held():
+            driven.signal(signal.SIGINT)
+            driven.rest()
+
+
 def exec_resume_unknown(stage: Stage) -> None:
     unknown = "00000000-0000-4000-8000-00000000dead"
     with stage.record("exec_resume_unknown", ["exec", "resume", *EXEC[1:], unknown, "Go on."]):
@@ -289,5 +300,6 @@ CASES: Final[dict[str, Callable[[Stage], None]]] = {
     "exec_edit": exec_edit,
     "exec_resume": exec_resume,
     "exec_resume_unknown": exec_resume_unknown,
+    "exec_sigint": exec_sigint,
     **{f"exec_error_{name}": _exec_failing(name) for name in ("401", "429", "usage_limit", "too_long", "cut")},
 }

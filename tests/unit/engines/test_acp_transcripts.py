@@ -39,6 +39,12 @@ def test_cut_anywhere_it_is_no_success(agent: str, title: str) -> None:
     cut_anywhere(engine(agent), ALL[agent, title], complete=answered(ALL[agent, title]))
 
 
+@pytest.mark.slow
+@each_transcript
+def test_cut_at_every_offset_it_is_no_success(agent: str, title: str) -> None:
+    cut_anywhere(engine(agent), ALL[agent, title], complete=answered(ALL[agent, title]), every=True)
+
+
 @each_transcript
 def test_a_second_runner_repeats_no_reply(agent: str, title: str) -> None:
     repeats_no_reply(engine(agent), ALL[agent, title])

@@ -218,6 +218,7 @@ EXEC = {
     "exec_error_too_long": FailureClass.FATAL,
     "exec_error_usage_limit": FailureClass.USAGE_EXHAUSTED,
     "exec_resume_unknown": FailureClass.CRASH,
+    "exec_sigint": FailureClass.CRASH,
 }
 
 

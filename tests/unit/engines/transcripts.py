@@ -7,8 +7,8 @@ makes them.
 
 from __future__ import annotations
 
-import copy
 import json
+import pickle
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -94,16 +94,19 @@ def cut_anywhere(engine: Engine, transcript: Transcript, *, complete: int | None
     limit = complete if complete is not None else len(transcript.output.rstrip(b"\n"))
     output, inputs = transcript.output, [one for one in transcript.inputs if one[0] < limit]
     stops = {0, *(offset for offset, _ in inputs), *(at + 1 for at in range(limit) if output[at] == 0x0A)}
-    session, base = engine.session(transcript.brief), 0
+    session, base, waiting = engine.session(transcript.brief), 0, sorted(stops)
+    snapshot = b""
     for offset in _offsets(output[:limit], every=every):
-        for stop in sorted(stop for stop in stops if base < stop <= offset):
+        while waiting and waiting[0] <= offset:
+            stop = waiting.pop(0)
             session.feed(output[base:stop])
-            base = stop
-        stops = {stop for stop in stops if stop > offset}
+            base, snapshot = stop, b""
         while inputs and inputs[0][0] <= offset:
             session.took(inputs.pop(0)[1])
-        # Closing takes in what a last line holds, so it is done to a copy.
-        cut = copy.deepcopy(session)
+            snapshot = b""
+        # Closing takes in what a last line holds, so it is done to a copy: of this form they are cheap.
+        snapshot = snapshot or pickle.dumps(session, pickle.HIGHEST_PROTOCOL)
+        cut: Session = pickle.loads(snapshot)
         cut.feed(output[base:offset])
         outcome = cut.close(_ENDS[offset % len(_ENDS)])
         assert not isinstance(outcome, Succeeded), f"{transcript}, cut at {offset}, counts as {outcome}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -22,6 +22,7 @@ from teamflow.core.events import (
     Record,
     RunEnded,
     RunnerStarted,
+    Warned,
 )
 from teamflow.core.fold import fold
 from teamflow.core.invocation import Exit, Invocation
@@ -89,6 +90,9 @@ class NoTalks:
     def heard(self, step_id: str) -> int:
         return 0
 
+    def late(self, step_id: str, attempt: int) -> Sequence[Warned]:
+        return ()
+
     def answer(self, step_id: str, request: str, verdict: Verdict) -> None: ...
 
     def interrupt(self, step_id: str) -> bool:
@@ -117,7 +121,7 @@ class FakeAttempts:
             await asyncio.sleep(0)
         return self._ended(exited)
 
-    def adopt(self) -> None: ...
+    def adopt(self, began: Callable[[str, int], int | None]) -> None: ...
 
     def close(self) -> None: ...
 

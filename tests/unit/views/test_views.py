@@ -213,6 +213,7 @@ def test_the_shape_every_reader_relies_on() -> None:
         "log": "/project/.teamflow/runs/12/logs/build--ui.2.log",
         "note": "",
         "aside": "",
+        "warnings": [],
         "usage": {"input_tokens": None, "output_tokens": None, "usd": None},
     }
     assert steps["build/api"]["text"] == "build/api.1"
