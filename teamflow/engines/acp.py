@@ -25,7 +25,7 @@ from teamflow.core.invocation import (
 )
 from teamflow.core.model_server import priced
 from teamflow.core.named import NamedTuple
-from teamflow.core.outcome import Failed, Outcome
+from teamflow.core.outcome import Failed, FailureClass, Outcome
 from teamflow.core.permissions import ALLOW, DENY, QUEUE, Verdict, Wish
 from teamflow.core.plan import Json
 from teamflow.engines import acp_ending
@@ -46,6 +46,10 @@ from teamflow.ports import Session
 _GOES_ON: Final = frozenset({"session/load", "session/resume"})
 _OPENS: Final = frozenset({"session/new", "session/load", "session/resume"})
 _REFUSED: Final = Verdict(DENY, "somebody who was asked has refused it")
+_MOST_ALONE: Final = 60
+"""So many messages in one turn with nothing done in between: it asks its model again by itself, for ever. (opencode,
+whose model finds the prompt too long: each message is the summary that is to make it shorter.)"""
+_ALONE: Final = "asked its model again and again by itself (the prompt may be too long for it)"
 _MOST_URGED: Final = 20
 _COMMANDS: Final = ("/", "$", "!", "@", "#")
 """What a prompt may not begin with: agents take it for one of their own commands."""
@@ -176,7 +180,9 @@ class AcpSession:
         match message.get("method"):
             case "session/prompt":
                 number = message.get("id")
-                self._prompts += isinstance(number, int) and number >= new
+                if isinstance(number, int) and number >= new:
+                    self._prompts += 1
+                    self._messages.alone = 0
             case "session/cancel":
                 self._cancelled = True
                 for request, waiting in list(self._pending.items()):
@@ -252,10 +258,13 @@ class AcpSession:
                 yield from self._messages.chunk(update)
                 if not self._messages.aside:
                     self._denied = ""
+                if self._messages.alone > _MOST_ALONE and self._works:
+                    yield from self._ask(Failed(FailureClass.FATAL, f"{self._agent.name} {_ALONE}"))
             case "usage_update":
                 yield from self._spent.updated(update)
             case "tool_call" | "tool_call_update":
                 yield from self._messages_end()
+                self._messages.alone = 0
                 for event in self._calls.update(update):
                     self._denied = "" if isinstance(event, Called) else self._denied
                     yield event
@@ -357,6 +366,7 @@ class AcpSession:
         yield from self._calls.end()
         text = f"You have no leave for that: {self._denied}. Go on with your task without it."
         self._urged += 1
+        self._messages.alone = 0
         self._denied = ""
         self._prompts += 1
         yield from self._ask(("session/prompt", self._prompt(text)))

@@ -58,7 +58,7 @@ class Seen(NamedTuple):
     called: bool
     trouble: Trouble | None
     failed: Failed | None
-    """Why it was not even given its prompt."""
+    """Why it was given up, before it had its prompt or in the middle of its turn."""
     opened: bool
     rubbish: int
 

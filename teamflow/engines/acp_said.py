@@ -33,6 +33,8 @@ class Messages:
         """The last whole message."""
         self.aside = ""
         """The last aside, where nothing was said after it."""
+        self.alone = 0
+        """Messages in a row of which nothing came: whoever sees something done, or tells it something, begins anew."""
         self._asides = asides
         self._id: Json = None
         self._told: Json = None
@@ -66,6 +68,8 @@ class Messages:
             return
         self.aside = ""
         goes_on = self._id is not None and self._id == self._told
+        # Those without a name may be parts of one.
+        self.alone += self._id is not None and not goes_on
         self.last, self._told = (self.last + text)[-_LONGEST:] if goes_on else text, self._id
         yield Said(text)
 

@@ -247,6 +247,9 @@ TRAPS: Final[dict[str, tuple[str, ...]]] = {
         f"{STALLS}one_that_never_opens_its_session_is_tried_again",
     ),
     "the same call of a model or a tool, for ever": (f"{STALLS}the_same_for_ever",),
+    "opencode shortens a prompt that is too long for ever, and talks meanwhile": (
+        f"{ACP_ENDS}one_that_asks_its_model_for_ever_is_given_up",
+    ),
     # -- the end
     "tools run in sessions of their own, where no signal to the group reaches them": (
         f"{REAL}cancel.py::test_nothing_is_left_of_one_that_is_cancelled",

@@ -61,6 +61,29 @@ def test_messages_end_where_something_else_begins() -> None:
     assert outcome.text == "three"
 
 
+def test_one_that_asks_its_model_for_ever_is_given_up() -> None:
+    """opencode makes its prompt shorter until it fits, if it never does, and says each summary."""
+    talk = Talk().begin()
+    for number in range(70):
+        talk.say("side ", messageId=f"m{number}")
+        talk.say("answer", messageId=f"m{number}")
+    failed = talk.failed(cause="finished", code=None)
+    assert failed.failure is FailureClass.FATAL
+    assert "again and again" in failed.reason
+    assert talk.ended
+
+
+def test_one_that_works_or_is_told_things_may_say_what_it_likes() -> None:
+    talk = Talk().begin()
+    for number in range(200):
+        talk.say("so", messageId=f"m{number}")
+        talk.say("no name")
+        if number % 50 == 0:
+            talk.update("tool_call", toolCallId=f"t{number}", title="x", status="completed")
+    talk.result(stopReason="end_turn")
+    assert isinstance(talk.close(), Succeeded)
+
+
 def test_a_plan_is_progress() -> None:
     talk = Talk().begin()
     entries = [
