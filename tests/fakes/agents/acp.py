@@ -14,7 +14,7 @@ FAKE_ACP is a JSON list of steps, each an object with one key:
 
 Further keys of the environment: FAKE_ACP_STEER (fold | abort: what a second prompt does), FAKE_ACP_ABLE (JSON of its
 capabilities), FAKE_ACP_SESSIONS (a directory: its sessions are kept there, and can be loaded), FAKE_ACP_GIVES_UP (a
-refusal ends its turn).
+refusal ends its turn), FAKE_ACP_SEEN (a file: what each process is told is appended to it, behind its pid).
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ class Fake:
         self.buffer += data
         while b"\n" in self.buffer:
             line, _, self.buffer = self.buffer.partition(b"\n")
+            seen(line)
             self.take(json.loads(line))
 
     def ask(self, method: str, params: Any) -> Any:
@@ -182,6 +183,12 @@ class Fake:
         self.update("tool_call_update", toolCallId=call["toolCallId"], status=status)
         if not allowed and os.environ.get("FAKE_ACP_GIVES_UP"):
             raise Over("end_turn")
+
+
+def seen(line: bytes) -> None:
+    if path := os.environ.get("FAKE_ACP_SEEN"):
+        with open(path, "ab", buffering=0) as file:
+            file.write(b"%d %s\n" % (os.getpid(), line))
 
 
 def text_of(params: dict[str, Any]) -> str:
