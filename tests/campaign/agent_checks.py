@@ -31,7 +31,9 @@ class Told:
         self.refused: list[str] = []
 
 
-def judged(project: Project, play: Play, told: Told, models: Models | None, *, keepers: int) -> tuple[Verdict, list[str]]:
+def judged(
+    project: Project, play: Play, told: Told, models: Models | None, *, keepers: int
+) -> tuple[Verdict, list[str]]:
     """`keepers`: how many of them were killed."""
     verdict = check(project, expected=EXPECTED, lost_allowed=bool(keepers), rest=15.0)
     wrong = [*verdict.wrong, *wrongs(project.records()), *_log(project, told), *_inputs(project, told)]

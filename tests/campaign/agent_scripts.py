@@ -1,5 +1,5 @@
-"""What the agents of `real_agents.py` do: one list of tasks, for the real CLIs as what their model says, for the stand-ins
-as what they play. Each tool is `./work`, so the ledger counts how often it really ran.
+"""What the agents of `real_agents.py` do: one list of tasks. A real CLI does what its model says, a stand-in what it
+plays. Each tool is `./work`, so the ledger counts how often it really ran.
 """
 
 from __future__ import annotations
@@ -131,9 +131,10 @@ agents:
             "PATH": f"{folder}:{project.environ['PATH']}",
             "FAKE_CLAUDE": json.dumps([self._by_claude()]),
             "FAKE_CLAUDE_SEEN": str(seen(project)),
-            "FAKE_CODEX": json.dumps({"turns": [self._by_codex()]}),
+            "FAKE_CODEX": json.dumps({"turns": [self._by_codex(), [{"say": self._last}]]}),
             "FAKE_CODEX_SEEN": str(seen(project)),
             "FAKE_ACP": json.dumps(self._by_acp()),
+            "FAKE_ACP_LATER": json.dumps([{"say": self._last}]),
             "FAKE_ACP_SEEN": str(seen(project)),
             "FAKE_ACP_SESSIONS": str(sessions),
             "FAKE_ACP_STEER": "fold" if self.cast.engine == "opencode" else "abort",
@@ -164,7 +165,11 @@ agents:
         return [{"say": "So be it."}, *uses, {"say": self._last}]
 
     def _by_acp(self) -> list[dict[str, Any]]:
-        return [{"think": "So be it."}, *({"run": self._command(tool)} for tool in self.task.tools), {"say": self._last}]
+        return [
+            {"think": "So be it."},
+            *({"run": self._command(tool)} for tool in self.task.tools),
+            {"say": self._last},
+        ]
 
 
 def drawn(chance: random.Random, casts: tuple[Cast, ...]) -> Play:

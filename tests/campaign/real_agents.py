@@ -4,9 +4,9 @@
     python tests/campaign/real_agents.py --rounds 60 --real            the CLIs themselves, with a scripted model
     python tests/campaign/real_agents.py --one 123456 --real           one round again, by its seed
 
-A cut is a SIGKILL of the runner (at a moment, or at a boundary of what it does), of its keeper, or of both; a Ctrl-C; a
-`cancel` with a `retry` behind. In between people approve what is asked for, with a runner or without. In the end the run
-has succeeded, and `agent_checks.py` finds nothing doubled, repeated or left over.
+A cut is a SIGKILL of the runner (at a moment, or at a boundary of what it does), of its keeper or of both, a Ctrl-C, a
+`cancel` with a `retry` behind. In between people approve what is asked for, with a runner or without. In the end
+the run has succeeded, and `agent_checks.py` finds nothing doubled, repeated or left over.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from teamflow.app.answer import answer
 from teamflow.app.inspect import open_run
-from teamflow.core.events import RunEnded
-from teamflow.core.leave import PERMISSION
+from teamflow.core.events import AttemptEnded, AttemptStarted, QuestionAnswered, RunEnded
+from teamflow.core.leave import PERMISSION, LeaveAsked
 from teamflow.core.status import ENDED, Status
 from teamflow.policy.answering import Given
 from teamflow.store.sqlite import Database
@@ -41,7 +41,9 @@ from tests.e2e.tool import Project, Running
 from tests.fakes.models import Models
 
 CUTS = {"kill": 7, "boundary": 6, "sigint": 2, "keeper": 1, "both": 1, "cancel": 1.5}
-BOUNDARIES = 90
+MOMENTS = ("", "start", "asked", "answered", "tool", "end")
+"""What the moment of a cut is counted from: its runner's start, or what comes next of these."""
+BOUNDARIES = 70
 """About as many as a runner passes in such a run."""
 MOST_SESSIONS = 9
 BY = "ana@test"
@@ -120,11 +122,12 @@ class People(threading.Thread):
 class Cutting:
     """Starts runners of a project, and cuts them."""
 
-    def __init__(self, project: Project, env: dict[str, str], chance: random.Random, made: Round) -> None:
+    def __init__(self, project: Project, play: Play, models: Models | None, chance: random.Random, made: Round) -> None:
         self._project = project
-        self._env = env
+        self._env = play.environment(project, models)
         self._chance = chance
         self._made = made
+        self._moments = MOMENTS if play.task.tools and play.cast.asks else ("", "start", "end")
         self.last: Running | None = None
         self.sessions = 0
 
@@ -140,9 +143,28 @@ class Cutting:
     def cut(self, what: str, span: float) -> None:
         """One session, and one cut at a moment of it."""
         runner = self.start(boundary=self._chance.randrange(1, BOUNDARIES) if what == "boundary" else 0)
-        met = not _ends(runner, self._chance.uniform(0.0, span)) and self._strike(what, runner)
+        comes = self._chance.choice(self._moments)
+        if comes:
+            span /= 4
+        met = self._wait(runner, comes, self._chance.uniform(0.0, span)) and self._strike(what, runner)
         if met or runner.process.poll() == KILLED:
             self._made.cuts.append(what)
+
+    def _wait(self, runner: Running, comes: str, seconds: float) -> bool:
+        """Until so long after something has come that was not there; whether the runner is still at it."""
+        before, end = self._count(comes), time.monotonic() + (0.0 if not comes else 60.0)
+        while runner.process.poll() is None and time.monotonic() < end and self._count(comes) == before:
+            time.sleep(0.005)
+        end = time.monotonic() + seconds
+        while runner.process.poll() is None and time.monotonic() < end:
+            time.sleep(0.002)
+        return runner.process.poll() is None
+
+    def _count(self, comes: str) -> int:
+        if comes == "tool":
+            return len(self._project.ledger())
+        kinds = {"start": AttemptStarted, "asked": LeaveAsked, "answered": QuestionAnswered, "end": AttemptEnded}
+        return len(self._project.events(kinds[comes])) if comes and self._project.runs() else 0
 
     def _strike(self, what: str, runner: Running) -> bool:
         """Whether it met something."""
@@ -179,13 +201,6 @@ class Cutting:
         return all(known.status in ENDED for known in self._project.state()[0].steps.values())
 
 
-def _ends(runner: Running, seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while runner.process.poll() is None and time.monotonic() < end:
-        time.sleep(0.005)
-    return runner.process.poll() is not None
-
-
 def one_round(seed: int, *, real: bool) -> Round:
     """Never raises for what a cut may lead to."""
     chance = random.Random(seed)
@@ -219,7 +234,7 @@ def _scripted(play: Play) -> Models:
 
 
 def _play(project: Project, play: Play, made: Round, chance: random.Random, models: Models | None) -> None:
-    cutting = Cutting(project, play.environment(project, models), chance, made)
+    cutting = Cutting(project, play, models, chance, made)
     for what in chance.choices(list(CUTS), list(CUTS.values()), k=chance.choice([1, 1, 2, 2, 3])):
         if not cutting.over():
             cutting.cut(what, play.span)
@@ -245,7 +260,8 @@ def figures(rounds: list[Round]) -> str:
         f"{len(rounds)} rounds, {sum(cuts.values())} cuts ({', '.join(f'{name} {n}' for name, n in cuts.items())}), "
         f"{sum(one.attempts for one in rounds)} attempts, {sum(one.questions for one in rounds)} approvals, "
         f"{sum(one.messages for one in rounds)} messages, {sum(one.adopted for one in rounds)} adopted to their end, "
-        f"{sum(bool(one.wrong) for one in rounds)} wrong\n{', '.join(f'{name} {n}' for name, n in sorted(casts.items()))}"
+        f"{sum(bool(one.wrong) for one in rounds)} wrong\n"
+        + ", ".join(f"{name} {n}" for name, n in sorted(casts.items()))
     )
 
 

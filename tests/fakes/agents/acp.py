@@ -1,6 +1,6 @@
 """A stand-in for an ACP agent, as a program: standard library only, plays what FAKE_ACP says, for each prompt anew.
 
-FAKE_ACP is a JSON list of steps, each an object with one key:
+FAKE_ACP is a JSON list of steps (FAKE_ACP_LATER: of all prompts but the first), each an object with one key:
 
     {"say": text}                       a message, in two pieces
     {"think": text}
@@ -35,6 +35,7 @@ class Over(Exception):
 class Fake:
     def __init__(self) -> None:
         self.play = json.loads(os.environ.get("FAKE_ACP", '[{"say": "hello"}]'))
+        self.later = json.loads(os.environ.get("FAKE_ACP_LATER", "null")) or self.play
         self.folds = os.environ.get("FAKE_ACP_STEER", "abort") == "fold"
         self.kept = os.environ.get("FAKE_ACP_SESSIONS", "")
         self.session = ""
@@ -131,6 +132,7 @@ class Fake:
             for number in self.prompts:
                 self.send(id=number, result={"stopReason": str(over), "usage": {"inputTokens": 10, "outputTokens": 1}})
         self.prompts = []
+        self.play = self.later
 
     def step(self, word: str, given: Any) -> None:
         match word:

@@ -7,8 +7,8 @@ turns. A step is one of
 
     {"say": TEXT}                    a message of the agent; {heard} in it is all that the turn was told meanwhile
     {"run": COMMAND}                 a command that runs, and is not asked about
-    {"ask": COMMAND}                 one that is asked about; with "reason", it wants out of the sandbox; with "runs": true
-                                     it is really run where it gets leave
+    {"ask": COMMAND}                 one that is asked about; with "reason", it wants out of the sandbox; with
+                                     "runs": true it is really run where it gets leave
     {"patch": PATH}                  a change of a file, asked about
     {"await": "steer" | "interrupt"} nothing more until that comes
     {"request": METHOD, "params": {}}  any other request of the server; its answer is said
