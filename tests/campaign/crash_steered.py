@@ -170,8 +170,8 @@ def _run_on(project: Project) -> Done:
 ALONE = """
 defaults: {grace: 200ms}
 agents:
-  long: {command: "test -e go || ./work agent 0 8; ./work again 0"}
-  other: {command: "test -e go || ./work agent 0 8; ./work again 0"}
+  long: {command: "./work agent 0; until test -e go; do sleep 0.02; done; ./work again 0"}
+  other: {command: "./work agent 0; until test -e go; do sleep 0.02; done; ./work again 0"}
 """
 VERBS = (["pause", "long"], ["pause", "--freeze", "long"], ["relaunch", "long"], ["cancel", "long"], ["pause"])
 
