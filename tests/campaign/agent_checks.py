@@ -38,7 +38,7 @@ def judged(
     verdict = check(project, expected=EXPECTED, lost_allowed=bool(keepers), rest=15.0)
     wrong = [*verdict.wrong, *wrongs(project.records()), *_log(project, told), *_inputs(project, told)]
     attempts = len(project.state()[0].steps[STEP].attempts)
-    wrong += _tools(project, play, attempts, models)
+    wrong += _tools(project, play, told, attempts, real=models is not None)
     if models is None:
         wrong += _heard(project)
     else:
@@ -75,15 +75,15 @@ def _inputs(project: Project, told: Told) -> Iterator[str]:
         yield from (f"{path.name}: a message {count} times" for count in messages.values() if count > 1)
 
 
-def _tools(project: Project, play: Play, attempts: int, models: Models | None) -> Iterator[str]:
-    """Of one attempt each tool ran once. The model of a real one asks for each only once in all, and codex hangs up on
-    it to ask again with what it has just been told; a stand-in begins from the start, and the last has done all."""
-    real = models is not None
-    heard = models is None or all(call.ended == "answered" for call in models.calls())
+def _tools(project: Project, play: Play, told: Told, attempts: int, *, real: bool) -> Iterator[str]:
+    """Of one attempt each tool ran once. The model of a real one asks for each only once in all, and codex drops what
+    it says to ask again with what it has just been told; a stand-in begins from the start, and the last has done
+    all."""
+    dropped = play.cast.engine == "codex" and told.sent
     begun = Counter(line.phase for line in project.ledger() if line.step == STEP and line.exit is None)
     ended = Counter(line.phase for line in project.ledger() if line.step == STEP and line.exit is not None)
     for tool in play.task.tools:
-        least = 0 if real and (attempts > 1 or not heard) else 1
+        least = 0 if real and (attempts > 1 or dropped) else 1
         most = 1 if real else attempts
         if not least <= ended[tool] <= begun[tool] <= most:
             yield f"{tool} began {begun[tool]} times and ended {ended[tool]} times in {attempts} attempts"
