@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from teamflow.core.events import QuestionAnswered, RunEnded
-from teamflow.core.leave import LeaveAsked
+from teamflow.core.leave import PERMISSION, LeaveAsked
+from teamflow.core.questions import APPROVE
 from teamflow.run.talk import ANSWER, MESSAGE, messages_in, read_inputs
 from tests.campaign.agent_scripts import DONE, OUTPUTS, STEP, Play, seen
 from tests.campaign.checker import Verdict, check
@@ -26,6 +27,7 @@ class Told:
 
     def __init__(self) -> None:
         self.approved: set[int] = set()
+        self.rejected: set[int] = set()
         self.sent: list[str] = []
         """Messages that were accepted."""
         self.refused: list[str] = []
@@ -52,9 +54,9 @@ def _log(project: Project, told: Told) -> Iterator[str]:
     yield from (f"asked for {one} {count} times" for one, count in asked.items() if count > 1)
     answered = Counter(event.question for event in project.events(QuestionAnswered))
     yield from (f"question {one} answered {count} times" for one, count in answered.items() if count > 1)
-    missing = told.approved - set(answered)
+    missing = (told.approved | told.rejected) - set(answered)
     if missing:
-        yield f"said to be approved, and not in the log: {missing}"
+        yield f"said to be answered, and not in the log: {missing}"
     if project.runs() != 1:
         yield f"{project.runs()} runs"
     if not project.events(RunEnded):
@@ -83,10 +85,18 @@ def _tools(project: Project, play: Play, told: Told, attempts: int, *, real: boo
     begun = Counter(line.phase for line in project.ledger() if line.step == STEP and line.exit is None)
     ended = Counter(line.phase for line in project.ledger() if line.step == STEP and line.exit is not None)
     for tool in play.task.tools:
-        least = 0 if real and (attempts > 1 or dropped) else 1
-        most = 1 if real else attempts
+        least = 0 if told.rejected or (real and (attempts > 1 or dropped)) else 1
+        most = min(1 if real else attempts, _approvals(project, tool) if play.cast.asks else attempts)
         if not least <= ended[tool] <= begun[tool] <= most:
             yield f"{tool} began {begun[tool]} times and ended {ended[tool]} times in {attempts} attempts"
+
+
+def _approvals(project: Project, tool: str) -> int:
+    """How often somebody has allowed it; no agent does without."""
+    about = [one for one in project.state()[0].questions if one.about == PERMISSION]
+    if not any(tool in one.text for one in about):
+        return len(about)  # Some tell in their own words what they want.
+    return sum(tool in one.text and one.answer == APPROVE for one in about)
 
 
 def _heard(project: Project) -> Iterator[str]:

@@ -61,6 +61,11 @@ class Cast(NamedTuple):
     def asks(self) -> bool:
         return engine(self.engine).capabilities.asks
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it goes on with its task where it is refused something."""
+        return not self.real or self.engine in ("claude", "codex")
+
 
 STAND_INS: Final = (
     Cast("claude", 0.6, 3),

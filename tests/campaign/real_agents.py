@@ -5,7 +5,7 @@
     python tests/campaign/real_agents.py --one 123456 --real           one round again, by its seed
 
 A cut is a SIGKILL of the runner (at a moment, or at a boundary of what it does), of its keeper or of both, a Ctrl-C, a
-`cancel` with a `retry` behind. In between people approve what is asked for, with a runner or without. In the end
+`cancel` with a `retry` behind. In between people answer what is asked for, with a runner or without. In the end
 the run has succeeded, and `agent_checks.py` finds nothing doubled, repeated or left over.
 """
 
@@ -70,12 +70,13 @@ class Round:
 
 
 class People(threading.Thread):
-    """Approve every question once, each after a pause; say something while the agent works, where the task wants it."""
+    """Answer every question once, each after a pause; say something while the agent works, where the task wants it."""
 
     def __init__(self, project: Project, play: Play, chance: random.Random) -> None:
         super().__init__(daemon=True)
         self.told = Told()
         self._project = project
+        self._play = play
         self._chance = chance
         self._says = [f"Mind-the-gap-{chance.randrange(1 << 30)}."] if play.task.told or chance.random() < 0.15 else []
         self._over = threading.Event()
@@ -87,7 +88,7 @@ class People(threading.Thread):
                 self._say(self._says.pop())
             for number in self._open():
                 self._over.wait(self._chance.choice([0.0, 0.02, 0.1, 0.3, 1.0]))
-                self._approve(number)
+                self._answer(number)
 
     def stop(self) -> None:
         self._over.set()
@@ -103,13 +104,14 @@ class People(threading.Thread):
         found = self._project.state()[0].unanswered
         return [number for number, one in found.items() if one.about == PERMISSION and number not in self._shut]
 
-    def _approve(self, number: int) -> None:
+    def _answer(self, number: int) -> None:
+        word = "reject" if self._play.cast.goes_on and self._chance.random() < 0.15 else "approve"
         with Database.open(str(self._project.root)) as database:
-            given = Given(number, "approve")
+            given = Given(number, word)
             done, message = answer(open_run(database, 1), given, by=BY, environ=self._project.environ)
         self._shut.add(number)
         if done:
-            self.told.approved.add(number)
+            (self.told.rejected if word == "reject" else self.told.approved).add(number)
         else:
             self.told.refused.append(message)
 
@@ -144,9 +146,9 @@ class Cutting:
         """One session, and one cut at a moment of it."""
         runner = self.start(boundary=self._chance.randrange(1, BOUNDARIES) if what == "boundary" else 0)
         comes = self._chance.choice(self._moments)
-        if comes:
-            span /= 4
-        met = self._wait(runner, comes, self._chance.uniform(0.0, span)) and self._strike(what, runner)
+        # Close behind, mostly: that is where something has been said and not yet done.
+        seconds = span / 4 * self._chance.random() ** 3 if comes else self._chance.uniform(0.0, span)
+        met = self._wait(runner, comes, seconds) and self._strike(what, runner)
         if met or runner.process.poll() == KILLED:
             self._made.cuts.append(what)
 
@@ -216,7 +218,8 @@ def one_round(seed: int, *, real: bool) -> Round:
         except AssertionError as error:
             made.wrong.append(f"{error}")
         people.stop()
-        made.questions, made.messages = len(people.told.approved), len(people.told.sent)
+        told = people.told
+        made.questions, made.messages = len(told.approved | told.rejected), len(told.sent)
         if project.runs():
             verdict, wrong = judged(project, play, people.told, models, keepers=made.keepers)
             made.wrong += wrong
@@ -258,7 +261,7 @@ def figures(rounds: list[Round]) -> str:
     casts = Counter(one.title for one in rounds)
     return (
         f"{len(rounds)} rounds, {sum(cuts.values())} cuts ({', '.join(f'{name} {n}' for name, n in cuts.items())}), "
-        f"{sum(one.attempts for one in rounds)} attempts, {sum(one.questions for one in rounds)} approvals, "
+        f"{sum(one.attempts for one in rounds)} attempts, {sum(one.questions for one in rounds)} answers, "
         f"{sum(one.messages for one in rounds)} messages, {sum(one.adopted for one in rounds)} adopted to their end, "
         f"{sum(bool(one.wrong) for one in rounds)} wrong\n"
         + ", ".join(f"{name} {n}" for name, n in sorted(casts.items()))
