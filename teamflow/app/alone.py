@@ -49,8 +49,9 @@ def do_alone(
     if request in state.answered:
         return _told_before(read_records(database, row.number), request)
     asking = _Asking(verb, Asker(verb.by, row.number, now(), RUNNABLE), request)
-    # What runs is known to the keeper, also where its runner was killed before it had recorded it.
-    at_stake = state.running or keeper_files.is_held(database.layout.run(row.number))
+    # What runs is known to the keeper, also where its runner was killed before it had recorded it; so is what has run.
+    kept = database.layout.run(row.number)
+    at_stake = state.running or keeper_files.is_held(kept) or keeper_files.ends_after(kept, state.journal)
     if verb.name in OF_PROCESSES and (at_stake or (verb.name == "cancel" and state.open)):
         _drive(inspected, lock, state, plans, asking, environ)
     else:

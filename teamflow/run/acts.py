@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeGuard
 
 from teamflow.core.events import (
     AttemptEnded,
@@ -27,7 +27,7 @@ from teamflow.core.work import WorkspaceReady
 from teamflow.ports import Exited, Start, Target
 from teamflow.run.adoption import Adoption
 from teamflow.run.leave import Leave
-from teamflow.run.roles import Attempts, Making, Others
+from teamflow.run.roles import Attempts, Listening, Making, Others, Report
 
 SOFT: Final = 2.0
 """Seconds that an agent which was told to end its turn has before the first signal."""
@@ -149,6 +149,13 @@ class Acts:
                 self._talks.tell(step_id, number)
             self._tell(step_id)
             self.leave.adopted(step_id)
+
+    def is_news(self, event: Report) -> TypeGuard[Event]:
+        """Whether what an attempt tells of itself is to be recorded."""
+        if isinstance(event, Listening):
+            self._tell(event.step)
+            return False
+        return self.leave.is_news(event)
 
     def heard(self, step_id: str) -> None:
         """Before an attempt ends: a runner that was killed may have handed over what nobody has recorded, and the end

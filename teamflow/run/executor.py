@@ -284,7 +284,7 @@ class Executor:
         """What a running attempt tells of itself; dropped when it is over."""
         known = self.state.steps.get(event.step)
         live = known.live if known is not None else None
-        if live is not None and live.number == event.attempt and self._acts.leave.is_news(event):
+        if live is not None and live.number == event.attempt and self._acts.is_news(event):
             self.record(event)
             self._acts.act(event)
             self.wake()

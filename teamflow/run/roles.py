@@ -21,6 +21,7 @@ from teamflow.core.guarding import GuardTripped
 from teamflow.core.invocation import Brief, Exit
 from teamflow.core.leave import LeaveAsked, LeaveWithdrawn
 from teamflow.core.limited import EngineLimited, LimitLifted
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Artifact, Failed, Outcome, Succeeded
 from teamflow.core.permissions import Verdict
 from teamflow.core.plan import EngineDefinition, Json, Step
@@ -115,7 +116,14 @@ class Prober(Protocol):
         ...
 
 
-Report: TypeAlias = ProgressReported | SpendingTold | GuardTripped | LeaveAsked | LeaveWithdrawn | Warned
+class Listening(NamedTuple):
+    """It can be told now what it could not be told before. Nothing is recorded of it."""
+
+    step: str
+    attempt: int
+
+
+Report: TypeAlias = ProgressReported | SpendingTold | GuardTripped | LeaveAsked | LeaveWithdrawn | Warned | Listening
 """What a running attempt tells of itself."""
 
 

@@ -19,7 +19,7 @@ from teamflow.core.invocation import Asked, EngineEvent, ModelTold, Progress, Sa
 from teamflow.core.leave import LeaveAsked, LeaveWithdrawn
 from teamflow.core.outcome import Usage
 from teamflow.core.spending import SpendingTold
-from teamflow.run.roles import Report
+from teamflow.run.roles import Listening, Report
 from teamflow.run.stalls import Stalls
 from teamflow.run.talk import Talk
 from teamflow.run.watch import Watch
@@ -165,6 +165,8 @@ class Tail:
             self._show(self.talk.feed(data), live=show)
             if self.talk.sent > sent:
                 self.hasten()
+            if show and self.talk.listens():
+                self._report(Listening(self._step, self._attempt))
         return bool(data)
 
     def _show(self, events: Sequence[EngineEvent], *, live: bool) -> None:

@@ -43,6 +43,8 @@ class Talk:
         """The number of the next input."""
         self._took = 0
         """How many of `past` the session knows of."""
+        self._unheard: str | None = None
+        """What it could not be told when that was asked last."""
 
     def feed(self, data: bytes) -> list[EngineEvent]:
         """What the next bytes of output come to, for others to see; the session's replies are sent."""
@@ -67,7 +69,13 @@ class Talk:
         return self._say(self.session.tell(text), MESSAGE)
 
     def can_tell(self, text: str) -> bool:
-        return not self.over and self.session.tell(text) is not None
+        can = not self.over and self.session.tell(text) is not None
+        self._unheard = None if can else text
+        return can
+
+    def listens(self) -> bool:
+        """Whether it could be told now what it could not be told before."""
+        return self._unheard is not None and self.can_tell(self._unheard)
 
     def answer(self, request: str, verdict: Verdict) -> bool:
         return request in self.open and self._say(self.session.answer(request, verdict), f"{ANSWER}{request}")

@@ -60,6 +60,13 @@ def journal_bytes(run_dir: str) -> bytes:
     return data[: data.rfind(b"\n") + 1]
 
 
+def ends_after(run_dir: str, seq: int) -> bool:
+    """Whether the journal knows, behind its entry `seq`, how something has ended."""
+    from teamflow.keeper import journal  # Imported here: most who look for a keeper read no journal.
+
+    return any(entry.get("e") in ("exit", "lost") for entry in journal.read(journal_bytes(run_dir))[seq:])
+
+
 def last_words(run_dir: str) -> str:
     """The last line that a keeper wrote before it could not go on; empty if it wrote none."""
     for name in ("keeper.err", "keeper.log"):

@@ -1,6 +1,6 @@
 """A stand-in for an ACP agent, as a program: standard library only, plays what FAKE_ACP says, for each prompt anew.
 
-FAKE_ACP is a JSON list of steps, each an object with one key:
+FAKE_ACP is a JSON list of steps (FAKE_ACP_LATER: of all prompts but the first), each an object with one key:
 
     {"say": text}                       a message, in two pieces
     {"think": text}
@@ -14,7 +14,7 @@ FAKE_ACP is a JSON list of steps, each an object with one key:
 
 Further keys of the environment: FAKE_ACP_STEER (fold | abort: what a second prompt does), FAKE_ACP_ABLE (JSON of its
 capabilities), FAKE_ACP_SESSIONS (a directory: its sessions are kept there, and can be loaded), FAKE_ACP_GIVES_UP (a
-refusal ends its turn).
+refusal ends its turn), FAKE_ACP_SEEN (a file: what each process is told is appended to it, behind its pid).
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class Over(Exception):
 class Fake:
     def __init__(self) -> None:
         self.play = json.loads(os.environ.get("FAKE_ACP", '[{"say": "hello"}]'))
+        self.later = json.loads(os.environ.get("FAKE_ACP_LATER", "null")) or self.play
         self.folds = os.environ.get("FAKE_ACP_STEER", "abort") == "fold"
         self.kept = os.environ.get("FAKE_ACP_SESSIONS", "")
         self.session = ""
@@ -71,6 +72,7 @@ class Fake:
         self.buffer += data
         while b"\n" in self.buffer:
             line, _, self.buffer = self.buffer.partition(b"\n")
+            seen(line)
             self.take(json.loads(line))
 
     def ask(self, method: str, params: Any) -> Any:
@@ -130,6 +132,7 @@ class Fake:
             for number in self.prompts:
                 self.send(id=number, result={"stopReason": str(over), "usage": {"inputTokens": 10, "outputTokens": 1}})
         self.prompts = []
+        self.play = self.later
 
     def step(self, word: str, given: Any) -> None:
         match word:
@@ -182,6 +185,12 @@ class Fake:
         self.update("tool_call_update", toolCallId=call["toolCallId"], status=status)
         if not allowed and os.environ.get("FAKE_ACP_GIVES_UP"):
             raise Over("end_turn")
+
+
+def seen(line: bytes) -> None:
+    if path := os.environ.get("FAKE_ACP_SEEN"):
+        with open(path, "ab", buffering=0) as file:
+            file.write(b"%d %s\n" % (os.getpid(), line))
 
 
 def text_of(params: dict[str, Any]) -> str:

@@ -7,7 +7,8 @@ turns. A step is one of
 
     {"say": TEXT}                    a message of the agent; {heard} in it is all that the turn was told meanwhile
     {"run": COMMAND}                 a command that runs, and is not asked about
-    {"ask": COMMAND}                 one that is asked about; with "reason", it wants out of the sandbox
+    {"ask": COMMAND}                 one that is asked about; with "reason", it wants out of the sandbox; with
+                                     "runs": true it is really run where it gets leave
     {"patch": PATH}                  a change of a file, asked about
     {"await": "steer" | "interrupt"} nothing more until that comes
     {"request": METHOD, "params": {}}  any other request of the server; its answer is said
@@ -17,12 +18,14 @@ turns. A step is one of
     {"exit": CODE}                   the end of the process, at once
 
 `refuse`: {METHOD: message} of requests that are answered by an error; `used`: tokens that the thread had used before.
+What each process is told is appended to the file FAKE_CODEX_SEEN, behind its pid, if that is given.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -51,6 +54,7 @@ class Server:
     def run(self) -> None:
         # readline, for iterating reads ahead.
         while line := sys.stdin.readline():
+            seen(line)
             self.take(json.loads(line))
 
     def take(self, message: dict[str, Any]) -> None:
@@ -195,9 +199,17 @@ class Server:
         while number not in self.answers:
             yield "answer"
         answer = self.answers[number]
+        if step.get("runs") and answer.get("decision") == "accept":
+            subprocess.run(["sh", "-c", step["ask"]], check=False)
         item = {"type": "agentMessage", "id": name + "-told", "text": json.dumps(answer, sort_keys=True)}
         self.note("item/completed", item={"type": "commandExecution", "id": name}, turnId=self.turn)
         self.note("item/completed", item=item, turnId=self.turn)
+
+
+def seen(line: str) -> None:
+    if path := os.environ.get("FAKE_CODEX_SEEN"):
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(f"{os.getpid()} {line}")
 
 
 def take_one_turn(scenario: dict[str, Any], arguments: list[str]) -> int:
