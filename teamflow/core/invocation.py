@@ -43,7 +43,7 @@ class Brief(NamedTuple):
     log_limit: int | None = None
     stem: str = ""
     context: str = ""
-    """What the agent is told of the team: its step, how to report and ask, where the work of others is."""
+    """What the agent is told of the team: its step, what nobody does for it, where the work of others is."""
     grants: Permissions = Permissions()
     roots: tuple[str, ...] = ()
     """Its workspace (absolute): as it was made, and with its links resolved; () where that is `cwd`."""
@@ -52,6 +52,8 @@ class Brief(NamedTuple):
     home: str = ""
     """A directory (absolute, there already, the same for all attempts that go on in one session) for settings and
     sessions of its own, where it is to know nothing of the user's (`isolate`); empty: the user's apply."""
+    reporting: str = ""
+    """By which command it reports how far it is. An engine leaves that out where its commands cannot reach us."""
 
 
 class Invocation(NamedTuple):

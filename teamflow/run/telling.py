@@ -13,6 +13,9 @@ from teamflow.core.plan import Json
 from teamflow.core.state import RunState, StepState
 from teamflow.core.work import CLONE, WORKTREE
 
+REPORTING: Final = 'Report now and then how far you are: teamflow progress PERCENT "WHAT YOU DO".'
+"""Words of a command that everybody may run, whatever the permissions (`policy/lookers.py`)."""
+
 _MOST: Final = 20
 """Dependencies that are described one by one."""
 
@@ -30,7 +33,7 @@ def context(
             "in it, committed or not; do not push, and do not switch branches."
         )
     lines.append(
-        'Report now and then how far you are: teamflow progress PERCENT "WHAT YOU DO". Nobody answers questions in '
+        "Nobody answers questions in "
         "this session: decide what you can, and say in your last message what you could not."
     )
     handed = list(_handed(state, known, log=log))
