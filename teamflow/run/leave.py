@@ -11,12 +11,14 @@ from typing import Final
 from teamflow.core.events import Event, QuestionAnswered
 from teamflow.core.leave import PERMISSION, LeaveAsked, LeaveWithdrawn
 from teamflow.core.permissions import ALLOW, DENY, Verdict
-from teamflow.core.questions import APPROVE, answer_words
+from teamflow.core.questions import APPROVE, REJECT, answer_words
 from teamflow.core.state import RunState
 from teamflow.ports import Target
 from teamflow.run.roles import Report, Talks
 
 _NOBODY: Final = "nobody can be asked in this run (--no-input): go on without it, or say what you could not do"
+_BY: Final = "teamflow"
+"""Who says so."""
 
 
 class Leave:
@@ -27,19 +29,23 @@ class Leave:
         self._target = target
         self._talks = talks
 
-    def is_news(self, event: Report) -> bool:
-        """Whether what an attempt tells of itself is to be recorded. Where nobody can be asked, leave is denied."""
+    def news(self, event: Report) -> Event | None:
+        """What is to be recorded of what an attempt tells of itself; None: nothing. Where nobody can be asked, leave is
+        denied, also what an earlier runner has asked people for."""
         live = self._state.steps[event.step].live
         if live is None or not isinstance(event, LeaveAsked | LeaveWithdrawn):
-            return True
+            return event
         if isinstance(event, LeaveWithdrawn):
-            return event.request in live.asking
-        if event.request in live.asking or event.request in live.verdicts or live.stopping is not None:
-            return False
-        if self._state.runner is not None and self._state.runner.no_input:
+            return event if event.request in live.asking else None
+        if event.request in live.verdicts or live.stopping is not None:
+            return None
+        unasked = self._state.runner is not None and self._state.runner.no_input
+        if event.request in live.asking:
+            return QuestionAnswered(live.asking[event.request], REJECT, _BY, _NOBODY) if unasked else None
+        if unasked:
             self._talks.answer(event.step, event.request, Verdict(DENY, _NOBODY))
-            return False
-        return True
+            return None
+        return event
 
     def act(self, event: Event) -> tuple[str, ...]:
         """What is recorded is done; the step that may be told more now, if there is one."""
