@@ -11,8 +11,8 @@ from typing import Final
 from teamflow.core.events import Event, QuestionAnswered
 from teamflow.core.leave import PERMISSION, LeaveAsked, LeaveWithdrawn
 from teamflow.core.permissions import ALLOW, DENY, Verdict
-from teamflow.core.questions import APPROVE, REJECT, answer_words
-from teamflow.core.state import RunState
+from teamflow.core.questions import APPROVE, REJECT, answer_words, said_words
+from teamflow.core.state import Question, RunState
 from teamflow.ports import Target
 from teamflow.run.roles import Report, Talks
 
@@ -72,8 +72,7 @@ class Leave:
         question = self._state.questions[number - 1]
         if question.about != PERMISSION:
             return ()
-        verdict = Verdict(ALLOW) if question.answer == APPROVE else Verdict(DENY, answer_words(question))
-        self._talks.answer(question.step, question.request, verdict)
+        self._talks.answer(question.step, question.request, _verdict(question))
         self._hold(question.step)
         return (question.step,)
 
@@ -81,3 +80,12 @@ class Leave:
         known = self._state.steps.get(step_id)
         if known is not None and (live := known.live) is not None:
             self._target.hold(step_id, live.number, on=bool(live.asking))
+
+
+def _verdict(question: Question) -> Verdict:
+    """The agent gets the whole note; people see the first line of it."""
+    if question.answer == APPROVE:
+        return Verdict(ALLOW)
+    note = question.note.strip()
+    words = f"{said_words(question, question.answer)} by {question.by}: {note}" if note else answer_words(question)
+    return Verdict(DENY, words, note)

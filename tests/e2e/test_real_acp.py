@@ -10,7 +10,7 @@ import pytest
 
 from teamflow.core.invocation import Asked, Called, Said, SessionOpened
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Stopped, Succeeded
-from teamflow.core.permissions import Permissions
+from teamflow.core.permissions import DENY, Permissions, Verdict
 from teamflow.engines.registry import engine
 from tests.e2e.acp_scenes import (
     AGENTS,
@@ -57,6 +57,24 @@ def test_it_does_what_it_may_and_nothing_else(name: str, tmp_path: Path) -> None
 @each_agent
 def test_one_that_reads_changes_nothing(name: str, tmp_path: Path) -> None:
     succeeded(play(name, SCENES["refused"], tmp_path))
+    assert not (tmp_path / "work/no").exists()
+
+
+@each_agent
+def test_its_model_hears_the_note_of_a_refusal_once(name: str, tmp_path: Path) -> None:
+    def refuse(agent: Pump, _: Path) -> None:
+        agent.answer(
+            agent.until(Asked).request, Verdict(DENY, "rejected by ana: not before Monday", "not before Monday")
+        )
+
+    scene = Scene(
+        (run("touch no"), *(say(f"I do without, {nth}.") for nth in range(3))),
+        refuse,
+        {"grants": Permissions(run=("ls",))},
+    )
+    with Models() as models:
+        succeeded(play(name, scene, tmp_path, models=models))
+        assert json.dumps(models.calls()[-1].body).count("not before Monday") == 1
     assert not (tmp_path / "work/no").exists()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.project import Project, proves
+from tests.fakes.agents import acp
 
 TEAM = """
 agents:
@@ -204,3 +206,35 @@ def test_what_waits_can_be_frozen_and_cancelled(project: Project) -> None:
     until(lambda: project.status().statuses["a"] == "cancelled")
     assert asked(project) == []
     assert "asks nothing any more" in project.call("approve", "1.2").expect(1).err
+
+
+@pytest.mark.slow
+def test_a_note_that_the_protocol_has_no_place_for_is_told_once_whoever_was_killed_meanwhile(tmp_path: Path) -> None:
+    team = {
+        "engines": {"fake": {"command": [sys.executable, "-I", "-S", acp.__file__], "output": "acp"}},
+        "agents": {
+            "a": {
+                "engine": "fake",
+                "prompt": "Deploy it.",
+                "workspace": {"mode": "shared"},
+                "permissions": {"run": ["pytest"]},
+                "env": {"FAKE_ACP": json.dumps([{"once": {"run": "touch made"}}, {"wait": "go"}, {"say": "done"}])},
+            }
+        },
+    }
+    project = Project(tmp_path, json.dumps(team))
+    begin(project)
+    os.kill(project.status().data["runner"]["pid"], signal.SIGKILL)
+    project.call("reject", "1.1", "--note", "use make test\nand nothing else").expect(0)
+    project.run("-d").expect(0)
+    until(lambda: [line for line in inputs(project) if line["note"].startswith("answer")])
+    os.kill(project.status().data["runner"]["pid"], signal.SIGKILL)
+    project.write("go", "")
+    project.run("-d").expect(0)
+    until(lambda: project.status().statuses["a"] == "succeeded")
+    told = [
+        line["data"] for line in inputs(project) if "use make test" in line["data"] and "session/prompt" in line["data"]
+    ]
+    assert len(told) == 1
+    assert "and nothing else" in told[0]
+    assert not Path(project.root, "made").exists()
