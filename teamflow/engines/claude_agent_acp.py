@@ -73,6 +73,8 @@ def claude_agent_acp() -> AcpEngine:
 
 def _start(brief: Brief) -> Start:
     env = {"DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
+    # It takes any value for a yes and starts Claude Code with a flag that this, as root, takes with "1" alone.
+    env["IS_SANDBOX"] = "1"
     if brief.home:
         env["CLAUDE_CONFIG_DIR"] = brief.home
     return Start(("claude-agent-acp",), env)

@@ -17,12 +17,13 @@ from tests.e2e.acp_scenes import (
     FOLDS,
     SCENES,
     Scene,
+    environment,
     notes_scene,
     play,
     started,
     with_notes,
 )
-from tests.fakes.agents.pump import Pump
+from tests.fakes.agents.pump import Pump, brief_for
 from tests.fakes.models import Models, run, say, tool, write
 from tests.unit.engines.transcripts import Transcript, repeats_no_reply
 
@@ -91,6 +92,15 @@ def test_an_edit_elsewhere_is_asked_about(name: str, tmp_path: Path) -> None:
     scene = Scene((write(str(outside), "x"), say("could not")), brief={"grants": Permissions(ask="deny")})
     succeeded(play(name, scene, tmp_path))
     assert not outside.exists()
+
+
+def test_claude_starts_as_root_whatever_the_user_says_of_sandboxes(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    with Models() as models:
+        models.play(say("hello"))
+        env = {**environment("claude-agent-acp", models, tmp_path), "IS_SANDBOX": "yes"}
+        with Pump(engine("claude-agent-acp"), brief_for(tmp_path / "work", "Do it."), env=env) as agent:
+            assert isinstance(agent.finish(), Succeeded), agent.told()
 
 
 @each_agent
