@@ -16,6 +16,7 @@ from teamflow.core.plan import Json
 from teamflow.engines.acp import AcpEngine
 from teamflow.engines.acp_agent import EVERY_SERVER, Agent, Start
 from teamflow.engines.acp_said import PROMPT
+from teamflow.engines.claude_end import LOGIN
 from teamflow.engines.claude_tools import asked_about, withheld
 from teamflow.engines.telling import instructions
 
@@ -57,7 +58,7 @@ def _meta(brief: Brief) -> Mapping[str, Json]:
 AGENT: Final = Agent(
     "claude-agent-acp",
     CAPABILITIES,
-    login="log in with `claude`, or set ANTHROPIC_API_KEY",
+    login=LOGIN,
     usage=PROMPT,
     cached_apart=True,
     prices_process=True,
