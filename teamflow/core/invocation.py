@@ -43,7 +43,7 @@ class Brief(NamedTuple):
     log_limit: int | None = None
     stem: str = ""
     context: str = ""
-    """What the agent is told of the team: its step, what nobody does for it, where the work of others is."""
+    """What the agent is told of the team: its step, who may talk to it, where the work of others is."""
     grants: Permissions = Permissions()
     roots: tuple[str, ...] = ()
     """Its workspace (absolute): as it was made, and with its links resolved; () where that is `cwd`."""

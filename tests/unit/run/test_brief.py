@@ -148,3 +148,9 @@ def test_an_agent_is_told_how_to_report_by_a_command_that_everybody_may_run() ->
     command = told.rpartition(": ")[2].rstrip(".").replace("PERCENT", "40")
     assert command.startswith("teamflow progress 40 ")
     assert judge(Permissions(READ), Wish("run", command, command=command), cwd="/").answer == ALLOW
+
+
+def test_an_agent_is_told_the_truth_about_who_may_talk_to_it() -> None:
+    told = brief(begin()).context
+    assert "Nobody" not in told
+    assert "Somebody may write to you meanwhile" in told
