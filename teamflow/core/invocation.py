@@ -43,7 +43,7 @@ class Brief(NamedTuple):
     log_limit: int | None = None
     stem: str = ""
     context: str = ""
-    """What the agent is told of the team: its step, how to report and ask, where the work of others is."""
+    """What the agent is told of the team: its step, who may talk to it, where the work of others is."""
     grants: Permissions = Permissions()
     roots: tuple[str, ...] = ()
     """Its workspace (absolute): as it was made, and with its links resolved; () where that is `cwd`."""
@@ -60,6 +60,8 @@ class Brief(NamedTuple):
     """More US dollars than these it cannot spend in this attempt, whatever else is given back."""
     turns: int | None = None
     """So many turns of a model it may take (`guards.turns`)."""
+    reporting: str = ""
+    """By which command it reports how far it is. An engine leaves that out where its commands cannot reach us."""
 
 
 class Invocation(NamedTuple):

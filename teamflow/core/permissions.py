@@ -91,7 +91,9 @@ class Wish(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """allow | deny | queue, and why, as the agent is told it."""
+    """allow | deny | queue, and why, as the agent is told it. `note`: what a person has said with the answer; it is in
+    the reason, and has to reach the agent, also where the answer itself has no place for it."""
 
     answer: str
     reason: str = ""
+    note: str = ""

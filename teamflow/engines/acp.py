@@ -26,14 +26,14 @@ from teamflow.core.invocation import (
 from teamflow.core.model_server import priced
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, FailureClass, Outcome
-from teamflow.core.permissions import ALLOW, DENY, QUEUE, Verdict, Wish
+from teamflow.core.permissions import ALLOW, QUEUE, Verdict, Wish
 from teamflow.core.plan import Json
 from teamflow.engines import acp_ending
 from teamflow.engines.acp_agent import Agent, Start, server_list
 from teamflow.engines.acp_calls import Calls
 from teamflow.engines.acp_opening import AUTHENTICATION_REQUIRED, INITIALIZE, Ask, Opening
 from teamflow.engines.acp_said import Messages, Spending, progress
-from teamflow.engines.acp_wishes import CANCELLED, chosen, wish_of
+from teamflow.engines.acp_wishes import CANCELLED, answer, chosen, given, refusal, wish_of
 from teamflow.engines.exits import with_cost
 from teamflow.engines.jsonrpc import Answered, Incoming, Notified, Peer, Request
 from teamflow.engines.lines import parse_json
@@ -45,7 +45,6 @@ from teamflow.ports import Session
 
 _GOES_ON: Final = frozenset({"session/load", "session/resume"})
 _OPENS: Final = frozenset({"session/new", "session/load", "session/resume"})
-_REFUSED: Final = Verdict(DENY, "somebody who was asked has refused it")
 _MOST_ALONE: Final = 60
 """So many messages in one turn with nothing done in between: it asks its model again by itself, for ever. (opencode,
 whose model finds the prompt too long: each message is the summary that is to make it shorter.)"""
@@ -120,6 +119,10 @@ class AcpSession:
         )
         self._denied = ""
         """Why it was refused something, until it goes on with anything else."""
+        self._untold: list[str] = []
+        """What people have refused it with a note: told when its turn is over, as the answer has no place for that."""
+        self._heard = ""
+        """The last one that it was told at once."""
         self._urged = 0
         self._stop = ""
         self._trouble: Trouble | None = None
@@ -160,7 +163,8 @@ class AcpSession:
         waiting = self._pending.get(request)
         if waiting is None or self._done:
             return None
-        return self._peer.respond(waiting.id, chosen(waiting.options, allow=verdict.answer == ALLOW))
+        told = self.tell(refusal(verdict.reason)) if verdict.note else None
+        return self._peer.respond(waiting.id, answer(waiting.options, verdict)) + (told or "")
 
     def interrupt(self) -> str | None:
         return self._peer.notify("session/cancel", {"sessionId": self._id}) if self._works else None
@@ -196,15 +200,19 @@ class AcpSession:
         if waiting is None:
             return
         yield from self._withdraw(request)
-        allowed = result == chosen(waiting.options, allow=True) != CANCELLED
-        yield from self._decide(waiting.call, Verdict(ALLOW) if allowed else _REFUSED)
+        verdict = given(waiting.options, result)
+        if verdict.note and self._agent.capabilities.steer == FOLD:
+            self._heard = verdict.reason
+        elif verdict.note:
+            self._untold.append(verdict.reason)
+        yield from self._decide(waiting.call, verdict)
 
     def _decide(self, call: str, verdict: Verdict) -> Iterator[EngineEvent]:
         """A call has leave, or has not."""
         if verdict.answer == ALLOW:
             yield from self._calls.called(call)
         else:
-            self._denied = verdict.reason or _REFUSED.reason
+            self._denied = verdict.reason
             yield from self._calls.over(call)
 
     def _withdraw(self, request: str) -> Iterator[EngineEvent]:
@@ -354,20 +362,21 @@ class AcpSession:
         self._stop = stop if isinstance(stop, str) else ""
         yield from self._spent.answered(result)
         if self._prompts <= 0:
-            yield from self._urge() if self._gave_up else self._finish()
+            yield from self._urge() if self._has_to_hear else self._finish()
 
     @property
-    def _gave_up(self) -> bool:
+    def _has_to_hear(self) -> bool:
         """Opencode and copilot end their turn when they are refused something, whatever is left to do."""
-        return bool(self._denied) and self._stop == "end_turn" and not self._cancelled and self._urged < _MOST_URGED
+        gave_up = bool(self._denied) and self._urged < _MOST_URGED
+        return (gave_up or bool(self._untold)) and self._stop == "end_turn" and not self._cancelled
 
     def _urge(self) -> Iterator[EngineEvent]:
         yield from self._messages_end()
         yield from self._calls.end()
-        text = f"You have no leave for that: {self._denied}. Go on with your task without it."
-        self._urged += 1
+        text = refusal(*self._untold, self._denied if self._denied != self._heard else "")
+        self._urged += bool(self._denied)
+        self._denied, self._untold = "", []
         self._messages.alone = 0
-        self._denied = ""
         self._prompts += 1
         yield from self._ask(("session/prompt", self._prompt(text)))
 

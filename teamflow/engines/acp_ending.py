@@ -19,7 +19,7 @@ from teamflow.engines.acp_agent import Agent
 from teamflow.engines.acp_opening import AUTHENTICATION_REQUIRED
 from teamflow.engines.exits import outcome_of
 from teamflow.engines.failures import classified
-from teamflow.engines.provider import Trouble, failed, failure_of
+from teamflow.engines.provider import Trouble, failed, failure_of, with_login
 
 FINISHED: Final = "finished"
 """The runner ended the process because its work was done."""
@@ -74,9 +74,7 @@ def outcome(agent: Agent, brief: Brief, seen: Seen, end: Exit) -> Outcome:
         # What it printed in a session is what it was working on.
         printed = "" if seen.opened else end.printed
         found = classified(found, agent.failures, end._replace(cause=None, signal=None, printed=printed))
-    if found.failure is FailureClass.AUTH and agent.login:
-        found = found._replace(reason=f"{found.reason} ({agent.login})")
-    return found
+    return with_login(found, agent.login)
 
 
 def _judged(agent: Agent, seen: Seen, end: Exit, by_exit: Outcome) -> Outcome:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import Final
 
-from teamflow.core.permissions import OTHER, RUN, Wish
+from teamflow.core.permissions import ALLOW, DENY, OTHER, RUN, Verdict, Wish
 from teamflow.core.plan import Json
 from teamflow.core.shell import excerpt, shown
 from teamflow.engines.acp_calls import Call
@@ -36,6 +36,7 @@ _YES: Final = ("allow_once", "allow_always")
 _NO: Final = ("reject_once", "reject_always")
 _NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
 _WIDTH: Final = 200
+_REFUSED: Final = "somebody who was asked has refused it"
 
 
 def wish_of(call: Call, *, servers: Iterable[str]) -> Wish:
@@ -67,6 +68,33 @@ def chosen(options: Json, *, allow: bool) -> Json:
 
 
 CANCELLED: Final[Json] = {"outcome": {"outcome": "cancelled"}}
+
+
+def answer(options: Json, verdict: Verdict) -> Json:
+    """The result to answer with. Why it is no has no place in it: that is kept beside it, for us alone."""
+    found = chosen(options, allow=verdict.answer == ALLOW)
+    if verdict.answer == ALLOW or not verdict.reason or not isinstance(found, Mapping):
+        return found
+    return {**found, "_meta": {"teamflow": {"reason": verdict.reason, "note": verdict.note}}}
+
+
+def given(options: Json, result: Json) -> Verdict:
+    """What `answer` has answered."""
+    told = result if isinstance(result, Mapping) else {}
+    yes = chosen(options, allow=True)
+    if {"outcome": told.get("outcome")} == yes != CANCELLED:
+        return Verdict(ALLOW)
+    meta = told.get("_meta")
+    kept = meta.get("teamflow") if isinstance(meta, Mapping) else None
+    if not isinstance(kept, Mapping):
+        return Verdict(DENY, _REFUSED)
+    return Verdict(DENY, str(kept.get("reason") or _REFUSED), str(kept.get("note") or ""))
+
+
+def refusal(*reasons: str) -> str:
+    """What an agent is told of what it was refused, in a prompt: once each."""
+    why = "; ".join(reason.rstrip(".") for reason in dict.fromkeys(reasons) if reason)
+    return f"You have no leave for that{f': {why}' if why else ''}. Go on with your task without it."
 
 
 def _command(call: Call) -> tuple[str, tuple[str, ...]]:

@@ -16,6 +16,7 @@ from teamflow.core.plan import Json
 from teamflow.engines.acp import AcpEngine
 from teamflow.engines.acp_agent import EVERY_SERVER, Agent, Start
 from teamflow.engines.acp_said import PROMPT
+from teamflow.engines.claude_end import LOGIN
 from teamflow.engines.claude_server import settings, variables
 from teamflow.engines.claude_tools import asked_about, withheld
 from teamflow.engines.telling import instructions
@@ -69,7 +70,7 @@ def _model(brief: Brief) -> str | None:
 AGENT: Final = Agent(
     "claude-agent-acp",
     CAPABILITIES,
-    login="log in with `claude`, or set ANTHROPIC_API_KEY",
+    login=LOGIN,
     usage=PROMPT,
     cached_apart=True,
     prices_process=True,
@@ -86,6 +87,8 @@ def claude_agent_acp() -> AcpEngine:
 
 def _start(brief: Brief) -> Start:
     env = {"DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
+    # It takes any value for a yes and starts Claude Code with a flag that this, as root, takes with "1" alone.
+    env["IS_SANDBOX"] = "1"
     if brief.home:
         env["CLAUDE_CONFIG_DIR"] = brief.home
     return Start(("claude-agent-acp",), env, final=variables(brief))

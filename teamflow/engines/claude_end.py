@@ -62,6 +62,9 @@ class End:
         self.resets_at = float(at) if known and 0 < at < 2**40 else None  # type: ignore[arg-type, operator]
 
 
+LOGIN: Final = "run `claude` and log in, or set ANTHROPIC_API_KEY"
+
+
 def outcome(known: End, end: Exit, brief: Brief) -> Outcome:
     """Without usage, and without the session, unless that is GONE."""
     by_exit = outcome_of(end, brief)

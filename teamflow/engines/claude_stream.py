@@ -30,7 +30,7 @@ from teamflow.core.model_server import priced
 from teamflow.core.outcome import FailureClass, Outcome
 from teamflow.core.permissions import ALLOW, QUEUE, Verdict
 from teamflow.core.plan import Json
-from teamflow.engines.claude_end import GONE, End, aborted, idle, outcome
+from teamflow.engines.claude_end import GONE, LOGIN, End, aborted, idle, outcome
 from teamflow.engines.claude_todo import Todo
 from teamflow.engines.claude_tools import wish_of
 from teamflow.engines.claude_usage import Counter
@@ -38,7 +38,7 @@ from teamflow.engines.exits import with_cost
 from teamflow.engines.lacking import Lacking
 from teamflow.engines.lines import JsonLines, parse_json
 from teamflow.engines.model_id import model_told
-from teamflow.engines.provider import Trouble, failure_of, reason
+from teamflow.engines.provider import Trouble, failure_of, reason, with_login
 from teamflow.engines.telling import prompt
 from teamflow.policy.permitting import judge
 
@@ -94,7 +94,7 @@ class ClaudeSession:
         self._end.rubbish = self._lines.rubbish
         self._end.waited = bool(self._unheard or self._tasks)
         self._end.interrupted = self._interrupts > 0
-        found = outcome(self._end, end, self._brief)
+        found = with_login(outcome(self._end, end, self._brief), LOGIN)
         session = None if found.session == GONE else self._opened or self._brief.session
         return with_cost(found, usage=self._counter.usage, session=session)
 

@@ -14,6 +14,7 @@ from teamflow.engines.exits import outcome_of
 from teamflow.engines.provider import Trouble, failed, failure_of
 
 TESTED: Final = "0.169.0"
+LOGIN: Final = "log in with `codex login`"
 FINISHED: Final = "finished"
 """Cause of an end that the runner brought about because the work was done."""
 _USAGE: Final = 2

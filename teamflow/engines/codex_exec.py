@@ -27,14 +27,14 @@ from teamflow.core.permissions import FULL
 from teamflow.core.plan import Json
 from teamflow.engines.codex import CAPABILITIES as SERVER
 from teamflow.engines.codex import home, provider, servers
-from teamflow.engines.codex_end import End, outcome
+from teamflow.engines.codex_end import LOGIN, End, outcome
 from teamflow.engines.codex_fence import fence, inline, introduced, untrusted
 from teamflow.engines.codex_items import Meter, table_of, text_of, tokens, tool
 from teamflow.engines.codex_schema import strict
 from teamflow.engines.deaf import Deaf
 from teamflow.engines.exits import with_cost
 from teamflow.engines.lines import JsonLines
-from teamflow.engines.provider import Trouble, failure_of, reason
+from teamflow.engines.provider import Trouble, failure_of, reason, with_login
 from teamflow.engines.telling import prompt
 
 CAPABILITIES: Final = SERVER._replace(
@@ -108,7 +108,8 @@ class ExecSession(Deaf):
         for line in self._lines.finish():
             list(self._read(line))
         self._end.rubbish = self._lines.rubbish
-        return with_cost(outcome(self._end, end, self._brief), usage=self._meter.usage, session=self._session)
+        found = with_login(outcome(self._end, end, self._brief), LOGIN)
+        return with_cost(found, usage=self._meter.usage, session=self._session)
 
     def _read(self, line: Mapping[str, Json]) -> Iterator[EngineEvent]:
         match line.get("type"):

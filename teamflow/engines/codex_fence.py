@@ -81,7 +81,10 @@ def untrusted(brief: Brief) -> tuple[str, ...]:
 
 
 def introduced(brief: Brief) -> Brief:
-    """The brief of an agent in such a workspace, which is not shown its AGENTS.md without being told of it."""
+    """The brief of an agent in such a workspace, which is not shown its AGENTS.md without being told of it. From within
+    the sandbox no command of ours can write down what it reports."""
+    if brief.grants.level != FULL:
+        brief = brief._replace(reporting="")
     return brief if brief.home else brief._replace(context="\n\n".join(filter(None, (brief.context, _DOCUMENT))))
 
 

@@ -30,7 +30,7 @@ from teamflow.core.outcome import FailureClass, Outcome
 from teamflow.core.permissions import ALLOW, QUEUE, Verdict
 from teamflow.core.plan import Json
 from teamflow.engines import codex_asks as asks
-from teamflow.engines.codex_end import End, outcome
+from teamflow.engines.codex_end import LOGIN, End, outcome
 from teamflow.engines.codex_fence import PROVIDER, fence
 from teamflow.engines.codex_items import Meter, table_of, text_of, tokens, tool, trouble
 from teamflow.engines.codex_schema import strict
@@ -39,7 +39,7 @@ from teamflow.engines.jsonrpc import Answered, Incoming, Notified, Peer, Request
 from teamflow.engines.lacking import Lacking
 from teamflow.engines.lines import parse_json
 from teamflow.engines.model_id import model_told
-from teamflow.engines.provider import failure_of, reason
+from teamflow.engines.provider import failure_of, reason, with_login
 from teamflow.engines.telling import instructions, prompt
 from teamflow.policy.permitting import judge
 
@@ -168,7 +168,8 @@ class ServerSession:
         for message in self._peer.finish():
             list(self._read(message))
         self._end.rubbish = self._peer.rubbish
-        return with_cost(outcome(self._end, end, self._brief), usage=self._meter.usage, session=self._session)
+        found = with_login(outcome(self._end, end, self._brief), LOGIN)
+        return with_cost(found, usage=self._meter.usage, session=self._session)
 
     def _read(self, message: Incoming) -> Iterator[EngineEvent]:
         match message:

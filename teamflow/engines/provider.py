@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from teamflow.core.named import NamedTuple
-from teamflow.core.outcome import Failed, FailureClass
+from teamflow.core.outcome import Failed, FailureClass, Outcome
 from teamflow.core.shell import excerpt
 from teamflow.engines.waits import stated_wait
 
@@ -116,6 +116,13 @@ def failed(trouble: Trouble, *, at: float | None, exit_code: int | None = None) 
     failure = failure_of(trouble) or FailureClass.FATAL
     wait = stated_wait(trouble.text[:_LONGEST_READ], at) if failure in _WAITS else None
     return Failed(failure, reason(trouble), exit_code=exit_code, retry_after=wait)
+
+
+def with_login(outcome: Outcome, login: str) -> Outcome:
+    """The outcome; one that failed because nobody is logged in says how that is done. `login`: in words."""
+    if not login or not isinstance(outcome, Failed) or outcome.failure is not FailureClass.AUTH:
+        return outcome
+    return outcome._replace(reason=f"{outcome.reason} ({login})")
 
 
 def reason(trouble: Trouble) -> str:

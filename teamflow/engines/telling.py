@@ -12,7 +12,8 @@ from teamflow.engines.results import request
 
 def instructions(brief: Brief) -> str:
     """Who the agent is, and what it is told of its team."""
-    return "\n\n".join(part for part in (brief.instructions.strip(), brief.context.strip()) if part)
+    told = (brief.instructions, brief.context, brief.reporting)
+    return "\n\n".join(part for part in map(str.strip, told) if part)
 
 
 def prompt(brief: Brief, *, schema: bool = False, with_instructions: bool = False) -> str:

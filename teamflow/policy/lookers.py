@@ -235,6 +235,12 @@ def _command(words: tuple[str, ...]) -> bool:
     return len(words) >= 2 and words[0] in ("-v", "-V")
 
 
+def _teamflow(words: tuple[str, ...]) -> bool:
+    """`teamflow progress`, as every agent is told to call it: it changes nothing but what people see of its step."""
+    options = [word for word in words[1:] if word.startswith("-")]
+    return len(words) >= 2 and words[0] == "progress" and all(word in ("--json", "--help", "-h") for word in options)
+
+
 SPECIAL: Final[Mapping[str, Callable[[tuple[str, ...]], bool]]] = {
     "find": _find,
     "sed": _sed,
@@ -242,8 +248,9 @@ SPECIAL: Final[Mapping[str, Callable[[tuple[str, ...]], bool]]] = {
     "test": _test,
     "command": _command,
     "date": _date,
+    "teamflow": _teamflow,
 }
 """Programs with a language of their own, given their arguments."""
 
-ONE_BY_ONE: Final = frozenset(("test", "printf", "date"))
+ONE_BY_ONE: Final = frozenset(("test", "printf", "date", "teamflow"))
 """Those of them for which it matters which word stands where, so that none may be a pattern of file names."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Final, Protocol, TypeGuard
+from typing import Final, Protocol
 
 from teamflow.core.events import (
     AttemptEnded,
@@ -150,12 +150,12 @@ class Acts:
             self._tell(step_id)
             self.leave.adopted(step_id)
 
-    def is_news(self, event: Report) -> TypeGuard[Event]:
-        """Whether what an attempt tells of itself is to be recorded."""
+    def news(self, event: Report) -> Event | None:
+        """What is to be recorded of what an attempt tells of itself; None: nothing."""
         if isinstance(event, Listening):
             self._tell(event.step)
-            return False
-        return self.leave.is_news(event)
+            return None
+        return self.leave.news(event)
 
     def heard(self, step_id: str) -> None:
         """Before an attempt ends: a runner that was killed may have handed over what nobody has recorded, and the end
@@ -163,8 +163,8 @@ class Acts:
         known = self._state.steps[step_id]
         live = known.live
         for warned in self._talks.late(step_id, live.number) if live is not None else ():
-            if self.leave.is_news(warned):
-                self._record(warned)
+            if (news := self.leave.news(warned)) is not None:
+                self._record(news)
         if live is None or known.heard >= len(known.messages) or live.stopping is not None or known.frozen:
             return
         heard = live.told_from + self._talks.heard(step_id)

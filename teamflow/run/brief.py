@@ -19,7 +19,7 @@ from teamflow.policy.context import feedback, no_feedback, step_context
 from teamflow.policy.trees import parents
 from teamflow.run.logs import cut_text
 from teamflow.run.place import Place
-from teamflow.run.telling import context
+from teamflow.run.telling import REPORTING, context
 
 FEEDBACK_LIMIT: Final = 32 * 1024
 """Bytes of a loop's feedback that go into a prompt: the first and the last half are kept."""
@@ -135,6 +135,7 @@ def make_brief(
         idle_timeout=step.idle_timeout,
         log_limit=log_limit,
         stem=place.stem(step.id, attempt.number),
+        reporting=REPORTING if step.prompt is not None else "",
     )
 
 

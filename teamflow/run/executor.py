@@ -284,9 +284,10 @@ class Executor:
         """What a running attempt tells of itself; dropped when it is over."""
         known = self.state.steps.get(event.step)
         live = known.live if known is not None else None
-        if live is not None and live.number == event.attempt and self._acts.is_news(event):
-            self.record(event)
-            self._acts.act(event)
+        news = self._acts.news(event) if live is not None and live.number == event.attempt else None
+        if news is not None:
+            self.record(news)
+            self._acts.act(news)
             self.wake()
 
     def disk_trouble(self, message: str | None) -> None:

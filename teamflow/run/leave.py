@@ -11,12 +11,14 @@ from typing import Final
 from teamflow.core.events import Event, QuestionAnswered, Warned
 from teamflow.core.leave import PERMISSION, LeaveAsked, LeaveWithdrawn
 from teamflow.core.permissions import ALLOW, DENY, Verdict
-from teamflow.core.questions import APPROVE, answer_words
-from teamflow.core.state import RunState
+from teamflow.core.questions import APPROVE, REJECT, answer_words, said_words
+from teamflow.core.state import Question, RunState
 from teamflow.ports import Target
-from teamflow.run.roles import Report, Talks
+from teamflow.run.roles import Listening, Report, Talks
 
 _NOBODY: Final = "nobody can be asked in this run (--no-input): go on without it, or say what you could not do"
+_BY: Final = "teamflow"
+"""Who says so."""
 
 _MOST_WARNINGS: Final = 20
 """So many an attempt is heard to tell."""
@@ -30,21 +32,27 @@ class Leave:
         self._target = target
         self._talks = talks
 
-    def is_news(self, event: Report) -> bool:
-        """Whether what an attempt tells of itself is to be recorded. Where nobody can be asked, leave is denied."""
+    def news(self, event: Report) -> Event | None:
+        """What is to be recorded of what an attempt tells of itself; None: nothing. Where nobody can be asked, leave is
+        denied, also what an earlier runner has asked people for."""
         live = self._state.steps[event.step].live
         if live is not None and isinstance(event, Warned):
-            return event.text not in live.warnings and len(live.warnings) < _MOST_WARNINGS
+            return event if event.text not in live.warnings and len(live.warnings) < _MOST_WARNINGS else None
+        if isinstance(event, Listening):
+            return None
         if live is None or not isinstance(event, LeaveAsked | LeaveWithdrawn):
-            return True
+            return event
         if isinstance(event, LeaveWithdrawn):
-            return event.request in live.asking
-        if event.request in live.asking or event.request in live.verdicts or live.stopping is not None:
-            return False
-        if self._state.runner is not None and self._state.runner.no_input:
+            return event if event.request in live.asking else None
+        if event.request in live.verdicts or live.stopping is not None:
+            return None
+        unasked = self._state.runner is not None and self._state.runner.no_input
+        if event.request in live.asking:
+            return QuestionAnswered(live.asking[event.request], REJECT, _BY, _NOBODY) if unasked else None
+        if unasked:
             self._talks.answer(event.step, event.request, Verdict(DENY, _NOBODY))
-            return False
-        return True
+            return None
+        return event
 
     def act(self, event: Event) -> tuple[str, ...]:
         """What is recorded is done; the step that may be told more now, if there is one."""
@@ -71,8 +79,7 @@ class Leave:
         question = self._state.questions[number - 1]
         if question.about != PERMISSION:
             return ()
-        verdict = Verdict(ALLOW) if question.answer == APPROVE else Verdict(DENY, answer_words(question))
-        self._talks.answer(question.step, question.request, verdict)
+        self._talks.answer(question.step, question.request, _verdict(question))
         self._hold(question.step)
         return (question.step,)
 
@@ -80,3 +87,12 @@ class Leave:
         known = self._state.steps.get(step_id)
         if known is not None and (live := known.live) is not None:
             self._target.hold(step_id, live.number, on=bool(live.asking))
+
+
+def _verdict(question: Question) -> Verdict:
+    """The agent gets the whole note; people see the first line of it."""
+    if question.answer == APPROVE:
+        return Verdict(ALLOW)
+    note = question.note.strip()
+    words = f"{said_words(question, question.answer)} by {question.by}: {note}" if note else answer_words(question)
+    return Verdict(DENY, words, note)

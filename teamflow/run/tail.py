@@ -98,7 +98,7 @@ class Tail:
         while self._read(_CHUNK, show=True):
             pass
         self._behind = False
-        for request, wish in self.talk.open.items():
+        for request, wish in list(self.talk.open.items()):
             self._leave(Asked(request, wish))
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""What every agent is told of the team beside its prompt: which step it is, how to report, what nobody can ask of it,
+"""What every agent is told of the team beside its prompt: which step it is, how to report, who may talk to it,
 and where the work of those it depends on is.
 
 Facts alone, in few words: each costs tokens at every call of its model.
@@ -12,6 +12,9 @@ from typing import Final
 from teamflow.core.plan import Json
 from teamflow.core.state import RunState, StepState
 from teamflow.core.work import CLONE, WORKTREE
+
+REPORTING: Final = 'Report now and then how far you are: teamflow progress PERCENT "WHAT YOU DO".'
+"""Words of a command that everybody may run, whatever the permissions (`policy/lookers.py`)."""
 
 _MOST: Final = 20
 """Dependencies that are described one by one."""
@@ -30,8 +33,8 @@ def context(
             "in it, committed or not; do not push, and do not switch branches."
         )
     lines.append(
-        'Report now and then how far you are: teamflow progress PERCENT "WHAT YOU DO". Nobody answers questions in '
-        "this session: decide what you can, and say in your last message what you could not."
+        "Do not ask and wait for an answer: decide what you can, and say in your last message what you could not. "
+        "Somebody may write to you meanwhile, or be asked when you try what you have no leave for."
     )
     handed = list(_handed(state, known, log=log))
     if handed:

@@ -10,19 +10,20 @@ import pytest
 
 from teamflow.core.invocation import Asked, Called, Said, SessionOpened
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Stopped, Succeeded
-from teamflow.core.permissions import Permissions
+from teamflow.core.permissions import DENY, Permissions, Verdict
 from teamflow.engines.registry import engine
 from tests.e2e.acp_scenes import (
     AGENTS,
     FOLDS,
     SCENES,
     Scene,
+    environment,
     notes_scene,
     play,
     started,
     with_notes,
 )
-from tests.fakes.agents.pump import Pump
+from tests.fakes.agents.pump import Pump, brief_for
 from tests.fakes.models import Models, run, say, tool, write
 from tests.unit.engines.transcripts import Transcript, repeats_no_reply
 
@@ -60,6 +61,24 @@ def test_one_that_reads_changes_nothing(name: str, tmp_path: Path) -> None:
     assert not (tmp_path / "work/no").exists()
 
 
+@each_agent
+def test_its_model_hears_the_note_of_a_refusal_once(name: str, tmp_path: Path) -> None:
+    def refuse(agent: Pump, _: Path) -> None:
+        agent.answer(
+            agent.until(Asked).request, Verdict(DENY, "rejected by ana: not before Monday", "not before Monday")
+        )
+
+    scene = Scene(
+        (run("touch no"), *(say(f"I do without, {nth}.") for nth in range(3))),
+        refuse,
+        {"grants": Permissions(run=("ls",))},
+    )
+    with Models() as models:
+        succeeded(play(name, scene, tmp_path, models=models))
+        assert json.dumps(models.calls()[-1].body).count("not before Monday") == 1
+    assert not (tmp_path / "work/no").exists()
+
+
 @pytest.mark.parametrize("name", ["gemini", "opencode", "copilot"])
 def test_one_that_reads_edits_nothing(name: str, tmp_path: Path) -> None:
     scene = Scene((write("no.txt", "x"), say("could not")), brief={"grants": Permissions(level="read")})
@@ -73,6 +92,15 @@ def test_an_edit_elsewhere_is_asked_about(name: str, tmp_path: Path) -> None:
     scene = Scene((write(str(outside), "x"), say("could not")), brief={"grants": Permissions(ask="deny")})
     succeeded(play(name, scene, tmp_path))
     assert not outside.exists()
+
+
+def test_claude_starts_as_root_whatever_the_user_says_of_sandboxes(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    with Models() as models:
+        models.play(say("hello"))
+        env = {**environment("claude-agent-acp", models, tmp_path), "IS_SANDBOX": "yes"}
+        with Pump(engine("claude-agent-acp"), brief_for(tmp_path / "work", "Do it."), env=env) as agent:
+            assert isinstance(agent.finish(), Succeeded), agent.told()
 
 
 @each_agent

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.project import Project, proves
+from tests.fakes.agents import acp
 
 TEAM = """
 agents:
@@ -110,6 +112,35 @@ def test_nobody_is_asked_who_is_not_there(project: Project) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("words", [(), ("--no-input",)])
+def test_a_later_runner_that_can_ask_nobody_denies_what_is_open(project: Project, words: tuple[str, ...]) -> None:
+    begin(project)
+    os.kill(project.status().data["runner"]["pid"], signal.SIGKILL)
+    project.run("--progress", "plain", *words).expect(0)
+    (question,) = project.status().data["questions"]
+    assert (question["answer"], question["by"]) == ("reject", "teamflow")
+    assert "nobody can be asked in this run" in question["note"]
+    assert [line["note"] for line in inputs(project)] == ["reply", "reply", "reply", "answer 4", "answer 5"]
+    assert "nobody can be asked in this run" in inputs(project)[3]["data"]
+
+
+@pytest.mark.slow
+def test_what_nobody_could_be_asked_is_told_once_whoever_was_killed_meanwhile(project: Project) -> None:
+    project.write("s.yaml", SCRIPT + "- say: waiting\n- listen: 60s\n")
+    begin(project)
+    os.kill(project.status().data["runner"]["pid"], signal.SIGKILL)
+    with project.popen("run", "--progress", "plain", "--no-input") as second:
+        until(lambda: "waiting" in project.call("logs", "a").out)
+        second.send_signal(signal.SIGKILL)
+    project.run("-d").expect(0)
+    until(lambda: project.status().data["runner"])
+    project.call("tell", "a", "Go on.").expect(0)
+    until(lambda: project.status().statuses["a"] == "succeeded")
+    assert [event["kind"] for event in project.events()].count("QuestionAnswered") == 1
+    assert [line["note"] for line in inputs(project)].count("answer 4") == 1
+
+
+@pytest.mark.slow
 def test_what_was_denied_or_withdrawn_before_is_not_asked_again(project: Project) -> None:
     """A runner that comes later reads again that it was asked for, and that it has its answer."""
     project.write("s.yaml", SCRIPT + "- say: waiting\n- listen: 60s\n")
@@ -175,3 +206,35 @@ def test_what_waits_can_be_frozen_and_cancelled(project: Project) -> None:
     until(lambda: project.status().statuses["a"] == "cancelled")
     assert asked(project) == []
     assert "asks nothing any more" in project.call("approve", "1.2").expect(1).err
+
+
+@pytest.mark.slow
+def test_a_note_that_the_protocol_has_no_place_for_is_told_once_whoever_was_killed_meanwhile(tmp_path: Path) -> None:
+    team = {
+        "engines": {"fake": {"command": [sys.executable, "-I", "-S", acp.__file__], "output": "acp"}},
+        "agents": {
+            "a": {
+                "engine": "fake",
+                "prompt": "Deploy it.",
+                "workspace": {"mode": "shared"},
+                "permissions": {"run": ["pytest"]},
+                "env": {"FAKE_ACP": json.dumps([{"once": {"run": "touch made"}}, {"wait": "go"}, {"say": "done"}])},
+            }
+        },
+    }
+    project = Project(tmp_path, json.dumps(team))
+    begin(project)
+    os.kill(project.status().data["runner"]["pid"], signal.SIGKILL)
+    project.call("reject", "1.1", "--note", "use make test\nand nothing else").expect(0)
+    project.run("-d").expect(0)
+    until(lambda: [line for line in inputs(project) if line["note"].startswith("answer")])
+    os.kill(project.status().data["runner"]["pid"], signal.SIGKILL)
+    project.write("go", "")
+    project.run("-d").expect(0)
+    until(lambda: project.status().statuses["a"] == "succeeded")
+    told = [
+        line["data"] for line in inputs(project) if "use make test" in line["data"] and "session/prompt" in line["data"]
+    ]
+    assert len(told) == 1
+    assert "and nothing else" in told[0]
+    assert not Path(project.root, "made").exists()

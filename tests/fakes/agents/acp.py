@@ -6,6 +6,7 @@ FAKE_ACP is a JSON list of steps (FAKE_ACP_LATER: of all prompts but the first),
     {"think": text}
     {"run": command}                    asks leave, runs it with sh where it gets that
     {"write": [path, text]}             asks leave, writes where it gets that
+    {"once": step}                      in the first prompt alone
     {"plan": [[text, status], ...]}
     {"raw": text}                       a line as it stands
     {"ask": [method, params]}           a request; the answer goes to stderr
@@ -45,6 +46,8 @@ class Fake:
         self.waiting: list[dict[str, Any]] = []
         """Prompts that come after the turn that runs."""
         self.calls = 0
+        self.prompted = 0
+        """Prompts that were played."""
         self.buffer = b""
         self.answers: dict[int, Any] = {}
         self.cancelled = False
@@ -131,7 +134,7 @@ class Fake:
         except Over as over:
             for number in self.prompts:
                 self.send(id=number, result={"stopReason": str(over), "usage": {"inputTokens": 10, "outputTokens": 1}})
-        self.prompts = []
+        self.prompts, self.prompted = [], self.prompted + 1
         self.play = self.later
 
     def step(self, word: str, given: Any) -> None:
@@ -148,6 +151,8 @@ class Fake:
                 self.use("execute", given, {"command": given}, lambda: subprocess.run(["sh", "-c", given], check=False))
             case "write":
                 self.use("edit", "Write", {"path": given[0]}, lambda: write(*given))
+            case "once" if not self.prompted:
+                self.step(*next(iter(given.items())))
             case "plan":
                 entries = [{"content": text, "status": status, "priority": "medium"} for text, status in given]
                 self.update("plan", entries=entries)

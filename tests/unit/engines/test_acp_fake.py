@@ -43,6 +43,16 @@ def test_it_works_with_leave_and_not_without(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["new.txt", "yes"]
 
 
+@pytest.mark.parametrize("gives_up", ["", "1"])
+def test_the_note_of_a_refusal_is_told_once_also_to_a_runner_that_comes_later(tmp_path: Path, gives_up: str) -> None:
+    steps = [{"once": {"run": "touch no"}}, {"say": "done"}]
+    with begun(tmp_path, *steps, given={"grants": Permissions(run=())}, FAKE_ACP_GIVES_UP=gives_up) as agent:
+        agent.answer(agent.until(Asked).request, Verdict(DENY, "rejected by ana: not today", "not today"))
+        assert isinstance(agent.finish(), Succeeded), agent.told()
+        assert sum("session/prompt" in str(given) and "not today" in str(given) for given in agent.inputs) == 1
+        replayed(agent)
+
+
 def test_one_that_gives_up_is_told_to_go_on(tmp_path: Path) -> None:
     steps = [{"run": "touch no"}, {"say": "done"}]
     with begun(tmp_path, *steps, given={"grants": Permissions(level="read")}, FAKE_ACP_GIVES_UP="1") as agent:

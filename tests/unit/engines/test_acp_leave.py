@@ -129,3 +129,74 @@ def test_one_that_ends_its_turn_at_a_refusal_is_told_to_go_on() -> None:
     talk.send({"id": talk.heard[-2]["id"], "result": {"stopReason": "end_turn"}})
     assert talk.ended
     assert "gave up where it was refused leave" in talk.failed().reason
+
+
+NOTED = Verdict(DENY, "rejected by ana: use make test", "use make test")
+
+
+def noted(name: str) -> Talk:
+    """One that was refused leave with a note."""
+    talk = Talk(name, BRIEF._replace(grants=Permissions(run=()))).begin()
+    talk.ask(toolCallId="t", kind="execute", title="touch x")
+    talk.write(talk.session.answer(talk.each(Asked)[0].request, NOTED))
+    return talk
+
+
+def prompts(talk: Talk) -> list[str]:
+    return [one["params"]["prompt"][0]["text"] for one in talk.heard if one.get("method") == "session/prompt"][1:]
+
+
+def end_turn(talk: Talk) -> None:
+    number = [one["id"] for one in talk.heard if one.get("method") == "session/prompt"][-1]
+    talk.send({"id": number, "result": {"stopReason": "end_turn"}})
+
+
+@pytest.mark.parametrize("name", ["gemini", "copilot", "goose"])
+def test_a_note_is_told_when_the_turn_is_over_once(name: str) -> None:
+    talk = noted(name)
+    assert (chosen(talk), prompts(talk)) == ("n", [])
+    talk.say("I go on without.")
+    end_turn(talk)
+    assert prompts(talk) == [
+        "You have no leave for that: rejected by ana: use make test. Go on with your task without it."
+    ]
+    talk.say("So I do.")
+    end_turn(talk)
+    assert (len(prompts(talk)), talk.ended) == (1, True)
+
+
+def test_one_that_gives_up_is_told_the_note_with_that_once() -> None:
+    talk = noted("copilot")
+    end_turn(talk)
+    talk.say("So I do.")
+    end_turn(talk)
+    assert len(prompts(talk)) == 1
+    assert talk.ended
+
+
+@pytest.mark.parametrize("name", ["opencode", "claude-agent-acp"])
+def test_a_note_is_told_at_once_to_those_that_hear(name: str) -> None:
+    talk = noted(name)
+    assert "use make test" in prompts(talk)[0]
+    first = next(one["id"] for one in talk.heard if one.get("method") == "session/prompt")
+    talk.send({"id": first, "result": {"stopReason": "end_turn"}})
+    assert not talk.ended
+    talk.say("So I do.")
+    end_turn(talk)
+    assert (len(prompts(talk)), talk.ended) == (1, True)
+
+
+def test_one_that_hears_and_gives_up_all_the_same_is_told_to_go_on_and_no_note_again() -> None:
+    talk = noted("opencode")
+    for one in [one["id"] for one in talk.heard if one.get("method") == "session/prompt"]:
+        talk.send({"id": one, "result": {"stopReason": "end_turn"}})
+    assert prompts(talk)[1:] == ["You have no leave for that. Go on with your task without it."]
+    assert not talk.ended
+
+
+def test_a_turn_that_was_broken_off_is_not_gone_on_with_for_a_note() -> None:
+    talk = noted("gemini")
+    talk.write(talk.session.interrupt())
+    number = [one["id"] for one in talk.heard if one.get("method") == "session/prompt"][-1]
+    talk.send({"id": number, "result": {"stopReason": "cancelled"}})
+    assert (prompts(talk), talk.ended) == ([], True)

@@ -81,6 +81,7 @@ def test_all_that_a_step_may_say() -> None:
         session="-s",
         instructions="Be good.",
         context="You are one of three.",
+        reporting="Report.",
         servers=servers,
         schemas={"ok": "boolean", "list": {"type": "array"}},
         home="/home/own",
@@ -101,7 +102,7 @@ def test_all_that_a_step_may_say() -> None:
         "required": ["ok", "list"],
     }
     assert dict(invocation.files) == {
-        "/run/logs/a.1.instructions.md": "Be good.\n\nYou are one of three.",
+        "/run/logs/a.1.instructions.md": "Be good.\n\nYou are one of three.\n\nReport.",
         "/run/logs/a.1.mcp.json": json.dumps({"mcpServers": servers}),
     }
     assert invocation.env["CLAUDE_CONFIG_DIR"] == "/home/own"

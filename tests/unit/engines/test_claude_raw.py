@@ -51,6 +51,13 @@ def outcome(name: str) -> Outcome:
     return whole(ENGINE, raw(name))[1]
 
 
+def test_it_says_how_one_logs_in() -> None:
+    for name in ("error_401", "error_403"):
+        found = outcome(name)
+        assert isinstance(found, Failed)
+        assert found.reason.endswith("(run `claude` and log in, or set ANTHROPIC_API_KEY)")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_in_any_chunks_and_twice_it_means_the_same(name: str) -> None:
     told = raw(name)

@@ -177,6 +177,16 @@ def test_instructions_model_and_prompt_have_their_places() -> None:
     assert "Do it." not in " ".join(invoked(brief).argv) + str(invoked(brief).stdin)
 
 
+def test_it_is_told_of_no_command_that_its_sandbox_would_stop() -> None:
+    brief = told(context="Step a.", reporting="Report: teamflow progress 1.", home="/h")
+    for level in ("read", "edit"):
+        held = brief._replace(grants=Permissions(level))
+        assert begun(held)["params"]["developerInstructions"] == "Step a."
+        assert "Report" not in str(CodexExecEngine().invoke(held))
+    free = brief._replace(grants=Permissions("full"))
+    assert begun(free)["params"]["developerInstructions"] == "Step a.\n\nReport: teamflow progress 1."
+
+
 def test_exec_takes_all_by_its_arguments_but_the_prompt() -> None:
     brief = told(
         grants=Permissions(net="deny"), session="s", model="m", schemas={"x": "string"}, stem="/l/a.1", instructions="I"

@@ -206,6 +206,16 @@ def test_streams_of_other_clients_are_read_too(path: Path) -> None:
         assert isinstance(outcome, Succeeded), outcome
 
 
+@pytest.mark.parametrize("name", ["error_401", "exec_error_401"])
+def test_it_says_how_one_logs_in(name: str) -> None:
+    by = CodexExecEngine() if name.startswith("exec") else ENGINE
+    session = by.session(Brief("a", 1, "first", "/work", prompt="Do it."))
+    session.feed((FOLDER / "raw" / "codex" / f"{name}.out").read_bytes())
+    outcome = session.close(Exit(0, at=1_800_000_000.0))
+    assert isinstance(outcome, Failed)
+    assert outcome.reason.endswith("(log in with `codex login`)")
+
+
 # --- exec
 
 EXEC = {

@@ -43,6 +43,12 @@ git describe --tags --always
 git cat-file -p HEAD
 git reflog -5
 git --version
+teamflow progress 40
+teamflow progress 40% "third file of seven"
+teamflow progress 40.5 half done
+/usr/bin/teamflow progress 100 'all done!' --json
+bash -lc 'teamflow progress 40 half'
+git status && teamflow progress 40 'looked around' 2>/dev/null
 /usr/bin/git diff
 ls
 ls -la src/
@@ -110,6 +116,19 @@ sh -c 'ls -la'
 """
 
 REFUSED = r"""
+teamflow
+teamflow run
+teamflow approve 1.1
+teamflow -C /elsewhere progress 40
+./teamflow progress 40
+/w/project/teamflow progress 40
+X=1 teamflow progress 40
+teamflow progress 40 half > a.py
+teamflow progress 40 "$(make)"
+teamflow progress 40 "$HOME"
+teamflow progress 40 *
+teamflow progress 40 --output=x
+teamflow progress 40 half; touch made
 rm -rf /
 touch made
 git

@@ -38,6 +38,14 @@ def test_everybody_looks_and_uses_the_tools_that_the_team_gave() -> None:
         assert run(grants, "", "git", "diff").answer == ALLOW
 
 
+def test_everybody_reports_as_every_agent_is_told_to() -> None:
+    for grants in (Permissions(READ), Permissions(run=("pytest",)), Permissions(run=(), ask=DENY)):
+        assert run(grants, 'teamflow progress 40 "half of it"') == Verdict(ALLOW)
+        assert run(grants, "", "teamflow", "progress", "40", "half of it") == Verdict(ALLOW)
+        assert run(grants, "teamflow progress 40 half > a.py").answer != ALLOW
+        assert run(grants, "teamflow approve 1.1").answer != ALLOW
+
+
 def test_one_that_reads_is_told_what_it_may_do() -> None:
     grants = Permissions(READ)
     for verdict in (edit(grants, "a"), run(grants, "make"), run(grants, ""), run(grants, "ls > made")):

@@ -7,7 +7,9 @@ import pytest
 from teamflow.core.events import AttemptEnded, AttemptStarted, Reopened, RetryScheduled, StepEnded
 from teamflow.core.invocation import Brief
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
+from teamflow.core.permissions import ALLOW, READ, Permissions, Wish
 from teamflow.core.plan import Json
+from teamflow.policy.permitting import judge
 from teamflow.run.brief import FEEDBACK_LIMIT, make_brief
 from teamflow.run.place import Place
 from tests.fakes.runs import Run
@@ -139,3 +141,16 @@ def test_a_step_that_works_again_for_another_reason_is_told_nothing() -> None:
     run.record(AttemptEnded("build", 2, Failed(FailureClass.FATAL, "no")), StepEnded("build", "failed", "no"))
     run.record(Reopened(("build",), "revision", {}), AttemptStarted("build", 3, "retry"))
     assert brief(run).prompt == "Build it."
+
+
+def test_an_agent_is_told_how_to_report_by_a_command_that_everybody_may_run() -> None:
+    told = brief(begin()).reporting
+    command = told.rpartition(": ")[2].rstrip(".").replace("PERCENT", "40")
+    assert command.startswith("teamflow progress 40 ")
+    assert judge(Permissions(READ), Wish("run", command, command=command), cwd="/").answer == ALLOW
+
+
+def test_an_agent_is_told_the_truth_about_who_may_talk_to_it() -> None:
+    told = brief(begin()).context
+    assert "Nobody" not in told
+    assert "Somebody may write to you meanwhile" in told
