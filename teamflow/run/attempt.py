@@ -28,10 +28,11 @@ from teamflow.run.brief import BriefError, Rendering, make_brief
 from teamflow.run.environment import Environments, MissingSecret
 from teamflow.run.equipping import equipped, inheriting
 from teamflow.run.following import Following
-from teamflow.run.logs import OUTPUT_LIMIT, TEXT_LIMIT, cut_text, last_words, read_tail, read_text, separate_err
+from teamflow.run.logs import last_words, read_tail, separate_err
 from teamflow.run.place import Place
 from teamflow.run.recorder import noted
 from teamflow.run.roles import Engines, Report, Results
+from teamflow.run.texts import Texts
 from teamflow.run.trees import Trees, aside_words, note_of, root_of, variables_of
 from teamflow.run.watch import idle_after
 
@@ -66,6 +67,7 @@ class AttemptRunner:
         self._engines = engines
         self._results = results
         self._redactor = redactor
+        self._texts = Texts(place, engines, redactor)
         self._pool = pool
         self._trees = trees
         self._following = Following(state, place, clock=clock, redactor=redactor, report=report, say=say, target=target)
@@ -326,38 +328,11 @@ class AttemptRunner:
         else:
             outcome = engine.session(brief).close(end)
         if isinstance(outcome, Failed):
-            text = self._text(step, live, end) if step.text_used and not engine.capabilities.protocol else None
+            text = self._texts.text(step, live, end) if step.text_used and not engine.capabilities.protocol else None
             return outcome._replace(reason=self._redactor.text(outcome.reason), text=text)
         if isinstance(outcome, Stopped):
             return outcome
-        return self._with_outputs(step, live, end, outcome)
-
-    def _with_outputs(self, step: Step, live: AttemptState, end: Exit, outcome: Succeeded) -> Outcome:
-        """The text that dependents see, and the values it declares."""
-        text = outcome.text
-        if text is None and (step.text_used or step.outputs.schemas or step.by(live.fallback).custom is not None):
-            text = self._text(step, live, end, limit=OUTPUT_LIMIT if step.outputs.schemas else TEXT_LIMIT)
-        elif text is not None:
-            text = self._redactor.text(text)
-        outputs = outcome.outputs
-        if step.outputs.schemas and outputs is None:
-            found = self._engines.outputs(text or "", step.outputs.schemas)
-            if isinstance(found, Failed):
-                failed = with_told(found._replace(exit_code=end.code), outcome)
-                kept = cut_text(text) if text is not None and step.text_used else None
-                return failed._replace(detail=self._redactor.text(failed.detail), text=kept)
-            outputs = found
-        if outputs:
-            redacted = self._redactor.json(outputs)
-            outputs = redacted if isinstance(redacted, dict) else outputs
-        if text is None and outputs is None:
-            return outcome
-        return outcome._replace(text=None if text is None else cut_text(text), outputs=outputs)
-
-    def _text(self, step: Step, live: AttemptState, end: Exit, *, limit: int = TEXT_LIMIT) -> str:
-        """What the agent phase printed, redacted."""
-        log = self._place.log(step.id, live.number)
-        return read_text(log, redact=self._redactor.text, start=end.log_start, end=end.log_end, limit=limit)
+        return self._texts.outcome(step, live, end, outcome)
 
     def _succeeded(self, known: StepState, exited: Exited, outcome: Succeeded) -> AttemptEnded:
         step = known.step

@@ -61,7 +61,7 @@ def test_copilot() -> None:
 def test_claude_agent_acp() -> None:
     argv, env, _ = started("claude-agent-acp", "full")
     assert argv == ["claude-agent-acp"]
-    assert env == {"DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
+    assert env == {"DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "IS_SANDBOX": "1"}
 
 
 @pytest.mark.parametrize("name", AGENTS)

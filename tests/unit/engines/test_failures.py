@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from teamflow.core.invocation import Exit
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.engines.failures import classified
-from teamflow.engines.provider import Trouble, failure_of
 from teamflow.engines.waits import LONGEST_WAIT, stated_wait
 
 AT = 1_795_173_000.0
@@ -183,29 +182,3 @@ def test_what_was_stopped_or_killed_did_not_fail_by_itself() -> None:
 def test_only_waits_have_a_time() -> None:
     end = Exit(code=1, at=AT, printed="please log in, or try again in 5 minutes")
     assert classified(failed(), PATTERNS, end).retry_after is None
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Claude AI usage limit reached|1767225600",
-        "You've hit your weekly limit · resets 3am",
-        "You've reached your usage limit for this week.",
-        "You have reached your 5-hour limit",
-        "You've reached your weekly limit",
-        "You're out of extra usage · resets 3am",
-        "You have exceeded your premium request allowance",
-        "Copilot premium requests limit reached",
-        "You've hit your usage limit. Upgrade to Pro or try again at 4:09 AM.",
-        "Your credit balance is too low",
-        "You have exhausted your daily quota",
-    ],
-)
-def test_usage_limits_are_told_from_rate_limits(text: str) -> None:
-    for trouble in (Trouble(text=text), Trouble(kind="rate_limit", status=429, text=text)):
-        assert failure_of(trouble) is FailureClass.USAGE_EXHAUSTED
-
-
-@pytest.mark.parametrize("text", ["429 Too Many Requests", "Rate limit reached for gpt-5 in organization"])
-def test_rate_limits_are_no_usage_limits(text: str) -> None:
-    assert failure_of(Trouble(status=429, text=text)) is FailureClass.RATE_LIMIT

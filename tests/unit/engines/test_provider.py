@@ -60,6 +60,10 @@ LIMITS = (
     "You have used up your monthly allowance",
     "402 Payment Required",
     "Your credit balance is too low to access the API.",
+    "You've reached your usage limit for this week.",
+    "You have reached your 5-hour limit",
+    "You're out of extra usage · resets 3am",
+    "Copilot premium requests limit reached",
 )
 
 
