@@ -257,9 +257,7 @@ def _taken(
     replay = played.recording.name if played is not None else ""
     new, number, given = options.new, options.number, compiled.given
     session = take(database, plan, compiled.stored, new=new, given=given, taken=results, number=number, replay=replay)
-    if played is not None:
-        played.begun(database, session)
-    return session
+    return session if played is None else played.begun(database, session)
 
 
 def _busy(database: Database, busy: Busy, options: RunOptions, front: Front) -> int:

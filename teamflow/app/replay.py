@@ -55,7 +55,8 @@ def run_replay(options: RunOptions, front: Front, *, environ: Mapping[str, str],
             return USAGE
         chosen = chosen._replace(use_cache=False, no_input=options.no_input or recorded.no_input)
         compiled = compiled._replace(plan=plan, stored=stored)
-        return run_plan(database, compiled, chosen, front, environ, directory, Played(recorded.recording, note))
+        what = Played(recorded.recording, note, as_it_is=options.number is not None)
+        return run_plan(database, compiled, chosen, front, environ, directory, what)
 
 
 def _chosen(database: Database, options: RunOptions, note: Note) -> RunOptions | str:

@@ -45,15 +45,20 @@ class Note(NamedTuple):
 
 
 class Played(NamedTuple):
-    """A recording that is to be played, and what is noted of that."""
+    """A recording that is to be played, and what is noted of that; `as_it_is`: nothing that was stopped in an earlier
+    session is opened again."""
 
     recording: Recording
     note: Note
+    as_it_is: bool = False
 
-    def begun(self, database: Database, session: Session | Busy) -> None:
+    def begun(self, database: Database, session: Session | Busy) -> Session | Busy:
         """Notes it beside the records of a run that is begun with it. OSError."""
-        if not isinstance(session, Busy) and not session.resumed:
+        if isinstance(session, Busy):
+            return session
+        if not session.resumed:
             write_note(database.layout, session.row.number, self.note)
+        return session._replace(as_it_is=self.as_it_is)
 
 
 def note_of(recording: Recording, *, word: str, plan: str, file: str | None) -> Note:

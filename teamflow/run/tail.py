@@ -85,7 +85,7 @@ class Tail:
         while self._read(_CHUNK, show=True):
             pass
         self._behind = False
-        for request, wish in self.talk.open.items():
+        for request, wish in tuple(self.talk.open.items()):  # What nobody can be asked is answered at once.
             self._leave(Asked(request, wish))
 
     def stop(self) -> None:

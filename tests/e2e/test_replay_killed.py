@@ -65,8 +65,8 @@ def newest(project: Project) -> int:
 
 @pytest.mark.slow
 def test_a_killed_replay_is_gone_on_with(recorded: Project) -> None:
-    """Killed at every ninth boundary between two effects."""
-    stride = int(os.environ.get("TEAMFLOW_TEST_STRIDE", "9"))
+    """Killed at some of the boundaries between two effects; `TEAMFLOW_TEST_STRIDE=1`: at all."""
+    stride = int(os.environ.get("TEAMFLOW_TEST_STRIDE", "13"))
     first, number = came_to(recorded.status(1)), stride
     while True:
         before = newest(recorded)
@@ -75,6 +75,8 @@ def test_a_killed_replay_is_gone_on_with(recorded: Project) -> None:
             killed.expect(0)
             break
         made = newest(recorded) - before
+        if made and recorded.status().data["status"] == "succeeded":
+            break  # It had come to its end before it was killed.
         recorded.run("--replay", "1").expect(0)
         shown = recorded.status()
         noted = (recorded.run_dir(before + 1) / "replay.json").exists()
@@ -84,3 +86,101 @@ def test_a_killed_replay_is_gone_on_with(recorded: Project) -> None:
         (recorded.root / "counted").unlink()
         number += stride
     assert number > 40
+
+
+@pytest.fixture
+def simple(tmp_path: Path) -> Project:
+    """A recorded run whose engine notes each start."""
+    team = """
+engines: {stand-in: {command: [sh, -c, 'echo x >> "$TEAMFLOW_PROJECT/started"; echo hi'], prompt: argument}}
+agents:
+  one: {engine: stand-in, prompt: x}
+  gate: {command: "echo > at-gate; while [ ! -e open ]; do read x < wait-for-it; done", depends_on: [one]}
+  two: {engine: stand-in, prompt: x, depends_on: [gate]}
+"""
+    project = Project(tmp_path, team)
+    os.mkfifo(project.root / "wait-for-it")
+    project.write("open", "")
+    project.run().expect(0)
+    assert project.lines("started") == ["x", "x"]
+    (project.root / "open").unlink()
+    (project.root / "at-gate").unlink()
+    return project
+
+
+def killed(project: Project, *words: str) -> None:
+    """A replay whose runner was killed while a command of it ran."""
+    with project.popen("run", "--progress", "quiet", "--replay", "1", *words) as process:
+        until(lambda: project.exists("at-gate"), "the command runs")
+        process.kill()
+    (project.root / "at-gate").unlink()
+
+
+@pytest.mark.slow
+def test_nobody_else_goes_on_with_it_and_no_agent_is_started(simple: Project) -> None:
+    killed(simple)
+    assert "replay of run 1" in simple.call("retry", "-r", "2").said + simple.call("status").said
+    for verb in ("retry", "resume", "pause", "relaunch"):
+        done = simple.call(verb, "gate", "-r", "2")
+        assert "run 2" not in done.out or "--replay 1" in done.said, done.said
+    refused = simple.call("run", "--go-on-with", "2").expect(2)
+    assert "only `teamflow run --replay 1` goes on with it" in refused.said
+    simple.call("cancel", "--all", "-r", "2").expect(0)
+    assert simple.lines("started") == ["x", "x"]
+    # What `run` does now is a run of its own.
+    simple.write("open", "")
+    simple.run().expect(0)
+    assert newest(simple) == 3
+    assert simple.status().data["replay"] is None
+    assert simple.status(2).data["status"] == "cancelled"
+    assert simple.lines("started") == ["x"] * 4
+
+
+@pytest.mark.slow
+def test_what_is_played_must_be_the_same(simple: Project) -> None:
+    """Another team file, another recording, or a wish for a new one begins a replay of its own."""
+    killed(simple)
+    simple.write("open", "")
+    simple.run("--new", "--replay", "1").expect(0)
+    assert newest(simple) == 3
+    simple.run("team.yaml", "--replay", "1").expect(0)
+    assert newest(simple) == 4
+    simple.call("record", "1", "-o", "fix").expect(0)
+    simple.run("--replay", "fix").expect(0)
+    assert newest(simple) == 5
+    assert "is no replay of that" in simple.call("run", "--replay", "fix", "--go-on-with", "2").expect(2).said
+    assert simple.lines("started") == ["x", "x"]
+
+
+@pytest.mark.slow
+def test_it_goes_on_in_the_background(simple: Project) -> None:
+    killed(simple)
+    descriptor = os.open(simple.root / "wait-for-it", os.O_RDWR | os.O_NONBLOCK)
+    try:
+        simple.call("run", "-d", "--replay", "1", "--go-on-with", "2").expect(0)
+        simple.write("open", "")
+        os.write(descriptor, b"go\n")
+        simple.call("wait", "-r", "2").expect(0)
+    finally:
+        os.close(descriptor)
+    assert newest(simple) == 2
+    assert simple.status().statuses == {"one": "succeeded", "gate": "succeeded", "two": "succeeded"}
+    assert len(simple.status().step("gate")["attempts"]) == 1, "it was adopted"
+    assert simple.lines("started") == ["x", "x"]
+
+
+@pytest.mark.slow
+def test_one_that_waits_or_was_interrupted_is_gone_on_with(recorded: Project) -> None:
+    (recorded.root / "team.yaml").write_text(
+        TEAM.replace("depends_on: [build]", "depends_on: [build], options: [a, b]")
+    )
+    waiting = recorded.run("team.yaml", "--replay", "1", "--no-input").expect(5)
+    assert "ship: waits" in waiting.said
+    number = newest(recorded)
+    question = recorded.status().data["questions"][-1]["id"]
+    answered = recorded.call("answer", question, "a").expect(0)
+    assert f"no runner works on run {number}: it is a replay of run 1" in answered.said
+    assert "`teamflow run team.yaml --replay 1`" in answered.said
+    recorded.run("team.yaml", "--replay", "1", "--no-input").expect(0)
+    assert newest(recorded) == number
+    assert recorded.status().text("ship") == "a"
