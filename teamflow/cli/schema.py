@@ -21,7 +21,7 @@ from teamflow.cli.verb import VerbCommand
 def schema(of_tests: bool, as_json: bool) -> None:
     """Print the JSON Schema of the team file, or of test files."""
     if of_tests:
-        from teamflow.team.testfile_schema import testfile_schema_text as schema_text
+        from teamflow.team.testfile_schema import text_for_tests as schema_text
     else:
         from teamflow.team.schema import schema_text
 

@@ -14,6 +14,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError
 
 from teamflow.core.diagnostics import Diagnostics, did_you_mean
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import FailureClass
 from teamflow.core.script import check_script, shown_path
 from teamflow.core.status import Status
@@ -129,7 +130,7 @@ class Case(Model):
         None, description="What people answer, by step: approve, reject or an option."
     )
     timeout: Duration = Field(300.0, json_schema_extra={"default": "5m"}, description="After which the case fails.")
-    expect: Expect
+    expect: Expect = Field(description="What comes of it; at least one key.")
 
 
 class TestFile(Model):
@@ -139,7 +140,19 @@ class TestFile(Model):
     cases: dict[str, Case] = Field(min_length=1, description="By name.")
 
 
-def load_tests(data: bytes, *, file: str, found: Diagnostics) -> TestFile | None:
+class ReadTests(NamedTuple):
+    """A test file, with the places of its parts."""
+
+    file: TestFile
+    source: Source
+
+    def place(self, path: Path) -> str:
+        """`FILE:LINE:COLUMN` of a key."""
+        span = self.source.key_span(path)
+        return f"{span.file}:{span.line}:{span.column}"
+
+
+def load_tests(data: bytes, *, file: str, found: Diagnostics) -> ReadTests | None:
     """The cases of a test file; None after at least one complaint."""
     source = parse(data, file=file, found=found)
     if source is None or found.has_errors:
@@ -161,7 +174,7 @@ def load_tests(data: bytes, *, file: str, found: Diagnostics) -> TestFile | None
             _complain(detail, tree, source, found)
         return None
     _check(tests, source, found)
-    return tests if len(found) == before else None
+    return ReadTests(tests, source) if len(found) == before else None
 
 
 def _without_notes(tree: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ _NOTED: Final = ("TestFile", "Case")
 _ATTEMPT: Final = "attempt"
 
 
-def testfile_schema() -> dict[str, Any]:
+def schema_for_tests() -> dict[str, Any]:
     """The JSON Schema of a test file, as plain data."""
     schema = TestFile.model_json_schema(by_alias=True)
     definitions = {name: _clean(part, name) for name, part in schema.pop("$defs", {}).items()}
@@ -34,9 +34,9 @@ def testfile_schema() -> dict[str, Any]:
     }
 
 
-def testfile_schema_text() -> str:
-    """`testfile_schema` as it stands in `schemas/test.schema.json`."""
-    return json.dumps(testfile_schema(), indent=2, ensure_ascii=False) + "\n"
+def text_for_tests() -> str:
+    """`schema_for_tests` as it stands in `schemas/test.schema.json`."""
+    return json.dumps(schema_for_tests(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _clean(schema: Mapping[str, Any], name: str = "") -> dict[str, Any]:
