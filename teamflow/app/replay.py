@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from teamflow.app.compile import Compiled, Request, compile_team
 from teamflow.app.launch import USAGE, Front, RunOptions, open_database, run_plan
 from teamflow.app.project import NoTeamFile, find_team_file, is_saved_plan, project_around, project_of
-from teamflow.app.recorded import Recorded, of_run
+from teamflow.app.recorded import Recorded, of_run, unplayed
 from teamflow.app.replaying import Note, Played, left_before_its_end, note_of, read_note
 from teamflow.core.plan import NO_CAPS, PROMPT, Plan, Step
 from teamflow.core.takes import Recording
@@ -38,25 +38,26 @@ def run_replay(options: RunOptions, front: Front, *, environ: Mapping[str, str],
         if file is None and recorded.plan is None:
             front.complain(f"--replay {options.replay}: it has no plan of its own: name the team file that it is for")
             return USAGE
-        for missing in recorded.recording.notes:
-            front.complain(f"replay of {recorded.recording.name}: {missing}")
         compiled = _compiled(database, file, options, recorded)
         if compiled.diagnostics:
             front.diagnostics(compiled)
         if compiled.plan is None:
             return USAGE
+        missing = unplayed(compiled.plan, recorded.recording.takes)
+        for note in (*recorded.recording.notes, *([missing] if missing else ())):
+            front.complain(f"replay of {recorded.recording.name}: {note}")
         plan = played(compiled.plan)
         stored = hashlib.sha256(plan_to_json(plan).encode()).hexdigest()
         word = _word(options.replay, recorded.recording, directory)
-        note = note_of(recorded.recording, word=word, plan=stored, file=file)
-        chosen = _chosen(database, options, note)
+        what = note_of(recorded.recording, word=word, plan=stored, file=file)
+        chosen = _chosen(database, options, what)
         if isinstance(chosen, str):
             front.complain(chosen)
             return USAGE
         chosen = chosen._replace(use_cache=False, no_input=options.no_input or recorded.no_input)
         compiled = compiled._replace(plan=plan, stored=stored)
-        what = Played(recorded.recording, note, as_it_is=options.number is not None)
-        return run_plan(database, compiled, chosen, front, environ, directory, what)
+        playing = Played(recorded.recording, what, as_it_is=options.number is not None)
+        return run_plan(database, compiled, chosen, front, environ, directory, playing)
 
 
 def _chosen(database: Database, options: RunOptions, note: Note) -> RunOptions | str:

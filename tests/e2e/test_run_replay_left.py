@@ -184,3 +184,24 @@ def test_one_that_waits_or_was_interrupted_is_gone_on_with(recorded: Project) ->
     recorded.run("team.yaml", "--replay", "1", "--no-input").expect(0)
     assert newest(recorded) == number
     assert recorded.status().text("ship") == "a"
+
+
+@pytest.mark.slow
+def test_what_is_not_played_is_named(tmp_path: Path) -> None:
+    """What an agent has changed in the project directory itself is in no commit; one that only looks changes none."""
+    team = """
+agents:
+  a: {engine: scripted, prompt: x, script: s.yaml, workspace: {mode: shared}, permissions: edit}
+  b: {engine: scripted, prompt: x, script: t.yaml, workspace: {mode: shared}, permissions: read}
+  c: {command: cat made, depends_on: [a], workspace: {mode: shared}}
+"""
+    files = {"s.yaml": "- write: {path: made, text: made}\n- say: x\n", "t.yaml": "- say: x\n"}
+    project = Project(tmp_path, team, files=files)
+    project.run().expect(0)
+    line = "not played: what a changed in the project directory, which is noted of worktrees only"
+    assert f"note: {line}" in project.call("record", "-o", "fix").expect(0).err
+    assert f"replay of run 1: {line}" in project.run("--replay", "1").expect(0).err
+    (project.root / "made").unlink()
+    gone = project.run("--replay", "fix").expect(1)
+    assert f"replay of fix: {line}" in gone.err
+    assert project.status().statuses == {"a": "succeeded", "b": "succeeded", "c": "failed"}
