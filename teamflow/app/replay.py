@@ -46,9 +46,9 @@ def run_replay(options: RunOptions, front: Front, *, environ: Mapping[str, str],
         missing = unplayed(compiled.plan, recorded.recording.takes)
         for note in (*recorded.recording.notes, *([missing] if missing else ())):
             front.complain(f"replay of {recorded.recording.name}: {note}")
-        plan = played(compiled.plan)
-        stored = hashlib.sha256(plan_to_json(plan).encode()).hexdigest()
         word = _word(options.replay, recorded.recording, directory)
+        plan = played(_with_fixture(compiled.plan, recorded.recording, word))
+        stored = hashlib.sha256(plan_to_json(plan).encode()).hexdigest()
         what = note_of(recorded.recording, word=word, plan=stored, file=file)
         chosen = _chosen(database, options, what)
         if isinstance(chosen, str):
@@ -114,6 +114,15 @@ def _recorded(database: Database, word: str, directory: str) -> Recorded | str:
 def _word(said: str, recording: Recording, directory: str) -> str:
     """What is replayed, as it can be said in any directory."""
     return os.path.realpath(os.path.join(directory, said)) if recording.source is None else str(recording.source)
+
+
+def _with_fixture(plan: Plan, recording: Recording, place: str) -> Plan:
+    """A fixture is one of the files that the run is made of: one from outside of the project asks for trust, too."""
+    if recording.source is not None:
+        return plan
+    from teamflow.app.fixture import MANIFEST, fixture_digest
+
+    return plan._replace(files={**plan.files, f"{place}/{MANIFEST}": fixture_digest(place)})
 
 
 def _compiled(database: Database, file: str | None, options: RunOptions, recorded: Recorded) -> Compiled:

@@ -78,12 +78,14 @@ def run_case(job: Job, *, environ: Mapping[str, str]) -> Verdict:
 
 def _run(job: Job, place: str, environ: Mapping[str, str]) -> list[Difference]:
     project = f"{place}/project"
-    for name in ("state", "runtime", "fixture"):
+    for name in ("state", "runtime"):
         os.mkdir(f"{place}/{name}", 0o700)
     env = _environment(place, environ)
     _copy(job.root, project, env)
-    _Stage(job, f"{place}/fixture").write()
-    words = ["run", job.team, *(job.case.steps or ()), "--replay", f"{place}/fixture"]
+    fixture = f"{project}/.teamflow/recording"  # in the project: it is trusted as that is
+    os.makedirs(fixture, mode=0o700)
+    _Stage(job, fixture).write()
+    words = ["run", job.team, *(job.case.steps or ()), "--replay", fixture]
     code, said = _teamflow([*words, "--no-input", "--progress", "quiet"], project, env, job.case.timeout)
     database = Database.find(project, allow_network=True)
     row = database.newest_run() if database is not None else None

@@ -98,8 +98,7 @@ class ReplayEngine:
 def recorded_brief(brief: Brief, take: Take) -> Brief:
     """The brief as it was then, as far as that is known: the session knows its own words again by it."""
     known: dict[str, Any] = {name: value for name, value in take.brief.items() if name in BRIEF_FIELDS}
-    if isinstance(known.get("messages"), list):
-        known["messages"] = tuple(known["messages"])
+    known |= {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
     return brief._replace(**known)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, ValidationError, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError
 
@@ -17,6 +17,7 @@ from teamflow.core.diagnostics import Diagnostics, did_you_mean
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import FailureClass
 from teamflow.core.script import check_script, shown_path
+from teamflow.core.script_kinds import PATH
 from teamflow.core.status import Status
 from teamflow.team.model_types import Duration, JsonLike, Model, OneOrMany, Text
 from teamflow.team.source import Path, Source, parse
@@ -55,6 +56,21 @@ def _fault(value: object) -> object:
     return value
 
 
+def _path(value: object) -> object:
+    if isinstance(value, str) and next(PATH.check(value, ()), None) is not None:
+        raise PydanticCustomError("wrong-value", "expected {shape}", {"shape": PATH.shape})
+    return value
+
+
+def _true(value: object) -> object:
+    if value is not True:
+        raise PydanticCustomError("wrong-value", "expected true")
+    return value
+
+
+_True: TypeAlias = Annotated[Literal[True], BeforeValidator(_true)]
+
+
 class UsageLimit(Model):
     reset: Duration | None = Field(None, description="How long it lasts; an hour without it. It is not waited for.")
 
@@ -71,9 +87,11 @@ class Fault(Model):
 
     usage_limit: UsageLimit | None = Field(None, description="Its engine reports a usage limit.")
     crash_after: CrashAfter | None = Field(None, description="Its process is cut off.")
-    hang: Literal[True] | None = Field(None, description="It does nothing until its time limit ends it.")
-    bad_json: Literal[True] | None = Field(None, description="Its answer is no JSON.")
-    conflict: Text | None = Field(None, description="It writes something of its own into this file.")
+    hang: _True | None = Field(None, description="It does nothing until its time limit ends it.")
+    bad_json: _True | None = Field(None, description="Its answer is no JSON.")
+    conflict: Annotated[Text, BeforeValidator(_path), WithJsonSchema({**PATH.schema})] | None = Field(
+        None, description="It writes something of its own into this file."
+    )
 
 
 class _OrBare:

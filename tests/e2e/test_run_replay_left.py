@@ -205,3 +205,20 @@ agents:
     gone = project.run("--replay", "fix").expect(1)
     assert f"replay of fix: {line}" in gone.err
     assert project.status().statuses == {"a": "succeeded", "b": "succeeded", "c": "failed"}
+
+
+@pytest.mark.slow
+def test_a_fixture_from_outside_of_the_project_needs_trust(simple: Project) -> None:
+    """Its plan has commands: it is trusted as a team file from outside is, as long as it is as it was."""
+    simple.write("open", "")
+    simple.call("record", "1", "-o", "../fix").expect(0)
+    (simple.root / "at-gate").unlink(missing_ok=True)
+    refused = simple.run("--replay", "../fix").expect(3)
+    assert "`teamflow run --replay ../fix --trust`" in refused.said
+    assert not simple.exists("at-gate")
+    simple.run("--replay", "../fix", "--trust").expect(0)
+    simple.run("--replay", "../fix").expect(0)
+    with (simple.place / "fix/one.1.log").open("a") as log:
+        log.write("more\n")
+    simple.run("--replay", "../fix").expect(3)
+    assert simple.lines("started") == ["x", "x"]

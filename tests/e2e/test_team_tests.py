@@ -185,6 +185,10 @@ cases:
             "cases: {a: {expect: {steps: {nob/x: failed}}}}\n",
             '1:30: error[unknown-agent]: team.yaml has no agent "nob"',
         ),
+        (
+            'cases: {a: {faults: {left: {"1": {conflict: ../x}}}, expect: {exit: 0}}}\n',
+            "1:45: error[wrong-value]: expected a path below the step's directory",
+        ),
         ("cases: {a: {steps: [pln], expect: {exit: 0}}}\n", "1:21: error[unknown-agent]"),
         ("cases: {a: {answers: {okay: approve}, expect: {exit: 0}}}\n", 'did you mean "ok"?'),
         (
