@@ -229,8 +229,7 @@ def run_plan(
     if isinstance(session, Busy):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         return _busy(database, session, options, front)
-    wired = wired_for(session, options, environ, secrets, database)._replace(directory=directory)
-    wired = wired if played is None else wired._replace(recording=played.recording)
+    wired = wired_for(session, options, environ, secrets, database, directory=directory, played=played)
     try:
         if session.resumed:
             tell_moved(session.state, front, root=root)
