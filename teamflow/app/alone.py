@@ -172,6 +172,10 @@ def _goes_on(inspected: Inspected) -> str:
     """Which command goes on with a run that nobody works on."""
     database, row = inspected.database, inspected.row
     gone = f"no runner works on run {row.number}"
+    if row.replay:
+        from teamflow.app.replaying import goes_on
+
+        return f"{gone}: {goes_on(database.layout, row.number, row.replay)}"
     again = run_words(row.file)
     newest = database.newest_run(file=row.file)
     if newest is not None and newest.number == row.number:

@@ -26,10 +26,10 @@ from teamflow.store.sqlite import Database
 
 if TYPE_CHECKING:
     from teamflow.app.parts import Screen, Wired
+    from teamflow.app.replaying import Played
     from teamflow.app.session import Busy, Session
     from teamflow.core.events import Cached, ResultsTaken, RunEnded
     from teamflow.core.plan import Plan, Step
-    from teamflow.core.takes import Recording
     from teamflow.run.probe import Prober
     from teamflow.store.rows import RunRow
 
@@ -187,13 +187,13 @@ def run_plan(
     front: Front,
     environ: Mapping[str, str],
     directory: str,
-    recording: Recording | None = None,
+    played: Played | None = None,
 ) -> int:
     """Runs what was compiled or saved, or plays a recording, for somebody who stands in `directory`; the exit code."""
     plan, root = compiled.plan, database.layout.root
     if plan is None:
         return USAGE
-    early = _refused(database, compiled, plan, options, front, environ, directory, played=recording is not None)
+    early = _refused(database, compiled, plan, options, front, environ, directory, played=played is not None)
     if early is not None:
         return early
     from teamflow.app.doubts import tell_doubts, tell_moved
@@ -213,11 +213,11 @@ def run_plan(
     # From here to the loop, which asks for them, signals wait: whoever has a run can interrupt it in order.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     earlier = database.newest_run(file=plan.file) if plan.hooks else None
-    session = _taken(database, compiled, plan, options, taken.event, recording)
+    session = _taken(database, compiled, plan, options, taken.event, played)
     if isinstance(session, Busy):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         return _busy(database, session, options, front)
-    wired = wired_for(session, options, environ, secrets, database)._replace(directory=directory, recording=recording)
+    wired = wired_for(session, options, environ, secrets, database, directory=directory, played=played)
     try:
         if session.resumed:
             tell_moved(session.state, front, root=root)
@@ -261,13 +261,14 @@ def _taken(
     plan: Plan,
     options: RunOptions,
     results: ResultsTaken | None,
-    recording: Recording | None,
+    played: Played | None,
 ) -> Session | Busy:
     from teamflow.app.session import take
 
-    played = recording.name if recording is not None else ""
+    replay = played.recording.name if played is not None else ""
     new, number, given = options.new, options.number, compiled.given
-    return take(database, plan, compiled.stored, new=new, given=given, taken=results, number=number, replay=played)
+    session = take(database, plan, compiled.stored, new=new, given=given, taken=results, number=number, replay=replay)
+    return session if played is None else played.begun(database, session)
 
 
 def _busy(database: Database, busy: Busy, options: RunOptions, front: Front) -> int:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from teamflow.app.launch import RunOptions
     from teamflow.app.parts import Wired
     from teamflow.app.replan import Watch
+    from teamflow.app.replaying import Played
     from teamflow.app.secrets import Secrets
     from teamflow.app.session import Session
     from teamflow.core.plan import Plan
@@ -34,7 +35,11 @@ def wired_for(
     environ: Mapping[str, str],
     secrets: Secrets,
     database: Database,
+    *,
+    directory: str,
+    played: Played | None,
 ) -> Wired:
+    """`directory`: where the user stands."""
     from teamflow.app.parts import Wired
     from teamflow.app.trees import opener
     from teamflow.core.redact import Redactor
@@ -51,6 +56,8 @@ def wired_for(
         use_cache=options.use_cache,
         force=frozenset(options.force),
         workspaces=opener(root, session.run, environ),
+        directory=directory,
+        recording=played.recording if played is not None else None,
     )
 
 

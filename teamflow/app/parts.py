@@ -123,6 +123,8 @@ class Wired(NamedTuple):
     """Where the user stands."""
     recording: Recording | None = None
     """What is played in place of agents; None: they work."""
+    replay: str = ""
+    """What the run replays, whoever drives it; empty: nothing."""
 
 
 def make_prober(state: RunState, wired: Wired, screen: Screen) -> Prober:

@@ -11,7 +11,7 @@ import os
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from teamflow import git
 from teamflow.app.session import read_records, read_state
@@ -25,7 +25,7 @@ from teamflow.core.plan import PROMPT, Plan
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import Status
 from teamflow.core.takes import Answered, Recording, Take
-from teamflow.core.work import Left
+from teamflow.core.work import PROJECT, Left
 from teamflow.keeper import journal
 from teamflow.policy.asking import RETRY
 from teamflow.ports import Exited
@@ -35,6 +35,8 @@ from teamflow.store.sqlite import Database
 from teamflow.targets.entries import Journal
 from teamflow.workspaces.errors import WorkspaceError
 from teamflow.workspaces.stores import store_at
+
+_SHOWN: Final = 5
 
 
 class Recorded(NamedTuple):
@@ -63,6 +65,17 @@ def of_run(database: Database, number: int) -> Recorded:
         notes=tuple(found.notes),
     )
     return Recorded(recording, plans[max(plans)], state.plan.inputs, state.runner is not None and state.runner.no_input)
+
+
+def unplayed(plan: Plan, takes: Mapping[str, Sequence[Take]]) -> str:
+    """Which recorded agents may have changed what nobody has noted: those that edit in the project directory itself.
+    Empty: none."""
+    free = {step.agent for step in plan.steps if step.workspace == PROJECT and step.means.grants.may_edit}
+    names = [step for step in takes if step.partition("/")[0] in free]
+    if not names:
+        return ""
+    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    return f"not played: what {shown} changed in the project directory, which is noted of worktrees only"
 
 
 def _agents(state: RunState) -> Iterator[tuple[str, StepState]]:

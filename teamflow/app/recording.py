@@ -17,14 +17,14 @@ from typing import Any, Final
 from teamflow import __version__
 from teamflow.app.fixture import FORMAT, KEY, MANIFEST, is_fixture
 from teamflow.app.inspect import Inspected
-from teamflow.app.recorded import Recorded, of_run
-from teamflow.app.scrub import Scrub
+from teamflow.app.recorded import Recorded, of_run, unplayed
+from teamflow.app.scrub import HOST, USER, Scrub
 from teamflow.core.ids import slug
 from teamflow.core.invocation import Brief, Invocation
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, Succeeded, Usage
 from teamflow.core.plan import Step
-from teamflow.core.takes import Take
+from teamflow.core.takes import Answered, Take
 from teamflow.engines.registry import custom_engine, engine
 from teamflow.engines.replay import recorded_brief
 from teamflow.plan.stored import plan_to_json
@@ -65,7 +65,9 @@ def record(inspected: Inspected, steps: Collection[str], directory: str, *, forc
         same = _put(made, target, directory, force=force)
     finally:
         shutil.rmtree(made, ignore_errors=True)
-    return Written(sum(map(len, takes.values())), len(takes), same, recorded.recording.notes)
+    missing = unplayed(inspected.state.plan, takes)
+    notes = (*recorded.recording.notes, *([missing] if missing else ()))
+    return Written(sum(map(len, takes.values())), len(takes), same, notes)
 
 
 def _named(step: str, steps: Collection[str]) -> bool:
@@ -122,7 +124,7 @@ class _Writer:
             "inputs": self._plain.json(self._recorded.inputs),
             "plan": None,
             "steps": steps,
-            "answers": self._plain.json([answer._asdict() for answer in recording.answers]),
+            "answers": self._plain.json([_answer(answer) for answer in recording.answers]),
         }
         if plan is not None:
             self._put("plan.json", self._plain.raw(plan_to_json(plan).encode()))
@@ -209,6 +211,13 @@ def _pairs(old: Any, new: Any) -> Iterator[tuple[str, str]]:
 
 def _is_id(text: str) -> bool:
     return len(text) >= _LEAST_ID and all(char.isalnum() or char in "-_" for char in text)
+
+
+def _answer(answer: Answered) -> dict[str, Any]:
+    """Who has given it is a name, however common that is."""
+    by = f"{USER}@{HOST}" if "@" in answer.by else answer.by
+    terminal = " at the terminal"
+    return answer._replace(by=f"{USER}{terminal}" if by.endswith(terminal) else by)._asdict()
 
 
 def _result(outcome: Succeeded | Failed) -> dict[str, Any]:

@@ -48,8 +48,10 @@ def unknown_force(plan: Plan, names: Sequence[str]) -> str:
 
 
 def played_once(database: Database, number: int | None) -> str:
-    """Why that run is not gone on with: it is a replay; empty where it is none."""
+    """Why no agent goes on with that run: it is a replay; empty where it is none."""
     row = database.run(number) if number is not None else None
     if row is None or not row.replay:
         return ""
-    return f"run {row.number} is a replay of {row.replay}, and no agent goes on with it\n  replay it anew"
+    from teamflow.app.replaying import goes_on
+
+    return f"run {row.number}: no agent goes on with it\n  {goes_on(database.layout, row.number, row.replay)}"

@@ -14,8 +14,10 @@ from collections.abc import Mapping
 from teamflow.app.compile import Compiled, Request, compile_team
 from teamflow.app.launch import USAGE, Front, RunOptions, open_database, run_plan
 from teamflow.app.project import NoTeamFile, find_team_file, is_saved_plan, project_around, project_of
-from teamflow.app.recorded import Recorded, of_run
+from teamflow.app.recorded import Recorded, of_run, unplayed
+from teamflow.app.replaying import Note, Played, left_before_its_end, note_of, read_note
 from teamflow.core.plan import NO_CAPS, PROMPT, Plan, Step
+from teamflow.core.takes import Recording
 from teamflow.plan.digest import plan_digest
 from teamflow.plan.stored import plan_to_json
 from teamflow.store.sqlite import Database
@@ -36,21 +38,36 @@ def run_replay(options: RunOptions, front: Front, *, environ: Mapping[str, str],
         if file is None and recorded.plan is None:
             front.complain(f"--replay {options.replay}: it has no plan of its own: name the team file that it is for")
             return USAGE
-        for note in recorded.recording.notes:
-            front.complain(f"replay of {recorded.recording.name}: {note}")
         compiled = _compiled(database, file, options, recorded)
         if compiled.diagnostics:
             front.diagnostics(compiled)
         if compiled.plan is None:
             return USAGE
-        plan = played(compiled.plan)
+        missing = unplayed(compiled.plan, recorded.recording.takes)
+        for note in (*recorded.recording.notes, *([missing] if missing else ())):
+            front.complain(f"replay of {recorded.recording.name}: {note}")
+        word = _word(options.replay, recorded.recording, directory)
+        plan = played(_with_fixture(compiled.plan, recorded.recording, word))
         stored = hashlib.sha256(plan_to_json(plan).encode()).hexdigest()
-        chosen = options._replace(
-            file=file or plan.file, new=True, use_cache=False, no_input=options.no_input or recorded.no_input
-        )
-        return run_plan(
-            database, compiled._replace(plan=plan, stored=stored), chosen, front, environ, directory, recorded.recording
-        )
+        what = note_of(recorded.recording, word=word, plan=stored, file=file)
+        chosen = _chosen(database, options, what)
+        if isinstance(chosen, str):
+            front.complain(chosen)
+            return USAGE
+        chosen = chosen._replace(use_cache=False, no_input=options.no_input or recorded.no_input)
+        compiled = compiled._replace(plan=plan, stored=stored)
+        playing = Played(recorded.recording, what, as_it_is=options.number is not None)
+        return run_plan(database, compiled, chosen, front, environ, directory, playing)
+
+
+def _chosen(database: Database, options: RunOptions, note: Note) -> RunOptions | str:
+    """The replay that is gone on with, else a new one; a text says why that cannot be."""
+    number = options.number
+    if number is None and not options.new:
+        number = left_before_its_end(database, note)
+    elif number is not None and read_note(database.layout, number) != note:
+        return f"run {number} is no replay of that, or what it plays has changed meanwhile: replay it anew"
+    return options._replace(new=number is None, number=number)
 
 
 def _refused(options: RunOptions) -> str:
@@ -92,6 +109,20 @@ def _recorded(database: Database, word: str, directory: str) -> Recorded | str:
     if row.replay:
         return f"--replay {word}: run {word} is a replay itself, of {row.replay}: replay that"
     return of_run(database, row.number)
+
+
+def _word(said: str, recording: Recording, directory: str) -> str:
+    """What is replayed, as it can be said in any directory."""
+    return os.path.realpath(os.path.join(directory, said)) if recording.source is None else str(recording.source)
+
+
+def _with_fixture(plan: Plan, recording: Recording, place: str) -> Plan:
+    """A fixture is one of the files that the run is made of: one from outside of the project asks for trust, too."""
+    if recording.source is not None:
+        return plan
+    from teamflow.app.fixture import MANIFEST, fixture_digest
+
+    return plan._replace(files={**plan.files, f"{place}/{MANIFEST}": fixture_digest(place)})
 
 
 def _compiled(database: Database, file: str | None, options: RunOptions, recorded: Recorded) -> Compiled:

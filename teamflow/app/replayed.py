@@ -15,22 +15,25 @@ if TYPE_CHECKING:
     from teamflow.run.roles import Engines, Others
 
 
-def clock_of(wired: Wired) -> SystemClock:
+def clock_of(wired: Wired, state: RunState) -> SystemClock:
     """That of the machine; a replay need not wait."""
     if wired.recording is None:
         return SystemClock()
     from teamflow.app.played import leaping_clock
 
-    return leaping_clock(wired.recording)
+    return leaping_clock(wired.recording, state)
 
 
-def engines_of(wired: Wired, table: Engines) -> Engines:
-    """Those of the table; in a replay agents are played."""
-    if wired.recording is None:
+def engines_of(wired: Wired, state: RunState, table: Engines) -> Engines:
+    """Those of the table; in a replay agents are played. Whoever has nothing to play in it starts none in their place:
+    what they do costs money."""
+    if not wired.replay and wired.recording is None:
         return table
-    from teamflow.app.played import PlayedEngines
+    from teamflow.app.played import BarredEngines, PlayedEngines
 
-    return PlayedEngines(table, wired.recording)
+    if wired.recording is None:
+        return BarredEngines(table, wired.replay)
+    return PlayedEngines(table, wired.recording, state)
 
 
 def others_of(wired: Wired, state: RunState, others: Others) -> Others:

@@ -37,7 +37,7 @@ class Scrub:
         for path, stable in ((project, PROJECT), (home, HOME)):
             if len(path) > 1:
                 pairs |= {spelled(path): spelled(stable) for spelled in _SPELLINGS}
-        names = {name: stable for name, stable in ((user, USER), (host, HOST)) if _tells(name)}
+        names = {name: stable for name, stable in ((user, USER), (host, HOST)) if tells(name)}
         self._pairs = {old.encode("utf-8", "surrogateescape"): new.encode() for old, new in (pairs | names).items()}
         longest = sorted(pairs, key=len, reverse=True)
         parts = [re.escape(word.encode("utf-8", "surrogateescape")) for word in longest]
@@ -84,7 +84,8 @@ class Scrub:
         return len(clean) if end < 0 else end + 1
 
 
-def _tells(name: str) -> bool:
+def tells(name: str) -> bool:
+    """Whether a name says something of somebody, and is no word of many texts."""
     return len(name) >= _SHORTEST and name.lower() not in _COMMON
 
 

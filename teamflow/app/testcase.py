@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from teamflow.app.fixture import FORMAT, KEY, MANIFEST, FixtureError, read_fixture
@@ -28,6 +28,7 @@ from teamflow.store.sqlite import Database
 from teamflow.views.testing import Difference, Got, Verdict, differences
 
 if TYPE_CHECKING:
+    from teamflow.team.source import Path
     from teamflow.team.testfile import Case
 
 _AGAIN: Final = frozenset({"retry", "repair", "resume", "relaunch"})
@@ -39,7 +40,7 @@ _HOOKS_OFF: Final = ("-c", "core.hooksPath=/dev/null", "-c", "commit.gpgsign=fal
 
 class Job(NamedTuple):
     """`file`: the test file as people call it. `team`: the team file, relative to `root`; `base`: the directory that
-    names in the test file are relative to."""
+    names in the test file are relative to; `place`: where a part of the test file stands."""
 
     file: str
     name: str
@@ -47,10 +48,15 @@ class Job(NamedTuple):
     root: str
     team: str
     base: str
+    place: Callable[[Path], str]
 
 
 class CaseError(Exception):
-    """The case cannot be run; the message says why."""
+    """The case cannot be run; the message says why. `path`: of the key in the case that is to blame."""
+
+    def __init__(self, message: str, path: Path = ()) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 def run_case(job: Job, *, environ: Mapping[str, str]) -> Verdict:
@@ -59,23 +65,27 @@ def run_case(job: Job, *, environ: Mapping[str, str]) -> Verdict:
     place = tempfile.mkdtemp(prefix="teamflow-test-")
     try:
         found, error = _run(job, place, environ), ""
-    except (CaseError, FixtureError) as refusal:
-        found, error = [], str(refusal)
+    except CaseError as refusal:
+        found, error = [], f"{job.place(('cases', job.name, *refusal.path))}: {refusal}"
     except OSError as trouble:
         found, error = [], f"{trouble.filename or 'the copy of the project'}: {trouble.strerror}"
     finally:
         shutil.rmtree(place, ignore_errors=True)
-    return Verdict(job.file, job.name, time.monotonic() - begun, tuple(found), error)
+    line = int(job.place(("cases", job.name)).rsplit(":", 2)[1])
+    seconds = time.monotonic() - begun
+    return Verdict(job.file, job.name, seconds, tuple(found), error, team=job.team, line=line)
 
 
 def _run(job: Job, place: str, environ: Mapping[str, str]) -> list[Difference]:
     project = f"{place}/project"
-    for name in ("state", "runtime", "fixture"):
+    for name in ("state", "runtime"):
         os.mkdir(f"{place}/{name}", 0o700)
     env = _environment(place, environ)
     _copy(job.root, project, env)
-    _Stage(job, f"{place}/fixture").write()
-    words = ["run", job.team, *(job.case.steps or ()), "--replay", f"{place}/fixture"]
+    fixture = f"{project}/.teamflow/recording"  # in the project: it is trusted as that is
+    os.makedirs(fixture, mode=0o700)
+    _Stage(job, fixture).write()
+    words = ["run", job.team, *(job.case.steps or ()), "--replay", fixture]
     code, said = _teamflow([*words, "--no-input", "--progress", "quiet"], project, env, job.case.timeout)
     database = Database.find(project, allow_network=True)
     row = database.newest_run() if database is not None else None
@@ -83,9 +93,29 @@ def _run(job: Job, place: str, environ: Mapping[str, str]) -> list[Difference]:
         raise CaseError(f"the run did not begin (exit code {code})\n{said[-_KEPT:].strip()}")
     with database:
         found = got(open_run(database, row.number), code)
+        played = not_played(job.case, found)
     if code == 70:
         raise CaseError(f"teamflow itself failed\n{said[-_KEPT:].strip()}")
-    return differences(job.case.expect.model_dump(exclude_unset=True), found)
+    expected = differences(job.case.expect.model_dump(exclude_unset=True), found)
+    at = ("cases", job.name)
+    return [
+        *(each._replace(place=job.place((*at, "expect", *each.path))) for each in expected),
+        *(each._replace(place=job.place((*at, *each.path))) for each in played),
+    ]
+
+
+def not_played(case: Case, found: Got) -> list[Difference]:
+    """Faults of attempts that there were none of: a test that expects something of them has tested nothing."""
+    out = []
+    for name, faults in (case.faults or {}).items():
+        tried = {step: len(each) for step, each in found.attempts.items() if name in (step, step.partition("/")[0])}
+        most = max(tried.values(), default=0)
+        for number, fault in faults.items():
+            if int(number) > most:
+                word = next(iter(fault.model_dump(exclude_none=True)))
+                count = f"{most} attempt{'' if most == 1 else 's'} of {name}" if tried else f"{name} did not run"
+                out.append(Difference(("faults", name, number), f"{word} in attempt {number}", count))
+    return out
 
 
 def _environment(place: str, environ: Mapping[str, str]) -> dict[str, str]:
@@ -177,13 +207,13 @@ class _Stage:
         case = self._job.case
         scripts = dict[str, Any]()
         if case.recording is not None:
-            self._take_over(case.recording, None, None)
+            self._take_over(case.recording, None, None, ("recording",))
         for step, played in (case.agents or {}).items():
             if played.recording is not None:
                 directory, _, source = played.recording.partition("#")
-                self._take_over(directory, source or step, step)
+                self._take_over(directory, source or step, step, ("agents", step, "recording"))
             else:
-                scripts[step] = self._script(played.script)
+                scripts[step] = self._script(played.script, ("agents", step, "script"))
         for step, answer in (case.answers or {}).items():
             words = {"step": step, "nth": ALWAYS, "answer": answer, "note": "", "by": "the test"}
             self._answers += [{**words, "about": about} for about in ("approval", "question", "permission", "failure")]
@@ -199,30 +229,37 @@ class _Stage:
         with open(f"{self._directory}/{MANIFEST}", "w", encoding="utf-8") as file:
             json.dump(manifest, file)
 
-    def _script(self, script: Any) -> Any:
+    def _script(self, script: Any, path: Path) -> Any:
         if not isinstance(script, str):
             return script
         from teamflow.app.files import ProjectFiles
         from teamflow.core.script import check_script, shown_path
         from teamflow.team.source import parse_value
 
-        path = os.path.relpath(os.path.join(self._job.base, script), self._job.root)
-        actions, problems = parse_value(ProjectFiles(self._job.root).read(path), file=script)
+        name = os.path.relpath(os.path.join(self._job.base, script), self._job.root)
+        try:
+            data = ProjectFiles(self._job.root).read(name)
+        except OSError as error:
+            raise CaseError(f"{script}: {error.strerror}", path) from error
+        actions, problems = parse_value(data, file=script)
         if problems:
-            raise CaseError(f"{script}: {problems[0].message}")
+            raise CaseError(f"{script}: {problems[0].message}", path)
         for complaint in check_script(actions):
-            raise CaseError(f"{script}: script{shown_path(complaint.path)}: {complaint.message}")
+            raise CaseError(f"{script}: script{shown_path(complaint.path)}: {complaint.message}", path)
         return actions
 
-    def _take_over(self, directory: str, source: str | None, step: str | None) -> None:
-        recorded = read_fixture(os.path.join(self._job.base, directory), name=directory)
+    def _take_over(self, directory: str, source: str | None, step: str | None, path: Path) -> None:
+        try:
+            recorded = read_fixture(os.path.join(self._job.base, directory), name=directory)
+        except FixtureError as error:
+            raise CaseError(str(error), path) from error
         takes = recorded.recording.takes
         if source is None:
             for name, found in takes.items():
                 self._steps[name] = [self._entry(take) for take in found]
             self._answers += [answer._asdict() for answer in recorded.recording.answers]
         elif source not in takes:
-            raise CaseError(f"{directory} has no step {source}: it has {', '.join(takes) or 'none'}")
+            raise CaseError(f"{directory} has no step {source}: it has {', '.join(takes) or 'none'}", path)
         elif step is not None:
             self._steps[step] = [self._entry(take) for take in takes[source]]
 

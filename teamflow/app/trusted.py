@@ -54,6 +54,8 @@ class Words(Protocol):
     def no_input(self) -> bool: ...
     @property
     def number(self) -> int | None: ...
+    @property
+    def replay(self) -> str: ...
 
 
 class Outside(NamedTuple):
@@ -144,7 +146,8 @@ def refusal(
             front.complain("note: this is trusted now, and asked again next time: it cannot be kept on this machine")
         return ""
     given = words.saved or words.file
-    command = shown(("teamflow", "run", *((given,) if given else ()), *words.steps, "--trust"))
+    played = ("--replay", words.replay) if words.replay else ()
+    command = shown(("teamflow", "run", *((given,) if given else ()), *words.steps, *played, "--trust"))
     if asking:
         return f"not trusted, and nothing is run\n  look at it with `teamflow plan`, or say `{command}`"
     return f"{told}\nthis needs your trust before it is run; --yes does not give it\n  if you trust it: `{command}`"

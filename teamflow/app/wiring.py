@@ -198,8 +198,8 @@ def _loop(
     briefly: bool,
     stays: bool,
 ) -> Loop:
-    running = asyncio.get_running_loop()
-    state, layout, clock = session.state, database.layout, clock_of(wired)
+    running, wired = asyncio.get_running_loop(), wired._replace(replay=session.row.replay)
+    state, layout, clock = session.state, database.layout, clock_of(wired, session.state)
     place = Place(wired.root, layout.run(wired.number), wired.run)
     pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="teamflow-disk")
     orphan_after = session.plan.limits.orphan_after
@@ -308,7 +308,7 @@ def _attempts(
         place=place,
         clock=clock,
         environments=environments,
-        engines=engines_of(wired, EngineTable()),
+        engines=engines_of(wired, state, EngineTable()),
         results=results,
         redactor=wired.redactor,
         report=bridge.report,

@@ -83,6 +83,7 @@ def detached_words(options: RunOptions, number: int) -> list[str]:
     """The words of a `run` that goes on in the background with run `number`: nothing is begun anew."""
     file = options.saved or options.file
     words = ["run", *([file] if file else []), *options.steps, "-d", "--go-on-with", str(number)]
+    words += ["--replay", options.replay] if options.replay else []
     for name, values in (("-i", options.inputs), ("--from", options.since), ("--until", options.until)):
         words += [word for value in values for word in (name, value)]
     words += [word for path, value in options.overrides for word in ("--set", f"{path}={value}")]

@@ -61,7 +61,7 @@ GROUPS: Final[tuple[tuple[str, tuple[Verb, ...]], ...]] = (
             Verb("validate", "validate", "Report every problem of team files at once"),
             Verb("explain", "explain", "Explain a diagnostic code"),
             Verb("config", "config", "Print the effective team file with the origin of each value"),
-            Verb("schema", "schema", "Print the JSON Schema of the team file"),
+            Verb("schema", "schema", "Print the JSON Schema of the team file, or of test files"),
             Verb("convert", "convert", "Translate settings of MCP servers between programs"),
             Verb("lock", "lock", "Write down the versions and files that a team uses"),
             Verb("list", "listing", "List what a team file or `init` can name"),

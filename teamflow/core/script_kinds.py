@@ -25,11 +25,13 @@ class Complaint(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """`check` complains about a value; `convert` may then rely on it. `shape` is for the reference page."""
+    """`check` complains about a value; `convert` may then rely on it. `shape` is for the reference page; `schema` is
+    the JSON Schema of what `check` has no complaint about."""
 
     shape: str
     check: Callable[[Json, Path], Iterator[Complaint]]
     convert: Callable[[Json], Json] = lambda value: value
+    schema: Mapping[str, Json] = {}
 
 
 _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
@@ -65,12 +67,12 @@ def what(value: Json) -> str:
             return "a list"
 
 
-def _simple(shape: str, fits: Callable[[Json], bool], hint: str | None = None) -> Kind:
+def _simple(shape: str, fits: Callable[[Json], bool], hint: str | None = None, *, schema: Mapping[str, Json]) -> Kind:
     def check(value: Json, path: Path) -> Iterator[Complaint]:
         if not fits(value):
             yield Complaint(path, f"expected {shape}, found {what(value)}", hint)
 
-    return Kind(shape, check)
+    return Kind(shape, check, schema=schema)
 
 
 def _is_text(value: Json) -> bool:
@@ -91,7 +93,8 @@ def number(low: float, high: float, *, whole: bool) -> Kind:
         return isinstance(value, int | float) and low <= value <= high
 
     word = "a whole number" if whole else "a number"
-    return _simple(f"{word} from {low:g} to {high:g}", fits)
+    schema: dict[str, Json] = {"type": "integer" if whole else "number", "minimum": low, "maximum": high}
+    return _simple(f"{word} from {low:g} to {high:g}", fits, schema=schema)
 
 
 def choice(words: Collection[str]) -> Kind:
@@ -103,7 +106,7 @@ def choice(words: Collection[str]) -> Kind:
             hint = did_you_mean(value, words) if isinstance(value, str) else None
             yield Complaint(path, f"expected {shape}, found {what(value)}", hint)
 
-    return Kind(shape, check)
+    return Kind(shape, check, schema={"enum": list(words)})
 
 
 def mapping(required: Mapping[str, Kind], optional: Mapping[str, Kind] | None = None, *, one_of: bool = False) -> Kind:
@@ -131,7 +134,15 @@ def mapping(required: Mapping[str, Kind], optional: Mapping[str, Kind] | None = 
         items = value.items() if isinstance(value, Mapping) else ()
         return {name: known[name].convert(item) for name, item in items}
 
-    return Kind(shape, check, convert)
+    schema: dict[str, Json] = {
+        "type": "object",
+        "properties": {name: dict(kind.schema) for name, kind in known.items()},
+        "required": list(required),
+        "additionalProperties": False,
+    }
+    if one_of:
+        schema["oneOf" if required else "anyOf"] = [{"required": [name]} for name in optional]
+    return Kind(shape, check, convert, schema)
 
 
 def _enough(value: Mapping[str, Json], names: Mapping[str, Kind], *, exactly: bool) -> bool:
@@ -156,13 +167,37 @@ def _is_command(value: Json) -> bool:
     return isinstance(value, list) and bool(value) and all(map(_is_text, value)) and value[0] != ""
 
 
-TEXT: Final = _simple("a text", _is_text, "texts that look like numbers or booleans need quotes")
-PATH: Final = _simple("a path below the step's directory", _is_path)
-COMMAND: Final = _simple("a command: a text for sh, or a list of texts", _is_command)
-ANY_MAPPING: Final = _simple("a mapping", lambda value: isinstance(value, Mapping))
+def _pattern(pattern: str) -> dict[str, Json]:
+    return {"type": "string", "pattern": pattern}
+
+
+_NO_NUL: Final = _pattern(r"^[^\u0000]*$")
+TEXT: Final = _simple("a text", _is_text, "texts that look like numbers or booleans need quotes", schema=_NO_NUL)
+PATH: Final = _simple(
+    "a path below the step's directory",
+    _is_path,
+    schema=_pattern(r"^(?!/)(?!([^\u0000]*/)?\.\.(/|$))[^\u0000]+$"),
+)
+COMMAND: Final = _simple(
+    "a command: a text for sh, or a list of texts",
+    _is_command,
+    schema={
+        "anyOf": [
+            _pattern(r"^[^\u0000]*[^\s\u0000][^\u0000]*$"),
+            {"type": "array", "minItems": 1, "items": _NO_NUL, "prefixItems": [{"minLength": 1, **_NO_NUL}]},
+        ]
+    },
+)
+ANY_MAPPING: Final = _simple("a mapping", lambda value: isinstance(value, Mapping), schema={"type": "object"})
 DURATION: Final = _simple(
-    "a duration", lambda value: isinstance(value, str) and bool(_DURATION.fullmatch(value)), "like 500ms, 90s, 10m"
+    "a duration",
+    lambda value: isinstance(value, str) and bool(_DURATION.fullmatch(value)),
+    "like 500ms, 90s, 10m",
+    schema=_pattern(f"^{_DURATION.pattern}$"),
 )._replace(convert=seconds)
 SIZE: Final = _simple(
-    "a size", lambda value: isinstance(value, str) and bool(_SIZE.fullmatch(value)), "like 512B, 64KiB, 5MB"
+    "a size",
+    lambda value: isinstance(value, str) and bool(_SIZE.fullmatch(value)),
+    "like 512B, 64KiB, 5MB",
+    schema=_pattern(f"^{_SIZE.pattern}$"),
 )._replace(convert=byte_count)

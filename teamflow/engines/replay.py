@@ -33,12 +33,21 @@ _REPLY: Final = "reply"
 
 
 class ReplayEngine:
-    """`begins` gives the size of the attempt's log before the agent's part of it."""
+    """`begins` gives the size of the attempt's log before the agent's part of it; `place` which of the recorded
+    attempts it is, from 1."""
 
-    def __init__(self, inner: Engine, recording: Recording, *, begins: Callable[[Brief], int]) -> None:
+    def __init__(
+        self,
+        inner: Engine,
+        recording: Recording,
+        *,
+        begins: Callable[[Brief], int],
+        place: Callable[[Brief], int] = lambda brief: brief.attempt,
+    ) -> None:
         self._inner = inner
         self._recording = recording
         self._begins = begins
+        self._place = place
         self.name = inner.name
         protocol = inner.capabilities.protocol or recording.staged
         self.capabilities = inner.capabilities._replace(login=(), program=(), protocol=protocol)
@@ -72,8 +81,9 @@ class ReplayEngine:
         return ReplaySession(inner, take, base=self._begins(brief), heeds=heeds)
 
     def _take(self, brief: Brief) -> Take | Failed:
-        take = self._recording.take(brief.step, brief.attempt)
-        fault = self._recording.fault(brief.step, brief.attempt)
+        place = self._place(brief)
+        take = self._recording.take(brief.step, place)
+        fault = self._recording.fault(brief.step, place)
         if fault is not None:
             found = faulty(brief, take if isinstance(take, Take) else None, Fault(fault))
             return Failed(FailureClass.FATAL, found) if isinstance(found, str) else found
@@ -88,8 +98,7 @@ class ReplayEngine:
 def recorded_brief(brief: Brief, take: Take) -> Brief:
     """The brief as it was then, as far as that is known: the session knows its own words again by it."""
     known: dict[str, Any] = {name: value for name, value in take.brief.items() if name in BRIEF_FIELDS}
-    if isinstance(known.get("messages"), list):
-        known["messages"] = tuple(known["messages"])
+    known |= {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
     return brief._replace(**known)
 
 

@@ -19,10 +19,11 @@ class SystemClock:
 class LeapingClock(SystemClock):
     """Waits for nothing: what is only waited for is there at once, and everything after it later by as much."""
 
-    def __init__(self, *, unasked: bool = False) -> None:
-        """`unasked`: what is asked and not answered at once is answered by nobody."""
+    def __init__(self, *, unasked: bool = False, ahead: float = 0.0) -> None:
+        """`unasked`: what is asked and not answered at once is answered by nobody. `ahead`: seconds that have been
+        leaped over before."""
         super().__init__()
-        self._ahead = 0.0
+        self._ahead = ahead
         self.unasked = unasked
 
     def now(self) -> Now:

@@ -44,7 +44,7 @@ def brief_fields(found: object) -> dict[str, Json]:
 
 def _fits(name: str, value: object) -> bool:
     match name:
-        case "messages":
+        case "messages" | "roots":
             return isinstance(value, list) and all(isinstance(text, str) for text in value)
         case "attempt":
             return isinstance(value, int) and not isinstance(value, bool)

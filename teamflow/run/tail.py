@@ -98,7 +98,7 @@ class Tail:
         while self._read(_CHUNK, show=True):
             pass
         self._behind = False
-        for request, wish in list(self.talk.open.items()):
+        for request, wish in list(self.talk.open.items()):  # what nobody can be asked is answered at once
             self._leave(Asked(request, wish))
 
     def stop(self) -> None:

@@ -7,16 +7,19 @@ that it names.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, ValidationError, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError
 
 from teamflow.core.diagnostics import Diagnostics, did_you_mean
+from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import FailureClass
 from teamflow.core.script import check_script, shown_path
+from teamflow.core.script_kinds import PATH
 from teamflow.core.status import Status
-from teamflow.team.model_types import Duration, JsonLike, Model, Positive, Text
+from teamflow.team.model_types import Duration, JsonLike, Model, OneOrMany, Text
 from teamflow.team.source import Path, Source, parse
 
 SUFFIXES: Final = (".test.yaml", ".test.yml")
@@ -24,6 +27,8 @@ ENDINGS: Final = ("succeeded", "stopped", *(item.value for item in FailureClass)
 """How an attempt can have ended."""
 
 _FAULTS: Final = ("usage_limit", "crash_after", "hang", "bad_json", "conflict")
+_BARE: Final = ("usage_limit", "hang", "bad_json")
+"""Faults that need not be told more."""
 _MOST: Final = 1000
 
 
@@ -37,14 +42,10 @@ def _script(value: object) -> object:
     return value
 
 
-def _one_or_many(value: object) -> object:
-    return value if isinstance(value, list) else [value] if isinstance(value, str) else value
-
-
 def _fault(value: object) -> object:
     """`hang` is `{hang: true}`."""
     if isinstance(value, str):
-        if value in ("crash_after", "conflict"):
+        if value in _FAULTS and value not in _BARE:
             raise PydanticCustomError("wrong-value", "{text}", {"text": f"{value} needs to be told more: a map"})
         if value not in _FAULTS:
             text = f'"{value}" is no fault; {did_you_mean(value, _FAULTS) or ", ".join(_FAULTS)}'
@@ -55,24 +56,58 @@ def _fault(value: object) -> object:
     return value
 
 
+def _path(value: object) -> object:
+    if isinstance(value, str) and next(PATH.check(value, ()), None) is not None:
+        raise PydanticCustomError("wrong-value", "expected {shape}", {"shape": PATH.shape})
+    return value
+
+
+def _true(value: object) -> object:
+    if value is not True:
+        raise PydanticCustomError("wrong-value", "expected true")
+    return value
+
+
+_True: TypeAlias = Annotated[Literal[True], BeforeValidator(_true)]
+
+
 class UsageLimit(Model):
     reset: Duration | None = Field(None, description="How long it lasts; an hour without it. It is not waited for.")
 
 
 class CrashAfter(Model):
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["events"]}, {"required": ["bytes"]}]})
+
     events: Annotated[int, Field(ge=0)] | None = Field(None, description="Lines of a recording, actions of a script.")
     bytes: Annotated[int, Field(ge=0)] | None = Field(None, description="Bytes of a recording.")
 
 
 class Fault(Model):
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
     usage_limit: UsageLimit | None = Field(None, description="Its engine reports a usage limit.")
     crash_after: CrashAfter | None = Field(None, description="Its process is cut off.")
-    hang: Literal[True] | None = Field(None, description="It does nothing until its time limit ends it.")
-    bad_json: Literal[True] | None = Field(None, description="Its answer is no JSON.")
-    conflict: Text | None = Field(None, description="It writes something of its own into this file.")
+    hang: _True | None = Field(None, description="It does nothing until its time limit ends it.")
+    bad_json: _True | None = Field(None, description="Its answer is no JSON.")
+    conflict: Annotated[Text, BeforeValidator(_path), WithJsonSchema({**PATH.schema})] | None = Field(
+        None, description="It writes something of its own into this file."
+    )
+
+
+class _OrBare:
+    """In the schema, the words that may stand in its place."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"enum": list(_BARE)}, handler(core)]}
+
+
+FaultOrWord: TypeAlias = Annotated[Fault, BeforeValidator(_fault), _OrBare()]
+_BY_ATTEMPT: Final = Field(json_schema_extra={"propertyNames": {"pattern": "^0*[1-9][0-9]{0,5}$"}})
 
 
 class Played(Model):
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["script"]}, {"required": ["recording"]}]})
+
     script: Annotated[JsonLike, BeforeValidator(_script)] = Field(
         None, description="What is played in its place: actions as of engine: scripted, or a file with them."
     )
@@ -80,6 +115,8 @@ class Played(Model):
 
 
 class Expect(Model):
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
     status: Literal["succeeded", "failed", "cancelled", "waiting", "limited", "interrupted"] | None = Field(
         None, description="How the run ends."
     )
@@ -91,13 +128,11 @@ class Expect(Model):
     steps: dict[str, Literal[tuple(item.value for item in Status)]] | None = Field(  # type: ignore[valid-type]
         None, description="How these steps ended."
     )
-    attempts: dict[str, Positive | list[Literal[ENDINGS]]] | None = Field(  # type: ignore[valid-type]
+    attempts: dict[str, Annotated[int, Field(ge=0)] | list[Literal[ENDINGS]]] | None = Field(  # type: ignore[valid-type]
         None, description="How often these steps were tried, or how each attempt ended."
     )
     outputs: dict[str, dict[str, JsonLike]] | None = Field(None, description="Outputs of these steps, those named.")
-    text: dict[str, Annotated[list[Text], BeforeValidator(_one_or_many)]] | None = Field(
-        None, description="What the texts of these steps contain."
-    )
+    text: dict[str, OneOrMany] | None = Field(None, description="What the texts of these steps contain.")
 
 
 class Case(Model):
@@ -106,14 +141,14 @@ class Case(Model):
     steps: list[Text] | None = Field(None, description="Only these steps and what they need.")
     recording: Text | None = Field(None, description="A fixture for all agents that are not named under agents.")
     agents: dict[str, Played] | None = Field(None, description="What is played, by step or agent.")
-    faults: dict[str, dict[str, Annotated[Fault, BeforeValidator(_fault)]]] | None = Field(
+    faults: dict[str, Annotated[dict[str, FaultOrWord], _BY_ATTEMPT]] | None = Field(
         None, description="What goes wrong, by step or agent and number of the attempt."
     )
     answers: dict[str, Text] | None = Field(
         None, description="What people answer, by step: approve, reject or an option."
     )
-    timeout: Duration = Field(300.0, description="After which the case fails.")
-    expect: Expect
+    timeout: Duration = Field(300.0, json_schema_extra={"default": "5m"}, description="After which the case fails.")
+    expect: Expect = Field(description="What comes of it; at least one key.")
 
 
 class TestFile(Model):
@@ -123,7 +158,19 @@ class TestFile(Model):
     cases: dict[str, Case] = Field(min_length=1, description="By name.")
 
 
-def load_tests(data: bytes, *, file: str, found: Diagnostics) -> TestFile | None:
+class ReadTests(NamedTuple):
+    """A test file, with the places of its parts."""
+
+    file: TestFile
+    source: Source
+
+    def place(self, path: Path) -> str:
+        """`FILE:LINE:COLUMN` of a key."""
+        span = self.source.key_span(path)
+        return f"{span.file}:{span.line}:{span.column}"
+
+
+def load_tests(data: bytes, *, file: str, found: Diagnostics) -> ReadTests | None:
     """The cases of a test file; None after at least one complaint."""
     source = parse(data, file=file, found=found)
     if source is None or found.has_errors:
@@ -133,6 +180,7 @@ def load_tests(data: bytes, *, file: str, found: Diagnostics) -> TestFile | None
         found.error("wrong-type", "a test file is a map with the key cases", source.value_span(()))
         return None
     before = len(found)
+    tree = _without_notes(tree)
     for path in _nulls(tree, ()):
         found.error("no-value", f'the key "{path[-1]}" has no value', source.key_span(path))
     if len(found) > before:
@@ -144,15 +192,42 @@ def load_tests(data: bytes, *, file: str, found: Diagnostics) -> TestFile | None
             _complain(detail, tree, source, found)
         return None
     _check(tests, source, found)
-    return tests if len(found) == before else None
+    return ReadTests(tests, source) if len(found) == before else None
+
+
+def _without_notes(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Without `x-` keys of the file and of its cases, which are places for anchors."""
+    kept = {key: value for key, value in tree.items() if not key.startswith("x-")}
+    cases = kept.get("cases")
+    if isinstance(cases, dict):
+        kept["cases"] = {
+            name: {key: value for key, value in case.items() if not key.startswith("x-")}
+            if isinstance(case, dict)
+            else case
+            for name, case in cases.items()
+            if not name.startswith("x-")
+        }
+    return kept
 
 
 def _nulls(tree: object, path: Path) -> Iterator[Path]:
-    if isinstance(tree, dict) and "inputs" not in path and "outputs" not in path and "script" not in path:
-        for key, value in tree.items():
-            if value is None and key not in ("inputs", "outputs"):
-                yield (*path, key)
-            yield from _nulls(value, (*path, key))
+    if not isinstance(tree, dict) or _is_free(path):
+        return
+    for key, value in tree.items():
+        if value is None:
+            yield (*path, key)
+        yield from _nulls(value, (*path, key))
+
+
+def _is_free(path: Path) -> bool:
+    """Whether any values may stand below it: an input, an output, an argument of an action."""
+    match path:
+        case ("cases", _, "inputs", *_) | ("cases", _, "expect", "outputs", _, *_):
+            return True
+        case ("cases", _, "agents", _, "script", *_):
+            return True
+        case _:
+            return False
 
 
 def _complain(detail: ErrorDetails, tree: Mapping[str, Any], source: Source, found: Diagnostics) -> None:

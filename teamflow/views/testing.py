@@ -31,22 +31,29 @@ class Got(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """`what`: a path below `expect`."""
+    """`path`: of the key, below `expect` (of a fault, below its case). `place`: where in the test file that stands."""
 
-    what: str
+    path: tuple[str, ...]
     expected: str
     got: str
     note: str = ""
+    place: str = ""
+
+    @property
+    def what(self) -> str:
+        return ".".join(self.path)
 
 
 class Verdict(NamedTuple):
-    """How a case ended. `error`: why it could not be run."""
+    """How a case ended. `error`: why it could not be run. `team`: the team file; `line`: where the case begins."""
 
     file: str
     name: str
     seconds: float
     differences: tuple[Difference, ...] = ()
     error: str = ""
+    team: str = ""
+    line: int = 0
 
     @property
     def passed(self) -> bool:
@@ -62,7 +69,7 @@ def _differences(expect: Mapping[str, Any], got: Got) -> Iterator[Difference]:
     yield from _of_route(expect, got)
     for step, status in (expect.get("steps") or {}).items():
         if got.steps.get(step) != status:
-            yield Difference(f"steps.{step}", status, got.steps.get(step, _NONE), got.reasons.get(step, ""))
+            yield Difference(("steps", step), status, got.steps.get(step, _NONE), got.reasons.get(step, ""))
     yield from _of_attempts(expect.get("attempts") or {}, got)
     yield from _of_results(expect, got)
 
@@ -70,13 +77,13 @@ def _differences(expect: Mapping[str, Any], got: Got) -> Iterator[Difference]:
 def _of_route(expect: Mapping[str, Any], got: Got) -> Iterator[Difference]:
     for key in ("status", "exit"):
         if key in expect and expect[key] != getattr(got, key):
-            yield Difference(key, _shown(expect[key]), _shown(getattr(got, key)), got.reason)
+            yield Difference((key,), _shown(expect[key]), _shown(getattr(got, key)), got.reason)
     if "route" in expect and not _fits(expect["route"], got.route):
-        yield Difference("route", _route(expect["route"]), _route(got.route))
+        yield Difference(("route",), _route(expect["route"]), _route(got.route))
     if "skipped" in expect:
         skipped = sorted(step for step, status in got.steps.items() if status == "skipped")
         if sorted(expect["skipped"]) != skipped:
-            yield Difference("skipped", _shown(sorted(expect["skipped"])), _shown(skipped))
+            yield Difference(("skipped",), _shown(sorted(expect["skipped"])), _shown(skipped))
 
 
 def _of_results(expect: Mapping[str, Any], got: Got) -> Iterator[Difference]:
@@ -85,12 +92,12 @@ def _of_results(expect: Mapping[str, Any], got: Got) -> Iterator[Difference]:
         for name, value in outputs.items():
             if name not in known or not _same(known[name], value):
                 found = _shown(known[name]) if name in known else _NONE
-                yield Difference(f"outputs.{step}.{name}", _shown(value), found)
+                yield Difference(("outputs", step, name), _shown(value), found)
     for step, parts in (expect.get("text") or {}).items():
         text = got.texts.get(step)
         for part in parts:
             if part not in (text or ""):
-                yield Difference(f"text.{step}", f"… {_shown(part)} …", _NONE if text is None else _shown(text))
+                yield Difference(("text", step), f"… {_shown(part)} …", _NONE if text is None else _shown(text))
 
 
 def _same(one: object, other: object) -> bool:
@@ -109,7 +116,7 @@ def _of_attempts(expected: Mapping[str, Any], got: Got) -> Iterator[Difference]:
         as_wanted = len(found) == wanted if isinstance(wanted, int) else list(found) == list(wanted)
         if not as_wanted:
             shown = f"{len(found)} ({', '.join(found)})" if isinstance(wanted, int) and found else _shown(list(found))
-            yield Difference(f"attempts.{step}", _shown(wanted), shown, got.reasons.get(step, ""))
+            yield Difference(("attempts", step), _shown(wanted), shown, got.reasons.get(step, ""))
 
 
 def _fits(wanted: Sequence[str | Sequence[str]], route: Sequence[str]) -> bool:
@@ -138,7 +145,7 @@ def lines(verdict: Verdict) -> list[str]:
     found = [f"{word:<7} {_plain(verdict.file)}: {_plain(verdict.name)} ({verdict.seconds:.1f} s)"]
     found += [f"        {_plain(line)}" for line in verdict.error.splitlines()]
     for each in verdict.differences:
-        found.append(f"        {_plain(each.what)}")
+        found.append(f"        {_plain(each.what)}{f'   {_plain(each.place)}' if each.place else ''}")
         found.append(f"          expected  {_plain(each.expected)}")
         found.append(f"          got       {_plain(each.got)}{f'   ({_plain(each.note)})' if each.note else ''}")
     return found
@@ -152,34 +159,40 @@ def tally(verdicts: Sequence[Verdict]) -> str:
 
 
 def junit(verdicts: Sequence[Verdict]) -> str:
-    """One test case per case, one suite per file."""
+    """One test case per case, one suite per file; attributes are those that the readers of CI systems know."""
     files = dict.fromkeys(verdict.file for verdict in verdicts)
     suites = "".join(_suite(file, [each for each in verdicts if each.file == file]) for file in files)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites {_figures(verdicts)}>\n{suites}</testsuites>\n'
+    opening = f'<testsuites name="teamflow test" {_figures(verdicts)}>'
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{opening}\n{suites}</testsuites>\n'
 
 
 def _suite(file: str, verdicts: Sequence[Verdict]) -> str:
     cases = "".join(_case(verdict) for verdict in verdicts)
-    return f"<testsuite name={_attribute(file)} {_figures(verdicts)}>\n{cases}</testsuite>\n"
+    teams = dict.fromkeys(verdict.team for verdict in verdicts if verdict.team)
+    told = "".join(f'<property name="team" value={_attribute(team)}/>' for team in teams)
+    properties = f"<properties>{told}</properties>\n" if told else ""
+    return f'<testsuite name={_attribute(file)} {_figures(verdicts)} skipped="0">\n{properties}{cases}</testsuite>\n'
 
 
 def _figures(verdicts: Sequence[Verdict]) -> str:
     failures = sum(1 for each in verdicts if each.differences)
     errors = sum(1 for each in verdicts if each.error)
     seconds = sum(each.seconds for each in verdicts)
-    return f'tests="{len(verdicts)}" failures="{failures}" errors="{errors}" skipped="0" time="{seconds:.3f}"'
+    return f'tests="{len(verdicts)}" failures="{failures}" errors="{errors}" time="{seconds:.3f}"'
 
 
 def _case(verdict: Verdict) -> str:
     opening = (
         f'<testcase name={_attribute(verdict.name)} classname={_attribute(verdict.file)} time="{verdict.seconds:.3f}"'
     )
+    opening += f" file={_attribute(verdict.file)}" + (f' line="{verdict.line}"' if verdict.line else "")
     if verdict.passed:
         return f"{opening}/>\n"
     kind = "error" if verdict.error else "failure"
     about = verdict.error.partition("\n")[0] or ", ".join(each.what for each in verdict.differences)
     body = "\n".join(line.strip() for line in lines(verdict)[1:])
-    return f"{opening}><{kind} message={_attribute(about)}>{_text(body)}</{kind}></testcase>\n"
+    failed = f'<{kind} type="{kind}" message={_attribute(about)}>{_text(body)}</{kind}>'
+    return f"{opening}>{failed}</testcase>\n"
 
 
 def _plain(text: str) -> str:

@@ -111,7 +111,7 @@ def test_it_is_no_run_of_its_file(recorded: Project) -> None:
     number = int(recorded.status().data["run"])
     assert not recorded.exists("hooked") or recorded.lines("hooked") == ["told"]
     refused = recorded.call("run", "--go-on-with", str(number)).expect(2)
-    assert f"run {number} is a replay of run 1" in refused.said
+    assert f"run {number}: no agent goes on with it" in refused.said
     assert "is a replay itself" in recorded.call("run", "--replay", str(number)).expect(2).said
     with_file = recorded.call("plan", env={"TOKEN": TOKEN})
     assert f"run {number}" not in with_file.said

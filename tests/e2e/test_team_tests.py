@@ -104,7 +104,7 @@ def test_what_is_not_as_expected_is_shown(project: Project) -> None:
     lines = [line.strip() for line in done.out.splitlines()]
     assert lines[0].startswith("FAILED  team.test.yaml: happy path")
     assert "expected  plan → left → both" in lines
-    assert "outputs.plan.x" in lines
+    assert "outputs.plan.x   team.test.yaml:15:24" in lines
     assert "expected  … eight …" in lines
     assert lines[-1] == "1 case: 1 failed"
     failure = ElementTree.fromstring(project.read("r.xml")).find(".//failure")
@@ -176,6 +176,32 @@ cases:
         ),
         ("cases: {a: {expect: {attempts: {b: [fine]}}}}\n", "error[wrong-value]"),
         ("cases: {a: {expect: {exit: 0}}, a: {expect: {exit: 1}}}\n", "error[duplicate-key]"),
+        ("cases: {a: {inputs: , expect: {exit: 0}}}\n", '1:13: error[no-value]: the key "inputs" has no value'),
+        (
+            "cases: {a: {expect: {route: [plan, [lift]]}}}\n",
+            '1:37: error[unknown-agent]: team.yaml has no agent "lift"',
+        ),
+        (
+            "cases: {a: {expect: {steps: {nob/x: failed}}}}\n",
+            '1:30: error[unknown-agent]: team.yaml has no agent "nob"',
+        ),
+        (
+            'cases: {a: {faults: {left: {"1": {conflict: ../x}}}, expect: {exit: 0}}}\n',
+            "1:45: error[wrong-value]: expected a path below the step's directory",
+        ),
+        ("cases: {a: {steps: [pln], expect: {exit: 0}}}\n", "1:21: error[unknown-agent]"),
+        ("cases: {a: {answers: {okay: approve}, expect: {exit: 0}}}\n", 'did you mean "ok"?'),
+        (
+            'cases: {a: {faults: {both: {"1": hang}}, expect: {exit: 0}}}\n',
+            '1:22: error[wrong-value]: "both" is no agent',
+        ),
+        ("cases: {a: {agents: {ok: {script: []}}, expect: {exit: 0}}}\n", "people are given answers"),
+        (
+            "cases: {a: {team: gone.yaml, expect: {exit: 0}}}\n",
+            "1:19: error[file-unreadable]: there is no team file gone.yaml",
+        ),
+        ("team: gone.yaml\ncases: {a: {expect: {exit: 0}}}\n", "1:7: error[file-unreadable]"),
+        ("team: team.test.yaml\ncases: {a: {expect: {exit: 0}}}\n", "team.test.yaml:1:1: error[missing-key]"),
         ("\x00", "error["),
     ],
 )
@@ -191,7 +217,69 @@ def test_words_that_name_nothing(project: Project) -> None:
     assert "no case has 'nothing'" in project.call("test", "-k", "nothing").expect(2).said
     assert "there is no such test file" in project.call("test", "other.yaml").expect(2).said
     project.write("lone.test.yaml", "cases: {a: {expect: {exit: 0}}}\n")
-    assert "there is no team file lone.yaml" in project.call("test", "lone.test.yaml").expect(2).said
+    lone = project.call("test", "lone.test.yaml").expect(2)
+    assert "lone.test.yaml:1:12: error[file-unreadable]: there is no team file lone.yaml" in lone.said
+    (project.root / "lone.test.yaml").unlink()
     project.write("team.test.yaml", "cases: {a: {inputs: {none: 1}, expect: {exit: 0}}}\n")
     broken = project.call("test", "team.test.yaml")
     assert broken.code == 1
+
+
+@pytest.mark.slow
+def test_all_files_of_the_project_or_none(project: Project) -> None:
+    """Without words every test file counts; one with an error, and nothing is run."""
+    project.team(TEAM.replace(", fallback: [{engine: codex}]", ""), "deep/er/other.yaml")
+    project.write(
+        "deep/er/other.test.yaml", "cases: {a: {steps: [plan], agents: {plan: {script: []}}, expect: {exit: 1}}}\n"
+    )
+    found = project.call("test", "-k", "a limit").expect(0).out
+    assert "team.test.yaml: a limit is waited for" in found
+    all_of_it = project.call("test", "--junit", "r.xml").out
+    assert "deep/er/other.test.yaml: a" in all_of_it
+    assert "5 cases" in all_of_it
+    assert [suite.get("name") for suite in ElementTree.fromstring(project.read("r.xml"))] == [
+        "team.test.yaml",
+        "deep/er/other.test.yaml",
+    ]
+    # From below, and the same file twice.
+    assert project.call("test", "deep/er/other.yaml", "deep/er/other.test.yaml", "-k", "a").out.count("other.test") == 1
+    project.write("deep/er/other.test.yaml", "cases: {a: {expect: {exit: no}}}\n")
+    broken = project.call("test").expect(2)
+    assert "deep/er/other.test.yaml:1:28: error[wrong-type]" in broken.said
+    assert "ok " not in broken.said, "nothing is run"
+    os.mkfifo(project.root / "pipe.test.yaml")
+    assert "pipe.test.yaml: is not a regular file" in project.call("test").expect(2).said
+
+
+@pytest.mark.slow
+def test_a_fault_that_never_comes_and_what_is_not_there(project: Project) -> None:
+    project.write(
+        "team.test.yaml",
+        """
+cases:
+  never:
+    steps: [plan]
+    agents: {plan: {script: [{outputs: {x: 3}}]}}
+    faults:
+      plan: {"2": hang}
+      left: {"1": bad_json}
+    expect:
+      status: failed
+  nowhere:
+    recording: gone
+    expect: {exit: 0}
+  no script:
+    agents:
+      plan: {script: gone.yaml}
+    expect: {exit: 0}
+""",
+    )
+    said = project.call("test", "team.yaml").expect(1).out
+    lines = [line.strip() for line in said.splitlines()]
+    assert "status   team.test.yaml:10:7" in lines
+    assert "faults.plan.2   team.test.yaml:7:14" in lines
+    assert "got       1 attempt of plan" in lines
+    assert "faults.left.1   team.test.yaml:8:14" in lines
+    assert "got       left did not run" in lines
+    assert "team.test.yaml:12:5: gone: manifest.json: No such file or directory" in lines
+    assert "team.test.yaml:16:14: gone.yaml: No such file or directory" in lines

@@ -13,6 +13,7 @@ import pytest
 from teamflow.app.templates import templates
 from teamflow.core.codes import CODES
 from teamflow.team.schema import team_schema
+from teamflow.team.testfile_schema import schema_for_tests
 from tests.unit.cli.made import call
 
 TEMPLATES = [template.name for template in templates()]
@@ -131,6 +132,7 @@ def test_explain(tmp_path: Path) -> None:
 
 def test_schema(tmp_path: Path) -> None:
     assert json.loads(call(tmp_path, "schema").out) == team_schema()
+    assert json.loads(call(tmp_path, "schema", "--test").out) == schema_for_tests()
 
 
 PLAN = """
