@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.made import Answer, process
+from tests.unit.cli.made import Answer, call, process
 
 TEAM = """\
 personas: {writer: {instructions: "You write.\\nWell.", engine: claude/opus, permissions: read}}
@@ -50,7 +50,8 @@ class Here:
 
     def call(self, *words: str, **more: str) -> Answer:
         env = {"HOME": str(self.home), "XDG_STATE_HOME": str(self.home / "state"), "PATH": f"{self.bin}:/usr/bin:/bin"}
-        return process(self.root, *words, **{**env, **more})
+        start = process if words[0] == "run" else call
+        return start(self.root, *words, **{**env, **more})
 
     def lock(self) -> dict[str, object]:
         found: dict[str, object] = json.loads((self.root / "teamflow.lock").read_text())["teams"]["team.yaml"]
