@@ -51,6 +51,7 @@ def outcome(name: str) -> Outcome:
     return whole(ENGINE, raw(name))[1]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", NAMES)
 def test_in_any_chunks_and_twice_it_means_the_same(name: str) -> None:
     told = raw(name)
@@ -61,6 +62,7 @@ def test_in_any_chunks_and_twice_it_means_the_same(name: str) -> None:
     assert whole(ENGINE, told._replace(inputs=twice)) == (events, found)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_cut_before_its_first_result_it_is_no_success(name: str) -> None:
     told = raw(name)
