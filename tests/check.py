@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     if everything:
         parts[-1][1].extend(["--all", "--durations=25"])
         # Before the tests, which leave file systems and caches busy for minutes.
-        parts.insert(-1, ("bench", [sys.executable, "-m", "tests.bench", "--check"]))
+        parts.insert(-1, ("bench", [sys.executable, "-m", "tests.bench", "--check", "--rounds", "2"]))
     # Hundreds of short processes: without bytecode on disk each would compile all that it imports.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     failed = []
