@@ -16,9 +16,8 @@ from typing import Any, Final
 import pytest
 from hypothesis import is_hypothesis_test, settings
 
-# A busy machine is no reason to fail. Without a database: each test would look there for what failed before.
-settings.register_profile("teamflow", deadline=None, database=None)
-settings.load_profile("teamflow")
+settings.register_profile("teamflow", deadline=None)
+settings.load_profile("teamflow")  # a busy machine is no reason to fail
 
 FEWER: Final = 5
 """The part of a property's examples that the fast run tries: one in so many..."""
