@@ -39,10 +39,21 @@ def modules() -> tuple[Module, ...]:
     return tuple(found)
 
 
-def imports(module: Module) -> Iterator[tuple[str, int]]:
+@cache
+def nodes(tree: ast.Module) -> tuple[ast.AST, ...]:
+    """All that is in a module: walking costs more than reading, and each test would do it anew."""
+    return tuple(ast.walk(tree))
+
+
+@cache
+def imports(module: Module) -> tuple[tuple[str, int], ...]:
     """(dotted name, line) of everything that a module imports, anywhere in it; `from a import b` gives `a.b`."""
+    return tuple(_imports(module))
+
+
+def _imports(module: Module) -> Iterator[tuple[str, int]]:
     package = module.name if module.path.endswith("__init__.py") else module.name.rpartition(".")[0]
-    for node in ast.walk(module.tree):
+    for node in nodes(module.tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.arch.allowed import BROAD_EXCEPT, IMPURE
-from tests.arch.source import PURE, ROOT, Module, imports, modules
+from tests.arch.source import PURE, ROOT, Module, imports, modules, nodes
 
 BUILT_IN = {"open", "input", "print", "exec", "eval", "compile", "breakpoint"}
 OF_OS = {"path", "PathLike", "fspath"}
@@ -70,7 +70,7 @@ def test_a_fault_is_seen() -> None:
 def test_everything_is_caught_at_the_boundaries_only() -> None:
     wrong = []
     for module in modules():
-        for node in ast.walk(module.tree):
+        for node in nodes(module.tree):
             if isinstance(node, ast.ExceptHandler) and module.path not in BROAD_EXCEPT and not raises_again(node):
                 caught = {ast.unparse(each) for each in ast.walk(node.type)} if node.type else {"BaseException"}
                 if caught & {"Exception", "BaseException"}:
@@ -111,7 +111,7 @@ def test_names_say_what_things_are() -> None:
     wrong = [
         f"{module.path}:{node.lineno} {node.name}"
         for module in modules()
-        for node in ast.walk(module.tree)
+        for node in nodes(module.tree)
         if isinstance(node, ast.ClassDef) and vague.search(node.name)
     ]
     wrong += [

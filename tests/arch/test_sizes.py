@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 
 from tests.arch.allowed import COMPLEXITY, FILES, FUNCTIONS
-from tests.arch.source import modules
+from tests.arch.source import modules, nodes
 
 LINES, LINES_P90 = 400, 250
 FUNCTION, FUNCTION_P90 = 60, 30
@@ -17,7 +18,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 def functions() -> Iterator[tuple[str, Function]]:
     for module in modules():
-        for node in ast.walk(module.tree):
+        for node in nodes(module.tree):
             if isinstance(node, Function):
                 yield f"{module.path}:{node.name}", node
 
@@ -51,6 +52,7 @@ def test_branches() -> None:
     assert not wrong, f"more than {BRANCHES} branches: {wrong}"
 
 
+@cache
 def complexity(function: Function) -> int:
     """As ruff's C901 counts: statements that branch, their handlers and cases, and functions within."""
     count = 1

@@ -28,6 +28,7 @@ from teamflow.engines.registry import BUILT_IN
 from teamflow.team.model import Agent, Team
 from teamflow.team.testfile import load_tests
 from tests.docs.blocks import Block, agrees, blocks, calls
+from tests.fakes.here import here
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -111,12 +112,20 @@ def check_yaml(block: Block, project: Path, number: int) -> None:
         team = project / (block.name or "")
         if block.name is None:
             team = write(project.parent / f"own{number}", "team.yaml", block.text)
-        planned = run(["teamflow", "plan", team.name], team.parent if block.name is None else project)
+        planned = read("plan", team, project)
     else:
         team = write(project, f"part{number}.yaml", json.dumps(around(value, block)))
-        planned = run(["teamflow", "validate", team.name], project)
+        planned = read("validate", team, project)
         team.unlink()
-    assert planned.returncode == 0, f"{block.place}:\n{planned.stdout}"
+    code, out, err = planned
+    assert code == 0, f"{block.place}:\n{out}{err}"
+
+
+def read(verb: str, team: Path, project: Path) -> tuple[int, str, str]:
+    """What a verb that only reads says to a team file: its exit code, stdout and stderr."""
+    place = team.parent if team.name == "team.yaml" and team.parent != project else project
+    environ = {**os.environ, "PATH": f"{project.parent / 'bin'}:{os.environ['PATH']}"}
+    return here(place, verb, str(team.relative_to(place)), env=environ)
 
 
 def around(value: object, block: Block) -> dict[str, object]:

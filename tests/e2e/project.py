@@ -17,6 +17,7 @@ from teamflow.cli.opened import opened
 from teamflow.cli.status import as_object
 from teamflow.views.json import json_text, record_object
 from teamflow.views.why import why as why_line
+from tests.fakes.here import here
 
 REPOSITORY = Path(__file__).parents[2]
 SECONDS = 60.0
@@ -174,6 +175,10 @@ class Project:
         """teamflow with these words, to its end."""
         with self.popen(*words, env=env, python=python) as process:
             return finish(process, seconds)
+
+    def refused(self, *words: str) -> Done:
+        """Of a call that is to be refused before it starts anything (exit 2): in this process."""
+        return Done(*here(self.root, *words, env=self.environ)).expect(2)
 
     def run(self, *words: str, env: Mapping[str, str] | None = None, seconds: float = SECONDS) -> Done:
         """`run --progress plain`, to its end."""

@@ -103,12 +103,18 @@ def test_claude_starts_as_root_whatever_the_user_says_of_sandboxes(tmp_path: Pat
             assert isinstance(agent.finish(), Succeeded), agent.told()
 
 
+MODELS = {"gemini": "gemini-2.5-flash", "copilot": "gpt-5-mini", "claude-agent-acp": "haiku", "opencode": "scripted/m1"}
+
+
 @each_agent
-def test_with_full_leave_nobody_is_asked(name: str, tmp_path: Path) -> None:
+def test_with_full_leave_nobody_is_asked_and_it_takes_the_model_that_is_named(name: str, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
-    grants = Permissions(level="full")
-    scene = Scene((write("new.txt", "x"), run(f"touch {outside}"), say("done")), brief={"grants": grants})
-    agent, _ = succeeded(play(name, scene, tmp_path))
+    brief = {"grants": Permissions(level="full"), "model": MODELS[name]}
+    scene = Scene((write("new.txt", "x"), run(f"touch {outside}"), say("done")), brief=brief)
+    with Models() as models:
+        agent, _ = succeeded(play(name, scene, tmp_path, models=models))
+        wanted = MODELS[name].rpartition("/")[2]
+        assert all(wanted in f"{call.path} {json.dumps(call.body)}" for call in models.calls()), "the model"
     assert outside.exists()
     assert not agent.all(Asked)
 
@@ -195,21 +201,16 @@ def test_a_session_goes_on_in_another_process(name: str, tmp_path: Path) -> None
 
 
 @each_agent
-def test_a_session_that_is_not_there_begins_anew(name: str, tmp_path: Path) -> None:
+def test_a_session_that_is_not_there_begins_anew_with_the_servers_of_the_team(name: str, tmp_path: Path) -> None:
     lost = "11111111-2222-4333-8444-555555555555"
-    scene = Scene((say("hello"),), brief={"session": lost, "context": "You are step build."})
-    with Models() as models:
-        agent, outcome = succeeded(play(name, scene, tmp_path, models=models))
+    with with_notes() as (servers, asked), Models() as models:
+        scene = notes_scene(name, servers)
+        brief = {**scene.brief, "session": lost, "context": "You are step build."}
+        agent, outcome = succeeded(play(name, scene._replace(brief=brief), tmp_path, models=models))
         assert "You are step build." in json.dumps(models.calls()[0].body)
-    assert outcome.session == agent.all(SessionOpened)[0].session != lost
-
-
-@each_agent
-def test_a_server_of_the_team_is_asked_by_http(name: str, tmp_path: Path) -> None:
-    with with_notes() as (servers, asked):
-        agent, _ = succeeded(play(name, notes_scene(name, servers), tmp_path))
-        assert "tools/call" in [one["method"] for one in asked]
+        assert "tools/call" in [one["method"] for one in asked], "by HTTP"
         assert not agent.all(Asked)
+    assert outcome.session == agent.all(SessionOpened)[0].session != lost
 
 
 @each_agent
@@ -217,17 +218,6 @@ def test_a_refused_key_is_a_failed_login(name: str, tmp_path: Path) -> None:
     agent, outcome = play(name, SCENES["unauthorized"], tmp_path)
     assert isinstance(outcome, Failed), agent.told()
     assert outcome.failure is FailureClass.AUTH
-
-
-MODELS = {"gemini": "gemini-2.5-flash", "copilot": "gpt-5-mini", "claude-agent-acp": "haiku", "opencode": "scripted/m1"}
-
-
-@each_agent
-def test_it_takes_the_model_that_is_named(name: str, tmp_path: Path) -> None:
-    with Models() as models:
-        succeeded(play(name, Scene((say("hello"),), brief={"model": MODELS[name]}), tmp_path, models=models))
-        [call] = models.calls()
-        assert MODELS[name].rpartition("/")[2] in f"{call.path} {json.dumps(call.body)}"
 
 
 @pytest.mark.parametrize("name", ["opencode", "claude-agent-acp"])

@@ -86,6 +86,7 @@ def unmarked(mend: str, **fixer: Any) -> dict[str, Any]:
 FILES = {"bin": "\0", "app/x": "x\n"}
 
 
+@pytest.mark.slow
 def test_what_git_cannot_mark_is_decided_by_the_resolver_and_not_in_silence(tmp_path: Path) -> None:
     project = repository(tmp_path, unmarked("true"), FILES)
     project.run().expect(1)

@@ -158,7 +158,7 @@ def test_a_team_file_is_played_with_its_own_route(recorded: Project) -> None:
     ],
 )
 def test_what_cannot_be_replayed_is_refused(recorded: Project, words: list[str], said: str) -> None:
-    assert said in recorded.call("run", *words).expect(2).said
+    assert said in recorded.refused("run", *words).said
 
 
 def damaged(recorded: Project, name: str, data: bytes | None) -> Shown:
@@ -247,7 +247,7 @@ def test_damaged_fixtures_are_refused(recorded: Project, tmp_path: Path, manifes
     (tmp_path / "log").write_text("no\n")
     (tmp_path / "back").write_text('{"offset": 5}\n{"offset": 4}\n')
     (tmp_path / "link").symlink_to("/etc/passwd")
-    done = recorded.call("run", "--replay", str(tmp_path)).expect(2)
+    done = recorded.refused("run", "--replay", str(tmp_path))
     assert said in done.said
     assert "Traceback" not in done.said
 

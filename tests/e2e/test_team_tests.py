@@ -207,7 +207,7 @@ cases:
 )
 def test_test_files_are_read_strictly(project: Project, text: str, said: str) -> None:
     project.write("team.test.yaml", text)
-    done = project.call("test").expect(2)
+    done = project.refused("test")
     assert said in done.said, done.said
     assert "Traceback" not in done.said
 

@@ -218,6 +218,7 @@ def opencode_env(server: Models, home: Path, *, agent: str = DEFAULT, permission
         "autoupdate": False,
         "share": "disabled",
     }
+    _plugins_are_there(home / ".config/opencode")
     return {
         **_base(home),
         "OPENCODE_CONFIG_CONTENT": json.dumps(config),
@@ -225,6 +226,14 @@ def opencode_env(server: Models, home: Path, *, agent: str = DEFAULT, permission
         "OPENCODE_DISABLE_MODELS_FETCH": "1",
         "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
     }
+
+
+def _plugins_are_there(place: Path) -> None:
+    """As after the first start: else each start installs opencode's plugin library there, from npm's registry, which
+    takes seconds of work and is broken off unfinished when the agent ends."""
+    (place / "node_modules").mkdir(parents=True, exist_ok=True)
+    wanted = {"packages": {"": {"dependencies": {"@opencode-ai/plugin": "*"}}}}
+    (place / "package-lock.json").write_text(json.dumps(wanted))
 
 
 def copilot_env(server: Models, home: Path, *, agent: str = DEFAULT) -> dict[str, str]:

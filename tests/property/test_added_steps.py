@@ -130,11 +130,13 @@ SEEDS = range(30)
 MORE = range(1000, 3000)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_list_becomes_steps_and_every_run_ends(seed: int) -> None:
     a_list_becomes_steps(seed)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_other_lists_and_dying_runners_leave_nothing_behind(seed: int) -> None:
     other_lists_and_dying_runners(seed)

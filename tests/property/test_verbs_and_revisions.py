@@ -164,6 +164,7 @@ def walk(seed: int, moves: int = 60) -> None:
         assert load_event(event_kind(event), dump_event(event)) == event
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("block", range(4))
 def test_any_order(block: int) -> None:
     for seed in range(block * 100, block * 100 + 100):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import subprocess
@@ -20,6 +19,7 @@ from teamflow.store.log import rows
 from teamflow.store.rows import NewRun
 from teamflow.store.sqlite import Database
 from teamflow.store.ulid import ulid
+from tests.fakes.here import here
 from tests.unit.views.stories import BEGIN, records
 
 REPOSITORY = Path(__file__).parents[3]
@@ -70,14 +70,9 @@ class Answer(NamedTuple):
     err: str
 
 
-def call(root: Path, *words: str) -> Answer:
-    """`teamflow WORDS` in this process, with `root` as the current directory."""
-    from teamflow.cli.main import main
-
-    out, err = io.StringIO(), io.StringIO()
-    with inside(root), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main(words)
-    return Answer(code, out.getvalue(), err.getvalue())
+def call(root: Path, *words: str, **env: str) -> Answer:
+    """`teamflow WORDS` in this process, with `root` as the current directory. With `env` as `process` would have it."""
+    return Answer(*here(root, *words, env=environment(**env) if env else None))
 
 
 @contextlib.contextmanager

@@ -69,6 +69,7 @@ def test_a_verb_that_is_not_there(tmp_path: Path, word: str) -> None:
     assert ("status" in answer.err) == (word != "frobnicate")
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("words", "not_loaded"),
     [

@@ -13,7 +13,7 @@ import pytest
 
 from teamflow.core.versions import version_in
 from tests.fakes.agents import claude
-from tests.unit.cli.made import Answer, process
+from tests.unit.cli.made import Answer, call, process
 
 TEAM = """\
 personas: {writer: {instructions: "You write.\\nWell.", engine: claude/opus, permissions: read}}
@@ -53,7 +53,8 @@ class Here:
 
     def call(self, *words: str, **more: str) -> Answer:
         env = {"HOME": str(self.home), "XDG_STATE_HOME": str(self.home / "state"), "PATH": f"{self.bin}:/usr/bin:/bin"}
-        return process(self.root, *words, **{**env, **more})
+        start = process if words[0] == "run" else call
+        return start(self.root, *words, **{**env, **more})
 
     def lock(self) -> dict[str, object]:
         found: dict[str, object] = json.loads((self.root / "teamflow.lock").read_text())["teams"]["team.yaml"]

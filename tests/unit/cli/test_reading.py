@@ -270,7 +270,7 @@ def test_a_step_that_is_not_there(made: Made) -> None:
     ],
 )
 def test_colours(made: Made, env: dict[str, str], coloured: bool) -> None:
-    out = process(made.root, "status", **env).out
+    out = call(made.root, "status", LANG="C.UTF-8", **env).out
     assert ("\x1b[" in out) == coloured
     assert "failed" in out
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.made import Answer, argv, environment, process
+from tests.unit.cli.made import Answer, argv, call, environment, process
 
 EVIL = "agents:\n  a: {command: 'touch \"$TEAMFLOW_PROJECT/ran\"; echo $((6*7))'}\n"
 
@@ -36,7 +36,13 @@ class Place:
         return {"HOME": str(self.root / "home"), "XDG_STATE_HOME": str(self.root / "state")}
 
     def call(self, *words: str) -> Answer:
-        return process(self.mine, *words, **self.env)
+        return (process if words[0] == "run" else call)(self.mine, *words, **self.env)
+
+    def refused(self, *words: str) -> Answer:
+        """Of a run that is to be refused before it starts anything."""
+        answer = call(self.mine, "run", *words, **self.env)
+        assert refused(answer), answer
+        return answer
 
     def trusted(self) -> list[Path]:
         return sorted((self.root / "state" / "teamflow" / "trusted").glob("*"))
@@ -59,8 +65,7 @@ def test_a_team_file_from_elsewhere(place: Place) -> None:
     path = place.write("other/team.yaml", EVIL)
     word = str(path)
     for words in ((word,), (word, "--yes"), (word, "--no-input"), (word, "--yes", "--new", "a"), (word, "-d")):
-        answer = place.call("run", *words)
-        assert refused(answer), answer
+        answer = place.refused(*words)
         assert f"teamflow run {word} " in answer.err
         assert "runs `touch" in answer.err
     assert not place.ran
@@ -72,7 +77,7 @@ def test_a_team_file_from_elsewhere(place: Place) -> None:
     assert kept.stat().st_mode & 0o777 == 0o600
     assert kept.parent.stat().st_mode & 0o777 == 0o700
     path.write_text(EVIL + "# changed\n")
-    assert refused(place.call("run", word))
+    place.refused(word)
     path.write_text(EVIL)
     assert place.call("run", word).code == 0
 
@@ -268,8 +273,7 @@ def test_what_others_could_have_put_there_counts_for_nothing(place: Place, how: 
 def test_what_is_shown_hides_nothing_and_steers_nothing(place: Place) -> None:
     command = "true \\u001b[2J\\u202e" + " " * 200 + "\\nrm -rf everything"
     word = str(place.write("other/team.yaml", f'agents:\n  a: {{command: "{command}"}}\n'))
-    answer = place.call("run", word)
-    assert refused(answer)
+    answer = place.refused(word)
     assert "\x1b" not in answer.err
     assert "\u202e" not in answer.err
     assert "⏎ rm -rf everything" in answer.err
@@ -280,13 +284,21 @@ def test_what_is_shown_hides_nothing_and_steers_nothing(place: Place) -> None:
     )
     place.write("other/s.yaml", "- run: touch ran\n")
     place.write("other/team.yaml", body)
-    answer = place.call("run", word)
+    answer = place.refused(word)
     for part in ("runs `x '{{ prompt }}'` sets LD_PRELOAD=./evil.so", "a: is asked `Delete it.`", "a: sets PATH=./bin",
                  "b: plays [{\"run\": \"touch ran\"}]"):  # fmt: skip
         assert part in answer.err, answer.err
 
 
-@pytest.mark.parametrize(("said", "runs"), [(b"y\n", True), (b"yes\n", True), (b"n\n", False), (b"\n", False)])
+@pytest.mark.parametrize(
+    ("said", "runs"),
+    [
+        (b"y\n", True),
+        pytest.param(b"yes\n", True, marks=pytest.mark.slow),
+        pytest.param(b"n\n", False, marks=pytest.mark.slow),
+        (b"\n", False),
+    ],
+)
 def test_on_a_terminal_somebody_is_asked(place: Place, said: bytes, runs: bool) -> None:
     word = str(place.write("other/team.yaml", EVIL))
     ours, theirs = os.openpty()

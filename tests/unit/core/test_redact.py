@@ -245,16 +245,17 @@ def test_what_cannot_be_the_start_of_a_secret_is_shown_at_once() -> None:
     assert stream.flush() == b"s3"
 
 
+@pytest.mark.slow
 def test_any_number_of_secrets_in_a_megabyte_is_a_matter_of_milliseconds() -> None:
     redactor = Redactor({str(n): f"secret-number-{n:04}" for n in range(100)})
     data = b"a line of output without any secret in it, secret-number-\n" * 20_000 + b"secret-number-0042"
-    started = time.perf_counter()
+    started = time.process_time()
     assert redactor.bytes(data).endswith(b"in it, secret-number-\n***")
-    assert time.perf_counter() - started < 5.0
+    assert time.process_time() - started < 5.0
     repeated = b"a" * 200_000
-    started = time.perf_counter()
+    started = time.process_time()
     assert one("a" * 100).bytes(repeated) == b"***"
-    assert time.perf_counter() - started < 5.0
+    assert time.process_time() - started < 5.0
 
 
 def test_a_stream_that_has_begun_finds_what_the_redactor_learns() -> None:

@@ -29,11 +29,13 @@ def played(agent: str, title: str) -> tuple[list[EngineEvent], Outcome]:
     return whole(engine(agent), ALL[agent, title])
 
 
+@pytest.mark.sampled(2)
 @each_transcript
 def test_in_any_chunks_it_means_the_same(agent: str, title: str) -> None:
     in_any_chunks(engine(agent), ALL[agent, title])
 
 
+@pytest.mark.sampled(4)
 @each_transcript
 def test_cut_anywhere_it_is_no_success(agent: str, title: str) -> None:
     cut_anywhere(engine(agent), ALL[agent, title], complete=answered(ALL[agent, title]))
@@ -45,6 +47,7 @@ def test_cut_at_every_offset_it_is_no_success(agent: str, title: str) -> None:
     cut_anywhere(engine(agent), ALL[agent, title], complete=answered(ALL[agent, title]), every=True)
 
 
+@pytest.mark.sampled(2)
 @each_transcript
 def test_a_second_runner_repeats_no_reply(agent: str, title: str) -> None:
     repeats_no_reply(engine(agent), ALL[agent, title])

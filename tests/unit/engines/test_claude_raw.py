@@ -58,6 +58,7 @@ def test_it_says_how_one_logs_in() -> None:
         assert found.reason.endswith("(run `claude` and log in, or set ANTHROPIC_API_KEY)")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", NAMES)
 def test_in_any_chunks_and_twice_it_means_the_same(name: str) -> None:
     told = raw(name)
@@ -68,6 +69,7 @@ def test_in_any_chunks_and_twice_it_means_the_same(name: str) -> None:
     assert whole(ENGINE, told._replace(inputs=twice)) == (events, found)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_cut_before_its_first_result_it_is_no_success(name: str) -> None:
     told = raw(name)

@@ -53,11 +53,13 @@ def failed(name: str) -> tuple[list[EngineEvent], Failed]:
     return events, outcome
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("transcript", ALL.values(), ids=repr)
 def test_in_any_chunks_it_means_the_same(transcript: Transcript) -> None:
     in_any_chunks(ENGINE, transcript)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("transcript", ALL.values(), ids=repr)
 def test_cut_it_is_no_success(transcript: Transcript) -> None:
     cut_anywhere(ENGINE, transcript, complete=last_result(transcript))
@@ -69,6 +71,7 @@ def test_cut_at_every_offset_it_is_no_success(transcript: Transcript) -> None:
     cut_anywhere(ENGINE, transcript, complete=last_result(transcript), every=True)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("transcript", ALL.values(), ids=repr)
 def test_a_second_runner_repeats_nothing(transcript: Transcript) -> None:
     repeats_no_reply(ENGINE, transcript)

@@ -76,7 +76,7 @@ def holds_again(agent: Pump) -> None:
     repeats_no_reply(ENGINE, transcript)
     at = agent.output.rfind(b'{"method":"turn/completed"')
     if at >= 0:
-        cut_anywhere(ENGINE, transcript, complete=agent.output.find(b"\n", at), every=len(agent.output) < 2_000)
+        cut_anywhere(ENGINE, transcript, complete=agent.output.find(b"\n", at))
 
 
 def played(place: Path, *turns: list[dict[str, Any]], more: Any = None, **briefed: Any) -> tuple[Pump, Outcome]:

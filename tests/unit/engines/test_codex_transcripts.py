@@ -57,11 +57,13 @@ def last_turn(transcript: Transcript) -> int | None:
     return transcript.output.find(b"\n", at) if at >= 0 else None
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("transcript", ALL.values(), ids=repr)
 def test_in_any_chunks_it_means_the_same(transcript: Transcript) -> None:
     in_any_chunks(ENGINE, transcript)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("transcript", ALL.values(), ids=repr)
 def test_cut_it_is_no_success(transcript: Transcript) -> None:
     cut_anywhere(ENGINE, transcript, complete=last_turn(transcript))
@@ -73,11 +75,13 @@ def test_cut_at_every_offset_it_is_no_success(transcript: Transcript) -> None:
     cut_anywhere(ENGINE, transcript, complete=last_turn(transcript), every=True)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("transcript", ALL.values(), ids=repr)
 def test_a_second_runner_repeats_nothing(transcript: Transcript) -> None:
     repeats_no_reply(ENGINE, transcript)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("transcript", ALL.values(), ids=repr)
 def test_what_it_opens_is_closed_and_its_end_is_told_once(transcript: Transcript) -> None:
     events, outcome = whole(ENGINE, transcript)

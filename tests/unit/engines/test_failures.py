@@ -127,10 +127,10 @@ def test_any_text_has_an_answer(text: str, at: float) -> None:
 
 
 def test_hostile_text_is_read_in_no_time() -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     for text in ("again at " * 2000, "1h " * 4000, "retry after 1h" * 1500, "reset" * 4000, "9" * 16000):
         stated_wait(text[:16384], AT)
-    assert time.perf_counter() - begin < 2.0
+    assert time.process_time() - begin < 2.0
 
 
 def failed(failure: FailureClass = FailureClass.EXIT) -> Failed:
@@ -157,10 +157,10 @@ def test_an_exit_code_can_be_meant() -> None:
 
 
 def test_a_pattern_that_never_ends_is_left_out() -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     end = Exit(code=1, printed="a" * 6000 + "!\nquota")
     found = classified(failed(), (("auth", "(a+)+$"), ("usage_exhausted", "quota")), end)
-    assert time.perf_counter() - begin < 5.0
+    assert time.process_time() - begin < 5.0
     assert found.failure is FailureClass.USAGE_EXHAUSTED
     assert "the pattern '(a+)+$' under failures takes too long" in found.reason
 

@@ -89,6 +89,7 @@ def play(session: ReplaySession, data: bytes, size: int, played: Take, *, base: 
     return tuple(filter(None, said))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("size", [1 << 30, 100, 1])
 @pytest.mark.parametrize(("name", "transcript"), TALKS)
 def test_the_session_makes_the_same_of_it(name: str, transcript: Transcript, size: int) -> None:
@@ -103,6 +104,7 @@ def test_the_session_makes_the_same_of_it(name: str, transcript: Transcript, siz
     assert len(said) == len(played.told), "it was told something else than then"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("name", "transcript"), [each for each in TALKS if len(told(*each.values)) > 0])
 def test_a_session_that_says_less_is_a_failure_that_names_the_input(name: str, transcript: Transcript) -> None:
     played = take(name, transcript)

@@ -13,6 +13,7 @@ from tests.transcripts.read import KEPT, names, transcript
 ALL = [(engine, name) for engine in ("claude", "codex", "acp") for name in names(engine)]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("engine", "name"), ALL)
 def test_whole(engine: str, name: str) -> None:
     kept = transcript(engine, name)
@@ -25,6 +26,7 @@ def test_whole(engine: str, name: str) -> None:
         assert isinstance(json.loads(line), dict)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("engine", "name"), ALL)
 def test_of_no_machine(engine: str, name: str) -> None:
     for suffix in (".out", ".in", ".json"):

@@ -61,6 +61,7 @@ def test_ten_thousand_steps(shape: str, steps: int, levels: int) -> None:
     assert found["megabytes"] < 300
 
 
+@pytest.mark.slow
 def test_two_thousand_agents_with_templates() -> None:
     # Measured: 0.15 s.
     assert _measured("mixed", 2_000)["seconds"] < 0.5

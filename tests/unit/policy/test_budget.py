@@ -542,6 +542,7 @@ def wave(seed: int) -> None:
     assert told.state.ledger.spent["usd"] == pytest.approx(sum(spent.values()))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("block", range(4))
 def test_no_wave_overshoots(block: int) -> None:
     for seed in range(block * 50, block * 50 + 50):

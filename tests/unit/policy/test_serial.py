@@ -146,6 +146,7 @@ def check_apart(state: RunState, names: Sequence[str], writes: dict[str, list[st
                 assert in_order(state, one, other), f"{one} {writes[one]} and {other} {writes[other]}"
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("seed", range(40))
 def test_no_two_that_may_write_one_file_run_at_once(seed: int) -> None:
     chance = Random(seed)

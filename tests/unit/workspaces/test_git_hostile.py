@@ -125,6 +125,7 @@ def test_a_repository_that_the_agent_committed_as_a_link_is_committed_as_files(p
     assert [change.path for change in finished(project, ready).changes] == ["inner/f"]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("what", ["gone", "directory", "link", "other", "commondir", "lock", "index", "head"])
 def test_a_git_link_that_was_tampered_with_is_mended(project: Path, what: str, tmp_path: Path) -> None:
     ready = prepared(project)
