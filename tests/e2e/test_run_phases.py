@@ -62,8 +62,9 @@ def test_what_came_before_is_not_the_agents(tmp_path: Path, where: str, begun: b
 def test_nor_for_a_second_runner(tmp_path: Path) -> None:
     """It was told something before the first was killed: the second finds the same places in the same bytes."""
     wants = {"tool": "Bash", "input": {"command": "echo made >> made"}, "ask": True, "runs": True}
-    turn: list[dict[str, object]] = [{"text": "Waiting."}, {"wait": "told"}, wants, {"text": "Done."}]
-    agent: dict[str, object] = {**IN_SETUP, "permissions": {"run": ["pytest"]}}
+    lacks: dict[str, object] = {"line": {"type": "system", "subtype": "init", "mcp_servers": []}}
+    turn: list[dict[str, object]] = [lacks, {"text": "Waiting."}, {"wait": "told"}, wants, {"text": "Done."}]
+    agent: dict[str, object] = {**IN_SETUP, "permissions": {"run": ["pytest"]}, "mcp_servers": {"m": {"command": "m"}}}
     world = forging(tmp_path, turn, agent=agent)
     project = world.project
     project.call("run", "-d", env=world.env).expect(0)
@@ -81,3 +82,4 @@ def test_nor_for_a_second_runner(tmp_path: Path) -> None:
     offsets = [json.loads(line)["offset"] for line in notes.read_text().splitlines()]
     assert offsets
     assert min(offsets) >= len(FORGED), "places in the log, of which the first part is not the agent's"
+    assert len([event for event in project.events() if event["kind"] == "Warned"]) == 1
