@@ -39,6 +39,23 @@ _IN_DOUBLE: Final = re.compile(r'\\([\\"$`\n])')
 _SAFE_START: Final = re.compile(r"[A-Za-z0-9_./]")
 
 
+_DOUBTS: Final = (
+    ("$(", "puts in the output of another command ($(…))"),
+    ("`", "puts in the output of another command (`…`)"),
+    ("$", "uses a variable ($)"),
+    (">", "writes into a file (>)"),
+    ("<<", "has a here-document (<<)"),
+    ("<(", "puts in the output of another command (<(…))"),
+    ("&>", "writes into a file (&>)"),
+    ("&", "goes on in the background (&)"),
+    ("~", "names a home directory (~)"),
+    ("{", "has words in braces ({…})"),
+    ("(", "starts a shell within (…)"),
+    ("#", "has a comment (#)"),
+)
+"""How what is not certain begins, and what it does."""
+
+
 class Simple(NamedTuple):
     """One command. `wild`: some word is a pattern of file names, so it may be several; `loose`: such words may come to
     begin with a dash, as options do."""
@@ -77,10 +94,32 @@ def first_words(entry: str) -> tuple[str, ...]:
     return found[0].words if len(found) == 1 and not found[0].wild else ()
 
 
+def doubt(command: str | Sequence[str], *, depth: int = 0) -> str:
+    """What keeps the words of it from being certain, as the rest of a sentence: `writes into a file (>)`. Empty:
+    nothing, or nothing that has a name."""
+    parts: tuple[Simple, ...] = ()
+    rest = ""
+    if isinstance(command, str):
+        parts, end = _read(command)
+        rest = command[end:]
+    elif command:
+        parts = (Simple(tuple(command)),)
+    if not rest:
+        scripts = (part.words[2] for part in parts if _is_script(part))
+        return next(filter(None, (doubt(script, depth=depth + 1) for script in scripts if depth < _DEEPEST)), "")
+    if rest.startswith('"'):
+        rest = rest[min((at for sign in "$`" if (at := rest.find(sign)) >= 0), default=0) :]
+    return next((words for sign, words in _DOUBTS if rest.startswith(sign)), "")
+
+
+def _is_script(part: Simple) -> bool:
+    return part.program in _SHELLS and len(part.words) == 3 and part.words[1] in _SCRIPT and not part.wild
+
+
 def _inner(found: Sequence[Simple], depth: int) -> tuple[Simple, ...]:
     every: list[Simple] = []
     for part in found:
-        if part.program in _SHELLS and len(part.words) == 3 and part.words[1] in _SCRIPT and not part.wild:
+        if _is_script(part):
             within = simple_commands(part.words[2], depth=depth + 1) if depth < _DEEPEST else ()
             if not within:
                 return ()
@@ -91,6 +130,12 @@ def _inner(found: Sequence[Simple], depth: int) -> tuple[Simple, ...]:
 
 
 def _parsed(text: str) -> tuple[Simple, ...]:
+    parts, end = _read(text)
+    return parts if end == len(text) else ()
+
+
+def _read(text: str) -> tuple[tuple[Simple, ...], int]:
+    """The commands up to where it is not certain any more what stands there; () where it ends too early."""
     parts: list[list[_Word]] = [[]]
     joint = "\n"
     at = 0
@@ -98,22 +143,22 @@ def _parsed(text: str) -> tuple[Simple, ...]:
         if match := _BLANK.match(text, at) or _QUIET.match(text, at):
             at = match.end()
         elif match := _JOINT.match(text, at):
-            at = match.end()
             if match[0] != "\n" or parts[-1]:
                 if not parts[-1]:
-                    return ()
+                    return (), at
                 joint = match[0]
                 parts.append([])
+            at = match.end()
         else:
             found = _input(text, match.end()) if (match := _INPUT.match(text, at)) else _word(text, at)
             if found is None or (found.text == "!" and not parts[-1]):
-                return ()
+                return (), at
             if match is None:
                 parts[-1].append(found)
             at = found.end
     if not parts[-1] and joint in ("\n", ";"):
         parts.pop()
-    return tuple(map(_simple, parts)) if parts and all(map(_certain, parts)) else ()
+    return (tuple(map(_simple, parts)) if parts and all(map(_certain, parts)) else ()), at
 
 
 def _certain(words: list[_Word]) -> bool:

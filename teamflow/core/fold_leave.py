@@ -83,7 +83,7 @@ def settle(state: RunState, known: StepState, live: AttemptState, *, mono: float
         known.waiting_on, known.waiting_by = "pause", "user"
     elif live.asking:
         question = state.questions[next(iter(live.asking.values())) - 1]
-        known.status, known.reason = Status.WAITING, excerpt(question.text, width=_REASON)
+        known.status, known.reason = Status.WAITING, excerpt(question.text.partition("\n")[0], width=_REASON)
         known.waiting_on, known.waiting_by = "person", PERMISSION
         known.question = question.number
     else:

@@ -12,7 +12,8 @@ PERMISSION = "permission"
 
 
 class LeaveAsked(NamedTuple):
-    """A running agent wants leave for something that nobody has settled yet. `request` names it within the attempt.
+    """A running agent wants leave for something that nobody has settled yet. `request` names it within the attempt;
+    the first line of `text` says for what, the next one why somebody is asked.
 
     The step waits for a person; its process lives and keeps its slot, its deadlines stand still.
     """

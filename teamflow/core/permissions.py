@@ -31,6 +31,9 @@ TOOL: Final = "tool"
 OTHER: Final = "other"
 
 
+_VERBS: Final = {RUN: "run", EDIT: "edit", NET: "fetch", READ: "read"}
+
+
 class Permissions(NamedTuple):
     """What an agent may do.
 
@@ -88,6 +91,14 @@ class Wish(NamedTuple):
     command: str = ""
     argv: tuple[str, ...] = ()
     tool: str = ""
+    why: str = ""
+    """Why a person is asked, where that is known."""
+
+
+def wished(kind: str, what: str) -> str:
+    """A wish in words for people, the same whatever a CLI calls it: `run make`, `edit src/a.py`, `fetch https://x`."""
+    verb = _VERBS.get(kind)
+    return f"{verb} {what}" if verb is not None and what else what
 
 
 class Verdict(NamedTuple):

@@ -220,7 +220,7 @@ class AcpSession:
         options = request.params.get("options")
         if verdict.answer == QUEUE:
             self._pending[_name(request.id)] = _Pending(request.id, options, call.id)
-            yield Asked(_name(request.id), wish)
+            yield Asked(_name(request.id), wish._replace(why=verdict.reason))
             return
         yield from self._decide(call.id, verdict)
         yield Reply(self._peer.respond(request.id, chosen(options, allow=verdict.answer == ALLOW)))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import Final
 
-from teamflow.core.permissions import ALLOW, DENY, OTHER, RUN, Verdict, Wish
+from teamflow.core.permissions import ALLOW, DENY, OTHER, RUN, Verdict, Wish, wished
 from teamflow.core.plan import Json
 from teamflow.core.shell import excerpt, shown
 from teamflow.engines.acp_calls import Call
@@ -50,11 +50,15 @@ def wish_of(call: Call, *, servers: Iterable[str]) -> Wish:
         command, argv = _command(call)
         if not command:
             return Wish(OTHER, text)
-        return Wish(RUN, excerpt(command, width=_WIDTH), command=command, argv=argv)
+        return Wish(RUN, wished(RUN, excerpt(command, width=_WIDTH)), command=command, argv=argv)
     if kind == "edit":
-        return Wish("edit", text, paths=tuple(dict.fromkeys((*call.paths, *_named(call.input)))))
+        paths = tuple(dict.fromkeys((*call.paths, *_named(call.input))))
+        return Wish("edit", wished("edit", excerpt(", ".join(paths), width=_WIDTH)) or text, paths=paths)
     if kind == "read":
         return Wish("read", text, paths=call.paths)
+    url = call.input.get("url")
+    if kind == "net" and isinstance(url, str) and url:
+        text = wished(kind, excerpt(url, width=_WIDTH))
     return Wish(kind, text)
 
 

@@ -214,7 +214,7 @@ class ClaudeSession:
         verdict = judge(self._brief.grants, wish, cwd=self._brief.cwd, roots=self._brief.roots)
         if verdict.answer == QUEUE and not self._done:
             self._asked[name] = given
-            yield Asked(name, wish)
+            yield Asked(name, wish._replace(why=verdict.reason))
         else:
             self._settled.add(name)
             yield Reply(_decision(name, given, verdict))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from teamflow.core.permissions import DENY, EDIT, FULL, NET, OTHER, READ, RUN, TOOL, Permissions, Wish
+from teamflow.core.permissions import DENY, EDIT, FULL, NET, OTHER, READ, RUN, TOOL, Permissions, Wish, wished
 from teamflow.core.plan import Json
 from teamflow.core.shell import excerpt
 
@@ -62,13 +62,11 @@ def wish_of(name: str, given: Mapping[str, Json], *, servers: Iterable[str]) -> 
         kind = TOOL
     paths = tuple(value for key in _PATHS if isinstance(value := given.get(key), str) and value)
     command = given.get("command") if kind == RUN else ""
-    return Wish(
-        kind,
-        described(name, given),
-        paths=paths,
-        command=command if isinstance(command, str) else "",
-        tool=name,
-    )
+    command = command if isinstance(command, str) else ""
+    url = given.get("url")
+    what = {RUN: command, EDIT: ", ".join(paths), NET: url if isinstance(url, str) else ""}.get(kind, "").strip()
+    text = wished(kind, excerpt(what, width=_LONGEST)) or described(name, given)
+    return Wish(kind, text, paths=paths, command=command, tool=name)
 
 
 def described(name: str, given: Mapping[str, Json]) -> str:

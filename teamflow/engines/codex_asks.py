@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from teamflow.core.named import NamedTuple
-from teamflow.core.permissions import ALLOW, Verdict, Wish
+from teamflow.core.permissions import ALLOW, EDIT, NET, RUN, Verdict, Wish, wished
 from teamflow.core.plan import Json
 from teamflow.core.shell import excerpt
 from teamflow.engines.codex_items import changed_paths, list_of, table_of, text_of
@@ -68,7 +68,7 @@ def wish(method: str, params: Mapping[str, Json], known: Known) -> Wish | None:
 def _command(params: Mapping[str, Json], known: Known) -> Wish:
     network = table_of(params.get("networkApprovalContext"))
     if network:
-        return Wish("net", f"network: {text_of(network.get('protocol'))} to {text_of(network.get('host'))}")
+        return Wish(NET, wished(NET, f"{text_of(network.get('protocol'))}://{text_of(network.get('host'))}"))
     script = _script(text_of(params.get("command")))
     if params.get("kind") not in (None, "command"):
         return Wish("other", _said(f"input for a command that runs: {excerpt(script, width=_WIDTH)}", params))
@@ -81,7 +81,7 @@ def _run(script: str, params: Mapping[str, Json], *, escapes: bool) -> Wish:
     if escapes:
         text = f"run outside of the sandbox: {excerpt(script, width=_WIDTH)}"
         return Wish("other", _said(text, params), command=script)
-    return Wish("run", _said(f"run: {excerpt(script, width=_WIDTH)}", params), command=script)
+    return Wish("run", _said(wished(RUN, excerpt(script, width=_WIDTH)), params), command=script)
 
 
 def _script(command: str) -> str:
@@ -96,8 +96,8 @@ def _script(command: str) -> str:
 def _change(paths: Sequence[str], params: Mapping[str, Json]) -> Wish:
     root = text_of(params.get("grantRoot"))
     if root:
-        return Wish("other", _said(f"change whatever lies below {root}", params), tuple(paths))
-    return Wish("edit", _said(f"change {excerpt(', '.join(paths), width=_WIDTH) or 'files'}", params), tuple(paths))
+        return Wish("other", _said(f"edit whatever lies below {root}", params), tuple(paths))
+    return Wish("edit", _said(wished(EDIT, excerpt(", ".join(paths), width=_WIDTH) or "files"), params), tuple(paths))
 
 
 def _tool(params: Mapping[str, Json], known: Known) -> Wish | None:

@@ -200,7 +200,7 @@ class ServerSession:
         if verdict.answer == QUEUE:
             name = json.dumps(asked.id)
             self._open[name] = asked
-            yield Asked(name, wished)
+            yield Asked(name, wished._replace(why=verdict.reason))
         else:
             yield self._reply(self._verdict(asked, verdict))
 

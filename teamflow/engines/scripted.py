@@ -25,7 +25,7 @@ from teamflow.core.invocation import (
     Spent,
 )
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Succeeded, Usage
-from teamflow.core.permissions import ALLOW, EDIT, QUEUE, RUN, Verdict, Wish
+from teamflow.core.permissions import ALLOW, EDIT, OTHER, QUEUE, RUN, Verdict, Wish, wished
 from teamflow.core.plan import Json
 from teamflow.core.script import compile_script, listens
 from teamflow.engines.deaf import Deaf
@@ -100,12 +100,17 @@ class ScriptedSession(Deaf):
 
     def _leave(self, request: str, kind: str, what: str) -> Sequence[EngineEvent]:
         path = (what,) if kind == EDIT else ()
-        wish = Wish(kind, f"{kind} {what}", paths=path, command=what if kind == RUN else "")
+        wish = Wish(
+            kind,
+            f"{kind} {what}" if kind == OTHER else wished(kind, what),
+            paths=path,
+            command=what if kind == RUN else "",
+        )
         verdict = judge(self._brief.grants, wish, cwd=self._brief.cwd, roots=self._brief.roots)
         if verdict.answer != QUEUE:
             return (Reply(_answer(request, verdict)),)
         self._asked.add(request)
-        return (Asked(request, wish),)
+        return (Asked(request, wish._replace(why=verdict.reason)),)
 
     def feed(self, data: bytes) -> Sequence[EngineEvent]:
         return [event for line in self._lines.feed(data) for event in self._read(line)]

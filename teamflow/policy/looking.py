@@ -12,9 +12,11 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from teamflow.core.command_words import Simple, first_words, simple_commands
+from teamflow.core.command_words import Simple, doubt, first_words, simple_commands
+from teamflow.core.shell import excerpt, shown
 from teamflow.policy.lookers import GIT, GIT_FIRST, HARMLESS, ONE_BY_ONE, PROGRAMS, SPECIAL, VERSIONED
 
+_LONGEST: Final = 80
 _SIGNATURE: Final = re.compile(r"%[-+ ]?G")
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*\+?=.*", re.DOTALL)
 
@@ -36,16 +38,35 @@ def begins_with(command: str | Sequence[str], allowed: Sequence[str], *, roots: 
     return _all(simple_commands(command), [prefix for prefix in map(first_words, allowed) if prefix], roots)
 
 
+def unlisted(command: str | Sequence[str], allowed: Sequence[str], *, roots: Sequence[str] = ()) -> str:
+    """Why it is not so that each part begins with one of `allowed`, or only looks, as the rest of a sentence; empty:
+    it is so, or it is a single command, of which nothing more is to be said."""
+    parts = simple_commands(command)
+    if not parts:
+        return f"it {doubt(command) or 'is not certain to run what it seems to'}"
+    other = _other(parts, [prefix for prefix in map(first_words, allowed) if prefix], roots)
+    if other is None or len(parts) == 1:
+        return ""
+    named = excerpt(shown(other.words), width=_LONGEST)
+    return f"`{named}` is none, and each part must begin with one of them, or only look"
+
+
 def _all(parts: Sequence[Simple], allowed: Sequence[tuple[str, ...]], roots: Sequence[str]) -> bool:
-    """`cd` decides what comes after it: out of the workspace git would find the settings of somebody else, and a
+    return bool(parts) and _other(parts, allowed, roots) is None
+
+
+def _other(parts: Sequence[Simple], allowed: Sequence[tuple[str, ...]], roots: Sequence[str]) -> Simple | None:
+    """The first that neither looks nor begins with one of `allowed`.
+
+    `cd` decides what comes after it: out of the workspace git would find the settings of somebody else, and a
     program that is named by a path is another one in another place. What has left it once is not sure to come back."""
     inside, moved = True, False
     for part in parts:
         if part.words[0] == "cd":
             inside, moved = inside and _stays(part, roots), True
         elif not _looks(part, roots, inside=inside) and not (inside and _begins(part, allowed, moved=moved)):
-            return False
-    return bool(parts)
+            return part
+    return None
 
 
 def _begins(part: Simple, allowed: Sequence[tuple[str, ...]], *, moved: bool) -> bool:

@@ -15,7 +15,7 @@ from teamflow.core.named import NamedTuple
 from teamflow.core.paths import path_shown
 from teamflow.core.permissions import ALLOW, DENY, FULL, NEVER, QUEUE, READ, Permissions, Verdict, Wish
 from teamflow.core.shell import excerpt, shown
-from teamflow.policy.looking import begins_with, only_looks
+from teamflow.policy.looking import begins_with, only_looks, unlisted
 
 YES: Final = Verdict(ALLOW)
 
@@ -157,11 +157,9 @@ def _run(grants: Permissions, wish: Wish, roots: Sequence[str]) -> Verdict:
         return _otherwise(
             grants, f"{named} may do more than look, and this step runs no such command (permissions.run)"
         )
-    return _otherwise(
-        grants,
-        f"{named} is none of the commands that it may run: {_list(grants.run)} (permissions.run); each part must begin "
-        "with one of them, or only look, without substitutions and without writing into files",
-    )
+    reason = f"{named} is none of the commands that it may run: {_list(grants.run)} (permissions.run)"
+    why = unlisted(words, grants.run, roots=roots)
+    return _otherwise(grants, f"{reason}: {why}" if why else reason)
 
 
 def _otherwise(grants: Permissions, reason: str) -> Verdict:

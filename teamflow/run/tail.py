@@ -212,6 +212,8 @@ class Tail:
     def _leave(self, event: Asked | Withdrawn) -> None:
         match event:
             case Asked(request=request, wish=wish):
-                self._report(LeaveAsked(self._step, self._attempt, request, wish.text))
+                self._report(
+                    LeaveAsked(self._step, self._attempt, request, "\n".join(filter(None, (wish.text, wish.why))))
+                )
             case Withdrawn(request=request):
                 self._report(LeaveWithdrawn(self._step, self._attempt, request))

@@ -68,12 +68,15 @@ def begin(project: Project) -> dict[str, Any]:
 @proves(agent=["permissions.run", "permissions.edit"])
 def test_what_the_lists_name_is_granted_and_a_person_is_asked_for_the_rest(project: Project) -> None:
     first = begin(project)
-    assert (first["kind"], first["text"], first["step"]) == ("permission", "run make deploy", "a")
+    why = "`make deploy` is none of the commands that it may run: pytest (permissions.run)"
+    assert (first["kind"], first["text"], first["step"]) == ("permission", f"run make deploy\n{why}", "a")
+    assert f"\n  run make deploy\n  {why}\n" in project.call("inbox").out
+    assert project.status().step("a")["reason"] == "run make deploy"
     assert project.status().step("a")["status"] == "waiting"
     assert "approve 1.1" in project.why("a")
     project.call("approve", "1.1").expect(0)
     second = until(lambda: asked(project))[0]
-    assert second["text"] == "edit deploy.log"
+    assert second["text"].startswith("edit deploy.log\ndeploy.log is none of the files that it may edit: src/** ")
     project.call("reject", "1.2", "--note", "not today").expect(0)
     until(lambda: project.status().statuses["a"] == "succeeded")
     assert project.status().text("a").startswith("denied: rejected by")

@@ -200,3 +200,20 @@ def test_a_turn_that_was_broken_off_is_not_gone_on_with_for_a_note() -> None:
     number = [one["id"] for one in talk.heard if one.get("method") == "session/prompt"][-1]
     talk.send({"id": number, "result": {"stopReason": "cancelled"}})
     assert (prompts(talk), talk.ended) == ([], True)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        ({"kind": "execute", "title": "make deploy"}, "run make deploy"),
+        ({"kind": "execute", "title": "Shell", "rawInput": {"command": "make deploy"}}, "run make deploy"),
+        ({"kind": "edit", "title": "Write", "locations": [{"path": "/x/a.py"}]}, "edit /x/a.py"),
+        ({"kind": "other", "title": "dance"}, "dance"),
+    ],
+)
+def test_people_are_asked_in_the_same_words_whatever_the_agent_says(call: dict[str, Any], text: str) -> None:
+    talk = Talk(brief=BRIEF._replace(grants=Permissions(run=()))).begin()
+    talk.ask(toolCallId="t", **call)
+    [asked] = talk.each(Asked)
+    assert asked.wish.text == text
+    assert asked.wish.why

@@ -134,13 +134,13 @@ def test_any_prompt_is_one_line_and_no_command(prompt: str | None) -> None:
 @pytest.mark.parametrize(
     ("name", "given", "wish"),
     [
-        ("Bash", {"command": "a\nb"}, Wish("run", "Bash: a …", command="a\nb", tool="Bash")),
+        ("Bash", {"command": "a\nb"}, Wish("run", "run a …", command="a\nb", tool="Bash")),
         ("Bash", {"command": 3}, Wish("run", 'Bash: {"command": 3}', tool="Bash")),
-        ("Edit", {"file_path": "/w/x"}, Wish("edit", "Edit: /w/x", paths=("/w/x",), tool="Edit")),
-        ("NotebookEdit", {"notebook_path": "n"}, Wish("edit", "NotebookEdit: n", paths=("n",), tool="NotebookEdit")),
+        ("Edit", {"file_path": "/w/x"}, Wish("edit", "edit /w/x", paths=("/w/x",), tool="Edit")),
+        ("NotebookEdit", {"notebook_path": "n"}, Wish("edit", "edit n", paths=("n",), tool="NotebookEdit")),
         ("Write", {}, Wish("edit", "Write", tool="Write")),
         ("Read", {"file_path": "/etc/x"}, Wish("read", "Read: /etc/x", paths=("/etc/x",), tool="Read")),
-        ("WebFetch", {"url": "http://h"}, Wish("net", "WebFetch: http://h", tool="WebFetch")),
+        ("WebFetch", {"url": "http://h"}, Wish("net", "fetch http://h", tool="WebFetch")),
         ("Agent", {"description": "look"}, Wish("tool", "Agent: look", tool="Agent")),
         ("mcp__our_notes__post", {"a": 1}, Wish("tool", 'mcp__our_notes__post: {"a": 1}', tool="mcp__our_notes__post")),
         ("mcp__theirs__post", {}, Wish("other", "mcp__theirs__post", tool="mcp__theirs__post")),

@@ -89,7 +89,8 @@ def test_a_wish_is_granted_denied_or_asked_for() -> None:
         )
     ]
     (asked,) = session.feed(asking("2"))
-    assert asked == Asked("2", Wish("run", "Bash: make", command="make", tool="Bash"))
+    assert asked == Asked("2", Wish("run", "run make", command="make", tool="Bash", why=asked.wish.why))
+    assert "permissions.run" in asked.wish.why
     # Said again, they are neither answered nor asked again.
     assert session.feed(asking("1", "git status") + asking("2")) == []
     allowed, denied = session.answer("2", Verdict(ALLOW)), session.answer("2", Verdict(DENY, "no"))

@@ -113,7 +113,7 @@ def test_leave_is_asked_for_where_the_grants_do_not_say() -> None:
     events, outcome = played("permission")
     asked = each(Asked, events)
     assert [(one.wish.kind, one.wish.tool) for one in asked] == [("run", "Bash"), ("edit", "Write")]
-    assert asked[0].wish.text == "Bash: touch yes"
+    assert asked[0].wish.text == "run touch yes"
     assert asked[1].wish.paths[0].endswith("/no.txt")
     assert outcome.text == "fin"
 

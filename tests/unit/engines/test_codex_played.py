@@ -36,10 +36,7 @@ from tests.fakes.agents.pump import Pump, brief_for
 from tests.fakes.codex_schema.protocol import RESPONSES, conforms, pinned
 from tests.unit.engines.transcripts import Transcript, cut_anywhere, in_any_chunks, repeats_no_reply, whole
 
-NOT_LISTED = (
-    "`rm x` is none of the commands that it may run: make (permissions.run); each part must begin with one of them, "
-    "or only look, without substitutions and without writing into files"
-)
+NOT_LISTED = "`rm x` is none of the commands that it may run: make (permissions.run)"
 
 
 ENGINE = CodexEngine()
@@ -168,7 +165,7 @@ def test_a_person_is_asked(tmp_path: Path, answer: str) -> None:
     holds_again(agent)
     assert isinstance(outcome, Succeeded)
     assert outcome.text == json.dumps({"decision": "accept" if answer == ALLOW else "decline"})
-    assert ("Declined: run: make all. not today" in agent.inputs[-1][1]) == (answer == DENY)
+    assert ("Declined: run make all. not today" in agent.inputs[-1][1]) == (answer == DENY)
 
 
 @pytest.mark.parametrize(

@@ -265,3 +265,39 @@ def test_a_list_that_means_nothing_is_a_failure() -> None:
     found = faults(changed("a"), Permissions(edit=("../x",)))
     assert found is not None
     assert found.reason.startswith("cannot tell what `permissions.edit` allows: ")
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("make", ""),
+        ("printf x > a.py", "it writes into a file (>)"),
+        ("printf x 2>> a.py", "it writes into a file (>)"),
+        ('printf "$(make)"', "it puts in the output of another command ($(…))"),
+        ("printf `make`", "it puts in the output of another command (`…`)"),
+        ("printf x$HOME", "it uses a variable ($)"),
+        ('printf "$HOME"', "it uses a variable ($)"),
+        ("printf x & make", "it goes on in the background (&)"),
+        ("cat <<EOF", "it has a here-document (<<)"),
+        ("printf ~/x", "it names a home directory (~)"),
+        ("printf {a,b}", "it has words in braces ({…})"),
+        ("(printf x)", "it starts a shell within (…)"),
+        ("bash -lc 'printf x > a.py'", "it writes into a file (>)"),
+        ("printf x && rm -rf build && make", "`rm -rf build` is none"),
+        ("cd /elsewhere && printf -v x y", "`printf -v x y` is none"),
+        ("printf x |", "it is not certain to run what it seems to"),
+        ('printf "', "it is not certain to run what it seems to"),
+        ("|", "it is not certain to run what it seems to"),
+    ],
+)
+def test_people_are_told_why_it_is_asked(command: str, why: str) -> None:
+    verdict = run(Permissions(run=("printf",)), command)
+    listed = f"`{command}` is none of the commands that it may run: printf (permissions.run)"
+    assert verdict.answer == QUEUE
+    more = ", and each part must begin with one of them, or only look" if why.endswith("is none") else ""
+    assert verdict.reason == (f"{listed}: {why}{more}" if why else listed)
+
+
+def test_they_are_told_it_of_a_command_in_words_too() -> None:
+    verdict = run(Permissions(run=("printf",)), "", "bash", "-lc", "printf x > a.py")
+    assert verdict.reason.endswith("(permissions.run): it writes into a file (>)")
