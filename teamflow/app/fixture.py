@@ -5,7 +5,6 @@ Strict: a manifest that is damaged, or names what is not there or lies elsewhere
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -42,18 +41,6 @@ def is_fixture(directory: str) -> bool:
             return KEY.encode() in file.read(4096)
     except OSError:
         return False
-
-
-def fixture_digest(directory: str) -> str:
-    """Of all that lies directly in it: what is trusted is that, and nothing that comes in its place. OSError."""
-    digest = hashlib.sha256()
-    for name in sorted(os.listdir(directory)):
-        path = f"{directory}/{name}"
-        if os.path.isfile(path):
-            with open(path, "rb") as file:
-                inner = hashlib.file_digest(file, "sha256").hexdigest()
-            digest.update(json.dumps([name, inner]).encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
 
 
 class _Fixture:

@@ -8,6 +8,7 @@ checks run.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping
 
@@ -120,9 +121,9 @@ def _with_fixture(plan: Plan, recording: Recording, place: str) -> Plan:
     """A fixture is one of the files that the run is made of: one from outside of the project asks for trust, too."""
     if recording.source is not None:
         return plan
-    from teamflow.app.fixture import MANIFEST, fixture_digest
+    from teamflow.app.fixture import MANIFEST
 
-    return plan._replace(files={**plan.files, f"{place}/{MANIFEST}": fixture_digest(place)})
+    return plan._replace(files={**plan.files, f"{place}/{MANIFEST}": _digest(place)})
 
 
 def _compiled(database: Database, file: str | None, options: RunOptions, recorded: Recorded) -> Compiled:
@@ -148,3 +149,16 @@ def _played(step: Step) -> Step:
     if step.kind != PROMPT or step.setup is not None or step.verify:
         return step  # Its checks run, in its environment.
     return step._replace(secrets=(), inherit_env=(), env=())
+
+
+def _digest(directory: str) -> str:
+    """Of all that lies directly in it: what is trusted is that, and nothing that comes in its place. OSError."""
+
+    digest = hashlib.sha256()
+    for name in sorted(os.listdir(directory)):
+        path = f"{directory}/{name}"
+        if os.path.isfile(path):
+            with open(path, "rb") as file:
+                inner = hashlib.file_digest(file, "sha256").hexdigest()
+            digest.update(json.dumps([name, inner]).encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()

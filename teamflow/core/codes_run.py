@@ -11,8 +11,7 @@ RUN: Final = (
         "cycle",
         "agents wait for each other",
         "Following depends_on and references leads back to where it began, so none of these agents could "
-        "ever start. The "
-        "place of each dependency on the circle is listed.",
+        "ever start. The place of each dependency on the circle is listed.",
         "agents:\n  a: {command: make a, depends_on: [b]}\n  b: {command: make b, depends_on: [a]}\n",
         "agents:\n  a: {command: make a}\n  b: {command: make b, depends_on: [a]}\n",
         "plan",

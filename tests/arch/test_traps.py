@@ -63,7 +63,7 @@ TRAPS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "gemini starts no server where it does not trust the directory": (
         f"{STARTS}gemini",
-        f"{REAL}acp.py::test_a_server_of_the_team_is_asked_by_http",
+        f"{REAL}acp.py::test_a_session_that_is_not_there_begins_anew_with_the_servers_of_the_team",
     ),
     "codex takes its model once, and no unknown word": (
         f"{CODEX}exec_takes_all_by_its_arguments_but_the_prompt",
@@ -125,7 +125,7 @@ TRAPS: Final[dict[str, tuple[str, ...]]] = {
         f"{CLAUDE_TOLD}a_session_that_is_gone_is_not_gone_on_with",
         f"{CODEX_TOLD}a_session_that_is_gone_is_begun_anew",
         f"{CODEX_TOLD}exec_tells_that_a_session_is_gone",
-        f"{REAL}acp.py::test_a_session_that_is_not_there_begins_anew",
+        f"{REAL}acp.py::test_a_session_that_is_not_there_begins_anew_with_the_servers_of_the_team",
         "e2e/test_must_not_happen.py::test_a_session_that_cannot_go_on_is_not_started_without_a_word",
     ),
     "instructions, servers and permissions do not come back with a session": (
@@ -176,7 +176,7 @@ TRAPS: Final[dict[str, tuple[str, ...]]] = {
         "unit/servers/test_engines.py::test_names_that_codex_does_not_take",
         f"{REAL}claude.py::test_servers",
         f"{REAL}codex.py::test_an_mcp_server_over_http",
-        f"{REAL}acp.py::test_a_server_of_the_team_is_asked_by_http",
+        f"{REAL}acp.py::test_a_session_that_is_not_there_begins_anew_with_the_servers_of_the_team",
     ),
     "a model that never keeps to its schema succeeds without outputs": (
         f"{CLAUDE_STREAM}outputs_that_never_came_are_asked_for_again",

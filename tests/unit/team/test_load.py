@@ -145,7 +145,7 @@ def test_agent_files_of_claude_code_load_as_they_are(team: Team, read: Read) -> 
     assert work.instructions == "You review.\n\nYou are strict."
     assert work.permissions.level == "read"
     assert work.engines == (EngineChoice("claude"),)
-    files[".claude/agents/r.md"] = "---\nname: r\ntools: Bash\nskills: [pdf]\nmodel: opus\n---\nYou review.\n"
+    files[".claude/agents/r.md"] = "---\nname: r\ntools: Edit, Bash\nskills: [pdf]\nmodel: opus\n---\nYou review.\n"
     loaded = read(files)
     assert [(item.code, item.severity.value) for item in loaded.diagnostics] == [("foreign-key", "warning")]
     assert loaded.team is not None
