@@ -52,6 +52,8 @@ class Brief(NamedTuple):
     home: str = ""
     """A directory (absolute, there already, the same for all attempts that go on in one session) for settings and
     sessions of its own, where it is to know nothing of the user's (`isolate`); empty: the user's apply."""
+    run: str = ""
+    """The id of its run, which nobody could know before that began."""
 
 
 class Invocation(NamedTuple):

@@ -21,6 +21,10 @@ def nothing(brief: Brief) -> Mapping[str, Json]:
     return {}
 
 
+def holds_nothing(brief: Brief) -> tuple[tuple[str, str], ...]:
+    return ()
+
+
 class Agent(NamedTuple):
     name: str
     capabilities: Capabilities
@@ -37,6 +41,8 @@ class Agent(NamedTuple):
     holds: tuple[tuple[str, str], ...] = ()
     """(option or "mode", value) that its sessions are to have, or it would not ask for leave. Not where the step may do
     all."""
+    holds_for: Callable[[Brief], tuple[tuple[str, str], ...]] = holds_nothing
+    """More of them, which differ from run to run behind a dash."""
     appends: bool = False
     """It takes instructions besides its own, in `meta`."""
     meta: Callable[[Brief], Mapping[str, Json]] = nothing

@@ -17,7 +17,7 @@ from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.permissions import FULL
 from teamflow.core.plan import Json
 from teamflow.engines.claude_stream import ClaudeSession
-from teamflow.engines.claude_tools import asked_about, withheld
+from teamflow.engines.claude_tools import held, withheld
 from teamflow.engines.exits import size
 from teamflow.engines.telling import instructions
 from teamflow.ports import Capabilities
@@ -121,14 +121,14 @@ class ClaudeEngine:
 
 
 def _permissions(brief: Brief, env: dict[str, str]) -> tuple[str, ...]:
-    """So that each thing of which a grant could say something is asked about. The user's own settings may allow tools;
-    rules of ours to ask go before those."""
+    """So that each thing of which a grant could say something is asked about. The user's own settings may allow tools:
+    rules of ours to ask go before those, and hooks, which could answer in our place, are off."""
     withheld_tools = f"--disallowedTools={','.join(withheld(brief.grants))}"
     if brief.grants.level == FULL:
         # As root it refuses to start without; for others it means nothing.
         env["IS_SANDBOX"] = "1"
         return ("--permission-mode=bypassPermissions", withheld_tools)
-    settings = json.dumps({"permissions": {"ask": list(asked_about(brief.grants))}})
+    settings = json.dumps(held(brief.grants))
     return ("--permission-mode=default", withheld_tools, f"--settings={settings}")
 
 

@@ -16,7 +16,7 @@ from teamflow.core.plan import Json
 from teamflow.engines.acp import AcpEngine
 from teamflow.engines.acp_agent import EVERY_SERVER, Agent, Start
 from teamflow.engines.acp_said import PROMPT
-from teamflow.engines.claude_tools import asked_about, withheld
+from teamflow.engines.claude_tools import held, withheld
 from teamflow.engines.telling import instructions
 
 CAPABILITIES: Final = Capabilities(
@@ -42,14 +42,14 @@ CAPABILITIES: Final = Capabilities(
 
 
 def _meta(brief: Brief) -> Mapping[str, Json]:
-    """The user's own settings may allow tools; rules of ours to ask go before those."""
+    """The user's own settings may allow tools: rules of ours to ask go before those, and hooks are off."""
     meta: dict[str, Json] = {}
     words = instructions(brief)
     if words:
         meta["systemPrompt"] = {"append": words}
     options: dict[str, Json] = {"disallowedTools": list(withheld(brief.grants))}
     if brief.grants.level != FULL:
-        options["settings"] = {"permissions": {"ask": list(asked_about(brief.grants))}}
+        options["settings"] = held(brief.grants)
     meta["claudeCode"] = {"options": options}
     return meta
 

@@ -131,6 +131,7 @@ def make_brief(
         idle_timeout=step.idle_timeout,
         log_limit=log_limit,
         stem=place.stem(step.id, attempt.number),
+        run=str(run.get("id", "")),
     )
 
 

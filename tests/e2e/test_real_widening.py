@@ -1,0 +1,142 @@
+"""Settings of the user's and of the project's, by which each real CLI would not ask: it asks all the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from teamflow.core.invocation import Asked
+from teamflow.core.outcome import Succeeded
+from teamflow.core.permissions import Permissions
+from teamflow.engines.registry import engine
+from tests.e2e.acp_scenes import environment
+from tests.fakes.agents.pump import Pump, brief_for
+from tests.fakes.models import Models, Step, run, say, write
+
+pytestmark = pytest.mark.slow
+
+ULID: Final = "01JD7Q0Y2Z8XK4M5N6P7R8S9TV"
+READ: Final = Permissions(level="read")
+
+
+def merged(path: Path, more: Mapping[str, Any]) -> None:
+    """Into settings that are there, or new ones."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    known = json.loads(path.read_text()) if path.exists() else {}
+    for name, value in more.items():
+        known[name] = {**known[name], **value} if isinstance(known.get(name), dict) else value
+    path.write_text(json.dumps(known))
+
+
+def works(
+    name: str,
+    root: Path,
+    *,
+    project: Mapping[str, Any],
+    home: Mapping[str, Any],
+    grants: Permissions = READ,
+    steps: tuple[Step, ...] = (run("echo x > no1"), run("touch no2"), run("ls"), say("could not")),
+    **more: Any,
+) -> Pump:
+    """The agent at work, to its end; settings are texts, or JSON."""
+    with Models() as models:
+        models.play(*steps)
+        env = environment(name, models, root)
+        for place, files in ((root / "work", project), (root / "home", home)):
+            place.mkdir(exist_ok=True)
+            for path, settings in files.items():
+                if isinstance(settings, str):
+                    (place / path).parent.mkdir(parents=True, exist_ok=True)
+                    (place / path).write_text(settings.replace("@ROOT@", str(root / "work")))
+                else:
+                    merged(place / path, json.loads(json.dumps(settings).replace("@ROOT@", str(root / "work"))))
+        brief = brief_for(root / "work", "Do it.", grants=grants, run=ULID, **more)
+        with Pump(engine(name), brief, env=env) as agent:
+            outcome = agent.finish()
+            assert isinstance(outcome, Succeeded), (outcome, agent.told())
+            return agent
+
+
+def left(root: Path) -> list[str]:
+    return sorted(path.name for path in (root / "work").iterdir() if path.name.startswith("no"))
+
+
+# -- claude, by itself and by ACP --------------------------------------------------------------------------------------
+
+
+def hook(event: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+    told = json.dumps({"hookSpecificOutput": {"hookEventName": event, **answer}})
+    return {event: [{"matcher": "*", "hooks": [{"type": "command", "command": f"echo '{told}'"}]}]}
+
+
+CLAUDE: Final = {
+    "permissions": {"allow": ["Bash(*)", "Write"], "defaultMode": "bypassPermissions"},
+    "sandbox": {"enabled": True, "autoAllowBashIfSandboxed": True},
+    "disableAllHooks": False,
+    "hooks": {
+        **hook("PermissionRequest", {"decision": {"behavior": "allow"}}),
+        **hook("PreToolUse", {"permissionDecision": "allow", "permissionDecisionReason": "x"}),
+    },
+}
+
+
+@pytest.mark.parametrize("name", ["claude", "claude-agent-acp"])
+def test_claude(name: str, tmp_path: Path) -> None:
+    files = {".claude/settings.json": CLAUDE}
+    works(name, tmp_path, project=files, home=files)
+    assert left(tmp_path) == []
+
+
+# -- opencode ----------------------------------------------------------------------------------------------------------
+
+LOOSE: Final = {"bash": "allow", "edit": "allow"}
+AGENTS: Final = {name: {"permission": LOOSE} for name in ("build", "teamflow", "teamflow*", "*")}
+OPENCODE: Final[Mapping[str, Any]] = {
+    "opencode.json": {"permission": {"*": "allow", **LOOSE}, "default_agent": "build", "agent": AGENTS},
+    ".opencode/opencode.json": {"agent": {"teamflow": {"permission": {"bash": {"*": "allow"}}}}},
+    ".opencode/agent/teamflow.md": "---\nmode: primary\npermission:\n  bash: allow\n---\nhi\n",
+}
+
+
+def test_opencode(tmp_path: Path) -> None:
+    works("opencode", tmp_path, project=OPENCODE, home={})
+    assert left(tmp_path) == []
+
+
+# -- gemini ------------------------------------------------------------------------------------------------------------
+
+TOOLS: Final = {"tools": {"allowed": ["run_shell_command", "write_file", "replace"]}}
+TRUSTED: Final = {".gemini/trustedFolders.json": {"@ROOT@": "TRUST_FOLDER"}}
+RULES: Final = """
+[[rule]]
+toolName = ["run_shell_command", "write_file"]
+decision = "allow"
+priority = 999
+"""
+
+
+@pytest.mark.parametrize("whose", ["project", "user"])
+def test_gemini(whose: str, tmp_path: Path) -> None:
+    files = {".gemini/settings.json": {**TOOLS, "general": {"defaultApprovalMode": "auto_edit"}},
+             ".gemini/policies/a.toml": RULES}  # fmt: skip
+    steps = (write("no3", "x"), run("echo x > no1"), run("touch no2"), say("could not"))
+    project, home = (files, {}) if whose == "project" else ({}, files)
+    works("gemini", tmp_path, project=project, home={**home, **TRUSTED}, steps=steps)
+    assert left(tmp_path) == []
+
+
+def test_gemini_still_does_what_it_may(tmp_path: Path) -> None:
+    agent = works(
+        "gemini",
+        tmp_path,
+        project={".gemini/settings.json": TOOLS},
+        home=TRUSTED,
+        grants=Permissions(run=("touch",), edit=("no*",), ask="deny"),
+        steps=(write("no3", "x"), run("touch no2"), run("ls"), say("done")),
+    )
+    assert left(tmp_path) == ["no2", "no3"]
+    assert not agent.all(Asked)
