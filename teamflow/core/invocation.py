@@ -56,6 +56,22 @@ class Brief(NamedTuple):
     """The id of its run, which nobody could know before that began."""
 
 
+class Obstacle(NamedTuple):
+    """A file, or a directory with something in it, with which a process is not started.
+
+    `name` is relative to the directory that `variable` of its environment names (where it does not, to `usual` in the
+    home directory); without `variable` to its working directory, and to those above that up to the top of the
+    repository. `why`: what people are told behind the path.
+    """
+
+    name: str
+    why: str
+    variable: str = ""
+    usual: str = ""
+    holding: str = ""
+    """Only where these words stand in the file."""
+
+
 class Invocation(NamedTuple):
     """A process to start. `fallback` is run instead when `argv` cannot be started at all.
 
@@ -71,6 +87,7 @@ class Invocation(NamedTuple):
     files: tuple[tuple[str, str], ...] = ()
     listens: bool = False
     """Whether stdin stays open behind `stdin`: the process can be told more while it works."""
+    obstacles: tuple[Obstacle, ...] = ()
 
 
 class Exit(NamedTuple):

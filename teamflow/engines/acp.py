@@ -70,6 +70,7 @@ class AcpEngine:
             protocol=True,
             files=start.files,
             listens=True,
+            obstacles=start.obstacles,
         )
 
     def session(self, brief: Brief) -> Session:

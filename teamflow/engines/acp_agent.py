@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from teamflow.core.capabilities import Capabilities
-from teamflow.core.invocation import Brief
+from teamflow.core.invocation import Brief, Obstacle
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.plan import Json
@@ -63,6 +63,7 @@ class Start(NamedTuple):
     argv: tuple[str, ...]
     env: Mapping[str, str] = {}
     files: tuple[tuple[str, str], ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
 
 
 KINDS: Final = ("stdio", "http", "sse")

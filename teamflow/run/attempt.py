@@ -28,6 +28,7 @@ from teamflow.run.brief import BriefError, Rendering, make_brief
 from teamflow.run.environment import Environments, MissingSecret
 from teamflow.run.following import Following
 from teamflow.run.logs import OUTPUT_LIMIT, TEXT_LIMIT, cut_text, last_words, read_tail, read_text, separate_err
+from teamflow.run.obstacles import unobstructed
 from teamflow.run.place import Place
 from teamflow.run.recorder import noted
 from teamflow.run.roles import Engines, Report, Results
@@ -116,11 +117,11 @@ class AttemptRunner:
         mine = self._environments.of_hook if phase == BEFORE else self._environments.of
         base, env = mine(self._state, self._with_login(step.by(live.fallback)), attempt=live.number)
         cwd = self._place.project if phase == BEFORE else self._cwd(step, live)
-        invocation = self._invocation(known, live, phase, cwd)
+        told = self._invocation(known, live, phase, cwd)
+        invocation = unobstructed(told, cwd=cwd, env=lambda: self._environments.whole(base, env))
         if isinstance(invocation, Failed):
             return invocation._replace(reason=self._redactor.text(invocation.reason))
         apart = separate_err(step.by(live.fallback), protocol=invocation.protocol)
-        log_limit = self._state.plan.limits.log_size
         idle = idle_after(step)
         env = {**invocation.env, "PWD": cwd, **variables_of(live, self._place), **env}
         return Start(
@@ -137,7 +138,7 @@ class AttemptRunner:
             idle=idle,
             idle_paths=(cwd,) if idle is not None else (),
             grace=step.grace,
-            log_limit=log_limit,
+            log_limit=self._state.plan.limits.log_size,
             isolation=step.isolation,
             note=note,
         )
