@@ -183,3 +183,40 @@ def test_copilot_is_not_started_where_hooks_would_answer(tmp_path: Path) -> None
         assert models.calls() == []
     assert not project.exists("no")
     assert ".github/hooks lets hooks of copilot answer before it asks" in project.status().step("a")["reason"]
+
+
+# -- what one leaves for the next --------------------------------------------------------------------------------------
+
+STARTS: Final = {
+    ".claude/settings.json": {"hooks": {"SessionStart": [{"hooks": [{"type": "command", "command": "touch @/no-1"}]}]}},
+    ".mcp.json": {"mcpServers": {"x": {"command": "touch", "args": ["@/no-2"]}}},
+    ".github/hooks/a.json": {"version": 1, "hooks": {"sessionStart": [{"type": "command", "bash": "touch @/no-3"}]}},
+}
+"""What claude and copilot start of a project."""
+LEAVES: Final = "mkdir -p .claude .github/hooks" + "".join(
+    f"; echo '{json.dumps(settings)}' > {path}" for path, settings in STARTS.items()
+)
+BUILD_AND_LOOK: Final = """
+inherit_env: [SCRIPTED_KEY]
+defaults: {retry: {attempts: 1}}
+agents:
+  build: {engine: codex, permissions: {net: deny}, prompt: 'Build. [[script:build]]'}
+  look: {engine: claude, permissions: read, depends_on: [build], prompt: 'Look. [[script:look]]'}
+"""
+
+
+def test_what_a_fenced_agent_leaves_is_not_started_by_the_next(tmp_path: Path) -> None:
+    project = Project(tmp_path, BUILD_AND_LOOK, files={".gitignore": ".teamflow/\n"}, git=True)
+    project.git("add", "-A")
+    project.git("commit", "-qm", "first")
+    with Models() as models:
+        models.play(run(LEAVES.replace("@", str(tmp_path))), say("built"), agent="build")
+        models.play(say("looked"), agent="look")
+        env = environment("claude", models, tmp_path) | environment("codex", models, tmp_path)
+        env = {name: env[name] for name in env if name not in ("HOME", "LANG", "TERM", "IS_SANDBOX")}
+        project.run("--no-input", env=env).expect(1)
+        assert models.calls("look") == []
+    status = project.status()
+    assert status.failures("build") == ["writes"]
+    assert "changed settings of agents: .claude/settings.json and 2 more" in status.step("build")["reason"]
+    assert not list(tmp_path.glob("no-*"))
