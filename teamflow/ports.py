@@ -184,6 +184,8 @@ class Finish(NamedTuple):
     ready: Ready
     message: str
     """Subject, body and trailers of the commit of what was left uncommitted."""
+    fenced: bool = False
+    """Whether settings of agents that git ignores are to be looked for."""
 
 
 class Done(NamedTuple):
@@ -193,6 +195,8 @@ class Done(NamedTuple):
     changes: tuple[Change, ...]
     aside: tuple[str, ...] = ()
     """What could not be committed (path: why), and stays where it is."""
+    hidden: tuple[str, ...] = ()
+    """Where they were looked for: settings of agents that lie there, in no commit, and that `copy` has not brought."""
 
 
 class Workspaces(Protocol):

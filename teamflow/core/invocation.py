@@ -62,6 +62,24 @@ class Brief(NamedTuple):
     """So many turns of a model it may take (`guards.turns`)."""
     reporting: str = ""
     """By which command it reports how far it is. An engine leaves that out where its commands cannot reach us."""
+    run: str = ""
+    """The id of its run, which nobody could know before that began."""
+
+
+class Obstacle(NamedTuple):
+    """A file, or a directory with something in it, with which a process is not started.
+
+    `name` is relative to the directory that `variable` of its environment names (where it does not, to `usual` in the
+    home directory); without `variable` to its working directory, and to those above that up to the top of the
+    repository. `why`: what people are told behind the path.
+    """
+
+    name: str
+    why: str
+    variable: str = ""
+    usual: str = ""
+    holding: str = ""
+    """Only where these words stand in the file."""
 
 
 class Invocation(NamedTuple):
@@ -81,6 +99,7 @@ class Invocation(NamedTuple):
     listens: bool = False
     """Whether stdin stays open behind `stdin`: the process can be told more while it works."""
     final: Mapping[str, str] = {}
+    obstacles: tuple[Obstacle, ...] = ()
 
 
 class Exit(NamedTuple):

@@ -43,6 +43,7 @@ class AcpEngine:
             files=start.files,
             listens=True,
             final=start.final,
+            obstacles=start.obstacles,
         )
 
     def session(self, brief: Brief) -> Session:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from teamflow.core.capabilities import Capabilities
-from teamflow.core.invocation import Brief
+from teamflow.core.invocation import Brief, Obstacle
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.plan import Json
@@ -23,6 +23,10 @@ def nothing(brief: Brief) -> Mapping[str, Json]:
 
 def as_named(brief: Brief) -> str | None:
     return brief.model
+
+
+def holds_nothing(brief: Brief) -> tuple[tuple[str, str], ...]:
+    return ()
 
 
 class Agent(NamedTuple):
@@ -41,6 +45,8 @@ class Agent(NamedTuple):
     holds: tuple[tuple[str, str], ...] = ()
     """(option or "mode", value) that its sessions are to have, or it would not ask for leave. Not where the step may do
     all."""
+    holds_for: Callable[[Brief], tuple[tuple[str, str], ...]] = holds_nothing
+    """More of them, which differ from run to run behind a dash."""
     appends: bool = False
     """It takes instructions besides its own, in `meta`."""
     meta: Callable[[Brief], Mapping[str, Json]] = nothing
@@ -64,6 +70,7 @@ class Start(NamedTuple):
     env: Mapping[str, str] = {}
     files: tuple[tuple[str, str], ...] = ()
     final: Mapping[str, str] = {}
+    obstacles: tuple[Obstacle, ...] = ()
 
 
 KINDS: Final = ("stdio", "http", "sse")

@@ -101,8 +101,9 @@ class Opening:
         options = {_object(item).get("id"): _object(item) for item in _list(result.get("configOptions"))}
         asks: list[Ask] = []
         if self._brief.grants.level != FULL:
-            for name, value in self._agent.holds:
-                asks += _hold(session, name, value, options.get(name), _object(result.get("modes")))
+            modes = _object(result.get("modes"))
+            for name, value in (*self._agent.holds, *self._agent.holds_for(self._brief)):
+                asks += _hold(session, name, value, options.get(name), modes)
         model = self._model(session, options, _object(result.get("models")))
         if isinstance(model, Failed):
             return model
@@ -157,12 +158,21 @@ def _hold(
     session: str, name: str, value: str, option: Mapping[str, Json] | None, modes: Mapping[str, Json]
 ) -> Iterator[Ask]:
     if option is not None:
-        if option.get("currentValue") != value and value in list(_values(option)):
-            yield "session/set_config_option", {"sessionId": session, "configId": name, "value": value}
+        wanted = _offered(value, list(_values(option)))
+        if wanted is not None and option.get("currentValue") != wanted:
+            yield "session/set_config_option", {"sessionId": session, "configId": name, "value": wanted}
         return
-    offered = [_object(item).get("id") for item in _list(modes.get("availableModes"))]
-    if name == "mode" and value in offered and modes.get("currentModeId") != value:
-        yield "session/set_mode", {"sessionId": session, "modeId": value}
+    wanted = _offered(value, [_object(item).get("id") for item in _list(modes.get("availableModes"))])
+    if name == "mode" and wanted is not None and modes.get("currentModeId") != wanted:
+        yield "session/set_mode", {"sessionId": session, "modeId": wanted}
+
+
+def _offered(value: str, offered: list[Json]) -> Json:
+    """The value; one of another run where that is not there, so that a recording of it is read as it was."""
+    if value in offered:
+        return value
+    word, dash, _ = value.partition("-")
+    return next((one for one in offered if dash and isinstance(one, str) and one.partition("-")[0] == word), None)
 
 
 def _values(option: Mapping[str, Json]) -> Iterator[Json]:

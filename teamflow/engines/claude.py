@@ -19,7 +19,7 @@ from teamflow.core.permissions import FULL
 from teamflow.core.plan import Json
 from teamflow.engines.claude_server import settings, variables
 from teamflow.engines.claude_stream import ClaudeSession
-from teamflow.engines.claude_tools import asked_about, withheld
+from teamflow.engines.claude_tools import held, withheld
 from teamflow.engines.exits import size
 from teamflow.engines.telling import instructions
 from teamflow.ports import Capabilities
@@ -140,15 +140,15 @@ class ClaudeEngine:
 
 
 def _permissions(brief: Brief, env: dict[str, str], files: list[tuple[str, str]]) -> tuple[str, ...]:
-    """So that each thing of which a grant could say something is asked about. The user's own settings may allow tools;
-    rules of ours to ask go before those."""
+    """So that each thing of which a grant could say something is asked about. The user's own settings may allow tools:
+    rules of ours to ask go before those, and hooks, which could answer in our place, are off."""
     told, mode = settings(brief), "bypassPermissions" if brief.grants.level == FULL else "default"
     words = (f"--permission-mode={mode}", f"--disallowedTools={','.join(withheld(brief.grants))}")
     if brief.grants.level == FULL:
         # As root it refuses to start without; for others it means nothing.
         env["IS_SANDBOX"] = "1"
     else:
-        told["permissions"] = {"ask": list(asked_about(brief.grants))}
+        told |= held(brief.grants)
     if not told:
         return words
     if not brief.base_url:

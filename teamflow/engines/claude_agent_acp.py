@@ -18,7 +18,7 @@ from teamflow.engines.acp_agent import EVERY_SERVER, Agent, Start
 from teamflow.engines.acp_said import PROMPT
 from teamflow.engines.claude_end import LOGIN
 from teamflow.engines.claude_server import settings, variables
-from teamflow.engines.claude_tools import asked_about, withheld
+from teamflow.engines.claude_tools import held, withheld
 from teamflow.engines.telling import instructions
 
 CAPABILITIES: Final = Capabilities(
@@ -46,7 +46,7 @@ CAPABILITIES: Final = Capabilities(
 
 
 def _meta(brief: Brief) -> Mapping[str, Json]:
-    """The user's own settings may allow tools; rules of ours to ask go before those."""
+    """The user's own settings may allow tools: rules of ours to ask go before those, and hooks are off."""
     meta: dict[str, Json] = {}
     words = instructions(brief)
     if words:
@@ -55,7 +55,7 @@ def _meta(brief: Brief) -> Mapping[str, Json]:
     # What is said here is recorded.
     told = settings(brief, with_key=False)
     if brief.grants.level != FULL:
-        told["permissions"] = {"ask": list(asked_about(brief.grants))}
+        told |= held(brief.grants)
     if told:
         options["settings"] = told
     meta["claudeCode"] = {"options": options}

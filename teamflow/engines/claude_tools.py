@@ -55,6 +55,12 @@ def asked_about(grants: Permissions) -> tuple[str, ...]:
     return tuple(name for name in ("Bash", *_EDITS, *_NETS) if name not in gone)
 
 
+def held(grants: Permissions) -> dict[str, Json]:
+    """Settings that go before the user's and the project's: what is asked about, and that no hook of theirs answers in
+    our place."""
+    return {"disableAllHooks": True, "permissions": {"ask": list(asked_about(grants))}}
+
+
 def wish_of(name: str, given: Mapping[str, Json], *, servers: Iterable[str]) -> Wish:
     """What a tool is to do. `servers`: the MCP servers that the team gave it."""
     kind = _KINDS.get(name, OTHER)

@@ -1,7 +1,9 @@
 """GitHub Copilot CLI, by ACP: what starts it, and what is particular about it.
 
 A second prompt ends the turn that runs, so it is told nothing while it works. It ends a turn as if all were well when
-its model cannot be asked (`acp_ending.py`). `COPILOT_ALLOW_ALL` of the user's would let it ask for nothing.
+its model cannot be asked (`acp_ending.py`). `COPILOT_ALLOW_ALL` of the user's would let it ask for nothing. Hooks can
+answer before it asks, and nothing that it is told switches them off (`disableAllHooks` in settings does not, seen with
+the version in `CAPABILITIES.tested`): so it is not started where there are some, but with full leave.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from teamflow.core.capabilities import ABORT, Capabilities
-from teamflow.core.invocation import Brief
+from teamflow.core.invocation import Brief, Obstacle
 from teamflow.core.permissions import FULL
 from teamflow.engines.acp import AcpEngine
 from teamflow.engines.acp_agent import EVERY_SERVER, Agent, Start
@@ -45,6 +47,21 @@ AGENT: Final = Agent(
     holds=(("allow_all", "off"),),
     started_with_model=True,
 )
+_WHY: Final = "lets hooks of copilot answer before it asks, and nothing switches them off: "
+_GIVE: Final = "take it away, or give the step `permissions: full`"
+_PROJECT: Final = (Obstacle(".github/hooks", f"{_WHY}{_GIVE}"),)
+_ELSE: Final = f"{_WHY}give the step `isolate: true` or `permissions: full`, or take them away"
+_USER: Final = (
+    Obstacle("hooks", _ELSE, variable="COPILOT_HOME", usual=".copilot"),
+    Obstacle("settings.json", _ELSE, variable="COPILOT_HOME", usual=".copilot", holding='"hooks"'),
+    # In a directory that the user's settings trust.
+    *(
+        Obstacle(f"{directory}/{name}.json", _ELSE, holding='"hooks"')
+        for directory in (".github/copilot", ".claude")
+        for name in ("settings", "settings.local")
+    ),
+)
+"""What it does not heed with settings of its own."""
 
 _PLACEHOLDER: Final = "no-key-for-a-server-of-your-own"
 """Long: wherever the key occurs in what it prints it puts stars."""
@@ -57,15 +74,17 @@ def copilot() -> AcpEngine:
 def _start(brief: Brief) -> Start:
     argv = ["copilot", "--acp", "--no-auto-update", "--no-ask-user"]
     env = {"COPILOT_AUTO_UPDATE": "false"}
+    obstacles: tuple[Obstacle, ...] = ()
     if brief.grants.level == FULL:
         argv.append("--allow-all")
     else:
         env["COPILOT_ALLOW_ALL"] = "false"
+        obstacles = _PROJECT if brief.home else (*_PROJECT, *_USER)
     if brief.model is not None:
         argv.append(f"--model={brief.model}")
     if brief.home:
         env["COPILOT_HOME"] = brief.home
-    return Start(tuple(argv), env, final=_provider(brief))
+    return Start(tuple(argv), env, final=_provider(brief), obstacles=obstacles)
 
 
 def _provider(brief: Brief) -> Mapping[str, str]:

@@ -3,8 +3,10 @@
 A second prompt ends the turn that runs, so it is told nothing while it works. It shows a command that it wants to run
 by the title of the call alone. A session cannot be gone on with in the minute in which it began (both would be written
 to one file): it is lost then, and a new one is told everything. Its own updates are switched off by a settings file
-that goes before the user's; it passes over one in a directory that others may write to. In a directory that it does not
-trust it starts no MCP server, and asks about everything, which suits all but those who need the one or the other.
+that goes before the user's; it passes over one in a directory that others may write to. So does a file of rules that
+have it ask, whatever the user's and the project's settings and rules allow: there is no other place above both. In a
+directory that it does not trust it starts no MCP server, and asks about everything, which suits all but those who need
+the one or the other.
 """
 
 from __future__ import annotations
@@ -49,6 +51,11 @@ AGENT: Final = Agent(
     started_with_model=True,
 )
 SETTINGS: Final = {"general": {"enableAutoUpdate": False, "enableAutoUpdateNotification": False}}
+_ASKED: Final = ("run_shell_command", "write_file", "replace", "web_fetch", "activate_skill", "save_memory")
+RULES: Final = "\n".join(
+    f'[[rule]]\ntoolName = "{name}"\ndecision = "ask_user"\npriority = 999\ninteractive = true\n' for name in _ASKED
+)
+"""Of the highest of its tiers. A user's own rule that denies one of these is a question then, too."""
 
 
 def gemini() -> AcpEngine:
@@ -65,4 +72,8 @@ def _start(brief: Brief) -> Start:
     env = {"GEMINI_CLI_NO_RELAUNCH": "true", "GEMINI_CLI_SYSTEM_SETTINGS_PATH": path}
     if brief.home:
         env["GEMINI_CLI_HOME"] = brief.home
-    return Start(tuple(argv), env, ((path, json.dumps(SETTINGS) + "\n"),))
+    files = [(path, json.dumps(SETTINGS) + "\n")]
+    if brief.grants.level != FULL:
+        files.append((f"{brief.stem}.gemini.toml", RULES))
+        argv.append(f"--admin-policy={files[-1][0]}")
+    return Start(tuple(argv), env, tuple(files))

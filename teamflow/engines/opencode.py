@@ -8,7 +8,9 @@ works reaches the turn that runs. It tells the price of the session, and tokens 
 
 from __future__ import annotations
 
+import hashlib
 import json
+import posixpath
 from collections.abc import Mapping
 from typing import Final
 
@@ -46,8 +48,6 @@ CAPABILITIES: Final = Capabilities(
     session_within=60.0,
 )  # fmt: skip
 PROVIDER: Final = "teamflow"
-MODE: Final = "teamflow"
-"""An agent of opencode's like its usual one, but for what it may: a project's files may say more of those they know."""
 
 
 def model(brief: Brief) -> str | None:
@@ -55,11 +55,22 @@ def model(brief: Brief) -> str | None:
     return f"{PROVIDER}/{brief.model}" if brief.base_url else brief.model
 
 
+def mode(brief: Brief) -> str:
+    """The name of an agent of opencode's like its usual one, but for what it may. A project's files may say more of
+    those that they know: so it is another one in each run, and the same for all that goes on in one session there."""
+    known = brief.run or posixpath.dirname(brief.stem)
+    return f"teamflow-{hashlib.sha256(known.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
+
+
+def _holds(brief: Brief) -> tuple[tuple[str, str], ...]:
+    return (("mode", mode(brief)),)
+
+
 AGENT: Final = Agent(
     "opencode",
     CAPABILITIES,
     login="log in with `opencode auth login`",
-    holds=(("mode", MODE),),
+    holds_for=_holds,
     model=model,
     # It tells no status of a refused call: the provider's own words have to do.
     failures=(("auth", "incorrect api key|api key (?:is )?(?:not valid|missing)|forbidden"),),
@@ -88,7 +99,7 @@ def _start(brief: Brief) -> Start | Failed:
     files: tuple[tuple[str, str], ...] = ()
     if not free:
         env["OPENCODE_CONFIG"] = path = f"{brief.stem}.opencode.json"
-        files = ((path, json.dumps({"agent": {MODE: {"mode": "primary", "permission": _HELD}}}) + "\n"),)
+        files = ((path, json.dumps({"agent": {mode(brief): {"mode": "primary", "permission": _HELD}}}) + "\n"),)
     if brief.home:
         for name in ("CONFIG", "DATA", "STATE", "CACHE"):
             env[f"XDG_{name}_HOME"] = f"{brief.home}/{name.lower()}"

@@ -17,6 +17,7 @@ from teamflow.core.paths import path_shown, paths_shown
 from teamflow.core.plan import DiffPolicy
 from teamflow.core.work import Change
 from teamflow.policy.manifests import Manifest, manifest_of, names_in
+from teamflow.policy.own_settings import is_named, setting_in
 from teamflow.policy.testfiles import is_test
 
 LISTED: Final = 50
@@ -47,13 +48,16 @@ def judged(
     edit: Sequence[str] | None = None,
     artifacts: Collection[str] = (),
     read: Read | None = None,
+    fenced: bool = False,
+    hidden: Sequence[str] = (),
 ) -> Failed | None:
     """Why the changes of an attempt may not be kept (class writes); None: they may.
 
     `writes` empty: every file may be changed. `edit`: the files that its agent may edit, whatever has changed them (a
     command of the agent, too); None: all, (): none (`Permissions.editable`). `artifacts`: paths of declared output
     files, which may always be written, and be binary. Without `read` every change of a file that declares dependencies
-    is a new dependency.
+    is a new dependency. `fenced`: they are an agent's that may not do all, so settings of agents have to be named;
+    `hidden`: those that it left where git does not look.
     """
     changes = sorted(changes)
     faults: list[Fault] = []
@@ -64,6 +68,11 @@ def judged(
             return Failed(FailureClass.WRITES, f"cannot tell what `{key}` allows: {error}")
         if outside is not None:
             faults.append(outside)
+    if fenced:
+        paths = sorted({*(change.path for change in changes), *hidden} - {*artifacts})
+        loose = [path for path in paths if setting_in(path) and not is_named(path, writes, edit or ())]
+        if loose:
+            faults.append(_settings(loose))
     about_diff = [] if diff is None else _against(diff, changes, artifacts, read)
     if about_diff:
         reason = "; ".join(fault.reason for fault in about_diff)
@@ -87,6 +96,18 @@ def _outside(changes: Sequence[Change], key: str, allows: Sequence[str], artifac
     patterns = ", ".join(path_shown(pattern, longest=60) for pattern in allows[:_PATTERNS]) or "none"
     rest = f" and {len(allows) - _PATTERNS} more" if len(allows) > _PATTERNS else ""
     return Fault(f"edited outside of `{key}`: {paths_shown(wrong)} (allowed: {patterns}{rest})", _lines(wrong))
+
+
+def _settings(wrong: Sequence[str]) -> Fault:
+    """They would start programs, or widen permissions, in the steps that come after."""
+    name = setting_in(wrong[0])
+    pattern = name if name.endswith((".json", ".jsonc")) else f"{name}/**"
+    named = f'names it in so many words (["**", "{pattern}"])'
+    reason = (
+        f"changed settings of agents: {paths_shown(wrong)}, which could start programs outside of its permissions; "
+        f"such a change is kept only where `writes` or `permissions.edit` {named}"
+    )
+    return Fault(reason, _lines(wrong))
 
 
 def _lines(paths: Sequence[str]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from teamflow.core.paths import path_shown
 from teamflow.core.permissions import ALLOW, DENY, FULL, NEVER, QUEUE, READ, Permissions, Verdict, Wish
 from teamflow.core.shell import excerpt, shown
 from teamflow.policy.looking import begins_with, only_looks, unlisted
+from teamflow.policy.own_settings import folded, is_named, setting_in
 
 YES: Final = Verdict(ALLOW)
 
@@ -27,14 +28,6 @@ READS_ONLY: Final = (
 _NO_NET: Final = "this step may not use the network (permissions.net: deny): go on with what is in the workspace"
 _LISTED: Final = 8
 _LONGEST: Final = 120
-
-_OWN: Final = frozenset(
-    (".claude", ".claude.json", ".mcp.json", ".codex", ".gemini", ".opencode", "opencode.json", "opencode.jsonc",
-     ".copilot", ".cursor")
-)  # fmt: skip
-"""Settings of agents, which could give them more than the team does."""
-_IGNORED: Final = dict.fromkeys((*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF))
-"""Characters that some file systems leave out of names."""
 
 
 class _Place(NamedTuple):
@@ -94,11 +87,11 @@ def _edit_of(grants: Permissions, path: str, cwd: str, roots: Sequence[str]) -> 
     place = _placed(path, cwd, roots)
     if place.path is None:
         return _otherwise(grants, f"{named} {place.why}")
-    parts = [_folded(part) for part in place.path.split("/")]
+    parts = [folded(part) for part in place.path.split("/")]
     kept = next((part for part in parts if part in NEVER), None)
     if kept is not None:
         return Verdict(DENY, f"{named} lies in {kept}, which no step changes but with permissions: full")
-    if not _OWN.isdisjoint(parts) and not _says(grants.edit or (), place.path):
+    if setting_in(place.path) and not is_named(place.path, grants.edit or ()):
         return _otherwise(grants, f"{named} belongs to the settings of agents, which could widen its own permissions")
     if grants.edit is None or _covered(grants.edit, place.path):
         return YES
@@ -118,18 +111,6 @@ def _placed(path: str, cwd: str, roots: Sequence[str]) -> _Place:
         if root and f"{whole}/" == start:
             return _Place(None, "is the workspace itself, and no file of it")
     return _Place(None, "lies outside of the workspace")
-
-
-def _folded(name: str) -> str:
-    """A name as a file system that is not particular about names reads it."""
-    plain = name.translate(_IGNORED).casefold().rstrip(" .") or name
-    return ".git" if plain == "git~1" else plain.partition(":")[0]
-
-
-def _says(patterns: Sequence[str], path: str) -> bool:
-    """Whether the team names the directory or the file in so many words."""
-    first = path.partition("/")[0]
-    return any(pattern.partition("/")[0] == first for pattern in patterns) and _covered(patterns, path)
 
 
 def _covered(patterns: Sequence[str], path: str) -> bool:

@@ -29,6 +29,7 @@ from teamflow.run.environment import Environments, MissingSecret
 from teamflow.run.equipping import equipped, inheriting
 from teamflow.run.following import Following
 from teamflow.run.logs import last_words, read_tail, separate_err
+from teamflow.run.obstacles import unobstructed
 from teamflow.run.place import Place
 from teamflow.run.recorder import noted
 from teamflow.run.roles import Engines, Report, Results
@@ -119,11 +120,11 @@ class AttemptRunner:
         mine = self._environments.of_hook if phase == BEFORE else self._environments.of
         base, env = mine(self._state, self._with_login(step.by(live.fallback)), attempt=live.number)
         cwd = self._place.project if phase == BEFORE else self._cwd(step, live)
-        invocation = self._invocation(known, live, phase, cwd)
+        told = self._invocation(known, live, phase, cwd)
+        invocation = unobstructed(told, cwd=cwd, env=lambda: self._environments.whole(base, env))
         if isinstance(invocation, Failed):
             return invocation._replace(reason=self._redactor.text(invocation.reason))
         apart = separate_err(step.by(live.fallback), protocol=invocation.protocol)
-        log_limit = self._state.plan.limits.log_size
         idle = idle_after(step)
         env = {**invocation.env, "PWD": cwd, **variables_of(live, self._place), **env, **invocation.final}
         return Start(
@@ -140,7 +141,7 @@ class AttemptRunner:
             idle=idle,
             idle_paths=(cwd,) if idle is not None else (),
             grace=step.grace,
-            log_limit=log_limit,
+            log_limit=self._state.plan.limits.log_size,
             isolation=step.isolation,
             note=note,
         )

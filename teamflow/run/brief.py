@@ -136,6 +136,7 @@ def make_brief(
         log_limit=log_limit,
         stem=place.stem(step.id, attempt.number),
         reporting=REPORTING if step.prompt is not None else "",
+        run=str(run.get("id", "")),
     )
 
 

@@ -108,7 +108,10 @@ class Environments:
 
     def all_of(self, state: RunState, step: Step, *, attempt: int) -> dict[str, str]:
         """Every variable of an attempt. Raises MissingSecret and BriefError."""
-        base, own = self.of(state, step, attempt=attempt)
+        return self.whole(*self.of(state, step, attempt=attempt))
+
+    def whole(self, base: str, own: Mapping[str, str]) -> dict[str, str]:
+        """What a process with this base and these variables has."""
         return {**self._bases[base], **own}
 
     def of_hook(self, state: RunState, step: Step, *, attempt: int) -> tuple[str, dict[str, str]]:

@@ -14,6 +14,7 @@ from concurrent.futures import Executor as Pool
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import AttemptEnded
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Succeeded, Usage
+from teamflow.core.permissions import FULL, READ
 from teamflow.core.phases import CLEAN
 from teamflow.core.plan import Command, Json, Step
 from teamflow.core.redact import Redactor
@@ -238,7 +239,7 @@ class Trees:
         if isinstance(workspaces, str):
             return Failed(FailureClass.SETUP, workspaces)
         try:
-            done = workspaces.finish(Finish(known.step.id, attempt, live.ready, work))
+            done = workspaces.finish(Finish(known.step.id, attempt, live.ready, work, fenced=_may_write(known.step)))
         except OSError as error:
             done = Failed(FailureClass.OUTPUT, f"what it left could not be committed: {error}")
         failed = done if isinstance(done, Failed) else self._judged(known, live, done, workspaces)
@@ -273,8 +274,9 @@ class Trees:
 
         step = known.step
         diff = step.tree.diff if step.tree is not None else None
-        edit = step.means.grants.editable
-        if not step.writes and diff is None and edit is None:
+        grants = step.means.grants
+        edit = grants.editable
+        if not step.writes and diff is None and edit is None and not _may_write(step):
             return None
         rendering = Rendering(self._state, step, run=self._place.run, attempt=live.number)
         try:
@@ -287,7 +289,22 @@ class Trees:
             left = done.left
             return workspaces.content(left.commit if after else left.base, path, repo=left.repo)
 
-        return judged(done.changes, writes=writes, edit=edit, diff=diff, artifacts=made, read=content)
+        return judged(
+            done.changes,
+            writes=writes,
+            edit=edit,
+            diff=diff,
+            artifacts=made,
+            read=content,
+            fenced=_may_write(step),
+            hidden=done.hidden,
+        )
+
+
+def _may_write(step: Step) -> bool:
+    """Whether it is an agent's, and that may change files, but not do all. (Of one that only reads every change is one
+    too many.)"""
+    return step.prompt is not None and step.means.grants.level not in (FULL, READ)
 
 
 def variables_of(live: AttemptState, place: Place) -> dict[str, str]:

@@ -17,6 +17,7 @@ from teamflow.core.work import Change, Left, Ready
 from teamflow.ports import Done, Finish
 from teamflow.workspaces import sides, theirs
 from teamflow.workspaces.errors import WorkspaceError
+from teamflow.workspaces.hidden import hidden_settings
 from teamflow.workspaces.inner import only_there
 from teamflow.workspaces.naming import Names, part
 from teamflow.workspaces.place import Made, Place, copy_index, place
@@ -142,7 +143,11 @@ class Finishing:
         changes = self._changes(ready, commit, found)
         added, deleted = sum(change.added for change in changes), sum(change.deleted for change in changes)
         left = Left(commit, ready.base, branch, len(changes), added, deleted, self.repo)
-        return Done(left, changes, taken.aside)
+        hidden: tuple[str, ...] = ()
+        if work.fenced:
+            copied = {*ready.copied, *(found.made() or Made()).copied}
+            hidden = hidden_settings(found.path, self.repository.files(commit), copied=copied)
+        return Done(left, changes, taken.aside, hidden)
 
     def _in_the_middle(self, found: Place, *, index: str) -> Failed | None:
         """Why nothing is committed of a merge in the middle: the lines that git has written for who is to settle it

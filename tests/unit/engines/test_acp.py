@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from typing import Any
 
 import pytest
 
 from teamflow.core.invocation import (
+    Invocation,
     Said,
     SessionOpened,
     Spent,
 )
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
 from teamflow.core.permissions import Permissions
+from teamflow.engines.opencode import mode
 from teamflow.engines.registry import engine
 from tests.unit.engines.acp_talk import BRIEF, Talk
 
@@ -188,3 +192,50 @@ def test_a_mode_in_which_it_would_not_ask_is_left() -> None:
     assert talk.last()["params"] == {"sessionId": "s1", "configId": "allow_all", "value": "off"}
     talk.error(-32603, "no")
     assert talk.failed().reason == "no"
+
+
+def test_opencode_is_put_into_the_mode_of_its_run() -> None:
+    brief = BRIEF._replace(run="01JD7Q0Y2Z8XK4M5N6P7R8S9TV")
+    own = mode(brief)
+    for known in (["build", "teamflow", "teamflow-0", own, "teamflow-1"], [own]):
+        option = {"id": "mode", "currentValue": "build", "options": [{"value": name} for name in known]}
+        talk = Talk("opencode", brief).begin(configOptions=[option])
+        assert talk.last()["params"] == {"sessionId": "s1", "configId": "mode", "value": own}
+    assert mode(brief._replace(stem="/elsewhere/b.7", attempt=7)) == own
+    assert mode(brief._replace(run="01JD7Q0Y2Z8XK4M5N6P7R8S9TW")) != own
+    told = engine("opencode").invoke(brief)
+    assert isinstance(told, Invocation)
+    ((_, text),) = told.files
+    assert list(json.loads(text)["agent"]) == [own]
+
+
+def test_a_recording_of_opencode_in_another_run_is_read_as_it_was() -> None:
+    option = {"id": "mode", "currentValue": "build", "options": [{"value": "build"}, {"value": "teamflow-0"}]}
+    talk = Talk("opencode").begin(configOptions=[option])
+    assert talk.last()["params"] == {"sessionId": "s1", "configId": "mode", "value": "teamflow-0"}
+
+
+@pytest.mark.parametrize("level", ["read", "edit"])
+def test_gemini_asks_by_rules_that_go_before_all_others(level: str) -> None:
+    told = engine("gemini").invoke(BRIEF._replace(grants=Permissions(level=level)))
+    assert isinstance(told, Invocation)
+    assert "--admin-policy=/run/a.1.gemini.toml" in told.argv
+    rules = tomllib.loads(dict(told.files)["/run/a.1.gemini.toml"])["rule"]
+    assert {rule["toolName"] for rule in rules} >= {"run_shell_command", "write_file", "replace"}
+    assert {(rule["decision"], rule["priority"]) for rule in rules} == {("ask_user", 999)}
+
+
+def test_gemini_has_no_rules_where_all_is_allowed() -> None:
+    told = engine("gemini").invoke(BRIEF._replace(grants=Permissions(level="full")))
+    assert isinstance(told, Invocation)
+    assert not [word for word in told.argv if "policy" in word]
+
+
+def test_claude_by_acp_has_no_hooks_where_it_is_to_ask() -> None:
+    talk = Talk("claude-agent-acp")
+    talk.initialize()
+    options = talk.last()["params"]["_meta"]["claudeCode"]["options"]
+    assert options["settings"]["disableAllHooks"] is True
+    free = Talk("claude-agent-acp", BRIEF._replace(grants=Permissions(level="full")))
+    free.initialize()
+    assert "settings" not in free.last()["params"]["_meta"]["claudeCode"]["options"]

@@ -35,7 +35,8 @@ def test_the_whole_command() -> None:
             *("claude", "-p", "--verbose", "--input-format=stream-json", "--output-format=stream-json"),
             *("--replay-user-messages", "--permission-prompt-tool=stdio", "--permission-mode=default"),
             f"--disallowedTools={','.join(ABSENT)}",
-            '--settings={"permissions": {"ask": ["Bash", "Edit", "Write", "NotebookEdit", "WebFetch", "WebSearch"]}}',
+            '--settings={"disableAllHooks": true, "permissions": '
+            '{"ask": ["Bash", "Edit", "Write", "NotebookEdit", "WebFetch", "WebSearch"]}}',
         ),
         env=ENV,
         stdin=invocation.stdin,
@@ -64,7 +65,10 @@ def test_each_grant_in_its_own_words(grants: Permissions, absent: tuple[str, ...
         assert "--permission-mode=default" in invocation.argv
         assert f"--disallowedTools={','.join((*ABSENT, *absent))}" in invocation.argv
         (settings,) = [word for word in invocation.argv if word.startswith("--settings=")]
-        assert json.loads(settings.partition("=")[2]) == {"permissions": {"ask": asked.split()}}
+        assert json.loads(settings.partition("=")[2]) == {
+            "disableAllHooks": True,
+            "permissions": {"ask": asked.split()},
+        }
         assert "IS_SANDBOX" not in invocation.env
 
 

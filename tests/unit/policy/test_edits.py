@@ -86,6 +86,40 @@ def test_hostile_names_stay_on_one_line(path: str, shown: str) -> None:
     assert found.reason.isprintable()
 
 
+@pytest.mark.parametrize(
+    ("path", "pattern"),
+    [
+        (".claude/settings.json", ".claude/**"),
+        ("sub/.mcp.json", ".mcp.json"),
+        (".github/hooks/a.json", ".github/hooks/**"),
+        (".opencode/plugin/p.js", ".opencode/**"),
+        (".GEMINI/settings.json", ".gemini/**"),
+        (".github", ".github/**"),
+    ],
+)
+def test_settings_of_agents_are_kept_only_where_they_are_named(path: str, pattern: str) -> None:
+    for kind in "AMDT":
+        changes = made("src/a.py", path, kind=kind)
+        for writes, edit in (((), None), (("**",), None), ((), ("**",)), (("**", f"!{path}"), ("**",))):
+            found = failed(judged(changes, writes=writes, edit=edit, diff=None, fenced=True))
+            assert path in found.detail
+        found = failed(judged(changes, writes=(), diff=None, fenced=True))
+        assert found.reason == (
+            f"changed settings of agents: {path}, which could start programs outside of its permissions; such a change "
+            f'is kept only where `writes` or `permissions.edit` names it in so many words (["**", "{pattern}"])'
+        )
+        assert judged(changes, writes=("**", path), diff=None, fenced=True) is None
+        assert judged(changes, writes=(), edit=("**", path), diff=None, fenced=True) is None
+        assert judged(changes, writes=(), diff=None, artifacts=(path,), fenced=True) is None
+        assert judged(changes, writes=(), diff=None) is None
+
+
+def test_settings_that_git_ignores_count_as_well() -> None:
+    found = failed(judged((), writes=(), diff=None, fenced=True, hidden=(".claude/settings.local.json",)))
+    assert ".claude/settings.local.json" in found.reason
+    assert judged((), writes=("**", ".claude/**"), diff=None, fenced=True, hidden=(".claude/x",)) is None
+
+
 def test_writes_that_mean_nothing_are_a_failure_and_no_exception() -> None:
     assert "leads out of the workspace" in failed(judged(made("a"), writes=("../x",), diff=None)).reason
 

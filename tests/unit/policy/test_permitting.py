@@ -97,17 +97,43 @@ def test_what_git_and_teamflow_keep_is_not_edited(path: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [".claude/settings.json", ".claude/settings.local.json", "sub/.claude/settings.json", ".CLAUDE/x", ".mcp.json",
-     ".codex/config.toml", ".gemini/settings.json", "opencode.json", ".opencode/agent/x.md", "/w/project/.mcp.json"],
+     ".codex/config.toml", ".gemini/settings.json", "opencode.json", ".opencode/agent/x.md", "/w/project/.mcp.json",
+     ".github/hooks/a.json", ".GitHub/Hooks/a.json", "sub/.github/mcp.json", ".github", ".vscode/mcp.json",
+     "src/.claude/settings.json", "src/.mcp.json"],
 )  # fmt: skip
 def test_settings_of_agents_are_asked_for(path: str) -> None:
     assert edit(Permissions(), path).answer == QUEUE
     assert edit(Permissions(ask=DENY), path).answer == DENY
-    assert edit(Permissions(edit=("**",)), path).answer == QUEUE
+    for patterns in (("**",), ("src/**", "sub/**"), ("src", "sub"), ("*/.c*/**", ".[a-z]*/**"), ("src/claude/**",)):
+        assert edit(Permissions(edit=patterns), path).answer == QUEUE
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "AGENTS.md",
+        "CLAUDE.md",
+        ".github/copilot-instructions.md",
+        ".github/workflows/a.yml",
+        "docs/claude/x",
+        "hooks/a.json",
+        ".github/skills/x/SKILL.md",
+    ],
+)
+def test_texts_for_models_are_no_settings(path: str) -> None:
+    assert edit(Permissions(), path).answer == ALLOW
 
 
 def test_settings_of_agents_that_the_team_names_may_be_edited() -> None:
     assert edit(Permissions(edit=(".claude/agents/**",)), ".claude/agents/a.md").answer == ALLOW
     assert edit(Permissions(edit=(".claude/agents/**",)), ".claude/settings.json").answer == QUEUE
+    assert edit(Permissions(edit=("src/.claude/**",)), "src/.claude/settings.json").answer == ALLOW
+    assert edit(Permissions(edit=("src/.claude/**", "**")), ".claude/settings.json").answer == QUEUE
+    assert edit(Permissions(edit=("**/.mcp.json",)), "src/.mcp.json").answer == ALLOW
+    assert edit(Permissions(edit=(".github/hooks/**",)), ".github/hooks/a.json").answer == ALLOW
+    assert edit(Permissions(edit=(".github/**",)), ".github/hooks/a.json").answer == QUEUE
+    assert edit(Permissions(edit=(".claude/**", "!.claude/settings.json")), ".claude/settings.json").answer == QUEUE
+    assert edit(Permissions(edit=("!.claude/**", "**")), ".claude/settings.json").answer == QUEUE
 
 
 @pytest.mark.parametrize("path", ["", "\0", "a\0b", "/w/project/a\0"])

@@ -1,0 +1,60 @@
+"""What has to be out of the way before an agent is started: files by which its CLI would not ask for leave.
+
+Decides nothing about which those are, which its engine says (`core/invocation.Obstacle`), only where they lie.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+
+from teamflow.core.invocation import Invocation, Obstacle
+from teamflow.core.outcome import Failed, FailureClass
+from teamflow.core.paths import path_shown
+
+_MOST = 1 << 20
+"""Bytes of a file that are looked into; in a longer one anything may stand."""
+
+
+def unobstructed(
+    invocation: Invocation | Failed, *, cwd: str, env: Callable[[], Mapping[str, str]]
+) -> Invocation | Failed:
+    """The invocation; Failed (start) where one of its obstacles is there. `env`: all that the process has, besides what
+    the invocation says."""
+    if isinstance(invocation, Failed) or not invocation.obstacles:
+        return invocation
+    variables = {**env(), **invocation.env}
+    for obstacle in invocation.obstacles:
+        for path in _places(obstacle, cwd, variables):
+            if _is_there(path, obstacle.holding):
+                return Failed(FailureClass.START, f"{path_shown(path)} {obstacle.why}")
+    return invocation
+
+
+def _places(obstacle: Obstacle, cwd: str, env: Mapping[str, str]) -> Iterator[str]:
+    if obstacle.variable:
+        home = env.get(obstacle.variable) or os.path.join(env.get("HOME") or os.path.expanduser("~"), obstacle.usual)
+        yield os.path.join(home, obstacle.name)
+        return
+    at = cwd
+    while True:
+        yield os.path.join(at, obstacle.name)
+        above = os.path.dirname(at)
+        if above == at or os.path.lexists(os.path.join(at, ".git")):
+            return
+        at = above
+
+
+def _is_there(path: str, holding: str) -> bool:
+    """What cannot be read is taken for there."""
+    try:
+        if os.path.isdir(path):
+            return bool(os.listdir(path))
+        if not holding or not os.path.exists(path):
+            return os.path.exists(path)
+        with open(path, "rb") as file:
+            text = file.read(_MOST + 1)
+    except OSError:
+        return True
+    # A key of JSON can be written in escapes.
+    return len(text) > _MOST or holding.encode() in text or b"\\u" in text
