@@ -58,7 +58,7 @@ def asked_about(grants: Permissions) -> tuple[str, ...]:
 def held(grants: Permissions) -> dict[str, Json]:
     """Settings that go before the user's and the project's: what is asked about, and that no hook of theirs answers in
     our place."""
-    return {"disableAllHooks": True, "permissions": {"ask": list(asked_about(grants))}}
+    return {"disableAllHooks": True, "permissions": {"ask": [*asked_about(grants), "mcp__*"]}}
 
 
 def wish_of(name: str, given: Mapping[str, Json], *, servers: Iterable[str]) -> Wish:

@@ -52,10 +52,12 @@ AGENT: Final = Agent(
 )
 SETTINGS: Final = {"general": {"enableAutoUpdate": False, "enableAutoUpdateNotification": False}}
 _ASKED: Final = ("run_shell_command", "write_file", "replace", "web_fetch", "activate_skill", "save_memory")
+_RULE: Final = 'toolName = "{}"\ndecision = "ask_user"\npriority = 999\ninteractive = true\n'
 RULES: Final = "\n".join(
-    f'[[rule]]\ntoolName = "{name}"\ndecision = "ask_user"\npriority = 999\ninteractive = true\n' for name in _ASKED
+    (*(f"[[rule]]\n{_RULE.format(name)}" for name in _ASKED), f'[[rule]]\nmcpName = "*"\n{_RULE.format("*")}')
 )
-"""Of the highest of its tiers. A user's own rule that denies one of these is a question then, too."""
+"""Of the highest of its tiers; the last is for tools of all servers (but of those that the user trusts). What a user's
+own rules deny is a question then, too."""
 
 
 def gemini() -> AcpEngine:

@@ -30,6 +30,7 @@ from tests.unit.engines.transcripts import Transcript, save
 
 ENGINE: Final = ClaudeEngine()
 BEHIND: Final = {"CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "0"}
+FULL_LEAVE: Final = Permissions(level="full")
 ASKING: Final = Permissions(run=("git",), edit=("src/**",))
 
 
@@ -115,7 +116,7 @@ SCENES: Final = {
         (run("touch no"), run("ls"), say("could not")),
         brief={"grants": Permissions(level="read", ask="deny"), "instructions": "Look only."},
     ),
-    "steer": Scene((WAIT, say("blue")), steer, {"grants": Permissions(level="full")}),
+    "steer": Scene((WAIT, say("blue")), steer, {"grants": FULL_LEAVE}),
     "late": Scene((hang("middle"), say("second answer")), too_late),
     "interrupt": Scene((run("sleep 300"),), break_off),
     "interrupt_and_tell": Scene((run("sleep 300"), say("something else")), break_off_and_tell),
@@ -138,10 +139,12 @@ SCENES: Final = {
     "no_credit": Scene((fail("no_credit", times=-1),)),
     "no_model": Scene((fail("no_model", times=-1),)),
     "too_long": Scene((fail("too_long", times=-1),)),
-    "blocked": Scene((), settings=hook("UserPromptSubmit", "echo not here >&2; exit 2")),
+    # Below full leave hooks are off.
+    "blocked": Scene((), brief={"grants": FULL_LEAVE}, settings=hook("UserPromptSubmit", "echo not here >&2; exit 2")),
     "blocked_later": Scene(
         (hang("middle"),),
         too_late,
+        {"grants": FULL_LEAVE},
         settings=hook("UserPromptSubmit", "[ ! -e once ] || { echo not here >&2; exit 2; }; touch once"),
     ),
     "max_turns": Scene((run("touch a", times=2), say("never")), brief={"turns": 2}),

@@ -15,9 +15,10 @@ from teamflow.core.outcome import Succeeded
 from teamflow.core.permissions import Permissions
 from teamflow.engines.registry import engine
 from tests.e2e.acp_scenes import environment
+from tests.e2e.claude_scenes import notes_server
 from tests.e2e.project import Project
 from tests.fakes.agents.pump import Pump, brief_for
-from tests.fakes.models import Models, Step, run, say, write
+from tests.fakes.models import Models, Step, run, say, tool, write
 
 pytestmark = pytest.mark.slow
 
@@ -93,6 +94,19 @@ def test_claude(name: str, tmp_path: Path) -> None:
     assert left(tmp_path) == []
 
 
+@pytest.mark.parametrize("name", ["claude", "claude-agent-acp"])
+def test_tools_of_a_server_that_the_user_of_claude_allows_are_asked_about(name: str, tmp_path: Path) -> None:
+    with notes_server() as (url, asked):
+        home = {
+            ".claude/.claude.json": {"mcpServers": {"mine": {"type": "http", "url": url}}},
+            ".claude/settings.json": {"permissions": {"allow": ["mcp__mine__post_note", "mcp__mine"]}},
+        }
+        steps = (tool("mcp__mine__post_note", {"text": "hi"}), say("could not"))
+        works(name, tmp_path, project={}, home=home, steps=steps)
+        assert [call for call in asked if call.get("method") == "tools/list"]
+        assert not [call for call in asked if call.get("method") == "tools/call"]
+
+
 # -- opencode ----------------------------------------------------------------------------------------------------------
 
 LOOSE: Final = {"bash": "allow", "edit": "allow"}
@@ -142,6 +156,16 @@ def test_gemini_still_does_what_it_may(tmp_path: Path) -> None:
     )
     assert left(tmp_path) == ["no2", "no3"]
     assert not agent.all(Asked)
+
+
+def test_tools_of_a_server_that_the_user_of_gemini_allows_are_asked_about(tmp_path: Path) -> None:
+    """Not those of one that is trusted (`trust: true`): there nothing asks."""
+    with notes_server() as (url, asked):
+        servers = {".gemini/settings.json": {"mcpServers": {"mine": {"httpUrl": url}}, "mcp": {"allowed": ["mine"]}}}
+        steps = (tool("mcp_mine_post_note", {"text": "hi"}), say("could not"))
+        works("gemini", tmp_path, project={}, home={**servers, **TRUSTED}, steps=steps)
+        assert [call for call in asked if call.get("method") == "tools/list"]
+        assert not [call for call in asked if call.get("method") == "tools/call"]
 
 
 # -- copilot -----------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ def test_the_whole_command() -> None:
             *("--replay-user-messages", "--permission-prompt-tool=stdio", "--permission-mode=default"),
             f"--disallowedTools={','.join(ABSENT)}",
             '--settings={"disableAllHooks": true, "permissions": '
-            '{"ask": ["Bash", "Edit", "Write", "NotebookEdit", "WebFetch", "WebSearch"]}}',
+            '{"ask": ["Bash", "Edit", "Write", "NotebookEdit", "WebFetch", "WebSearch", "mcp__*"]}}',
         ),
         env=ENV,
         stdin=invocation.stdin,
@@ -67,7 +67,7 @@ def test_each_grant_in_its_own_words(grants: Permissions, absent: tuple[str, ...
         (settings,) = [word for word in invocation.argv if word.startswith("--settings=")]
         assert json.loads(settings.partition("=")[2]) == {
             "disableAllHooks": True,
-            "permissions": {"ask": asked.split()},
+            "permissions": {"ask": [*asked.split(), "mcp__*"]},
         }
         assert "IS_SANDBOX" not in invocation.env
 
