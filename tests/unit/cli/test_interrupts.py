@@ -43,7 +43,7 @@ print("dropped", flush=True)
 time.sleep(60)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False)
-    assert done.stdout in ("dropped\n", ""), "a busy machine may come to it late"
+    assert done.stdout.strip() in ("dropped", ""), "a busy machine may come to it late, or in the middle"
     assert done.returncode == -signal.SIGINT
     assert done.stderr.rstrip().endswith("KeyboardInterrupt")
 
