@@ -28,7 +28,7 @@ def started(name: str, level: str = "edit", **more: Any) -> tuple[list[str], Map
 
 def test_gemini() -> None:
     argv, env, files = started("gemini")
-    assert argv == ["gemini", "--acp", "--approval-mode", "default"]
+    assert argv == ["gemini", "--acp", "--approval-mode", "default", f"--admin-policy={files[-1][0]}"]
     # With it, there is no second process that a signal does not reach.
     assert env["GEMINI_CLI_NO_RELAUNCH"] == "true"
     assert env["GEMINI_CLI_SYSTEM_SETTINGS_PATH"] == files[0][0]
