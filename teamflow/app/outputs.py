@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.capabilities import Capabilities
-from teamflow.core.invocation import Brief, EngineEvent, Progress, Said, Warns
+from teamflow.core.invocation import Brief
 from teamflow.core.outcome import Failed
 from teamflow.core.plan import COMMAND
 from teamflow.core.redact import Redactor
+from teamflow.core.shown import shown
 from teamflow.core.state import StepState
 from teamflow.run.logs import TEXT_LIMIT, read_tail, read_text, separate_err
 
@@ -38,6 +40,10 @@ _OF_COMMANDS: Final = Capabilities()
 
 MARGIN: Final = 8 * 1024
 """Bytes read before a tail and left out after redaction: a secret that the cut goes through lies in them."""
+
+_OPENING: Final = 64 * 1024
+_FURTHEST: Final = 4 * 1024 * 1024
+"""Bytes of a log in which the last word of an agent is looked for."""
 
 TRUNCATED: Final = b"\n[teamflow: the log was truncated; what follows is from its new beginning]\n"
 
@@ -67,10 +73,13 @@ class LogReader:
 
 
 class Readable:
-    """An engine's protocol lines as what the agent said; every other line as it is (setup, verify, rubbish)."""
+    """An engine's protocol lines as what the agent says and does; every other line as it is (setup, verify, rubbish).
 
-    def __init__(self, session: Session) -> None:
+    `redact` is for lines that are cut; all the rest is still to be redacted."""
+
+    def __init__(self, session: Session, *, redact: Callable[[str], str] = str) -> None:
         self._session = session
+        self._redact = redact
         self._rest = b""
 
     def feed(self, data: bytes) -> bytes:
@@ -88,22 +97,8 @@ class Readable:
     def _line(self, line: bytes) -> bytes:
         if not line.startswith(_MESSAGES):
             return line
-        return b"".join(_said(event) for event in self._session.feed(line))
-
-
-def _said(event: EngineEvent) -> bytes:
-    match event:
-        case Said(text=text):
-            told = text
-        case Progress(percent=None, text=text):
-            told = text
-        case Progress(percent=percent, text=text):
-            told = f"[{percent:.0f}%] {text}"
-        case Warns(text=text):
-            told = f"[teamflow: {text}]"
-        case _:
-            return b""
-    return told.encode("utf-8", "replace") + b"\n"
+        lines = (shown(event, redact=self._redact) for event in self._session.feed(line))
+        return b"".join(text.encode("utf-8", "replace") + b"\n" for text in lines if text)
 
 
 class AttemptOutput:
@@ -113,12 +108,15 @@ class AttemptOutput:
     `read` left something for the next one.
     """
 
-    def __init__(self, inspected: Inspected, known: StepState, attempt: AttemptState, *, offset: int = 0) -> None:
+    def __init__(
+        self, inspected: Inspected, known: StepState, attempt: AttemptState, *, offset: int = 0, raw: bool = False
+    ) -> None:
+        """`raw`: also of an engine that speaks a protocol the lines as they came."""
         header, step_id = inspected.header, known.step.id
         self.step_id = step_id
         self.number = attempt.number
         self._log = LogReader(header.log(step_id, attempt.number), offset=offset)
-        self._readable = _readable(known, attempt)
+        self._readable = None if raw else _readable(known, attempt, header.root, inspected.redactor)
         self._look = inspected.look_at_secrets
         self._redacted = inspected.redactor.stream()
         self._err = LogReader(header.err(step_id, attempt.number)) if not offset and has_err(known, attempt) else None
@@ -203,9 +201,11 @@ def _definition(known: StepState, attempt: AttemptState) -> EngineDefinition | N
     return next((custom for engine, custom in (*chain, *others) if engine == name), None)
 
 
-def _readable(known: StepState, attempt: AttemptState) -> Readable | None:
-    """A translator for an engine that speaks a protocol; None for commands and for engines this version lacks.
+def _readable(known: StepState, attempt: AttemptState, root: str, redactor: Redactor) -> Readable | None:
+    """A translator for an engine that speaks a protocol; None for commands and for engines this version lacks. `root`:
+    the project, where the attempt has no workspace of its own.
 
+    Its session is begun as that of the attempt was: what an agent tells depends on what it was asked.
     What a program prints whose JSON the team file describes is for people as it is.
     """
     if _name(known, attempt) == COMMAND:
@@ -214,9 +214,21 @@ def _readable(known: StepState, attempt: AttemptState) -> Readable | None:
     engine = _engine(known, attempt) if definition is None or definition.output == ACP else None
     if engine is None or not engine.capabilities.protocol:
         return None
-    servers = known.step.means.servers
-    brief = Brief(step=known.step.id, attempt=attempt.number, cause=attempt.cause, cwd="", servers=servers)
-    return Readable(engine.session(brief))
+    from teamflow.run.brief import session_of
+
+    step = known.step
+    brief = Brief(
+        step=step.id,
+        attempt=attempt.number,
+        cause=attempt.cause,
+        cwd=root if attempt.ready is None else attempt.ready.path,
+        session=session_of(known, attempt),
+        model=step.by(attempt.fallback).model,
+        permissions=step.permissions,
+        grants=step.means.grants,
+        servers=step.means.servers,
+    )
+    return Readable(engine.session(brief), redact=redactor.text)
 
 
 def tail_of(inspected: Inspected, step_id: str, attempt: int, *, most: int = TAIL) -> str:
@@ -229,25 +241,51 @@ def tail_of(inspected: Inspected, step_id: str, attempt: int, *, most: int = TAI
         header.log(step_id, attempt),
         header.err(step_id, attempt),
         inspected.redactor,
+        root=header.root,
         most=most,
     )
 
 
 def attempt_tail(
-    known: StepState, attempt: AttemptState, log: str, err: str, redactor: Redactor, *, most: int = TAIL
+    known: StepState, attempt: AttemptState, log: str, err: str, redactor: Redactor, *, root: str, most: int = TAIL
 ) -> str:
-    """As `tail_of`, for who has no run from the store: `log` and `err` are paths."""
-    readable = _readable(known, attempt)
-    if readable is None:
-        raw = read_tail(log, redact=redactor.text, limit=most)
-    else:
-        data = read_tail(log, limit=most + MARGIN).encode("utf-8", "replace") + b"\n"
-        raw = _end(redactor.text((readable.feed(data) + readable.close()).decode("utf-8", "replace")), most)
+    """As `tail_of`, for who has no run from the store: `log` and `err` are paths, and so is `root`, the project."""
+    raw = _told_last(partial(_readable, known, attempt, root, redactor), log, redactor, most=most)
     if is_chatty(known, attempt) and not isinstance(attempt.outcome, Failed):
         return raw
     errors = read_tail(err, redact=redactor.text, limit=most)
     # Where stderr is a file of its own it most likely says why.
     return raw.rstrip("\n") + "\n" + errors if raw.strip() and errors else raw or errors
+
+
+def _told_last(begin: Callable[[], Readable | None], log: str, redactor: Redactor, *, most: int) -> str:
+    """The end of a log in words. What a tool has printed may be the most of it: then what was said lies further back.
+    A session is known by what stands at its beginning."""
+    limit = most + MARGIN
+    while (readable := begin()) is not None:
+        size = _size(log)
+        readable.feed(_begin(log, size - limit))
+        data = read_tail(log, limit=limit).encode("utf-8", "replace") + b"\n"
+        text = redactor.text((readable.feed(data) + readable.close()).decode("utf-8", "replace"))
+        if text.strip() or limit >= min(size, _FURTHEST):
+            return _end(text, most)
+        limit *= 8
+    return read_tail(log, redact=redactor.text, limit=most)
+
+
+def _begin(log: str, before: int) -> bytes:
+    """Whole lines of the beginning of a log, of which nothing is read twice."""
+    if before <= 0:
+        return b""
+    data = LogReader(log).read(min(before, _OPENING))[0]
+    return data[: data.rfind(b"\n") + 1]
+
+
+def _size(log: str) -> int:
+    try:
+        return os.stat(log).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _end(text: str, most: int) -> str:
