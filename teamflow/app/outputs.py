@@ -265,7 +265,7 @@ def _told_last(begin: Callable[[], Readable | None], log: str, redactor: Redacto
     while (readable := begin()) is not None:
         size = _size(log)
         readable.feed(_begin(log, size - limit))
-        data = read_tail(log, limit=limit).encode("utf-8", "replace") + b"\n"
+        data = _whole_lines(log, size - limit)
         text = redactor.text((readable.feed(data) + readable.close()).decode("utf-8", "replace"))
         if text.strip() or limit >= min(size, _FURTHEST):
             return _end(text, most)
@@ -279,6 +279,15 @@ def _begin(log: str, before: int) -> bytes:
         return b""
     data = LogReader(log).read(min(before, _OPENING))[0]
     return data[: data.rfind(b"\n") + 1]
+
+
+def _whole_lines(log: str, start: int) -> bytes:
+    """From byte `start` on: of a line that begins before there is nothing, for half a message is none."""
+    reader, parts = LogReader(log, offset=max(0, start)), []
+    while data := reader.read()[0]:
+        parts.append(data)
+    data = b"".join(parts)
+    return data if start <= 0 else data[data.find(b"\n") + 1 :] if b"\n" in data else b""
 
 
 def _size(log: str) -> int:
