@@ -116,7 +116,9 @@ def test_what_is_not_as_expected_is_shown(project: Project) -> None:
 def test_why_steps_failed_is_told_and_the_copy_can_be_kept(project: Project) -> None:
     project.write(
         "team.test.yaml",
-        TESTS.replace("plan: {script: [{outputs: {x: 3}}]}", "plan: {script: [{fail: {class: fatal, reason: no idea how}}]}"),
+        TESTS.replace(
+            "plan: {script: [{outputs: {x: 3}}]}", "plan: {script: [{fail: {class: fatal, reason: no idea how}}]}"
+        ),
     )
     env = {"TMPDIR": str(project.place / "tmp")}
     done = project.call("test", "-k", "happy", "--keep", env=env).expect(1)
