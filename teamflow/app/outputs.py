@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from teamflow.core.attempts import AttemptState
@@ -24,7 +25,7 @@ from teamflow.run.logs import TEXT_LIMIT, read_tail, read_text, separate_err
 if TYPE_CHECKING:
     from teamflow.app.inspect import Inspected
     from teamflow.core.plan import EngineDefinition
-    from teamflow.ports import Engine, Session
+    from teamflow.ports import Engine, Input, Session
 
 CHUNK: Final = 256 * 1024
 LONGEST_LINE: Final = 1024 * 1024
@@ -75,18 +76,26 @@ class LogReader:
 class Readable:
     """An engine's protocol lines as what the agent says and does; every other line as it is (setup, verify, rubbish).
 
-    `redact` is for lines that are cut; all the rest is still to be redacted."""
+    `redact` is for lines that are cut; all the rest is still to be redacted. `inputs` is where is noted what people
+    have answered and told it, by the place in its output: what follows depends on that, too."""
 
-    def __init__(self, session: Session, *, redact: Callable[[str], str] = str) -> None:
+    def __init__(self, session: Session, *, redact: Callable[[str], str] = str, inputs: str | None = None) -> None:
         self._session = session
         self._redact = redact
+        self._inputs = _Inputs(inputs)
         self._rest = b""
+        self._at = 0
+
+    def skip_to(self, at: int) -> None:
+        """What is fed next stands at byte `at` of the log."""
+        self._at = at
 
     def feed(self, data: bytes) -> bytes:
         *whole, self._rest = (self._rest + data).split(b"\n")
         out = b"".join(self._line(line + b"\n") for line in whole)
         if len(self._rest) > LONGEST_LINE:
             out += self._rest
+            self._at += len(self._rest)
             self._rest = b""
         return out
 
@@ -95,10 +104,35 @@ class Readable:
         return self._line(rest) if rest else b""
 
     def _line(self, line: bytes) -> bytes:
+        at, self._at = self._at, self._at + len(line)
         if not line.startswith(_MESSAGES):
             return line
-        lines = (shown(event, redact=self._redact) for event in self._session.feed(line))
+        events = [event for text in self._inputs.until(at) for event in self._session.took(text)]
+        lines = (shown(event, redact=self._redact) for event in (*events, *self._session.feed(line)))
         return b"".join(text.encode("utf-8", "replace") + b"\n" for text in lines if text)
+
+
+class _Inputs:
+    """What people have said to an agent, from the file in which that is noted; its session's own replies are not."""
+
+    def __init__(self, path: str | None) -> None:
+        self._path = path
+        self._seen = -1
+        self._left: list[Input] = []
+        self._taken = 0
+
+    def until(self, at: int) -> list[str]:
+        """What is new of that which was said before byte `at` of the log was read."""
+        size = 0 if self._path is None else _size(self._path)
+        if size != self._seen and self._path is not None:
+            from teamflow.run.talk import REPLY, read_inputs
+
+            said = [given for given in read_inputs(self._path) if given.note != REPLY]
+            self._seen, self._left = size, said[self._taken :]
+        new = list(takewhile(lambda given: (given.offset or 0) <= at, self._left))
+        self._taken += len(new)
+        del self._left[: len(new)]
+        return [given.data for given in new]
 
 
 class AttemptOutput:
@@ -116,7 +150,11 @@ class AttemptOutput:
         self.step_id = step_id
         self.number = attempt.number
         self._log = LogReader(header.log(step_id, attempt.number), offset=offset)
-        self._readable = None if raw else _readable(known, attempt, header.root, inspected.redactor)
+        log = self._log.path
+        self._readable = None if raw else _readable(known, attempt, header.root, inspected.redactor, log)
+        if self._readable is not None and offset:
+            self._readable.feed(_begin(log, offset))
+            self._readable.skip_to(offset)
         self._look = inspected.look_at_secrets
         self._redacted = inspected.redactor.stream()
         self._err = LogReader(header.err(step_id, attempt.number)) if not offset and has_err(known, attempt) else None
@@ -201,7 +239,7 @@ def _definition(known: StepState, attempt: AttemptState) -> EngineDefinition | N
     return next((custom for engine, custom in (*chain, *others) if engine == name), None)
 
 
-def _readable(known: StepState, attempt: AttemptState, root: str, redactor: Redactor) -> Readable | None:
+def _readable(known: StepState, attempt: AttemptState, root: str, redactor: Redactor, log: str) -> Readable | None:
     """A translator for an engine that speaks a protocol; None for commands and for engines this version lacks. `root`:
     the project, where the attempt has no workspace of its own.
 
@@ -228,7 +266,7 @@ def _readable(known: StepState, attempt: AttemptState, root: str, redactor: Reda
         grants=step.means.grants,
         servers=step.means.servers,
     )
-    return Readable(engine.session(brief), redact=redactor.text)
+    return Readable(engine.session(brief), redact=redactor.text, inputs=f"{log.removesuffix('.log')}.in.log")
 
 
 def tail_of(inspected: Inspected, step_id: str, attempt: int, *, most: int = TAIL) -> str:
@@ -250,7 +288,7 @@ def attempt_tail(
     known: StepState, attempt: AttemptState, log: str, err: str, redactor: Redactor, *, root: str, most: int = TAIL
 ) -> str:
     """As `tail_of`, for who has no run from the store: `log` and `err` are paths, and so is `root`, the project."""
-    raw = _told_last(partial(_readable, known, attempt, root, redactor), log, redactor, most=most)
+    raw = _told_last(partial(_readable, known, attempt, root, redactor, log), log, redactor, most=most)
     if is_chatty(known, attempt) and not isinstance(attempt.outcome, Failed):
         return raw
     errors = read_tail(err, redact=redactor.text, limit=most)
@@ -266,6 +304,7 @@ def _told_last(begin: Callable[[], Readable | None], log: str, redactor: Redacto
         size = _size(log)
         readable.feed(_begin(log, size - limit))
         data = _whole_lines(log, size - limit)
+        readable.skip_to(max(0, size - len(data)))
         text = redactor.text((readable.feed(data) + readable.close()).decode("utf-8", "replace"))
         if text.strip() or limit >= min(size, _FURTHEST):
             return _end(text, most)

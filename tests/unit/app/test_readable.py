@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from teamflow.app.outputs import Readable
@@ -63,3 +66,19 @@ def test_a_result_is_no_tool_of_its_own() -> None:
 
 def test_secrets_in_what_it_does_are_not_shown() -> None:
     assert "> run ***\n" in read("claude", "edit", redact=Redactor({"KEY": "echo hi > y.txt"}))
+
+
+@pytest.mark.parametrize("name", ["opencode", "copilot", "claude-agent-acp"])
+def test_what_follows_an_answer_of_a_person_is_seen(name: str, tmp_path: Path) -> None:
+    """The last message is whole when the prompt is answered, and that was one after what people have said."""
+    transcript = next(each for each in load(name) if each.name == "work")
+    told = transcript.brief
+    notes = [
+        {"n": number + 1, "offset": offset, "note": "reply" if '"method":' in text else "answer 1", "data": text}
+        for number, (offset, text) in enumerate(transcript.inputs)
+    ]
+    path = tmp_path / "a.1.in.log"
+    path.write_text("".join(json.dumps(note) + "\n" for note in notes))
+    brief = Brief("a", 1, "first", told.cwd, session=told.session, grants=told.grants)
+    readable = Readable(engine(name).session(brief), inputs=str(path))
+    assert b"All done" in readable.feed(transcript.output) + readable.close()
