@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.capabilities import Capabilities
-from teamflow.core.invocation import Brief, EngineEvent, Progress, Said, Warns
+from teamflow.core.invocation import Brief
 from teamflow.core.outcome import Failed
 from teamflow.core.plan import COMMAND
 from teamflow.core.redact import Redactor
+from teamflow.core.shown import shown
 from teamflow.core.state import StepState
 from teamflow.run.logs import TEXT_LIMIT, read_tail, read_text, separate_err
 
 if TYPE_CHECKING:
     from teamflow.app.inspect import Inspected
     from teamflow.core.plan import EngineDefinition
-    from teamflow.ports import Engine, Session
+    from teamflow.ports import Engine, Input, Session
 
 CHUNK: Final = 256 * 1024
 LONGEST_LINE: Final = 1024 * 1024
@@ -38,6 +41,10 @@ _OF_COMMANDS: Final = Capabilities()
 
 MARGIN: Final = 8 * 1024
 """Bytes read before a tail and left out after redaction: a secret that the cut goes through lies in them."""
+
+_OPENING: Final = 64 * 1024
+_FURTHEST: Final = 4 * 1024 * 1024
+"""Bytes of a log in which the last word of an agent is looked for."""
 
 TRUNCATED: Final = b"\n[teamflow: the log was truncated; what follows is from its new beginning]\n"
 
@@ -67,17 +74,28 @@ class LogReader:
 
 
 class Readable:
-    """An engine's protocol lines as what the agent said; every other line as it is (setup, verify, rubbish)."""
+    """An engine's protocol lines as what the agent says and does; every other line as it is (setup, verify, rubbish).
 
-    def __init__(self, session: Session) -> None:
+    `redact` is for lines that are cut; all the rest is still to be redacted. `inputs` is where is noted what people
+    have answered and told it, by the place in its output: what follows depends on that, too."""
+
+    def __init__(self, session: Session, *, redact: Callable[[str], str] = str, inputs: str | None = None) -> None:
         self._session = session
+        self._redact = redact
+        self._inputs = _Inputs(inputs)
         self._rest = b""
+        self._at = 0
+
+    def skip_to(self, at: int) -> None:
+        """What is fed next stands at byte `at` of the log."""
+        self._at = at
 
     def feed(self, data: bytes) -> bytes:
         *whole, self._rest = (self._rest + data).split(b"\n")
         out = b"".join(self._line(line + b"\n") for line in whole)
         if len(self._rest) > LONGEST_LINE:
             out += self._rest
+            self._at += len(self._rest)
             self._rest = b""
         return out
 
@@ -86,24 +104,35 @@ class Readable:
         return self._line(rest) if rest else b""
 
     def _line(self, line: bytes) -> bytes:
+        at, self._at = self._at, self._at + len(line)
         if not line.startswith(_MESSAGES):
             return line
-        return b"".join(_said(event) for event in self._session.feed(line))
+        events = [event for text in self._inputs.until(at) for event in self._session.took(text)]
+        lines = (shown(event, redact=self._redact) for event in (*events, *self._session.feed(line)))
+        return b"".join(text.encode("utf-8", "replace") + b"\n" for text in lines if text)
 
 
-def _said(event: EngineEvent) -> bytes:
-    match event:
-        case Said(text=text):
-            told = text
-        case Progress(percent=None, text=text):
-            told = text
-        case Progress(percent=percent, text=text):
-            told = f"[{percent:.0f}%] {text}"
-        case Warns(text=text):
-            told = f"[teamflow: {text}]"
-        case _:
-            return b""
-    return told.encode("utf-8", "replace") + b"\n"
+class _Inputs:
+    """What people have said to an agent, from the file in which that is noted; its session's own replies are not."""
+
+    def __init__(self, path: str | None) -> None:
+        self._path = path
+        self._seen = -1
+        self._left: list[Input] = []
+        self._taken = 0
+
+    def until(self, at: int) -> list[str]:
+        """What is new of that which was said before byte `at` of the log was read."""
+        size = 0 if self._path is None else _size(self._path)
+        if size != self._seen and self._path is not None:
+            from teamflow.run.talk import REPLY, read_inputs
+
+            said = [given for given in read_inputs(self._path) if given.note != REPLY]
+            self._seen, self._left = size, said[self._taken :]
+        new = list(takewhile(lambda given: (given.offset or 0) <= at, self._left))
+        self._taken += len(new)
+        del self._left[: len(new)]
+        return [given.data for given in new]
 
 
 class AttemptOutput:
@@ -113,12 +142,19 @@ class AttemptOutput:
     `read` left something for the next one.
     """
 
-    def __init__(self, inspected: Inspected, known: StepState, attempt: AttemptState, *, offset: int = 0) -> None:
+    def __init__(
+        self, inspected: Inspected, known: StepState, attempt: AttemptState, *, offset: int = 0, raw: bool = False
+    ) -> None:
+        """`raw`: also of an engine that speaks a protocol the lines as they came."""
         header, step_id = inspected.header, known.step.id
         self.step_id = step_id
         self.number = attempt.number
         self._log = LogReader(header.log(step_id, attempt.number), offset=offset)
-        self._readable = _readable(known, attempt)
+        log = self._log.path
+        self._readable = None if raw else _readable(known, attempt, header.root, inspected.redactor, log)
+        if self._readable is not None and offset:
+            self._readable.feed(_begin(log, offset))
+            self._readable.skip_to(offset)
         self._look = inspected.look_at_secrets
         self._redacted = inspected.redactor.stream()
         self._err = LogReader(header.err(step_id, attempt.number)) if not offset and has_err(known, attempt) else None
@@ -203,9 +239,11 @@ def _definition(known: StepState, attempt: AttemptState) -> EngineDefinition | N
     return next((custom for engine, custom in (*chain, *others) if engine == name), None)
 
 
-def _readable(known: StepState, attempt: AttemptState) -> Readable | None:
-    """A translator for an engine that speaks a protocol; None for commands and for engines this version lacks.
+def _readable(known: StepState, attempt: AttemptState, root: str, redactor: Redactor, log: str) -> Readable | None:
+    """A translator for an engine that speaks a protocol; None for commands and for engines this version lacks. `root`:
+    the project, where the attempt has no workspace of its own.
 
+    Its session is begun as that of the attempt was: what an agent tells depends on what it was asked.
     What a program prints whose JSON the team file describes is for people as it is.
     """
     if _name(known, attempt) == COMMAND:
@@ -214,9 +252,21 @@ def _readable(known: StepState, attempt: AttemptState) -> Readable | None:
     engine = _engine(known, attempt) if definition is None or definition.output == ACP else None
     if engine is None or not engine.capabilities.protocol:
         return None
-    servers = known.step.means.servers
-    brief = Brief(step=known.step.id, attempt=attempt.number, cause=attempt.cause, cwd="", servers=servers)
-    return Readable(engine.session(brief))
+    from teamflow.run.brief import session_of
+
+    step = known.step
+    brief = Brief(
+        step=step.id,
+        attempt=attempt.number,
+        cause=attempt.cause,
+        cwd=root if attempt.ready is None else attempt.ready.path,
+        session=session_of(known, attempt),
+        model=step.by(attempt.fallback).model,
+        permissions=step.permissions,
+        grants=step.means.grants,
+        servers=step.means.servers,
+    )
+    return Readable(engine.session(brief), redact=redactor.text, inputs=f"{log.removesuffix('.log')}.in.log")
 
 
 def tail_of(inspected: Inspected, step_id: str, attempt: int, *, most: int = TAIL) -> str:
@@ -229,25 +279,61 @@ def tail_of(inspected: Inspected, step_id: str, attempt: int, *, most: int = TAI
         header.log(step_id, attempt),
         header.err(step_id, attempt),
         inspected.redactor,
+        root=header.root,
         most=most,
     )
 
 
 def attempt_tail(
-    known: StepState, attempt: AttemptState, log: str, err: str, redactor: Redactor, *, most: int = TAIL
+    known: StepState, attempt: AttemptState, log: str, err: str, redactor: Redactor, *, root: str, most: int = TAIL
 ) -> str:
-    """As `tail_of`, for who has no run from the store: `log` and `err` are paths."""
-    readable = _readable(known, attempt)
-    if readable is None:
-        raw = read_tail(log, redact=redactor.text, limit=most)
-    else:
-        data = read_tail(log, limit=most + MARGIN).encode("utf-8", "replace") + b"\n"
-        raw = _end(redactor.text((readable.feed(data) + readable.close()).decode("utf-8", "replace")), most)
+    """As `tail_of`, for who has no run from the store: `log` and `err` are paths, and so is `root`, the project."""
+    raw = _told_last(partial(_readable, known, attempt, root, redactor, log), log, redactor, most=most)
     if is_chatty(known, attempt) and not isinstance(attempt.outcome, Failed):
         return raw
     errors = read_tail(err, redact=redactor.text, limit=most)
     # Where stderr is a file of its own it most likely says why.
     return raw.rstrip("\n") + "\n" + errors if raw.strip() and errors else raw or errors
+
+
+def _told_last(begin: Callable[[], Readable | None], log: str, redactor: Redactor, *, most: int) -> str:
+    """The end of a log in words. What a tool has printed may be the most of it: then what was said lies further back.
+    A session is known by what stands at its beginning."""
+    limit = most + MARGIN
+    while (readable := begin()) is not None:
+        size = _size(log)
+        readable.feed(_begin(log, size - limit))
+        data = _whole_lines(log, size - limit)
+        readable.skip_to(max(0, size - len(data)))
+        text = redactor.text((readable.feed(data) + readable.close()).decode("utf-8", "replace"))
+        if text.strip() or limit >= min(size, _FURTHEST):
+            return _end(text, most)
+        limit *= 8
+    return read_tail(log, redact=redactor.text, limit=most)
+
+
+def _begin(log: str, before: int) -> bytes:
+    """Whole lines of the beginning of a log, of which nothing is read twice."""
+    if before <= 0:
+        return b""
+    data = LogReader(log).read(min(before, _OPENING))[0]
+    return data[: data.rfind(b"\n") + 1]
+
+
+def _whole_lines(log: str, start: int) -> bytes:
+    """From byte `start` on: of a line that begins before there is nothing, for half a message is none."""
+    reader, parts = LogReader(log, offset=max(0, start)), []
+    while data := reader.read()[0]:
+        parts.append(data)
+    data = b"".join(parts)
+    return data if start <= 0 else data[data.find(b"\n") + 1 :] if b"\n" in data else b""
+
+
+def _size(log: str) -> int:
+    try:
+        return os.stat(log).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _end(text: str, most: int) -> str:

@@ -18,14 +18,16 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from teamflow.app.fixture import FORMAT, KEY, MANIFEST, FixtureError, read_fixture
-from teamflow.app.inspect import Inspected, open_run
+from teamflow.app.inspect import Inspected, now, open_run
 from teamflow.app.outputs import text_of
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, Succeeded
 from teamflow.core.state import StepState
+from teamflow.core.status import Status
 from teamflow.core.takes import ALWAYS, Take
 from teamflow.store.sqlite import Database
 from teamflow.views.testing import Difference, Got, Verdict, differences
+from teamflow.views.why import why
 
 if TYPE_CHECKING:
     from teamflow.team.source import Path
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 _AGAIN: Final = frozenset({"retry", "repair", "resume", "relaunch"})
 """Why an attempt begins that is no new stop of the route."""
+_MOST_FAILED: Final = 5
 _KEPT: Final = 4000
 """Characters of what a broken run said."""
 _HOOKS_OFF: Final = ("-c", "core.hooksPath=/dev/null", "-c", "commit.gpgsign=false", "-c", "gc.auto=0")
@@ -59,24 +62,29 @@ class CaseError(Exception):
         self.path = path
 
 
-def run_case(job: Job, *, environ: Mapping[str, str]) -> Verdict:
-    """Never raises for what a case does."""
+def run_case(job: Job, *, environ: Mapping[str, str], keep: bool = False) -> Verdict:
+    """Never raises for what a case does. `keep`: the copy is left where it is."""
     begun = time.monotonic()
     place = tempfile.mkdtemp(prefix="teamflow-test-")
+    failed: tuple[str, ...] = ()
     try:
-        found, error = _run(job, place, environ), ""
+        (found, failed), error = _run(job, place, environ), ""
     except CaseError as refusal:
         found, error = [], f"{job.place(('cases', job.name, *refusal.path))}: {refusal}"
     except OSError as trouble:
         found, error = [], f"{trouble.filename or 'the copy of the project'}: {trouble.strerror}"
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(place, ignore_errors=True)
     line = int(job.place(("cases", job.name)).rsplit(":", 2)[1])
     seconds = time.monotonic() - begun
-    return Verdict(job.file, job.name, seconds, tuple(found), error, team=job.team, line=line)
+    return Verdict(
+        job.file, job.name, seconds, tuple(found), error, job.team, line, failed, f"{place}/project" if keep else ""
+    )
 
 
-def _run(job: Job, place: str, environ: Mapping[str, str]) -> list[Difference]:
+def _run(job: Job, place: str, environ: Mapping[str, str]) -> tuple[list[Difference], tuple[str, ...]]:
+    """What is not as expected, and why steps failed then."""
     project = f"{place}/project"
     for name in ("state", "runtime"):
         os.mkdir(f"{place}/{name}", 0o700)
@@ -92,16 +100,27 @@ def _run(job: Job, place: str, environ: Mapping[str, str]) -> list[Difference]:
     if database is None or row is None:
         raise CaseError(f"the run did not begin (exit code {code})\n{said[-_KEPT:].strip()}")
     with database:
-        found = got(open_run(database, row.number), code)
+        inspected = open_run(database, row.number)
+        found, failed = got(inspected, code), _failed(inspected)
         played = not_played(job.case, found)
     if code == 70:
         raise CaseError(f"teamflow itself failed\n{said[-_KEPT:].strip()}")
     expected = differences(job.case.expect.model_dump(exclude_unset=True), found)
     at = ("cases", job.name)
-    return [
+    differing = [
         *(each._replace(place=job.place((*at, "expect", *each.path))) for each in expected),
         *(each._replace(place=job.place((*at, *each.path))) for each in played),
     ]
+    return differing, failed if differing else ()
+
+
+def _failed(inspected: Inspected) -> tuple[str, ...]:
+    """Why steps failed, as `teamflow why` says it."""
+    state = inspected.state
+    steps = [step for step, known in state.steps.items() if known.status is Status.FAILED]
+    lines = [why(state, step, inspected.records, now(), run=inspected.row.number) for step in steps[:_MOST_FAILED]]
+    left = len(steps) - len(lines)
+    return (*lines, f"and {left} more failed") if left else tuple(lines)
 
 
 def not_played(case: Case, found: Got) -> list[Difference]:

@@ -101,12 +101,17 @@ def _no_team(name: str, case: Case, tests: ReadTests, shown: str, found: Diagnos
 
 
 def run_cases(
-    jobs: Sequence[Job], *, environ: Mapping[str, str], parallel: int, told: Callable[[Verdict], None]
+    jobs: Sequence[Job],
+    *,
+    environ: Mapping[str, str],
+    parallel: int,
+    told: Callable[[Verdict], None],
+    keep: bool = False,
 ) -> list[Verdict]:
-    """In their order; `told` of each as soon as those before it are done, too."""
+    """In their order; `told` of each as soon as those before it are done, too. `keep`: their copies are left."""
     verdicts = []
     with ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="case") as pool:
-        for verdict in pool.map(lambda job: run_case(job, environ=environ), jobs):
+        for verdict in pool.map(lambda job: run_case(job, environ=environ, keep=keep), jobs):
             told(verdict)
             verdicts.append(verdict)
     return verdicts

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from teamflow.app.lock_file import lock_path
 from teamflow.core.plan import Plan
 from teamflow.core.work import DEPENDENCY, WORKTREE
 
@@ -50,12 +51,35 @@ def start_notes(plan: Plan, root: str) -> tuple[str, ...]:
         return ()
     if not has_commit(status):
         return ("there is no commit yet, and worktrees are made of commits: commit something first",)
-    files = uncommitted(status)
+    files = [path for path in uncommitted(status) if not _defines(plan, root, path)]
     if not files:
         return ()
     named = ", ".join(files[:_SHOWN]) + (", …" if len(files) > _SHOWN else "")
     count, are = ("1 uncommitted file", "is") if len(files) == 1 else (f"{len(files)} uncommitted files", "are")
     return (f"{count} ({named}) {are} not in the worktrees: steps start from the last commit",)
+
+
+def _defines(plan: Plan, root: str, path: str) -> bool:
+    """Whether `path`, as git calls it, is a file that says what runs, or a directory of such: no step works with
+    those, and the runner reads them where they are. `path` may end with a slash."""
+    top = _top(root)
+    if top is None:
+        return False
+    ours = {os.path.normpath(os.path.join(root, name)) for name in (*plan.files, plan.file, lock_path(root, plan.file))}
+    at = os.path.join(top, path)
+    if not path.endswith("/"):
+        return at in ours
+    return all(f"{place}/{name}" in ours for place, _, names in os.walk(at.rstrip("/")) for name in names)
+
+
+def _top(root: str) -> str | None:
+    """The directory to which the paths of STATUS are relative; None: it is not to be seen."""
+    at = root
+    while not os.path.lexists(f"{at}/.git"):
+        at, before = os.path.dirname(at), at
+        if at == before:
+            return None
+    return at
 
 
 def has_commit(status: bytes) -> bool:

@@ -72,7 +72,7 @@ def _personas(file: str | None, *, as_json: bool) -> int:
     if as_json:
         _json(personas_object(found.lines))
     else:
-        out(personas_text(found.lines, columns=columns() or 200))
+        out(personas_text(found.lines, columns=columns()))
     return 2 if found.diagnostics.has_errors else 0
 
 

@@ -236,7 +236,9 @@ class LiveScreen:
             return ""
         known = self._state.steps[step]
         log, err = self._header.log(step, attempt), self._header.err(step, attempt)
-        return attempt_tail(known, known.attempts[attempt - 1], log, err, self._redactor, most=most)
+        return attempt_tail(
+            known, known.attempts[attempt - 1], log, err, self._redactor, root=self._header.root, most=most
+        )
 
 
 def _stays(record: Record) -> bool:

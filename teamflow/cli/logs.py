@@ -40,12 +40,22 @@ POLL = 0.05
     metavar="OFFSET|DURATION",
     help="From a byte offset of STEP's log, or only attempts of the last DURATION (10m).",
 )
+@click.option("--raw", is_flag=True, help="What agents print as it comes, also where that is their protocol.")
 @run_option
 @click.option("--json", "as_json", is_flag=True, help="A JSON object per line, and one with the offset at each end.")
 def logs(
-    step: str | None, following: bool, attempt: int | None, since: str | None, number: int | None, as_json: bool
+    step: str | None,
+    following: bool,
+    attempt: int | None,
+    since: str | None,
+    raw: bool,
+    number: int | None,
+    as_json: bool,
 ) -> None:
-    """Show what steps printed: one as it is, all of them as `step | line`."""
+    """Show what steps printed: one as it is, all of them as `step | line`.
+
+    Of agents that speak a protocol: what they say, and `> ` what they do, a line each.
+    """
     if step is None and attempt is not None:
         raise click.UsageError("--attempt needs a STEP")
     offset, begun = _since(since, step)
@@ -56,7 +66,7 @@ def logs(
                 say(f"{step} asks people, and prints nothing: `teamflow why {step}` says what came of it")
                 return
         form = "json" if as_json else "lines" if step is None else "plain"
-        reading = Reading(inspected, step, attempt=attempt, offset=offset, begun=begun, form=form)
+        reading = Reading(inspected, step, attempt=attempt, offset=offset, begun=begun, form=form, raw=raw)
         reading.take_in()
         if not reading.found and not following:
             say(_nothing(inspected, step, attempt))
@@ -102,15 +112,24 @@ class Reading:
     """
 
     def __init__(
-        self, inspected: Inspected, step: str | None, *, attempt: int | None, offset: int, begun: float, form: str
+        self,
+        inspected: Inspected,
+        step: str | None,
+        *,
+        attempt: int | None,
+        offset: int,
+        begun: float,
+        form: str,
+        raw: bool = False,
     ) -> None:
-        """`form`: plain (as it comes) | lines (with the step's prefix) | json."""
+        """`form`: plain (as it comes) | lines (with the step's prefix) | json. `raw`: protocols are not translated."""
         self._inspected = inspected
         self._step = step
         self._attempt = attempt
         self._offset = offset
         self._begun = begun
         self._form = form
+        self._raw = raw
         self._first = {name: max(1, len(known.attempts)) for name, known in inspected.state.steps.items()}
         self._open: dict[tuple[str, int], Shown] = {}
         self._done: set[tuple[str, int]] = set()
@@ -151,7 +170,7 @@ class Reading:
                 continue
             shown = self._open.get(key)
             if shown is None:
-                output = AttemptOutput(self._inspected, known, attempt, offset=self._offset)
+                output = AttemptOutput(self._inspected, known, attempt, offset=self._offset, raw=self._raw)
                 self._offset = 0
                 shown = self._open[key] = Shown(output, form=self._form)
             # The outcome was looked at before the log: what comes after it belongs to nobody.

@@ -108,7 +108,7 @@ def _drawn(preview: Preview, form: str) -> str:
 
     if form == "json":
         return plan_json(preview)
-    return plan_text(preview, columns=columns() or 160, ascii_only=_ascii_only())
+    return plan_text(preview, columns=columns(), ascii_only=_ascii_only())
 
 
 def _diagnostics(found: Diagnostics | None, sources: Mapping[str, str]) -> None:

@@ -93,4 +93,4 @@ class RecordingScreen:
     def _tail(self, state: RunState, step: str, attempt: int) -> str:
         known = state.steps[step]
         log, err = self._header.log(step, attempt), self._header.err(step, attempt)
-        return attempt_tail(known, known.attempts[attempt - 1], log, err, self._redactor)
+        return attempt_tail(known, known.attempts[attempt - 1], log, err, self._redactor, root=self._header.root)

@@ -198,7 +198,7 @@ class PlainScreen(QuietScreen):
         from teamflow.app.outputs import attempt_tail
 
         log, err = self._header.log(step, attempt), self._header.err(step, attempt)
-        return attempt_tail(known, known.attempts[attempt - 1], log, err, self._redactor)
+        return attempt_tail(known, known.attempts[attempt - 1], log, err, self._redactor, root=self._header.root)
 
     def _follow(self, step: str, attempt: int, state: RunState) -> None:
         known = state.steps.get(step)

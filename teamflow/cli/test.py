@@ -23,7 +23,8 @@ from teamflow.cli.verb import VerbCommand
 @click.option("-k", "word", default="", metavar="WORD", help="Only cases with this in their name.")
 @click.option("--junit", type=click.Path(dir_okay=False), metavar="FILE", help="Write a JUnit XML report.")
 @click.option("--max-parallel", type=click.IntRange(min=1), metavar="N", help="At most N cases at once.")
-def test(files: tuple[str, ...], word: str, junit: str | None, max_parallel: int | None) -> int:
+@click.option("--keep", is_flag=True, help="Leave the copies in which cases run, to look at, and say where they are.")
+def test(files: tuple[str, ...], word: str, junit: str | None, max_parallel: int | None, keep: bool) -> int:
     """Test team files with recorded or scripted agents: no agent is started, nothing is spent.
 
     Exit code 0: all as expected; 1: something is not; 2: a test file has errors, or there is no case.
@@ -45,6 +46,7 @@ def test(files: tuple[str, ...], word: str, junit: str | None, max_parallel: int
         found.jobs,
         environ=os.environ,
         parallel=max_parallel or cores(),
+        keep=keep,
         told=lambda verdict: out("\n".join(testing.lines(verdict)) + "\n"),
     )
     out(testing.tally(verdicts) + "\n")

@@ -149,10 +149,14 @@ class Spent(NamedTuple):
 
 
 class Called(NamedTuple):
-    """The agent uses a tool; `what` is the same for the same call. `id`: which call, where its end is told, too."""
+    """The agent uses a tool; `what` is the same for the same call. `id`: which call, where its end is told, too.
+
+    `words`: the same for people, uncut; empty: `what` has to do; None: it is not worth a line.
+    """
 
     what: str
     id: str = ""
+    words: str | None = ""
 
 
 class Returned(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from teamflow.core.invocation import Called, EngineEvent, Returned
@@ -41,7 +41,9 @@ class Call(NamedTuple):
 
 
 class Calls:
-    def __init__(self) -> None:
+    def __init__(self, *, words: Callable[[Call], str | None]) -> None:
+        """`words`: of a call, for people (`Called.words`)."""
+        self._words = words
         self.any = False
         """Whether there was one at all."""
         self._open: dict[str, Call] = {}
@@ -88,7 +90,7 @@ class Calls:
         if call is not None and not call.told:
             self.any = True
             self._open[id] = call._replace(told=True)
-            yield Called(_words(call), id)
+            yield Called(_words(call), id, self._words(call))
 
     def over(self, id: str) -> Iterator[EngineEvent]:
         """It does not work any more, or never will."""

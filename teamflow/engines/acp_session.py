@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from teamflow.core.capabilities import FOLD
@@ -33,6 +34,7 @@ from teamflow.engines.acp_calls import Calls
 from teamflow.engines.acp_opening import AUTHENTICATION_REQUIRED, INITIALIZE, Ask, Opening
 from teamflow.engines.acp_said import Messages, Spending, progress
 from teamflow.engines.acp_wishes import CANCELLED, answer, chosen, given, refusal, wish_of
+from teamflow.engines.acp_words import words_of
 from teamflow.engines.exits import with_cost
 from teamflow.engines.jsonrpc import Answered, Incoming, Notified, Peer, Request
 from teamflow.engines.lines import parse_json
@@ -76,7 +78,7 @@ class AcpSession:
         """Those that are not answered yet."""
         self._prompted = self._cancelled = self._done = False
         self._pending: dict[str, _Pending] = {}
-        self._calls = Calls()
+        self._calls = Calls(words=partial(words_of, brief=brief))
         self._messages = Messages(asides=agent.asides)
         self._spent = Spending(
             agent.usage,

@@ -32,7 +32,7 @@ from teamflow.core.permissions import ALLOW, QUEUE, Verdict
 from teamflow.core.plan import Json
 from teamflow.engines.claude_end import GONE, LOGIN, End, aborted, idle, outcome
 from teamflow.engines.claude_todo import Todo
-from teamflow.engines.claude_tools import wish_of
+from teamflow.engines.claude_tools import wish_of, words_of
 from teamflow.engines.claude_usage import Counter
 from teamflow.engines.exits import with_cost
 from teamflow.engines.lacking import Lacking
@@ -51,6 +51,7 @@ _REFUSALS: Final[Mapping[str, Mapping[str, Json]]] = {
     "request_user_dialog": {"behavior": "cancelled"},
 }
 """What is asked of people that are not there: by an MCP server, and by itself."""
+_MOST_WAIT: Final = 10**12
 _NOBODY: Final = "nobody is there to allow it"
 
 
@@ -175,9 +176,10 @@ class ClaudeSession:
                 self._end.said = said
                 yield Said(said)
             elif block.get("type") == "tool_use":
-                name = _text(block.get("name"))
-                yield Called(f"{name} {json.dumps(block.get('input'), sort_keys=True)}", _text(block.get("id")))
-                progress = self._todo.called(name, _object(block.get("input"))) if own else None
+                name, given = _text(block.get("name")), _object(block.get("input"))
+                what = f"{name} {json.dumps(block.get('input'), sort_keys=True)}"
+                yield Called(what, _text(block.get("id")), words_of(name, given, self._brief))
+                progress = self._todo.called(name, given) if own else None
                 if progress is not None:
                     yield progress
         if self._counter.asked(message):
@@ -309,7 +311,9 @@ def _name(facts: Sequence[str]) -> str:
 def _retrying(line: Mapping[str, Json]) -> Retrying:
     status, wait = line.get("error_status"), line.get("retry_delay_ms")
     trouble = Trouble(_text(line.get("error")), status if _whole(status) else None)  # type: ignore[arg-type]
-    seconds = wait / 1000 if isinstance(wait, int | float) and not isinstance(wait, bool) and wait >= 0 else None
+    seconds = None
+    if isinstance(wait, int | float) and not isinstance(wait, bool) and wait >= 0:
+        seconds = min(wait, _MOST_WAIT) / 1000
     return Retrying(failure_of(trouble) or FailureClass.TRANSIENT, reason(trouble), seconds)
 
 

@@ -10,9 +10,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from teamflow.core.invocation import Brief
 from teamflow.core.permissions import DENY, EDIT, FULL, NET, OTHER, READ, RUN, TOOL, Permissions, Wish, wished
 from teamflow.core.plan import Json
 from teamflow.core.shell import excerpt
+from teamflow.engines.doing import edited, fetched, looked_at, ran, searched, used
 
 ABSENT: Final = (
     # These wait for a person at a terminal,
@@ -75,12 +77,45 @@ def wish_of(name: str, given: Mapping[str, Json], *, servers: Iterable[str]) -> 
     return Wish(kind, text, paths=paths, command=command, tool=name)
 
 
+_HOUSEKEEPING: Final = frozenset(
+    ("TodoWrite", "TaskCreate", "TaskGet", "TaskList", "TaskUpdate", "TaskOutput", "StructuredOutput", "ToolSearch")
+)
+"""Tools with which it only keeps its own lists, or gives its result: progress and outcome tell of them."""
+
+
+def words_of(name: str, given: Mapping[str, Json], brief: Brief) -> str | None:
+    """What a call does, for people (`Called.words`)."""
+    if name in _HOUSEKEEPING:
+        return None
+    texts = {key: value for key, value in given.items() if isinstance(value, str)}
+    paths = [texts[key] for key in _PATHS if texts.get(key)]
+    match _KINDS.get(name), name:
+        case (_, "Glob" | "Grep" | "WebSearch"):
+            told = searched(texts.get("pattern") or texts.get("query") or "")
+        case (kind, _) if kind == RUN:
+            told = ran(texts.get("command", ""))
+        case (kind, _) if kind == EDIT:
+            told = edited(paths, brief)
+        case (kind, _) if kind == READ:
+            told = looked_at(paths, brief)
+        case (kind, _) if kind == NET:
+            told = fetched(texts.get("url", ""))
+        case _:
+            server, _, tool = name.removeprefix("mcp__").partition("__") if name.startswith("mcp__") else ("", "", "")
+            told = used(tool, server)
+    return told or f"{'start an agent' if name in ('Agent', 'Task') else name}: {_told(given)}".removesuffix(": ")
+
+
 def described(name: str, given: Mapping[str, Json]) -> str:
     """A call in a line for people: `Bash: touch x`, `Edit: src/a.py`."""
+    told = _told(given)
+    return f"{name}: {excerpt(told, width=_LONGEST)}" if told else name
+
+
+def _told(given: Mapping[str, Json]) -> str:
+    """What of its arguments says most, uncut."""
     for key in ("command", *_PATHS, "url", "query", "pattern", "description", "prompt"):
         value = given.get(key)
         if isinstance(value, str) and value.strip():
-            return f"{name}: {excerpt(value.strip(), width=_LONGEST)}"
-    if not given:
-        return name
-    return f"{name}: {excerpt(json.dumps(given, ensure_ascii=False, sort_keys=True), width=_LONGEST)}"
+            return value.strip()
+    return json.dumps(given, ensure_ascii=False, sort_keys=True) if given else ""

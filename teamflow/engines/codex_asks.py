@@ -69,7 +69,7 @@ def _command(params: Mapping[str, Json], known: Known) -> Wish:
     network = table_of(params.get("networkApprovalContext"))
     if network:
         return Wish(NET, wished(NET, f"{text_of(network.get('protocol'))}://{text_of(network.get('host'))}"))
-    script = _script(text_of(params.get("command")))
+    script = script_of(text_of(params.get("command")))
     if params.get("kind") not in (None, "command"):
         return Wish("other", _said(f"input for a command that runs: {excerpt(script, width=_WIDTH)}", params))
     # Only what is to run outside has a reason given; but it need not have one.
@@ -84,7 +84,7 @@ def _run(script: str, params: Mapping[str, Json], *, escapes: bool) -> Wish:
     return Wish("run", _said(wished(RUN, excerpt(script, width=_WIDTH)), params), command=script)
 
 
-def _script(command: str) -> str:
+def script_of(command: str) -> str:
     """What a shell is to run, of `/bin/bash -lc '…'`."""
     try:
         words = shlex.split(command)

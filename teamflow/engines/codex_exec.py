@@ -31,6 +31,7 @@ from teamflow.engines.codex_end import LOGIN, End, outcome
 from teamflow.engines.codex_fence import fence, inline, introduced, untrusted
 from teamflow.engines.codex_items import Meter, table_of, text_of, tokens, tool
 from teamflow.engines.codex_schema import strict
+from teamflow.engines.codex_words import words_of
 from teamflow.engines.deaf import Deaf
 from teamflow.engines.exits import with_cost
 from teamflow.engines.lines import JsonLines
@@ -139,7 +140,7 @@ class ExecSession(Deaf):
             yield Said(self._end.text)
         elif used is not None and not done and name not in self._tools:
             self._tools.add(name)
-            yield Called(used, name)
+            yield Called(used, name, words_of(item, self._brief))
         elif done and name in self._tools:
             self._tools.discard(name)
             yield Returned(name)

@@ -34,6 +34,7 @@ from teamflow.engines.codex_end import LOGIN, End, outcome
 from teamflow.engines.codex_fence import PROVIDER, fence
 from teamflow.engines.codex_items import Meter, table_of, text_of, tokens, tool, trouble
 from teamflow.engines.codex_schema import strict
+from teamflow.engines.codex_words import words_of
 from teamflow.engines.exits import with_cost
 from teamflow.engines.jsonrpc import Answered, Incoming, Notified, Peer, Request
 from teamflow.engines.lacking import Lacking
@@ -356,7 +357,7 @@ class ServerSession:
         used = tool(item)
         if used is not None and not done and name not in self._tools:
             self._tools.add(name)
-            yield Called(used, name)
+            yield Called(used, name, words_of(item, self._brief))
         elif done and name in self._tools:
             self._tools.discard(name)
             self._changes.pop(name, None)

@@ -62,7 +62,7 @@ class JsonSession(Deaf):
             yield Said(self._message)
         call = _at(self._to_call, value)
         if call:
-            yield Called(json.dumps(call, sort_keys=True))
+            yield Called(json.dumps(call, sort_keys=True), words=call if isinstance(call, str) else "")
         error = _at(self._to_error, value)
         self._error = self._error if error is None else error
         session = _session_id(_at(self._to_session, value))

@@ -149,7 +149,7 @@ class ScriptedSession(Deaf):
             case "progress":
                 return (Progress(_number(line.get("percent")), _text(line.get("text"))),)
             case "tool":
-                return (Called(json.dumps(line, sort_keys=True)),)
+                return (Called(json.dumps(line, sort_keys=True), words=_doing(line)),)
             case "usage":
                 self._usage = _usage(line)
                 return (Spent(self._usage),)
@@ -158,6 +158,18 @@ class ScriptedSession(Deaf):
                 return ()
             case _:
                 return ()
+
+
+def _doing(line: Mapping[str, Json]) -> str:
+    """What it does, for people."""
+    path, command = _text(line.get("path")), _text(line.get("command"))
+    match line.get("name"):
+        case "run":
+            return wished(RUN, command)
+        case "write" | "delete":
+            return wished(EDIT, path)
+        case name:
+            return f"{_text(name)} {command}".strip()
 
 
 def _answer(request: str, verdict: Verdict) -> str:

@@ -128,7 +128,7 @@ def make_brief(
         base_url=step.means.base_url,
         usd=fence(state, known) if step.prompt is not None else None,
         turns=step.guards.turns if step.guards is not None else None,
-        session=_session(known, attempt),
+        session=session_of(known, attempt),
         messages=tuple(told(message) for message in known.messages[attempt.heard_from : attempt.told_from]),
         schemas=step.outputs.schemas,
         timeout=step.timeout,
@@ -176,9 +176,11 @@ def notice(known: StepState, attempt: AttemptState, *, log: Callable[[int], str]
         return ""
     previous = known.attempts[attempt.number - 2].outcome
     exhausted = isinstance(previous, Failed) and previous.failure is FailureClass.USAGE_EXHAUSTED
-    if exhausted and _session(known, attempt) is not None:
+    if exhausted and session_of(known, attempt) is not None:
         return "You were interrupted by a usage limit, which is over: go on where you were."
-    if exhausted or (isinstance(previous, Stopped) and attempt.cause == "resume" and _session(known, attempt) is None):
+    if exhausted or (
+        isinstance(previous, Stopped) and attempt.cause == "resume" and session_of(known, attempt) is None
+    ):
         where = log(attempt.number - 1)
         return f"An earlier attempt was stopped before it was done. What it printed is in {where}: look at that first."
     if not isinstance(previous, Failed):
@@ -210,7 +212,7 @@ def to_mend(state: RunState, known: StepState, attempt: AttemptState) -> str:
     )
 
 
-def _session(known: StepState, attempt: AttemptState) -> str | None:
+def session_of(known: StepState, attempt: AttemptState) -> str | None:
     """The session that goes on. One that was stopped before it had opened its own leaves that which it went on with."""
     while attempt.continues is not None:
         attempt = known.attempts[attempt.continues - 1]

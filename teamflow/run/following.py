@@ -172,6 +172,7 @@ class Following:
             stalls=Stalls(engine.capabilities, begun=awake(), idle=known.idle_timeout),
             stalled=partial(self._stalled, step, attempt),
             now=awake,
+            redact=self._redactor.text,
         )
 
     def _send(self, step: str, attempt: int, given: Input) -> None:

@@ -15,9 +15,21 @@ from collections.abc import Callable, Sequence
 
 from teamflow.core.events import ProgressReported, Warned
 from teamflow.core.guarding import GuardTripped
-from teamflow.core.invocation import Asked, EngineEvent, ModelTold, Progress, Said, Spent, Warns, Withdrawn
+from teamflow.core.invocation import (
+    Asked,
+    Called,
+    EngineEvent,
+    ModelTold,
+    Progress,
+    Retrying,
+    Said,
+    Spent,
+    Warns,
+    Withdrawn,
+)
 from teamflow.core.leave import LeaveAsked, LeaveWithdrawn
 from teamflow.core.outcome import Usage
+from teamflow.core.shown import shown
 from teamflow.core.spending import SpendingTold
 from teamflow.run.roles import Listening, Report
 from teamflow.run.stalls import Stalls
@@ -50,10 +62,12 @@ class Tail:
         stalls: Stalls | None = None,
         stalled: Callable[[str], None] = lambda cause: None,
         now: Callable[[], float] = time.monotonic,
+        redact: Callable[[str], str] = str,
     ) -> None:
         """`begins`: how many bytes of the file are not the agent's (None: not known yet); `watch`: what is seen, for
         the step's guards; `stalls`: for what is wrong with the CLI, told to `stalled` once; `now` is in the same
-        seconds."""
+        seconds; `redact` is for what is cut before it is said."""
+        self._redact = redact
         self._watch = watch
         self._stalls = stalls
         self._stalled = stalled
@@ -77,7 +91,7 @@ class Tail:
         self.model: str | None = None
         """The id of the model that answers, where that is told."""
         self.said = False
-        """Whether the agent has told anything to people."""
+        """Whether the agent has told anything to people; what it does is no word of its own."""
         self.late: list[Warned] = []
         """Told at the end, when nobody listens any more."""
 
@@ -190,6 +204,8 @@ class Tail:
             case Said(text=text):
                 self.said = True
                 self._say(self._step, text)
+            case Called() | Retrying() if line := shown(event, redact=self._redact):
+                self._say(self._step, line)
             case Spent(usage=usage):
                 self.usage = usage
             case ModelTold(model=model):

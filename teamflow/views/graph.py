@@ -20,13 +20,15 @@ _MOST: Final = 6
 _NAMED: Final = 3
 _ROOM: Final = 30
 """Columns that a step's own line keeps: deeper steps are shown at the same indentation, with their depth."""
+_USUAL: Final = 160
+"""Columns by which that is so where no line is cut."""
 
 
-def tree(preview: Preview, symbol: Callable[[Line], str], *, columns: int) -> Iterator[str]:
-    """The lines of the tree, each at most `columns` wide."""
+def tree(preview: Preview, symbol: Callable[[Line], str], *, columns: int | None) -> Iterator[str]:
+    """The lines of the tree, each at most `columns` wide; None: none is cut."""
     lines = {line.step.id: line for line in preview.lines}
     below = _children([line.step for line in preview.lines])
-    deepest = max(1, (columns - _ROOM) // 3)
+    deepest = max(1, ((columns or _USUAL) - _ROOM) // 3)
     stack: list[tuple[str, str, bool, int, str]] = _entries(below[""], lines, prefix="", depth=0)
     while stack:
         step_id, prefix, last, depth, more = stack.pop()

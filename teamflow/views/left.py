@@ -52,19 +52,24 @@ def work_lines(state: RunState, *, root: str = "") -> list[str]:
     if len(found) > _MOST:
         lines.append(words.names([known.step.id for known in found[_MOST:]]))
     last = _last(state, found)
-    return [*lines, *_commands(state, last, last.left, root=root)] if last.left is not None else lines
+    return (
+        [*lines, *_commands(state, last, last.left, root=root, several=len(found) > 1)]
+        if last.left is not None
+        else lines
+    )
 
 
-def _commands(state: RunState, known: StepState, left: Left, *, root: str) -> list[str]:
-    """What can be done with what a step has left. Nothing is said that git would refuse."""
+def _commands(state: RunState, known: StepState, left: Left, *, root: str, several: bool) -> list[str]:
+    """What can be done with what a step has left, one of `several`. Nothing is said that git would refuse."""
     shown = shlex.quote(known.step.id)
+    shows = "`teamflow diff STEP` shows what each did" if several else f"`teamflow diff {shown}` shows it"
     path = _stays(state, known)
     if left.repo:
         place = f", `teamflow path {shown}` says where the clone is" if path else ""
         store = f"{root}/.teamflow/clones/{left.repo.rpartition('/')[2]}" if root else left.repo
         push = push_command(store, left, step=known.step.id)
-        return [f"`teamflow diff {shown}` shows it{place}", f"`{push}` brings it to where it was cloned from"]
-    line = f"`teamflow diff {shown}` shows it, `teamflow merge {shown}` merges it here"
+        return [f"{shows}{place}", f"`{push}` brings it to where it was cloned from"]
+    line = f"{shows}, `teamflow merge {shown}` merges {known.step.id if several else 'it'} here"
     if not left.branch or _holds_more(state, path):
         return [line]
     drop = f"git branch -D {shlex.quote(left.branch)}"

@@ -12,6 +12,8 @@ from teamflow.views.width import fit, pad, width
 
 _HEADS: Final = ("persona", "engine", "may", "from", "instructions")
 _WIDEST: Final = (32, 28, 40, 44)
+_LONGEST: Final = 80
+"""Columns to which one is filled up where nothing is cut."""
 
 
 class PersonaLine(NamedTuple):
@@ -27,20 +29,23 @@ class PersonaLine(NamedTuple):
     trouble: str = ""
 
 
-def personas_text(lines: Sequence[PersonaLine], *, columns: int) -> str:
-    """A table that is at most `columns` wide, with a last newline."""
+def personas_text(lines: Sequence[PersonaLine], *, columns: int | None) -> str:
+    """A table that is at most `columns` wide (None: nothing is cut), with a last newline."""
     if not lines:
         return (
             "no personas: declare them under personas, or write personas/NAME.md beside the team file, "
             "or .claude/agents/NAME.md\n"
         )
     rows = [_HEADS, *(_cells(line) for line in lines)]
-    sizes = [min(max(width(row[index]) for row in rows), most) for index, most in enumerate(_WIDEST)]
-    return "".join(fit(_row(row, sizes), columns).rstrip() + "\n" for row in rows)
+    widest = _WIDEST if columns is not None else (_LONGEST,) * len(_WIDEST)
+    sizes = [min(max(width(row[index]) for row in rows), most) for index, most in enumerate(widest)]
+    return "".join(fit(_row(row, sizes, cut=columns is not None), columns).rstrip() + "\n" for row in rows)
 
 
-def _row(row: tuple[str, ...], sizes: Sequence[int]) -> str:
-    return "  ".join([*(pad(fit(one, size), size) for one, size in zip(row, sizes, strict=False)), row[-1]])
+def _row(row: tuple[str, ...], sizes: Sequence[int], *, cut: bool) -> str:
+    return "  ".join(
+        [*(pad(fit(one, size) if cut else one, size) for one, size in zip(row, sizes, strict=False)), row[-1]]
+    )
 
 
 def _cells(line: PersonaLine) -> tuple[str, ...]:

@@ -39,8 +39,12 @@ _WORDS: Final[Mapping[str, str]] = {
 }
 _HEADS: Final = ("step", "engine", "target", "workspace", "may")
 _WIDEST: Final = (40, 24, 16, 12, 32)
+_LONGEST: Final = 80
+"""Columns to which one is filled up where nothing is cut."""
 _REASON: Final = 24
 """Columns that the reason keeps; where the table leaves less, columns go from the right."""
+_USUAL: Final = 160
+"""Columns at which sentences are wrapped where nothing is cut."""
 _PATH: Final = 8
 _KEYS: Final = 12
 
@@ -71,8 +75,8 @@ def fallbacks_object(step: Step) -> list[Json]:
     return [{"engine": other.engine, "model": other.model} for other in step.fallbacks]
 
 
-def plan_text(preview: Preview, *, columns: int, ascii_only: bool = False, graph: bool = True) -> str:
-    """Table, tree and summary, each line at most `columns` wide, without a last newline."""
+def plan_text(preview: Preview, *, columns: int | None, ascii_only: bool = False, graph: bool = True) -> str:
+    """Table, tree and summary, each line at most `columns` wide (None: nothing is cut), without a last newline."""
     parts = ["\n".join(_table(preview.lines, columns))] if preview.lines else []
     if graph and any(line.step.edges for line in preview.lines):
         parts.append("\n".join(tree(preview, symbol, columns=columns)))
@@ -84,22 +88,25 @@ def plan_text(preview: Preview, *, columns: int, ascii_only: bool = False, graph
 # -- the table ---------------------------------------------------------------------------------------------------
 
 
-def _table(lines: Sequence[Line], columns: int) -> Iterator[str]:
+def _table(lines: Sequence[Line], columns: int | None) -> Iterator[str]:
     left = {line.step.id: line.step.agent for line in lines if line.step.workspace != PROJECT}
     rows = [_cells(line.step, left) for line in lines]
     shown = _shown_columns(rows, columns)
     yield fit("  " + "  ".join(pad(_HEADS[index], size) for index, size in shown) + "  why", columns).rstrip()
     for line, row in zip(lines, rows, strict=True):
-        cells = "  ".join(pad(fit(row[index], size), size) for index, size in shown)
+        cells = "  ".join(pad(row[index] if columns is None else fit(row[index], size), size) for index, size in shown)
         yield fit(f"{symbol(line)} {cells}  {cell(line.action.reason)}", columns).rstrip()
 
 
-def _shown_columns(rows: Sequence[tuple[str, ...]], columns: int) -> list[tuple[int, int]]:
+def _shown_columns(rows: Sequence[tuple[str, ...]], columns: int | None) -> list[tuple[int, int]]:
     """(column, its width) of those that hold anything and leave room for the reason; the step is always there."""
+    widest = _WIDEST if columns is not None else (_LONGEST,) * len(_HEADS)
     sizes = [
-        max(width(head), *(min(width(row[index]), _WIDEST[index]) for row in rows)) for index, head in enumerate(_HEADS)
+        max(width(head), *(min(width(row[index]), widest[index]) for row in rows)) for index, head in enumerate(_HEADS)
     ]
     used = [index for index in range(len(_HEADS)) if index == 0 or any(row[index] for row in rows)]
+    if columns is None:
+        return [(index, sizes[index]) for index in used]
     while len(used) > 1 and sum(sizes[index] + 2 for index in used) + 2 + _REASON > columns:
         used.pop()
     sizes[0] = max(8, min(sizes[0], columns - _REASON))
@@ -122,7 +129,8 @@ def _workspace(step: Step, left: Mapping[str, str]) -> str:
 # -- the summary -------------------------------------------------------------------------------------------------
 
 
-def _summary(preview: Preview, columns: int) -> Iterator[str]:
+def _summary(preview: Preview, columns: int | None) -> Iterator[str]:
+    wrapped = max(20, columns or _USUAL)
     yield fit(counted(preview), columns)
     if preview.critical_path:
         path = preview.critical_path
@@ -136,17 +144,17 @@ def _summary(preview: Preview, columns: int) -> Iterator[str]:
     elif most > len(preview.lines):
         yield fit(f"at most {plural(most, 'step')} with those that the run adds", columns)
     if (budgets := _budgets(preview)) != "":
-        yield from textwrap.wrap(cell(budgets), max(columns, 20), subsequent_indent="  ")
+        yield from textwrap.wrap(cell(budgets), wrapped, subsequent_indent="  ")
     if (may := team_in_words(preview.plan.steps)) != "":
-        yield from textwrap.wrap(cell(may), max(columns, 20), subsequent_indent="  ")
+        yield from textwrap.wrap(cell(may), wrapped, subsequent_indent="  ")
     if preview.plan.hooks:
         words = "hooks: " + "; ".join(f"{event} runs {_hook_words(command)}" for event, command in preview.plan.hooks)
-        yield from textwrap.wrap(cell(words), max(columns, 20), subsequent_indent="  ")
+        yield from textwrap.wrap(cell(words), wrapped, subsequent_indent="  ")
     for note in preview.notes:
-        yield from textwrap.wrap(cell(note), max(columns, 20), subsequent_indent="  ")
+        yield from textwrap.wrap(cell(note), wrapped, subsequent_indent="  ")
     for area, keys in _waiting(preview).items():
         words = f"not in this version yet: {area} ({names(keys, most=_KEYS)})"
-        yield from textwrap.wrap(words, max(columns, 20), subsequent_indent="  ")
+        yield from textwrap.wrap(words, wrapped, subsequent_indent="  ")
 
 
 def _loops(preview: Preview) -> Iterator[str]:

@@ -45,7 +45,10 @@ class Difference(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """How a case ended. `error`: why it could not be run. `team`: the team file; `line`: where the case begins."""
+    """How a case ended. `error`: why it could not be run. `team`: the team file; `line`: where the case begins.
+
+    `failed`: why steps failed in a run that was not as expected, a line each. `kept`: where its copy is left.
+    """
 
     file: str
     name: str
@@ -54,6 +57,8 @@ class Verdict(NamedTuple):
     error: str = ""
     team: str = ""
     line: int = 0
+    failed: tuple[str, ...] = ()
+    kept: str = ""
 
     @property
     def passed(self) -> bool:
@@ -148,6 +153,8 @@ def lines(verdict: Verdict) -> list[str]:
         found.append(f"        {_plain(each.what)}{f'   {_plain(each.place)}' if each.place else ''}")
         found.append(f"          expected  {_plain(each.expected)}")
         found.append(f"          got       {_plain(each.got)}{f'   ({_plain(each.note)})' if each.note else ''}")
+    found += [f"        {_plain(line)}" for line in verdict.failed]
+    found += [f"        its copy is left in {_plain(verdict.kept)}"] if verdict.kept else []
     return found
 
 

@@ -22,9 +22,9 @@ def _columns(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in _WIDE else 1
 
 
-def fit(text: str, columns: int) -> str:
-    """`text` in at most `columns` columns, its end cut off with an ellipsis where it is longer."""
-    if width(text) <= columns:
+def fit(text: str, columns: int | None) -> str:
+    """`text` in at most `columns` columns, its end cut off with an ellipsis where it is longer. None: as it is."""
+    if columns is None or width(text) <= columns:
         return text
     if columns <= 0:
         return ""

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.e2e.project import Project
+from tests.fakes.here import here
 
 TEAM = """
 inputs: {n: {type: integer, default: 1}}
@@ -110,6 +111,22 @@ def test_what_is_not_as_expected_is_shown(project: Project) -> None:
     failure = ElementTree.fromstring(project.read("r.xml")).find(".//failure")
     assert failure is not None
     assert failure.get("message") == "route, outputs.plan.x, text.both"
+
+
+def test_why_steps_failed_is_told_and_the_copy_can_be_kept(project: Project) -> None:
+    project.write(
+        "team.test.yaml",
+        TESTS.replace(
+            "plan: {script: [{outputs: {x: 3}}]}", "plan: {script: [{fail: {class: fatal, reason: no idea how}}]}"
+        ),
+    )
+    env = {"TMPDIR": str(project.place / "tmp")}
+    done = project.call("test", "-k", "happy", "--keep", env=env).expect(1)
+    lines = [line.strip() for line in done.out.splitlines()]
+    (reason,) = [line for line in lines if line.startswith("plan: failed")]
+    assert "no idea how" in reason
+    (copy,) = [line.removeprefix("its copy is left in ") for line in lines if line.startswith("its copy")]
+    assert "no idea how" in here(copy, "why", "plan", env=project.environ)[1]
 
 
 @pytest.mark.slow

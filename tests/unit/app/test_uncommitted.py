@@ -84,3 +84,19 @@ def test_hooks_and_monitors_of_the_repository_are_not_run(repository: Path) -> N
 def test_where_git_says_nothing_nothing_is_said(tmp_path: Path) -> None:
     (tmp_path / ".git").write_text("gitdir: /nowhere\n", encoding="utf-8")
     assert start_notes(TREE, str(tmp_path)) == ()
+
+
+@pytest.mark.parametrize("below", ["", "sub/project"])
+def test_what_says_what_runs_is_no_work(repository: Path, below: str) -> None:
+    (repository / "README").write_text("", encoding="utf-8")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", "first")
+    root = repository / below
+    (root / "teams/parts").mkdir(parents=True)
+    for name in ("team.yaml", "teamflow.lock", "teams/parts/one.yaml"):
+        (root / name).write_text("x", encoding="utf-8")
+    plan = TREE._replace(file="team.yaml", files={"team.yaml": "", "teams/parts/one.yaml": "", "/etc/other.yaml": ""})
+    assert start_notes(plan, str(root)) == ()
+    (root / "teams/parts/two.py").write_text("x", encoding="utf-8")
+    (note,) = start_notes(plan, str(root))
+    assert note.startswith("1 uncommitted file (")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 
@@ -56,3 +57,17 @@ def test_json_has_exactly_the_documented_keys() -> None:
     ]
     assert found["edges"][0] == ["a", "b"]
     assert {step["action"] for step in found["steps"]} <= {"run", "cached", "skip", "ask", "undecided"}
+
+
+def test_off_a_terminal_nothing_is_cut() -> None:
+    long: dict[str, Any] = {
+        "engine": "claude",
+        "model": "m" * 90,
+        "permissions": "not enforced by a custom engine, however long it is",
+    }
+    shown = preview(make_plan([make_step("s" * 60, **long), make_step("b", needs=["s" * 60])]))
+    text = plan_text(shown, columns=None)
+    assert "…" not in text
+    for whole in (f"claude/{'m' * 90}", long["permissions"], "s" * 60):
+        assert whole in text
+    assert "…" in plan_text(shown, columns=100)

@@ -6,8 +6,8 @@ import asyncio
 from pathlib import Path
 
 from teamflow.core.capabilities import Capabilities
-from teamflow.core.invocation import EngineEvent, Exit, Reply, Said, SessionOpened, Spent
-from teamflow.core.outcome import Outcome, Succeeded, Usage
+from teamflow.core.invocation import Called, EngineEvent, Exit, Reply, Retrying, Said, SessionOpened, Spent
+from teamflow.core.outcome import FailureClass, Outcome, Succeeded, Usage
 from teamflow.core.permissions import Verdict
 from teamflow.core.spending import SpendingTold
 from teamflow.ports import Input
@@ -37,6 +37,10 @@ class Lines:
                 return [Spent(Usage(usd=float(usd)))]
             case ["end", usd]:
                 return [Spent(Usage(usd=float(usd))), Reply("", end=True)]
+            case ["call", *words]:
+                return [Called("{}", "", " ".join(["run", *words])), Called("todo", "", None)]
+            case ["busy"]:
+                return [Retrying(FailureClass.TRANSIENT, "overloaded", 8.0)]
             case [*words] if words:
                 return [Said(" ".join(words))]
         return []
@@ -65,6 +69,7 @@ class Followed:
         self.sent: list[Input] = []
         self.done = asyncio.Event()
         self.stall = ""
+        self.told: list[str] = []
         self.clock = 0.0
         self.tail = Tail(
             str(path),
@@ -72,12 +77,17 @@ class Followed:
             step="a",
             attempt=1,
             report=self.reported.append,
-            say=lambda _, text: self.done.set() if text == "done" else None,
+            say=lambda _, text: self._hear(text),
             begins=lambda: 0,
             stalls=Stalls(Capabilities(session_within=30.0), begun=0.0),
             stalled=self._stalled,
             now=lambda: self.clock,
         )
+
+    def _hear(self, text: str) -> None:
+        self.told.append(text)
+        if text == "done":
+            self.done.set()
 
     def _stalled(self, cause: str) -> None:
         self.stall = cause
@@ -137,3 +147,17 @@ def test_a_cost_that_comes_with_the_end_stops_nothing(tmp_path: Path) -> None:
         return told(followed), followed.tail.usage.usd
 
     assert asyncio.run(follow()) == ([0.1], 0.5)
+
+
+def test_what_it_does_is_told_to_people_and_is_no_word_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text("call pytest -q\nbusy\n")
+
+    async def finish() -> Followed:
+        followed = Followed(path)
+        followed.tail.finish(0, path.stat().st_size)
+        return followed
+
+    followed = asyncio.run(finish())
+    assert followed.told == ["> run pytest -q", "> the model is overloaded, tried again in 8 s"]
+    assert not followed.tail.said
