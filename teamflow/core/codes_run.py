@@ -144,6 +144,15 @@ RUN: Final = (
         "plan",
     ),
     Code(
+        "no-variable",
+        "an MCP server refers to a variable that its step never has",
+        "A step has what env, env_files, secrets and inherit_env give it, the basics such as PATH and HOME, and the "
+        "variables that its engine logs in with. ${NAME} in a server means one of these; ${NAME:-text} has a default.",
+        "",
+        "",
+        "plan",
+    ),
+    Code(
         "unknown-model",
         "a model has nearly the name of one that its engine is known to have",
         "Which models there are is for an engine's vendor to say, and changes. A name that teamflow does not know is "

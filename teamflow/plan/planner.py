@@ -27,6 +27,7 @@ from teamflow.plan.permissions import NO_ENGINES, report_permissions
 from teamflow.plan.placing import Agents, Chosen, critical_path, layout_of, make_steps, team_outputs
 from teamflow.plan.resolvers import mended
 from teamflow.plan.selection import Choices, Selection, select
+from teamflow.plan.variables import report_variables
 from teamflow.plan.workspaces import report_no_repository, workspaces_of
 from teamflow.plan.writers import report_overlaps
 from teamflow.team.loaded import LoadedTeam
@@ -86,6 +87,7 @@ def _make_plan(
         report_permissions(settings, engines, workspaces, loaded, found)
         report_models(settings, engines, loaded, found)
         report_base_urls(settings, engines, loaded, found)
+        report_variables(settings, engines, loaded, found)
     resolvers = mended(agents, loaded, workspaces, found)
     graph = with_resolvers(graph, resolvers)
     ids |= {node_of(resolver.name, name): ids[name] for name, resolver in resolvers.items()}
