@@ -14,9 +14,22 @@ USAGE: Final = "usage"
 TROUBLE: Final = "trouble"
 
 
+_AT: Final = " at "
+
+
+def account(engine: str, base_url: str) -> str:
+    """What a limit counts for: an engine, and apart from that the same engine with models of another server."""
+    return f"{engine}{_AT}{base_url}" if base_url else engine
+
+
+def engine_of(limited: str) -> str:
+    """The engine's name alone."""
+    return limited.partition(_AT)[0]
+
+
 class EngineLimited(NamedTuple):
-    """Fact: an engine is out of reach until `mono` (seconds since boot `boot`), which is `until` (Unix) for people and
-    other boots. why: usage (its usage limit) | trouble (a step with fallbacks has given up on it, until then).
+    """Fact: an engine (`account`) is out of reach until `mono` (seconds since boot `boot`), which is `until` (Unix) for
+    people and other boots. why: usage (its usage limit) | trouble (a step with fallbacks has given up on it till then).
     """
 
     engine: str
@@ -31,7 +44,7 @@ class EngineLimited(NamedTuple):
 
 
 class LimitLifted(NamedTuple):
-    """Somebody says, or another run has seen, that an engine is in reach again."""
+    """Somebody says, or another run has seen, that an engine (`account`) is in reach again."""
 
     engine: str
     by: str

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import yaml
 
 from teamflow.engines.registry import ENGINES
 from teamflow.engines.registry import engine as load
+from teamflow.store.machine import Machine, SharedLimit
 from tests.e2e.project import Project, proves
 from tests.e2e.test_run_claude import World
 from tests.fakes import clis
@@ -76,6 +79,18 @@ def test_claude_is_told_by_its_settings_which_go_before_the_users(tmp_path: Path
     assert step["permissions"]["base_url"] == "http://127.0.0.1:11434"
     shown = world.project.call("plan", "--new").expect(0).out
     assert "models of other servers: http://127.0.0.1:11434 (a)" in shown
+
+
+def test_a_limit_of_the_account_is_none_of_a_server_of_ones_own(tmp_path: Path) -> None:
+    local = World(tmp_path / "local", agent={"base_url": "http://127.0.0.1:11434", "model": "m"})
+    account = World(tmp_path / "account", agent={})
+    for world, code in ((local, 0), (account, 4)):
+        machine = Machine.open(world.project.environ)
+        assert machine is not None
+        with closing(machine):
+            later = time.time() + 3600
+            machine.note_limit(SharedLimit("claude", "another boot", 1.0, later, "used up", time.time()))
+        world.project.run("--no-input", env=world.env).expect(code)
 
 
 @pytest.mark.slow
