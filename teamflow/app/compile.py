@@ -21,6 +21,7 @@ from teamflow.app.files import ProjectFiles, located, read_any
 from teamflow.app.plugins import spare_plugins
 from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json, Plan
+from teamflow.core.work import WORKTREE
 from teamflow.engines.registry import BUILT_IN
 from teamflow.workspaces.top_level import is_repository
 
@@ -111,6 +112,13 @@ def _compile(root: str, request: Request, sources: ProjectFiles) -> Compiled:
         engines=BUILT_IN,
     )
     found.extend(planned)
+    if plan is not None and any(step.workspace == WORKTREE for step in plan.steps):
+        # Looked at only when a plan is made, for it starts git; a repository does not lose its commits.
+        from teamflow.app.uncommitted import is_unborn
+        from teamflow.plan.workspaces import report_no_commit
+
+        if is_unborn(root):
+            report_no_commit(plan.steps, loaded.team, found)
     return Compiled(None if found.has_errors else plan, found, loaded.sources, loaded.team)
 
 

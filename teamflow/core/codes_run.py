@@ -75,6 +75,15 @@ RUN: Final = (
         "plan",
     ),
     Code(
+        "no-commit",
+        "a worktree in a git repository without a commit",
+        "A worktree is made of a commit of the project, and there is none yet. Commit what the steps are to start from, "
+        "or let the agents work in the project directory, which takes workspace: {mode: shared}.",
+        "",
+        "",
+        "plan",
+    ),
+    Code(
         "diff-not-judged",
         "a diff policy outside a git repository",
         "What a step has changed is known only where it has a worktree, and that takes a git repository. Outside one "

@@ -309,7 +309,7 @@ inherit_env: [SHOP]
 agents:
   shop: {engine: claude, prompt: x, secrets: [TOKEN], mcp_servers: {n: {url: "http://${SHOP}/${TOKEN}"}}}
 """
-    made = Project(tmp_path, team, git=True)
+    made = Project(tmp_path, team)
     notes = made.plan()["notes"]
     secret = "secret TOKEN: the environment variable TOKEN_OF_SHOP is not set (asked for by shop)"
     assert f"{secret}: run will not start without it" in notes
