@@ -56,7 +56,7 @@ def preview_team(options: RunOptions, *, environ: Mapping[str, str], directory: 
     file = os.path.relpath(path, root)
     database = Database.find(root, allow_network=environ.get("TEAMFLOW_ALLOW_NETWORK_FS") == "1")
     if database is None:
-        compiled = compile_team(root, _request(file, options), directory=None)
+        compiled = compile_team(root, _request(file, options), directory=None, to_run=True)
         if compiled.plan is None:
             return Shown(compiled, None, root)
         return _noted(Shown(compiled, _fresh(compiled.plan, Layout(root), options), root), environ, directory)
