@@ -75,10 +75,20 @@ RUN: Final = (
         "plan",
     ),
     Code(
+        "shared-directory",
+        "two agents may edit one directory at once",
+        "Nothing keeps the two apart, and neither says what it writes: each may overwrite what the other is at, and "
+        "what one of them has changed nobody can tell. In git each has its own worktree unless it is told otherwise.",
+        "agents:\n  a: {prompt: Do a., workspace: {mode: shared}}\n  b: {prompt: Do b., workspace: {mode: shared}}\n",
+        "agents:\n  a: {prompt: Do a., workspace: {mode: shared}}\n"
+        "  b: {prompt: Do b., workspace: {mode: shared}, depends_on: [a]}\n",
+        "plan",
+    ),
+    Code(
         "no-commit",
         "a worktree in a git repository without a commit",
-        "A worktree is made of a commit of the project, and there is none yet. Commit what the steps are to start from, "
-        "or let the agents work in the project directory, which takes workspace: {mode: shared}.",
+        "A worktree is made of a commit of the project, and there is none yet. Commit what the steps are to start "
+        "from, or let the agents work in the project directory, which takes workspace: {mode: shared}.",
         "",
         "",
         "plan",

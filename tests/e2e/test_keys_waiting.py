@@ -228,6 +228,14 @@ def test_a_worktree_outside_git_is_refused_with_its_remedy(tmp_path: Path) -> No
     assert "git init" in refused
 
 
+def test_plan_says_until_when_somebody_is_to_answer(tmp_path: Path) -> None:
+    agents = {"gate": {"ask": "Ship?"}, "day": {"ask": "Which?", "options": ["a", "b"], "default": "b"}}
+    project = Project(tmp_path, {"defaults": {"timeout": "10m"}, "agents": agents})
+    lines = {line.split()[1]: line for line in project.call("plan").expect(0).out.splitlines() if line[:1] == "!"}
+    assert lines["gate"].endswith("; answer within 10m")
+    assert lines["day"].endswith("; answer within 10m, else b")
+
+
 def test_a_worktree_of_no_commit_is_refused_with_its_remedy(tmp_path: Path) -> None:
     project = Project(tmp_path, {"agents": {"b": COMMAND, "a": _EDITS}}, files={"s.yaml": "- say: hi\n"}, git=True)
     for verb in ("plan", "run"):
@@ -237,6 +245,7 @@ def test_a_worktree_of_no_commit_is_refused_with_its_remedy(tmp_path: Path) -> N
         assert "mode: shared" in refused
     assert "no run" in project.call("status").said
     project.call("plan", "b").expect(0)
+    project.call("lock").expect(0)
     project.git("commit", "-q", "--allow-empty", "-m", "start")
     project.run().expect(0)
 
