@@ -143,6 +143,21 @@ def test_what_lies_in_the_settings_of_claude_leads_nowhere_else(tmp_path: Path) 
         assert not other.requests
 
 
+@pytest.mark.slow
+def test_gemini_is_led_to_another_server_by_variables_alone(tmp_path: Path) -> None:
+    with Models() as server:
+        server.play(write("more.txt", "more\n"), say("All done."))
+        project, env = project_of(tmp_path, "", "gemini", model="gemini-2.5-pro")
+        team = yaml.safe_load(project.read("team.yaml"))
+        del team["agents"]["a"]["base_url"]
+        given = {"GOOGLE_GEMINI_BASE_URL": server.url(), "GEMINI_API_KEY": server.key()}
+        project.team({**team, "env": given})
+        project.run("--no-input", env=env, seconds=200).expect(0)
+        assert project.read("more.txt") == "more\n"
+        assert len(server.calls()) == 2
+        assert not (tmp_path / "home/.gemini/settings.json").exists()
+
+
 def leave_behind(home: Path, project: Path, other: str) -> None:
     """Logins and settings of the users of codex and opencode, which lead to another server."""
     codex, opencode = home / ".codex", home / ".config/opencode"
