@@ -77,3 +77,8 @@ def met_again(known: EngineLimit | None, event: EngineLimited, *, at: float, seq
 def left(limit: EngineLimit, now: Now) -> float:
     """Seconds until it is over, 0 if it is. Over a jump of the wall clock only another boot goes by that."""
     return max(0.0, limit.mono - now.mono if limit.boot == now.boot else limit.until - now.wall)
+
+
+def at_once(step_id: str) -> str:
+    """What those can do who know better."""
+    return f"`teamflow resume {step_id}` has it asked again at once"

@@ -14,7 +14,7 @@ from typing import Final
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import Event, Now, Reopened, RetryScheduled, StepWaiting
 from teamflow.core.fold_limit import ENGINE
-from teamflow.core.limited import TROUBLE, USAGE, EngineLimit, EngineLimited, account, left
+from teamflow.core.limited import TROUBLE, USAGE, EngineLimit, EngineLimited, account, at_once, left
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.state import RunState, StepState
@@ -73,7 +73,8 @@ def preferred(state: RunState, known: StepState, fallback: int | None, now: Now)
     if known.next_continues is not None:
         before = known.attempts[known.next_continues - 1]
         place = before.fallback or 0
-        if place < len(engines) and engines[place] == before.engine and not _out_of_reach(state, accounts[place], now):
+        same = place < len(engines) and engines[place] == before.engine
+        if same and not reach(state, (accounts[place],), now).seconds:
             return before.fallback
     tried = known.attempts[known.counted_from :]
     if not tried or not _gave_up(tried, engines[fallback or 0]):
@@ -100,11 +101,6 @@ def limit_words(engine: str, limit: EngineLimit) -> str:
     """`claude: usage limit until 14:30`."""
     what = "usage limit" if limit.why == USAGE else "out of reach"
     return f"{engine}: {what} until {until(limit)}"
-
-
-def at_once(step_id: str) -> str:
-    """What those who know better can do."""
-    return f"`teamflow resume {step_id}` has it asked again at once"
 
 
 # -- what follows from a failed attempt ------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from datetime import tzinfo
 
 from teamflow.core.events import Now
 from teamflow.core.fold_limit import ENGINE
+from teamflow.core.limited import at_once
 from teamflow.core.named import NamedTuple
 from teamflow.core.questions import answer_words, question_id, time_left
 from teamflow.core.shell import run_words
@@ -16,7 +17,7 @@ from teamflow.core.state import Pause, RunState, StepState
 from teamflow.core.status import ENDED, Status
 from teamflow.policy.asking import newest
 from teamflow.policy.budget import waits_for_money
-from teamflow.policy.quota import at_once, limit_words, reach
+from teamflow.policy.quota import limit_words, reach
 from teamflow.views import words
 
 
