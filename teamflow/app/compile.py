@@ -21,6 +21,7 @@ from teamflow.app.files import ProjectFiles, located, read_any
 from teamflow.app.plugins import spare_plugins
 from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json, Plan
+from teamflow.core.work import WORKTREE
 from teamflow.engines.registry import BUILT_IN
 from teamflow.workspaces.top_level import is_repository
 
@@ -63,9 +64,15 @@ class Compiled(NamedTuple):
 
 
 def compile_team(
-    root: str, request: Request, *, directory: str | None, sources: ProjectFiles | None = None
+    root: str,
+    request: Request,
+    *,
+    directory: str | None,
+    sources: ProjectFiles | None = None,
+    to_run: bool = False,
 ) -> Compiled:
-    """The plan of a request. `directory`: where compiled plans are kept; None: nowhere."""
+    """The plan of a request. `directory`: where compiled plans are kept; None: nowhere. `to_run`: a plan that could not
+    start as the repository is now is an error."""
     place = None if directory is None else f"{directory}/{_name(request)}"
     keepable = place is not None and not any("=@" in word for word in request.given)
     if place is not None and keepable:
@@ -74,7 +81,7 @@ def compile_team(
             plan, stored = kept
             return Compiled(plan, None, {}, None, _given(request, plan), stored)
     begun = _clock()
-    compiled = _compile(root, request, sources or ProjectFiles(root))
+    compiled = _compile(root, request, sources or ProjectFiles(root), to_run=to_run)
     made, found = compiled.plan, compiled.diagnostics
     if made is None:
         return compiled
@@ -87,7 +94,7 @@ def compile_team(
     return compiled._replace(given=_given(request, made), stored=stored)
 
 
-def _compile(root: str, request: Request, sources: ProjectFiles) -> Compiled:
+def _compile(root: str, request: Request, sources: ProjectFiles, *, to_run: bool) -> Compiled:
     spare_plugins()
     from teamflow.plan.planner import make_plan
     from teamflow.plan.selection import Selection
@@ -111,6 +118,13 @@ def _compile(root: str, request: Request, sources: ProjectFiles) -> Compiled:
         engines=BUILT_IN,
     )
     found.extend(planned)
+    if to_run and plan is not None and any(step.workspace == WORKTREE for step in plan.steps):
+        # Looked at only when a plan is made, for it starts git; a repository does not lose its commits.
+        from teamflow.app.uncommitted import is_unborn
+        from teamflow.plan.workspaces import report_no_commit
+
+        if is_unborn(root):
+            report_no_commit(plan.steps, loaded.team, found)
     return Compiled(None if found.has_errors else plan, found, loaded.sources, loaded.team)
 
 

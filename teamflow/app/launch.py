@@ -177,7 +177,7 @@ def compile_run(database: Database, file: str, options: RunOptions) -> Compiled:
         until=options.until,
         overrides=options.overrides,
     )
-    return compile_team(database.layout.root, request, directory=f"{database.layout.cache}/plans")
+    return compile_team(database.layout.root, request, directory=f"{database.layout.cache}/plans", to_run=True)
 
 
 def run_plan(

@@ -115,7 +115,7 @@ class _Barred:
 
     def __init__(self, inner: Engine, replay: str) -> None:
         self.name = inner.name
-        self.capabilities = inner.capabilities
+        self.capabilities = inner.capabilities._replace(mcp=frozenset())
         self.session = inner.session
         self._reason = f"this run is a replay of {replay}: no agent works in it"
 

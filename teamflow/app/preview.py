@@ -17,6 +17,7 @@ from teamflow.app.project import find_source, project_of
 from teamflow.app.session import FINISHED, read_state
 from teamflow.app.trees import opener
 from teamflow.app.uncommitted import start_notes
+from teamflow.app.unset import unset_notes
 from teamflow.core.added import effective
 from teamflow.core.events import Admitted, Cached, Event, PlanRevised, Record, StepsAdded
 from teamflow.core.fold import apply, initial
@@ -55,7 +56,7 @@ def preview_team(options: RunOptions, *, environ: Mapping[str, str], directory: 
     file = os.path.relpath(path, root)
     database = Database.find(root, allow_network=environ.get("TEAMFLOW_ALLOW_NETWORK_FS") == "1")
     if database is None:
-        compiled = compile_team(root, _request(file, options), directory=None)
+        compiled = compile_team(root, _request(file, options), directory=None, to_run=True)
         if compiled.plan is None:
             return Shown(compiled, None, root)
         return _noted(Shown(compiled, _fresh(compiled.plan, Layout(root), options), root), environ, directory)
@@ -71,6 +72,7 @@ def _noted(shown: Shown, environ: Mapping[str, str], directory: str) -> Shown:
     if found is None:
         return shown
     notes = list(start_notes(found.plan, shown.root) if found.has_work else ())
+    notes += unset_notes(found.plan, root=shown.root, environ=environ) if found.has_work else []
     notes += plan_notes(found.plan, _to_do(found), root=shown.root, directory=directory, environ=environ)
     return shown._replace(preview=found._replace(notes=(*found.notes, *notes))) if notes else shown
 

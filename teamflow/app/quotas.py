@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 
 from teamflow.core.events import Event, Now
-from teamflow.core.limited import USAGE, EngineLimit, EngineLimited, LimitLifted, left
+from teamflow.core.limited import USAGE, EngineLimit, EngineLimited, LimitLifted, engine_of, left
 from teamflow.core.plan import EngineDefinition
 from teamflow.core.state import RunState
 from teamflow.store.errors import StoreError
@@ -75,7 +75,7 @@ class MachineLimits:
 
     def tell(self, event: EngineLimited | LimitLifted) -> None:
         """What this run has met, for the others."""
-        if event.engine in _OWN_ACCOUNTS or (isinstance(event, EngineLimited) and event.why != USAGE):
+        if engine_of(event.engine) in _OWN_ACCOUNTS or (isinstance(event, EngineLimited) and event.why != USAGE):
             return
         now = self._now()
         account = self._account(event.engine)
@@ -93,9 +93,10 @@ class MachineLimits:
 
     def _engines(self) -> frozenset[str]:
         """Those that a step would start on now."""
-        waiting = (self._state.steps[step_id].step.engines for step_id in self._state.on_limit)
+        waiting = (self._state.steps[step_id].step.accounts for step_id in self._state.on_limit)
         queued = (engines for engines, queue in self._state.ready.items() if queue)
-        return frozenset(name for engines in (*queued, *waiting) for name in engines) - _OWN_ACCOUNTS
+        names = frozenset(name for engines in (*queued, *waiting) for name in engines)
+        return frozenset(name for name in names if engine_of(name) not in _OWN_ACCOUNTS)
 
     def _account(self, engine: str) -> str:
         """What a limit of it counts for: an engine of the team file's own is the program that it starts."""

@@ -34,6 +34,11 @@ STATUS: Final = (
 )
 """To be started in the project."""
 
+BRANCH: Final = ("git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null",
+                 "status", "--porcelain=v2", "-z", "--branch", "--no-ahead-behind", "--untracked-files=no",
+                 "--ignore-submodules=all", "--", ":(top,literal).git")  # fmt: skip
+"""Likewise: of no file, so that nothing is looked at but HEAD."""
+
 HEAD: Final = ("git", "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
 """Likewise."""
 
@@ -91,6 +96,12 @@ def head_of(root: str) -> str | None:
     """The commit that HEAD names; None where there is none, or git cannot say."""
     found = _said(HEAD, root)
     return found.decode().strip() if found else None
+
+
+def is_unborn(root: str) -> bool:
+    """Whether it is certain that HEAD names no commit yet."""
+    status = _said(BRANCH, root)
+    return status is not None and not has_commit(status)
 
 
 def uncommitted(status: bytes) -> list[str]:

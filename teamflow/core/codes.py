@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from teamflow.core.code import Code
+from teamflow.core.codes_engines import ENGINES
 from teamflow.core.codes_run import RUN
 from teamflow.core.codes_team import TEAM
 from teamflow.core.codes_yaml import YAML
 
-CODES: Final[Mapping[str, Code]] = {code.slug: code for code in (*YAML, *TEAM, *RUN)}
+CODES: Final[Mapping[str, Code]] = {code.slug: code for code in (*YAML, *TEAM, *RUN, *ENGINES)}
 
 
 def explain(slug: str) -> str | None:

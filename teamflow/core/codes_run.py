@@ -75,6 +75,25 @@ RUN: Final = (
         "plan",
     ),
     Code(
+        "shared-directory",
+        "two agents may edit one directory at once",
+        "Nothing keeps the two apart, and neither says what it writes: each may overwrite what the other is at, and "
+        "what one of them has changed nobody can tell. In git each has its own worktree unless it is told otherwise.",
+        "agents:\n  a: {prompt: Do a., workspace: {mode: shared}}\n  b: {prompt: Do b., workspace: {mode: shared}}\n",
+        "agents:\n  a: {prompt: Do a., workspace: {mode: shared}}\n"
+        "  b: {prompt: Do b., workspace: {mode: shared}, depends_on: [a]}\n",
+        "plan",
+    ),
+    Code(
+        "no-commit",
+        "a worktree in a git repository without a commit",
+        "A worktree is made of a commit of the project, and there is none yet. Commit what the steps are to start "
+        "from, or let the agents work in the project directory, which takes workspace: {mode: shared}.",
+        "",
+        "",
+        "plan",
+    ),
+    Code(
         "diff-not-judged",
         "a diff policy outside a git repository",
         "What a step has changed is known only where it has a worktree, and that takes a git repository. Outside one "
@@ -118,45 +137,6 @@ RUN: Final = (
         "empty-matrix",
         "a matrix has no entries",
         "With these inputs the agent has no instances, so nothing of it runs; it counts as succeeded.",
-        "",
-        "",
-        "plan",
-    ),
-    Code(
-        "not-enforced",
-        "an engine cannot keep to the permissions of an agent, or cannot be given what it is to have",
-        "What permissions forbid is kept from an agent by the sandbox of its engine, by the questions that the engine "
-        "asks before it does something, or by a look at what has changed before it is kept. Where an engine of the "
-        "list has none of these for what the team file asks, nothing starts: a fence that is not there is worse than "
-        "none that is promised. The same goes for MCP servers of a kind that the engine does not know, for "
-        "isolate and for base_url. The message names the engine and what it cannot do, the hint what can be done.",
-        "",
-        "",
-        "plan",
-    ),
-    Code(
-        "no-model",
-        "an agent with a base_url does not name its model",
-        "A server of your own has the models that you gave it, and knows none of the names that a CLI asks for when it "
-        "is told none. So each engine of such an agent needs the name of a model.",
-        "",
-        "",
-        "plan",
-    ),
-    Code(
-        "unknown-model",
-        "a model has nearly the name of one that its engine is known to have",
-        "Which models there are is for an engine's vendor to say, and changes. A name that teamflow does not know is "
-        "handed on as it is; one that is nearly a known one is more likely a slip.",
-        "",
-        "",
-        "plan",
-    ),
-    Code(
-        "untold-cost",
-        "an engine does not tell what it spends",
-        "A budget counts what engines tell. One that tells tokens but no money is held back by a budget in tokens, "
-        "and one that tells nothing by none: what it spends is shown as unknown, never as zero.",
         "",
         "",
         "plan",

@@ -11,7 +11,8 @@ from typing import Final
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import Record
 from teamflow.core.fold_budget import BUDGET, go_on
-from teamflow.core.limited import EngineLimited, LimitLifted, met_again
+from teamflow.core.limited import EngineLimited, LimitLifted, account, met_again
+from teamflow.core.plan import Step
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import Status
 
@@ -33,11 +34,14 @@ def limit_lifted(state: RunState, record: Record, event: LimitLifted) -> list[st
     return go_on(state)
 
 
-def answered(state: RunState, attempt: AttemptState) -> None:
+def answered(state: RunState, step: Step, attempt: AttemptState) -> None:
     """An engine has done its work. One that was at it already when its limit was met does not show that it is over."""
-    limit = state.limited.get(attempt.engine) if state.limited else None
+    if not state.limited:
+        return
+    name = account(attempt.engine, step.means.base_url)
+    limit = state.limited.get(name)
     if limit is not None and attempt.began > limit.met:
-        del state.limited[attempt.engine]
+        del state.limited[name]
 
 
 def still_limited(steps: Iterable[StepState]) -> set[str]:

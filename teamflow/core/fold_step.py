@@ -98,14 +98,14 @@ def _ready(state: RunState, step: Step) -> None:
     if step.expansion is not None:
         # It takes no slot: it is settled as soon as it is queued.
         return
-    queue = state.asks if step.kind == ASK else state.ready.get(step.engines)
+    queue = state.asks if step.kind == ASK else state.ready.get(step.accounts)
     if queue is None:
-        queue = state.ready[step.engines] = ReadyQueue()
+        queue = state.ready[step.accounts] = ReadyQueue()
     queue.add(step, index=state.order[step.id])
 
 
 def _unready(state: RunState, known: StepState) -> None:
-    queue = state.asks if known.step.kind == ASK else state.ready.get(known.step.engines)
+    queue = state.asks if known.step.kind == ASK else state.ready.get(known.step.accounts)
     if queue is not None:
         queue.discard(known.step.id)
 
@@ -212,7 +212,7 @@ def _attempt_ended(state: RunState, record: Record, event: AttemptEnded) -> list
         known.artifacts = event.outcome.artifacts
         known.left = event.outcome.left
         known.key = event.key
-        answered(state, live)
+        answered(state, known.step, live)
     elif isinstance(event.outcome, Failed):
         # What an earlier success handed over holds no more.
         known.text, known.outputs, known.artifacts, known.left = event.outcome.text, {}, (), None

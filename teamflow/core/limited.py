@@ -14,9 +14,22 @@ USAGE: Final = "usage"
 TROUBLE: Final = "trouble"
 
 
+_AT: Final = " at "
+
+
+def account(engine: str, base_url: str) -> str:
+    """What a limit counts for: an engine, and apart from that the same engine with models of another server."""
+    return f"{engine}{_AT}{base_url}" if base_url else engine
+
+
+def engine_of(limited: str) -> str:
+    """The engine's name alone."""
+    return limited.partition(_AT)[0]
+
+
 class EngineLimited(NamedTuple):
-    """Fact: an engine is out of reach until `mono` (seconds since boot `boot`), which is `until` (Unix) for people and
-    other boots. why: usage (its usage limit) | trouble (a step with fallbacks has given up on it, until then).
+    """Fact: an engine (`account`) is out of reach until `mono` (seconds since boot `boot`), which is `until` (Unix) for
+    people and other boots. why: usage (its usage limit) | trouble (a step with fallbacks has given up on it till then).
     """
 
     engine: str
@@ -31,7 +44,7 @@ class EngineLimited(NamedTuple):
 
 
 class LimitLifted(NamedTuple):
-    """Somebody says, or another run has seen, that an engine is in reach again."""
+    """Somebody says, or another run has seen, that an engine (`account`) is in reach again."""
 
     engine: str
     by: str
@@ -64,3 +77,8 @@ def met_again(known: EngineLimit | None, event: EngineLimited, *, at: float, seq
 def left(limit: EngineLimit, now: Now) -> float:
     """Seconds until it is over, 0 if it is. Over a jump of the wall clock only another boot goes by that."""
     return max(0.0, limit.mono - now.mono if limit.boot == now.boot else limit.until - now.wall)
+
+
+def at_once(step_id: str) -> str:
+    """What those can do who know better."""
+    return f"`teamflow resume {step_id}` has it asked again at once"

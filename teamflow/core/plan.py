@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
+from teamflow.core.limited import account
 from teamflow.core.named import NamedTuple
 from teamflow.core.permissions import NO_MEANS, Means
 
@@ -293,6 +294,12 @@ class Step(NamedTuple):
     def engines(self) -> tuple[str, ...]:
         """Names of its engine and of those that may take over."""
         return (self.engine, *(other.engine for other in self.fallbacks))
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """What limits of these engines count for, in the same order."""
+        at = self.means.base_url
+        return tuple(account(name, at) for name in self.engines) if at else self.engines
 
     def by(self, fallback: int | None) -> Step:
         """The step as an attempt with that fallback (from 1) does it; None: with its own engine."""

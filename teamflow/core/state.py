@@ -375,7 +375,7 @@ class RunState(Seen):
         self.dependents: dict[str, list[Edge]] = {}
         """Step id → edges out of it, with `on` naming the dependent."""
         self.ready: dict[tuple[str, ...], ReadyQueue] = {}
-        """By engine and fallbacks. A step that asks takes no slot: it is in `asks`."""
+        """By `Step.accounts`. A step that asks takes no slot: it is in `asks`."""
         self.asks = ReadyQueue()
         self.backoff: list[tuple[float, str]] = []
         self.running: set[str] = set()

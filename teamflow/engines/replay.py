@@ -50,7 +50,7 @@ class ReplayEngine:
         self._place = place
         self.name = inner.name
         protocol = inner.capabilities.protocol or recording.staged
-        self.capabilities = inner.capabilities._replace(login=(), program=(), protocol=protocol)
+        self.capabilities = inner.capabilities._replace(login=(), program=(), mcp=frozenset(), protocol=protocol)
 
     def invoke(self, brief: Brief) -> Invocation | Failed:
         take = self._take(brief)

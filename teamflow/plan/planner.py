@@ -27,6 +27,8 @@ from teamflow.plan.permissions import NO_ENGINES, report_permissions
 from teamflow.plan.placing import Agents, Chosen, critical_path, layout_of, make_steps, team_outputs
 from teamflow.plan.resolvers import mended
 from teamflow.plan.selection import Choices, Selection, select
+from teamflow.plan.side_by_side import report_side_by_side
+from teamflow.plan.variables import report_variables
 from teamflow.plan.workspaces import report_no_repository, workspaces_of
 from teamflow.plan.writers import report_overlaps
 from teamflow.team.loaded import LoadedTeam
@@ -86,6 +88,7 @@ def _make_plan(
         report_permissions(settings, engines, workspaces, loaded, found)
         report_models(settings, engines, loaded, found)
         report_base_urls(settings, engines, loaded, found)
+        report_variables(settings, engines, loaded, found)
     resolvers = mended(agents, loaded, workspaces, found)
     graph = with_resolvers(graph, resolvers)
     ids |= {node_of(resolver.name, name): ids[name] for name, resolver in resolvers.items()}
@@ -93,6 +96,7 @@ def _make_plan(
     steps = make_steps(Chosen(loaded, agents, chosen, only, layout, workspaces, resolvers), inputs, found)
     if not found.has_errors:
         report_overlaps(steps, agents, loaded, found)
+        report_side_by_side(steps, loaded, found, git=git, parallel=loaded.limits.max_parallel)
         report_budgets(agents.settings, engines, loaded, found)
     if found.has_errors:
         return None

@@ -6,9 +6,10 @@ of them. All steps of an agent have the same dependencies in this respect, so in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from teamflow.core.diagnostics import Diagnostics
+from teamflow.core.plan import Step
 from teamflow.core.work import CLONE, DEPENDENCY, PROJECT, WORKTREE
 from teamflow.plan.placing import Agents
 from teamflow.team.loaded import LoadedTeam
@@ -47,6 +48,24 @@ def _own(agent: ResolvedAgent, *, git: bool) -> str:
         case "auto":
             edits = isinstance(agent.work, PromptWork) and agent.work.permissions.may_edit
             return WORKTREE if git and edits else PROJECT
+
+
+def report_no_commit(steps: Iterable[Step], loaded: LoadedTeam, found: Diagnostics) -> None:
+    """Of a repository that has none: the agents whose steps would start from one, all in one complaint."""
+    agents = list(dict.fromkeys(step.agent for step in steps if step.workspace == WORKTREE and step.skip is None))
+    if not agents:
+        return
+    named = ", ".join(agents[:3]) + (f" and {len(agents) - 3} more" if len(agents) > 3 else "")
+    verb = "works in a worktree" if len(agents) == 1 else "work in worktrees"
+    written = ("agents", agents[0], "workspace", "mode")
+    own = loaded.places.has(written)
+    found.error(
+        "no-commit",
+        f"{named} {verb} made of a commit, and the repository has none yet",
+        loaded.value_span(*written) if own else loaded.key_span("agents", agents[0]),
+        hint="commit what they are to start from (`git commit --allow-empty -m start` for nothing), or "
+        "workspace: {mode: shared} to work in the project directory",
+    )
 
 
 def report_no_repository(settings: Mapping[str, ResolvedAgent], loaded: LoadedTeam, found: Diagnostics) -> None:

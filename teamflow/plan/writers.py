@@ -103,7 +103,7 @@ def _claimed(writes: tuple[Text, ...]) -> Iterator[tuple[int, Claim]]:
 
 def _clashes(steps: Sequence[Step], writers: _Writers) -> Iterator[_Clash]:
     """Pairs of steps that nothing keeps apart, each with a file that both may write."""
-    needs = _needs(steps)
+    needs = needs_by_number(steps)
     # Where all that write come one after the other, there is nothing to compare.
     everybody = sorted({writer.step for those in writers.values() for writer in those})
     queue = list(itertools.pairwise(everybody))
@@ -132,7 +132,8 @@ def _unordered(
     yield from (clash for clash in met if (clash.one.step, clash.other.step) not in apart)
 
 
-def _needs(steps: Sequence[Step]) -> list[AbstractSet[int]]:
+def needs_by_number(steps: Sequence[Step]) -> list[AbstractSet[int]]:
+    """What each step needs, as `graph.connected` takes it. `steps` in topological order."""
     number = {step.id: index for index, step in enumerate(steps)}
     # Instances of an agent have one and the same edges.
     known: dict[int, AbstractSet[int]] = {}

@@ -14,7 +14,7 @@ from typing import Final
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import Event, Now, Reopened, RetryScheduled, StepWaiting
 from teamflow.core.fold_limit import ENGINE
-from teamflow.core.limited import TROUBLE, USAGE, EngineLimit, EngineLimited, left
+from teamflow.core.limited import TROUBLE, USAGE, EngineLimit, EngineLimited, account, at_once, left
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.state import RunState, StepState
@@ -49,7 +49,7 @@ class Reach(NamedTuple):
 
 
 def reach(state: RunState, engines: Sequence[str], now: Now) -> Reach:
-    """The first engine of a chain that is in reach; else which one is soonest, and when."""
+    """The first engine of a chain (as in `Step.accounts`) that is in reach; else which one is soonest, and when."""
     nearest: Reach | None = None
     for place, engine in enumerate(engines):
         limit = state.limited.get(engine) if state.limited else None
@@ -69,17 +69,18 @@ def reach(state: RunState, engines: Sequence[str], now: Now) -> Reach:
 def preferred(state: RunState, known: StepState, fallback: int | None, now: Now) -> int | None:
     """Which engine of its chain a step starts on, where `fallback` is the first in reach: the one whose session it goes
     on with, else the first that retry has not given up on, as far as they are in reach."""
-    engines = known.step.engines
+    engines, accounts = known.step.engines, known.step.accounts
     if known.next_continues is not None:
         before = known.attempts[known.next_continues - 1]
         place = before.fallback or 0
-        if place < len(engines) and engines[place] == before.engine and not reach(state, (before.engine,), now).seconds:
+        same = place < len(engines) and engines[place] == before.engine
+        if same and not reach(state, (accounts[place],), now).seconds:
             return before.fallback
     tried = known.attempts[known.counted_from :]
     if not tried or not _gave_up(tried, engines[fallback or 0]):
         return fallback
     for place, engine in enumerate(engines):
-        if not _gave_up(tried, engine) and not _out_of_reach(state, engine, now):
+        if not _gave_up(tried, engine) and not _out_of_reach(state, accounts[place], now):
             return place or None
     return fallback
 
@@ -108,7 +109,7 @@ def limit_words(engine: str, limit: EngineLimit) -> str:
 def after_exhaustion(state: RunState, known: StepState, failed: Failed, now: Now) -> Event:
     """Of an attempt whose engine says that its usage limit is reached."""
     attempt = known.attempts[-1]
-    limit = state.limited.get(attempt.engine)
+    limit = state.limited.get(_account(known, attempt))
     seconds = _until_reset(limit, attempt, failed, now)
     if seconds > 0 and (limit is None or limit.why != USAGE or left(limit, now) < seconds - SOONEST):
         return _limited(known, USAGE, seconds, failed.reason, now)
@@ -123,12 +124,16 @@ def after_trouble(state: RunState, known: StepState, failed: Failed, now: Now) -
     tried = known.attempts[known.counted_from :]
     if all(engine == attempt.engine or _gave_up(tried, engine) for engine in step.engines):
         return None
-    limit = state.limited.get(attempt.engine)
+    limit = state.limited.get(_account(known, attempt))
     if limit is None or not left(limit, now):
         again = limit is not None and limit.why == TROUBLE and attempt.began > limit.met
         seconds = _doubled(COOLDOWN, limit.hits if again and limit is not None else 0)
         return _limited(known, TROUBLE, seconds, failed.reason, now)
     return _elsewhere(state, known, failed, now)
+
+
+def _account(known: StepState, attempt: AttemptState) -> str:
+    return account(attempt.engine, known.step.means.base_url)
 
 
 def _gave_up(tried: Sequence[AttemptState], engine: str) -> bool:
@@ -153,7 +158,7 @@ def _until_reset(limit: EngineLimit | None, attempt: AttemptState, failed: Faile
 def _limited(known: StepState, why: str, seconds: float, reason: str, now: Now) -> EngineLimited:
     attempt = known.attempts[-1]
     return EngineLimited(
-        attempt.engine,
+        _account(known, attempt),
         why,
         now.boot,
         now.mono + seconds,
@@ -167,9 +172,10 @@ def _limited(known: StepState, why: str, seconds: float, reason: str, now: Now) 
 def _elsewhere(state: RunState, known: StepState, failed: Failed, now: Now) -> Event:
     """The step goes on with the first engine that is in reach, or waits for one."""
     step, attempt = known.step, known.attempts[-1]
-    found = reach(state, step.engines, now)
+    found = reach(state, step.accounts, now)
     if found.seconds and found.limit is not None:
-        return StepWaiting(step.id, "limit", ENGINE, limit_words(found.engine, found.limit))
+        words = f"{limit_words(found.engine, found.limit)}; {at_once(step.id)}"
+        return StepWaiting(step.id, "limit", ENGINE, words)
     if found.fallback == attempt.fallback:
         # Its limit is over.
         return RetryScheduled(step.id, "resume", 0.0, now.boot, now.mono, failed.reason, attempt.number)
@@ -185,9 +191,9 @@ def in_reach_again(state: RunState, now: Now) -> Reopened | None:
     reasons: dict[str, str] = {}
     for step_id in sorted(_waiting(state), key=lambda name: state.order[name]):
         known = state.steps[step_id]
-        found = reach(state, known.step.engines, now)
+        found = reach(state, known.step.accounts, now)
         if not found.seconds and known.pause is None and known.cancelled_by is None:
-            reasons[step_id] = f"{known.step.engines[found.fallback or 0]} is in reach again"
+            reasons[step_id] = f"{known.step.accounts[found.fallback or 0]} is in reach again"
     return Reopened(tuple(reasons), "resume", reasons) if reasons else None
 
 
@@ -201,7 +207,7 @@ def blocked(state: RunState, now: Now) -> dict[str, Reach]:
     if not state.limited:
         return {}
     reached = _lacking(state, now)
-    found = {step_id: reached.get(state.steps[step_id].step.engines) for step_id in _waiting(state)}
+    found = {step_id: reached.get(state.steps[step_id].step.accounts) for step_id in _waiting(state)}
     for engines, queue in state.ready.items():
         if engines in reached:
             found.update(dict.fromkeys(queue.members(), reached[engines]))
@@ -210,7 +216,7 @@ def blocked(state: RunState, now: Now) -> dict[str, Reach]:
 
 def _lacking(state: RunState, now: Now) -> dict[Sequence[str], Reach]:
     """Of the chains of engines that steps wait for, or may be about to start on, those of which none is in reach."""
-    chains = {state.steps[step_id].step.engines for step_id in _waiting(state)}
+    chains = {state.steps[step_id].step.accounts for step_id in _waiting(state)}
     chains.update(engines for engines, queue in state.ready.items() if queue.head() is not None)
     reached = {engines: reach(state, engines, now) for engines in chains}
     return {engines: each for engines, each in reached.items() if each.seconds}
@@ -238,4 +244,4 @@ def lacks(state: RunState, known: StepState) -> tuple[str, ...]:
     waits = known.status is Status.WAITING and known.waiting_by == ENGINE
     if not state.limited or not (waits or known.status is Status.QUEUED):
         return ()
-    return tuple(engine for engine in dict.fromkeys(known.step.engines) if engine in state.limited)
+    return tuple(engine for engine in dict.fromkeys(known.step.accounts) if engine in state.limited)

@@ -47,7 +47,7 @@ def next_start(
         for entry in (head,) if not caps else _in_turn(queue, caps):
             known = state.steps[entry[2]]
             fallback = preferred(state, known, found.fallback, now) if len(engines) > 1 else None
-            engine = engines[fallback or 0]
+            engine = known.step.engines[fallback or 0]
             limit = state.plan.limits.engines.get(engine)
             if limit is not None and state.running_by_engine.get(engine, 0) >= limit:
                 continue

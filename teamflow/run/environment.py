@@ -6,36 +6,17 @@ start. Rules: `docs/team-file.md`, "Environment".
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
 
 from teamflow.core.plan import Json, Plan, SecretSource, Step
 from teamflow.core.state import RunState
+from teamflow.core.variables import BASIC, inherited
 from teamflow.policy.hooks import variables
 from teamflow.run.brief import Rendering
-
-BASIC: Final = (
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TERM", "TMPDIR", "XDG_*", "VIRTUAL_ENV", "CI", "TZ",
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
-    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO",
-    "SSH_AUTH_SOCK",
-)  # fmt: skip
-"""Variables (or globs) that every step on this machine inherits."""
 
 
 class MissingSecret(Exception):
     """A secret that a step asks for is not set; the message says where it was looked for."""
-
-
-def inherited(environ: Mapping[str, str], patterns: tuple[str, ...]) -> dict[str, str]:
-    """The variables whose names match one of the patterns."""
-    exact = {name: environ[name] for name in patterns if name in environ}
-    globs = [pattern for pattern in patterns if "*" in pattern or "?" in pattern]
-    for name, value in environ.items():
-        if name not in exact and any(fnmatch.fnmatchcase(name, pattern) for pattern in globs):
-            exact[name] = value
-    return exact
 
 
 def secret_values(

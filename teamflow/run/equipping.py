@@ -39,7 +39,7 @@ def equipped(brief: Brief, environ: Mapping[str, str], can: Capabilities) -> Bri
         if brief.model is None and can.program:
             raise BriefError(f"base_url: which model of {brief.base_url} it is to ask for is not said")
         brief = brief._replace(variables=environ)
-    if brief.servers:
+    if brief.servers and can.mcp:  # nobody starts them for an engine that is given none, or that is only played
         from teamflow.run.serving import served  # few steps have servers
 
         brief = served(brief, environ)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from teamflow.core.capabilities import FOLD, Capabilities
+from teamflow.core.capabilities import ABORT, FOLD, Capabilities
 from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json
 from teamflow.core.versions import is_older
@@ -59,6 +59,8 @@ def engines_text(lines: Sequence[EngineLine]) -> str:
     sizes = [max(width(row[index]) for row in rows) for index in range(len(_HEADS))]
     table = ["  ".join(pad(one, size) for one, size in zip(row, sizes, strict=True)).rstrip() for row in rows]
     notes = [cell(note) for line in lines for note in _notes(line)]
+    if any(line.capabilities.steer == ABORT for line in lines):
+        notes.insert(0, f"steer {ABORT}: a message would break off the turn that runs, so it is told when that is over")
     return "\n".join([*table, *([""] if notes else []), *notes]) + "\n"
 
 

@@ -22,7 +22,7 @@ from teamflow.views.ascii import plain
 from teamflow.views.graph import tree
 from teamflow.views.sanitize import cell
 from teamflow.views.width import fit, pad, width
-from teamflow.views.words import names, plural
+from teamflow.views.words import duration, names, plural
 
 SCHEMA_VERSION: Final = 1
 
@@ -95,7 +95,16 @@ def _table(lines: Sequence[Line], columns: int | None) -> Iterator[str]:
     yield fit("  " + "  ".join(pad(_HEADS[index], size) for index, size in shown) + "  why", columns).rstrip()
     for line, row in zip(lines, rows, strict=True):
         cells = "  ".join(pad(row[index] if columns is None else fit(row[index], size), size) for index, size in shown)
-        yield fit(f"{symbol(line)} {cells}  {cell(line.action.reason)}", columns).rstrip()
+        yield fit(f"{symbol(line)} {cells}  {cell(_why(line))}", columns).rstrip()
+
+
+def _why(line: Line) -> str:
+    step = line.step
+    if line.action.kind != "ask" or step.ask is None or step.timeout is None:
+        return line.action.reason
+    default = f", else {step.ask.default}" if step.ask.default is not None else ""
+    within = duration(step.timeout).removesuffix(" 00s").removesuffix(" 00m").removesuffix(" 00h")
+    return f"{line.action.reason}; answer within {within}{default}"
 
 
 def _shown_columns(rows: Sequence[tuple[str, ...]], columns: int | None) -> list[tuple[int, int]]:

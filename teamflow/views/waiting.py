@@ -9,6 +9,7 @@ from datetime import tzinfo
 
 from teamflow.core.events import Now
 from teamflow.core.fold_limit import ENGINE
+from teamflow.core.limited import at_once
 from teamflow.core.named import NamedTuple
 from teamflow.core.questions import answer_words, question_id, time_left
 from teamflow.core.shell import run_words
@@ -78,11 +79,11 @@ def _held(known: StepState, pause: Pause) -> Wait:
 
 
 def _limited(state: RunState, known: StepState, now: Now, *, gone: bool) -> Wait:
-    found = reach(state, known.step.engines, now)
+    found = reach(state, known.step.accounts, now)
     also = f"; {_nobody(state)}" if gone else ""
     if found.limit is None:
-        return Wait("runner", detail=f"{known.step.engines[found.fallback or 0]} is in reach again{also}")
-    told = f"{limit_words(found.engine, found.limit)}; `teamflow resume {known.step.id}` has it asked again at once"
+        return Wait("runner", detail=f"{known.step.accounts[found.fallback or 0]} is in reach again{also}")
+    told = f"{limit_words(found.engine, found.limit)}; {at_once(known.step.id)}"
     return Wait("limit", (), now.wall + found.seconds, f"{told}{also}")
 
 
@@ -129,9 +130,10 @@ def _backoff(known: StepState, now: Now) -> Wait:
 
 
 def _slot(state: RunState, known: StepState, now: Now) -> Wait:
-    found = reach(state, known.step.engines, now)
+    found = reach(state, known.step.accounts, now)
     if found.limit is not None:
-        return Wait("limit", (), now.wall + found.seconds, limit_words(found.engine, found.limit))
+        told = f"{limit_words(found.engine, found.limit)}; {at_once(known.step.id)}"
+        return Wait("limit", (), now.wall + found.seconds, told)
     if money := waits_for_money(state, known, now):
         return Wait("budget", detail=money)
     engine = known.step.engines[found.fallback or 0]

@@ -144,6 +144,10 @@ TRAPS: Final[dict[str, tuple[str, ...]]] = {
         f"{ACP_TOLD}what_it_is_told_while_it_works_is_a_prompt_of_the_same_turn",
         TABLE,
     ),
+    "told as its turn begins, codex may hang up on the call of its model, and ask again": (
+        f"{REAL}codex.py::test_told_as_its_turn_begins_it_may_drop_a_call_of_its_model",
+        f"{REAL}codex.py::test_told_while_a_call_of_its_model_is_under_way_it_asks_once_more",
+    ),
     "others drop that turn for it": (
         f"{ACP_TOLD}one_that_would_begin_anew_is_told_nothing_while_it_works",
         f"{UNIT}test_acp_fake.py::test_it_is_told_nothing_while_it_works",

@@ -212,6 +212,7 @@ def test_in_git_a_prompt_that_may_edit_is_planned_with_a_worktree(tmp_path: Path
         }
     }
     project = Project(tmp_path, team, files={"s.yaml": "- say: hi\n"}, git=True)
+    project.git("commit", "-q", "--allow-empty", "-m", "start")
     shown = project.plan()
     assert {step["id"]: step["workspace"] for step in shown["steps"]} == {
         "edits": "worktree", "shared": "project", "reads": "project", "edit": "worktree",
@@ -225,6 +226,28 @@ def test_a_worktree_outside_git_is_refused_with_its_remedy(tmp_path: Path) -> No
     refused = Project(tmp_path, {"agents": {"a": {**COMMAND, "workspace": {"mode": "worktree"}}}}).run().expect(2).err
     assert "no-repository" in refused
     assert "git init" in refused
+
+
+def test_plan_says_until_when_somebody_is_to_answer(tmp_path: Path) -> None:
+    agents = {"gate": {"ask": "Ship?"}, "day": {"ask": "Which?", "options": ["a", "b"], "default": "b"}}
+    project = Project(tmp_path, {"defaults": {"timeout": "10m"}, "agents": agents})
+    lines = {line.split()[1]: line for line in project.call("plan").expect(0).out.splitlines() if line[:1] == "!"}
+    assert lines["gate"].endswith("; answer within 10m")
+    assert lines["day"].endswith("; answer within 10m, else b")
+
+
+def test_a_worktree_of_no_commit_is_refused_with_its_remedy(tmp_path: Path) -> None:
+    project = Project(tmp_path, {"agents": {"b": COMMAND, "a": _EDITS}}, files={"s.yaml": "- say: hi\n"}, git=True)
+    for verb in ("plan", "run"):
+        refused = project.call(verb).expect(2).err
+        assert "error[no-commit]: a works in a worktree made of a commit, and the repository has none yet" in refused
+        assert "git commit --allow-empty -m start" in refused
+        assert "mode: shared" in refused
+    assert "no run" in project.call("status").said
+    project.call("plan", "b").expect(0)
+    project.call("lock").expect(0)
+    project.git("commit", "-q", "--allow-empty", "-m", "start")
+    project.run().expect(0)
 
 
 @pytest.mark.slow

@@ -70,6 +70,33 @@ def test_it_is_steered(bench: Bench) -> None:
     assert len(bench.models.calls()) == 2
 
 
+def test_told_as_its_turn_begins_it_may_drop_a_call_of_its_model(bench: Bench) -> None:
+    """Mostly it hangs up on the call that it has just begun: paid for, and its answer lost. The message is heard."""
+    bench.models.play(say("first"), say("second"))
+    with bench.start() as agent:
+        agent.until_output(lambda out: b'"status":"inProgress"' in out)
+        assert agent.tell("Make it green.")
+        outcome = agent.finish()
+    calls = bench.models.calls()
+    assert outcome.text == ("first" if len(calls) == 1 else "second")
+    assert {call.ended for call in calls[:-1]} <= {"hung up", "answered"}
+    assert [call.says("Make it green.") for call in calls] == [False, True][-len(calls) :]
+
+
+def test_told_while_a_call_of_its_model_is_under_way_it_asks_once_more(bench: Bench) -> None:
+    bench.models.play(say("first", gate="asked"), say("second"))
+    with bench.start() as agent:
+        agent.until_output(lambda out: b'"turn/started"' in out)
+        assert bench.models.gate("asked").reached.wait(60)
+        assert agent.tell("Make it green.")
+        agent.until_output(lambda out: b'"id":4,"result"' in out)
+        bench.models.gate("asked").open()
+        outcome = agent.finish()
+    assert outcome.text == "second"
+    assert [call.ended for call in bench.models.calls()] == ["answered", "answered"]
+    assert "Make it green." in bench.heard()
+
+
 def test_what_comes_when_the_turn_ends_gets_another(bench: Bench) -> None:
     bench.models.play(say("first"), say("second"), say("third"))
     with bench.start() as agent:

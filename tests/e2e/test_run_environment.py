@@ -300,3 +300,20 @@ agents:
     stored = b"".join(path.read_bytes() for path in (tmp_path / "p" / ".teamflow").glob("state.db*"))
     assert written["basic"][8:-4].encode() not in stored
     assert written["url"].encode() not in stored
+
+
+def test_plan_says_what_this_machine_lacks(tmp_path: Path) -> None:
+    team = """
+secrets: {TOKEN: {env: TOKEN_OF_SHOP}}
+inherit_env: [SHOP]
+agents:
+  shop: {engine: claude, prompt: x, secrets: [TOKEN], mcp_servers: {n: {url: "http://${SHOP}/${TOKEN}"}}}
+"""
+    made = Project(tmp_path, team)
+    notes = made.plan()["notes"]
+    secret = "secret TOKEN: the environment variable TOKEN_OF_SHOP is not set (asked for by shop)"
+    assert f"{secret}: run will not start without it" in notes
+    assert "the MCP server n of shop refers to SHOP, which is not set here" in notes
+    said = made.call("plan", env={"SHOP": "h", "TOKEN_OF_SHOP": "a-value-of-many-letters"}).expect(0).said
+    assert "not set" not in said
+    assert "many-letters" not in said

@@ -86,6 +86,7 @@ def test_it_waits_and_goes_on_when_the_limit_is_over(tmp_path: Path) -> None:
         shown = made.status()
         assert shown.step("work")["waits"]["until"] is not None
         assert "alpha: usage limit until " in shown.step("work")["reason"]
+        assert "`teamflow resume work` has it asked again at once" in shown.step("work")["reason"]
         assert shown.step("work")["attempts"][0]["reason"].endswith("hit your usage limit, try again in 3 seconds")
         wait_until(lambda: made.exists("other"), 2.5)
         (made.root / "limit-alpha").unlink()

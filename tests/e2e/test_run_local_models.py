@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import yaml
 
 from teamflow.engines.registry import ENGINES
 from teamflow.engines.registry import engine as load
+from teamflow.store.machine import Machine, SharedLimit
 from tests.e2e.project import Project, proves
 from tests.e2e.test_run_claude import World
 from tests.fakes import clis
@@ -78,6 +81,18 @@ def test_claude_is_told_by_its_settings_which_go_before_the_users(tmp_path: Path
     assert "models of other servers: http://127.0.0.1:11434 (a)" in shown
 
 
+def test_a_limit_of_the_account_is_none_of_a_server_of_ones_own(tmp_path: Path) -> None:
+    local = World(tmp_path / "local", agent={"base_url": "http://127.0.0.1:11434", "model": "m"})
+    account = World(tmp_path / "account", agent={})
+    for world, code in ((local, 0), (account, 4)):
+        machine = Machine.open(world.project.environ)
+        assert machine is not None
+        with closing(machine):
+            later = time.time() + 3600
+            machine.note_limit(SharedLimit("claude", "another boot", 1.0, later, "used up", time.time()))
+        world.project.run("--no-input", env=world.env).expect(code)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ABLE)
 @pytest.mark.parametrize("users", [{}, USERS], ids=["no key", "keys of others"])
@@ -126,6 +141,21 @@ def test_what_lies_in_the_settings_of_claude_leads_nowhere_else(tmp_path: Path) 
         assert asked_for(server) == {NAME}
         assert keys(server) <= {"local", ""}
         assert not other.requests
+
+
+@pytest.mark.slow
+def test_gemini_is_led_to_another_server_by_variables_alone(tmp_path: Path) -> None:
+    with Models() as server:
+        server.play(write("more.txt", "more\n"), say("All done."))
+        project, env = project_of(tmp_path, "", "gemini", model="gemini-2.5-pro")
+        team = yaml.safe_load(project.read("team.yaml"))
+        del team["agents"]["a"]["base_url"]
+        given = {"GOOGLE_GEMINI_BASE_URL": server.url(), "GEMINI_API_KEY": server.key()}
+        project.team({**team, "env": given})
+        project.run("--no-input", env=env, seconds=200).expect(0)
+        assert project.read("more.txt") == "more\n"
+        assert len(server.calls()) == 2
+        assert not (tmp_path / "home/.gemini/settings.json").exists()
 
 
 def leave_behind(home: Path, project: Path, other: str) -> None:

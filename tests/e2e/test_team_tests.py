@@ -129,6 +129,22 @@ def test_why_steps_failed_is_told_and_the_copy_can_be_kept(project: Project) -> 
     assert "no idea how" in here(copy, "why", "plan", env=project.environ)[1]
 
 
+def test_no_values_are_asked_for_where_no_server_is_started(tmp_path: Path) -> None:
+    team = """
+secrets: {SHOP_TOKEN: {env: SHOP_TOKEN}}
+agents:
+  shop:
+    prompt: Buy.
+    engine: claude
+    permissions: edit
+    secrets: [SHOP_TOKEN]
+    mcp_servers: {n: {url: "https://shop.example/mcp", headers: {Authorization: "Bearer ${SHOP_TOKEN}"}}}
+"""
+    cases = "cases: {one: {agents: {shop: {script: [{say: bought}]}}, expect: {status: succeeded}}}\n"
+    project = Project(tmp_path, team, files={"team.test.yaml": cases}, git=True)
+    assert project.call("test").expect(0).out.splitlines()[-1] == "1 case, all as expected"
+
+
 @pytest.mark.slow
 def test_a_recording_is_played_in_a_case(project: Project) -> None:
     scripted = TEAM.replace("engine: claude", "engine: scripted, script: s.yaml").replace(

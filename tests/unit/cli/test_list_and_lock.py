@@ -34,6 +34,9 @@ class Here:
         for directory in (self.root, self.bin, self.home):
             directory.mkdir()
         subprocess.run(["git", "init", "-q", str(self.root)], check=True)
+        who = ("-c", "user.name=t", "-c", "user.email=t@t.invalid", "-c", "commit.gpgsign=false")
+        commit = ("commit", "-q", "--allow-empty", "-m", "start")
+        subprocess.run(["git", "-C", str(self.root), *who, *commit], check=True)
         self.write("team.yaml", TEAM)
         self.write(".claude/agents/reviewer.md", REVIEWER)
 

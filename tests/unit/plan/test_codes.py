@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from teamflow.core.code import Code
+from teamflow.core.codes_engines import ENGINES
 from teamflow.core.codes_run import RUN
 from tests.fakes.teams import plan_of, try_plan
 
-CODES = [code for code in RUN if code.about == "plan" and code.wrong]
+CODES = [code for code in (*RUN, *ENGINES) if code.about == "plan" and code.wrong]
 
 
 @pytest.mark.parametrize("code", CODES, ids=[code.slug for code in CODES])

@@ -115,6 +115,25 @@ def test_a_success_ends_the_row() -> None:
     assert limited.until - told.passed == pytest.approx(1.0)
 
 
+def test_the_same_engine_at_another_server_has_limits_of_its_own() -> None:
+    at = ", base_url: 'http://127.0.0.1:11434'"
+    team = "defaults: {permissions: read, workspace: {mode: shared}, engine: claude/m}\nagents:\n"
+    team += f"  a: {{prompt: W}}\n  b: {{prompt: W{at}}}\n  c: {{prompt: W{at}}}\n"
+    told = story(team, parallel=2)
+    told.end("a", failure=EXHAUSTED, retry_after=600.0)
+    assert list(told.state.limited) == ["claude"]
+    assert [step for step, _ in started(told)] == ["a", "b", "c"], "those go on"
+    told.end("b", failure=EXHAUSTED, retry_after=300.0)
+    assert list(told.state.limited) == ["claude", "claude at http://127.0.0.1:11434"]
+    assert told.reason("b").startswith("claude at http://127.0.0.1:11434: usage limit until ")
+    assert told.reason("b").endswith("; `teamflow resume b` has it asked again at once")
+    told.end("c")
+    told.wait(310.0)
+    assert [step for step, _ in started(told)][3:] == ["b"], "the limit of the account still holds"
+    told.end("b")
+    assert list(told.state.limited) == ["claude"]
+
+
 def test_an_attempt_under_way_does_not_show_that_the_limit_is_over() -> None:
     told = story(f"{ENGINES}\nagents:\n  a: {{engine: alpha, prompt: W}}\n  b: {{engine: alpha, prompt: W}}\n")
     told.end("a", failure=EXHAUSTED, retry_after=600.0)
