@@ -1,7 +1,7 @@
 """Which models have really answered: of a team file, by engine and by the name that it was asked for by.
 
-Decides by the runs of the file, newest first; what was played back, or cannot be read, tells nothing. An id is what the engine reported of
-the session (`Outcome.model`), not what the team file says.
+Decides by the runs of the file, newest first; what was played back, or cannot be read, tells nothing. An id is what
+the engine reported of the session (`Outcome.model`), not what the team file says.
 """
 
 from __future__ import annotations

@@ -22,7 +22,6 @@ from teamflow.core.status import Status
 from teamflow.team.model_types import Duration, JsonLike, Model, OneOrMany, Text
 from teamflow.team.source import Path, Source, parse
 
-SUFFIXES: Final = (".test.yaml", ".test.yml")
 ENDINGS: Final = ("succeeded", "stopped", *(item.value for item in FailureClass))
 """How an attempt can have ended."""
 
