@@ -234,7 +234,10 @@ CHANGES: list[tuple[Any, str]] = [
     ({"teamflow_recording": 1, "steps": {"a": [{"log": "log", "inputs": "log"}]}}, "log:1 is no JSON"),
     ({"teamflow_recording": 1, "steps": {"a": [{"result": {"failure": "x"}}]}}, "'x' is no failure class"),
     ({"teamflow_recording": 1, "faults": {"a": {"x": {}}}}, "'x' is no number of an attempt"),
+    ({"teamflow_recording": 1, "faults": {"a": {"9" * 5000: {}}}}, "is no number of an attempt"),
     ({"teamflow_recording": 1, "answers": [3]}, "answers[0] is no map"),
+    ({"teamflow_recording": 1, "answers": [{"nth": "x"}]}, "answers[0].nth is no number"),
+    ({"teamflow_recording": 1, "answers": [{"nth": []}]}, "answers[0].nth is no number"),
     ({"teamflow_recording": 1, "plan": "log"}, "log: "),
     ({"teamflow_recording": 1}, "it has no plan of its own"),
 ]
