@@ -1,7 +1,7 @@
 """Which models have really answered: of a team file, by engine and by the name that it was asked for by.
 
-Decides by the runs of the file, newest first; what was played back tells nothing. An id is what the engine reported of
-the session (`Outcome.model`), not what the team file says.
+Decides by the runs of the file, newest first; what was played back, or cannot be read, tells nothing. An id is what
+the engine reported of the session (`Outcome.model`), not what the team file says.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from teamflow.app.session import read_state
+from teamflow.core.codec import CodecError
 from teamflow.core.outcome import Succeeded
 from teamflow.core.state import RunState
+from teamflow.plan.stored import PlanFormatError
+from teamflow.store.errors import StoreError
 from teamflow.store.sqlite import Database
 
 _RUNS: Final = 20
@@ -20,13 +23,16 @@ _RUNS: Final = 20
 
 def answered(database: Database, file: str, wanted: Iterable[tuple[str, str]]) -> dict[str, dict[str, str]]:
     """Engine → name → id, of these (engine, name; empty where none is named), each as the newest run has it in which it
-    answered. StoreError."""
+    answered. StoreError: there is no reading at all."""
     missing, found = set(wanted), dict[str, dict[str, str]]()
     runs = (row for row in database.runs() if row.file == file and not row.replay)
     for row, _ in zip(runs, range(_RUNS), strict=False):
         if not missing:
             break
-        state, _plans = read_state(database, row.number)
+        try:
+            state, _plans = read_state(database, row.number)
+        except (StoreError, CodecError, PlanFormatError):  # removed just now, or of a newer teamflow
+            continue
         for (engine, name), model in _told(state).items():
             if (engine, name) in missing:
                 missing.discard((engine, name))

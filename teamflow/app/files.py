@@ -68,7 +68,7 @@ class ProjectFiles:
 
     @staticmethod
     def _read(real: str, path: str) -> bytes:
-        with open(real, "rb", opener=_unwaited) as file:
+        with open(real, "rb", opener=unwaited) as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
                 raise OSError(errno.EINVAL, "is not a regular file", path)
@@ -77,7 +77,7 @@ class ProjectFiles:
             return file.read(LARGEST + 1)
 
 
-def _unwaited(path: str, flags: int) -> int:
+def unwaited(path: str, flags: int) -> int:
     """As `opener` for `open`: without O_NONBLOCK a pipe in the place of a file would be waited for."""
     return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 

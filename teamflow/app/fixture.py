@@ -14,7 +14,8 @@ from teamflow.app.recorded import Recorded
 from teamflow.core.invocation import Exit
 from teamflow.core.outcome import Failed, FailureClass, Succeeded, Usage
 from teamflow.core.plan import Json, Plan
-from teamflow.core.takes import Answered, Recording, Take, Told
+from teamflow.core.script import is_attempt_number
+from teamflow.core.takes import ALWAYS, Answered, Recording, Take, Told
 from teamflow.plan.stored import PlanFormatError, plan_from_json
 from teamflow.run.recorder import brief_fields
 
@@ -159,16 +160,18 @@ class _Fixture:
         for number, each in enumerate(self._list(entries, "answers")):
             where = f"answers[{number}]"
             entry = self._map(each, where)
-            words = [
+            step, about, answer, note, by = (
                 self._word(entry.get(key, ""), f"{where}.{key}") for key in ("step", "about", "answer", "note", "by")
-            ]
-            yield Answered(words[0], words[1], int(entry.get("nth", 0)), *words[2:])
+            )
+            nth = entry.get("nth", 0)
+            place = ALWAYS if nth == ALWAYS else self._whole(nth, f"{where}.nth")
+            yield Answered(step, about, place, answer, note, by)
 
     def _faults(self, step: str, entries: object) -> dict[int, Mapping[str, Json]]:
         out: dict[int, Mapping[str, Json]] = {}
         for attempt, fault in self._map(entries, f"faults.{step}").items():
-            if not (attempt.isascii() and attempt.isdecimal()):
-                self._refuse(f"faults.{step}: {attempt!r} is no number of an attempt")
+            if not is_attempt_number(attempt):
+                self._refuse(f"faults.{step}: {attempt[:60]!r} is no number of an attempt")
             out[int(attempt)] = self._map(fault, f"faults.{step}.{attempt}")
         return out
 

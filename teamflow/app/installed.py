@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
 
+from teamflow.app.files import unwaited
 from teamflow.core.capabilities import Capabilities
 from teamflow.core.named import NamedTuple
 from teamflow.core.shell import excerpt
@@ -124,18 +125,13 @@ def _packaged(place: str) -> str:
     for _ in range(_DEPTH):
         directory = os.path.dirname(directory)
         with suppress(OSError, ValueError, RecursionError):
-            with open(f"{directory}/package.json", "rb", opener=_plainly) as file:
+            with open(f"{directory}/package.json", "rb", opener=unwaited) as file:
                 found = json.loads(file.read(_MOST))
             given = found.get("bin") if isinstance(found, dict) else None
             bins = given.values() if isinstance(given, dict) else [given]
             if any(isinstance(one, str) and os.path.realpath(f"{directory}/{one}") == program for one in bins):
                 return version_in(str(found.get("version", "")))
     return ""
-
-
-def _plainly(path: str, flags: int) -> int:
-    """Opens what might be a pipe without waiting for anybody."""
-    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _read(process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, str]:

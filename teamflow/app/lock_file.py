@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
+from teamflow.app.files import unwaited
 from teamflow.app.locked import Locked, LockedEngine, LockedFile
 
 NAME: Final = "teamflow.lock"
@@ -106,7 +107,7 @@ def _named(value: object) -> dict[str, str]:
 def _teams(path: str) -> dict[str, Mapping[str, Mapping[str, Mapping[str, object]]]]:
     """By team file; empty where there is no lock."""
     try:
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC)) as file:
+        with open(path, "rb", opener=unwaited) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise OSError(errno.EINVAL, "it is not a regular file")
             data = file.read(_LARGEST + 1)

@@ -6,7 +6,6 @@ usage limits and of what was spent, and is told nothing (`wiring.py`).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -19,7 +18,7 @@ from teamflow.core.plan import EngineDefinition, Json
 from teamflow.core.questions import APPROVE, REJECT, TIMEOUT
 from teamflow.core.state import Question, RunState
 from teamflow.core.takes import ALWAYS, Answered, Recording, Take
-from teamflow.engines.replay import ReplayEngine, base_of
+from teamflow.engines.replay import ReplayEngine
 from teamflow.policy.answering import ANSWER, Given
 from teamflow.policy.requests import answer_args
 from teamflow.ports import Engine
@@ -46,7 +45,6 @@ class PlayedEngines:
         self._table = table
         self._recording = recording
         self._state = state
-        self._bases: dict[tuple[str, int], int] = {}
 
     def engine(self, name: str, *, custom: EngineDefinition | None = None) -> Engine:
         found = self._table.engine(name, custom=custom)
@@ -59,7 +57,7 @@ class PlayedEngines:
         return self._table.outputs(text, schemas)
 
     def _played(self, engine: Engine) -> ReplayEngine:
-        return ReplayEngine(engine, self._recording, begins=self._begins, place=self._place)
+        return ReplayEngine(engine, self._recording, place=self._place)
 
     def _place(self, brief: Brief) -> int:
         """Which of the recorded attempts it is: one that was stopped here, or was lost with its keeper, has not played
@@ -81,15 +79,6 @@ class PlayedEngines:
                 return not (isinstance(take, Take) and take.result == outcome)
             case _:
                 return False
-
-    def _begins(self, brief: Brief) -> int:
-        """Where the agent's part of an attempt's log begins: at its end, as long as the agent has not been started;
-        what was started by an earlier runner has it noted."""
-        key = (brief.step, brief.attempt)
-        if key not in self._bases:
-            noted = _noted(f"{brief.stem}.replay")
-            self._bases[key] = _size(f"{brief.stem}.log") if noted is None else noted
-        return self._bases[key]
 
 
 class BarredEngines:
@@ -121,21 +110,6 @@ class _Barred:
 
     def invoke(self, brief: Brief) -> Failed:
         return Failed(FailureClass.FATAL, self._reason)
-
-
-def _noted(path: str) -> int | None:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return base_of(file.read())
-    except OSError:
-        return None
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0
 
 
 def leaping_clock(recording: Recording, state: RunState) -> LeapingClock:

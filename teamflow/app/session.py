@@ -128,10 +128,10 @@ def take(
 
 def read_state(database: Database, number: int) -> tuple[RunState, dict[int, Plan]]:
     """The fold of a run's whole log, and its plans by revision. StoreError: it was removed meanwhile."""
-    if database.run(number) is None:
+    last = database.last_revision(number)
+    if not last:
         fact, remedy = "it has just been removed", "`teamflow run` starts another"
         raise StoreError("gone", place=f"run {number}", fact=fact, remedy=remedy)
-    last = database.last_revision(number)
     plans = {r: plan_from_json(database.plan(number, r).decode()) for r in range(1, last + 1)}
     return fold(plans[1], read_records(database, number), plans=plans), plans
 

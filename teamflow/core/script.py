@@ -57,6 +57,8 @@ SIGNALS: Final = (
     "SIGXCPU",
 )
 MOST_ACTIONS: Final = 10_000
+ATTEMPT_NUMBER: Final = "^(?=.{1,6}$)0*[1-9][0-9]*$"
+"""What `is_attempt_number` takes, for schemas."""
 
 _COUNT: Final = number(0, 10**12, whole=True)
 
@@ -190,12 +192,13 @@ def _check_attempts(argument: Json, path: Path) -> Iterator[Complaint]:
         yield Complaint(inside, "an attempt stands in no other")
         return
     for key, actions in argument.items():
-        if not _is_attempt_number(key):
+        if not is_attempt_number(key):
             yield Complaint((*inside, key), f"expected the number of an attempt, 1 or more, found {what(key)}")
         yield from _check_actions(actions, (*inside, key))
 
 
-def _is_attempt_number(key: object) -> bool:
+def is_attempt_number(key: object) -> bool:
+    """Whether a key names an attempt: 1 or more, in six digits at most (`ATTEMPT_NUMBER`)."""
     text = str(key)
     return len(text) < 7 and text.isascii() and text.isdecimal() and int(text) > 0
 

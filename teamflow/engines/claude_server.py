@@ -25,6 +25,7 @@ _MODELS: Final = (
 """Who asks for `haiku`, or for what is fast, asks for the one model as well."""
 _CLOUDS: Final = ("BEDROCK", "VERTEX", "FOUNDRY", "MANTLE", "ANTHROPIC_AWS", "GATEWAY")
 _KEYS: Final = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY")
+_HEADERS: Final = "ANTHROPIC_CUSTOM_HEADERS"
 
 
 def variables(brief: Brief) -> Mapping[str, str]:
@@ -37,7 +38,7 @@ def variables(brief: Brief) -> Mapping[str, str]:
         "ANTHROPIC_BASE_URL": brief.base_url,
         # It sends both, by two headers; one that is empty would be the user's own.
         **{name: brief.variables.get(name) or key for name in _KEYS},
-        "ANTHROPIC_CUSTOM_HEADERS": brief.variables.get("ANTHROPIC_CUSTOM_HEADERS", ""),
+        _HEADERS: brief.variables.get(_HEADERS, ""),
         **(dict.fromkeys(_MODELS, brief.model) if brief.model is not None else {}),
         **{f"CLAUDE_CODE_USE_{cloud}": "" for cloud in _CLOUDS},
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
@@ -45,8 +46,9 @@ def variables(brief: Brief) -> Mapping[str, str]:
 
 
 def settings(brief: Brief, *, with_key: bool = True) -> dict[str, Json]:
-    """Of its settings; empty where the server is its maker's. `with_key` False: not for a key of the team file's."""
+    """Of its settings; empty where the server is its maker's. `with_key` False: nothing that may hold a key of the team
+    file's."""
     env = variables(brief)
-    hidden = () if with_key else [name for name in _KEYS if env.get(name) != PLACEHOLDER]
+    hidden = () if with_key else [name for name in (*_KEYS, _HEADERS) if env.get(name) not in (PLACEHOLDER, "")]
     told = {name: value for name, value in env.items() if name not in hidden}
     return {"env": told, "apiKeyHelper": ""} if env else {}

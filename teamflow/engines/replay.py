@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from os.path import abspath, dirname, join
 from typing import Any, Final
 
@@ -33,20 +33,17 @@ _REPLY: Final = "reply"
 
 
 class ReplayEngine:
-    """`begins` gives the size of the attempt's log before the agent's part of it; `place` which of the recorded
-    attempts it is, from 1."""
+    """`place` gives which of the recorded attempts it is, from 1."""
 
     def __init__(
         self,
         inner: Engine,
         recording: Recording,
         *,
-        begins: Callable[[Brief], int],
         place: Callable[[Brief], int] = lambda brief: brief.attempt,
     ) -> None:
         self._inner = inner
         self._recording = recording
-        self._begins = begins
         self._place = place
         self.name = inner.name
         protocol = inner.capabilities.protocol or recording.staged
@@ -61,7 +58,7 @@ class ReplayEngine:
             return given if isinstance(given, Failed) else given._replace(env={})
         if isinstance(take.result, Failed):
             return take.result
-        task = json.dumps(_task(take, base=self._begins(brief))) + "\n"
+        task = json.dumps(_task(take)) + "\n"
         return Invocation(
             (sys.executable, "-I", "-S", PLAYER),
             stdin=task,
@@ -78,7 +75,7 @@ class ReplayEngine:
             return ScriptedEngine().session(brief._replace(script=take.script))
         inner = self._inner.session(recorded_brief(brief, take))
         heeds = self._inner.capabilities.protocol
-        return ReplaySession(inner, take, base=self._begins(brief), heeds=heeds)
+        return ReplaySession(inner, take, heeds=heeds)
 
     def _take(self, brief: Brief) -> Take | Failed:
         place = self._place(brief)
@@ -102,9 +99,8 @@ def recorded_brief(brief: Brief, take: Take) -> Brief:
     return brief._replace(**known)
 
 
-def _task(take: Take, *, base: int) -> dict[str, Json]:
+def _task(take: Take) -> dict[str, Json]:
     return {
-        "base": base,
         "log": take.log,
         "start": take.start,
         "end": take.end,
@@ -146,14 +142,15 @@ class Unplayed:
 
 
 class ReplaySession:
-    """The engine's session over recorded bytes. Positions count from the beginning of the agent's part of the log."""
+    """The engine's session over recorded bytes: of the log, as any session, only what its process prints. So positions
+    count from there."""
 
-    def __init__(self, inner: Session, take: Take, *, base: int, heeds: bool) -> None:
+    def __init__(self, inner: Session, take: Take, *, heeds: bool) -> None:
         """`heeds`: whether the inner session reads output at all."""
         self._inner = inner
         self._take = take
         self._heeds = heeds
-        self._at = -base
+        self._at = 0
         self._next = 0
         """Which of the recorded inputs comes next."""
         self._said = 0
@@ -174,10 +171,9 @@ class ReplaySession:
             if limit is None:
                 self._last = (self._last + data)[:4096]
                 break
-            before = self._at < 0
             part, data = data[: limit - self._at], data[limit - self._at :]
             self._at += len(part)
-            events += self._feed(part, before=before)
+            events += self._feed(part)
             while not self.trouble and self._next < len(self._take.told):
                 told = self._take.told[self._next]
                 if max(0, told.offset) > self._at:
@@ -188,15 +184,12 @@ class ReplaySession:
 
     def _limit(self) -> int | None:
         """Up to where bytes belong together; None: what was recorded is over."""
-        if self._at < 0:
-            return 0
         if self._next < len(self._take.told) and self._take.told[self._next].offset > self._at:
             return min(self._take.told[self._next].offset, self._take.size)
         return self._take.size if self._at < self._take.size else None
 
-    def _feed(self, part: bytes, *, before: bool) -> Sequence[EngineEvent]:
-        """`before`: what other phases printed, which says nothing of the agent."""
-        return self._heard(self._inner.feed(part)) if self._heeds and not before else ()
+    def _feed(self, part: bytes) -> Sequence[EngineEvent]:
+        return self._heard(self._inner.feed(part)) if self._heeds else ()
 
     def _heard(self, events: Sequence[EngineEvent]) -> Sequence[EngineEvent]:
         for event in events:
@@ -272,13 +265,3 @@ class ReplaySession:
     def took(self, data: str) -> Sequence[EngineEvent]:
         self._open.discard(self._texts.get(data, ""))
         return self._heard(self._inner.took(data))
-
-
-def base_of(task: str) -> int | None:
-    """From the file beside a log that says what is played: where the agent's part of the log begins."""
-    try:
-        found = json.loads(task)
-    except ValueError:
-        return None
-    base = found.get("base") if isinstance(found, Mapping) else None
-    return base if isinstance(base, int) and not isinstance(base, bool) and base >= 0 else None

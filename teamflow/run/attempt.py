@@ -11,6 +11,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor as Pool
+from functools import partial
 from typing import Final
 
 from teamflow.core.attempts import AttemptState
@@ -121,7 +122,8 @@ class AttemptRunner:
         base, env = mine(self._state, self._with_login(step.by(live.fallback)), attempt=live.number)
         cwd = self._place.project if phase == BEFORE else self._cwd(step, live)
         told = self._invocation(known, live, phase, cwd)
-        invocation = unobstructed(told, cwd=cwd, env=lambda: self._environments.whole(base, env))
+        common = partial(self._environments.whole, base, {})
+        invocation = unobstructed(told, cwd=cwd, base=common, own=env)
         if isinstance(invocation, Failed):
             return invocation._replace(reason=self._redactor.text(invocation.reason))
         apart = separate_err(step.by(live.fallback), protocol=invocation.protocol)

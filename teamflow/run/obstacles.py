@@ -6,6 +6,7 @@ Decides nothing about which those are, which its engine says (`core/invocation.O
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
 
 from teamflow.core.invocation import Invocation, Obstacle
@@ -17,13 +18,13 @@ _MOST = 1 << 20
 
 
 def unobstructed(
-    invocation: Invocation | Failed, *, cwd: str, env: Callable[[], Mapping[str, str]]
+    invocation: Invocation | Failed, *, cwd: str, base: Callable[[], Mapping[str, str]], own: Mapping[str, str]
 ) -> Invocation | Failed:
-    """The invocation; Failed (start) where one of its obstacles is there. `env`: all that the process has, besides what
-    the invocation says."""
+    """The invocation; Failed (start) where one of its obstacles is there. `base`: what its process has in common with
+    others, below what the invocation says; `own`: what the team file gives it, above that."""
     if isinstance(invocation, Failed) or not invocation.obstacles:
         return invocation
-    variables = {**env(), **invocation.env}
+    variables = {**base(), **invocation.env, **own, **invocation.final}
     for obstacle in invocation.obstacles:
         for path in _places(obstacle, cwd, variables):
             if _is_there(path, obstacle.holding):
@@ -34,7 +35,7 @@ def unobstructed(
 def _places(obstacle: Obstacle, cwd: str, env: Mapping[str, str]) -> Iterator[str]:
     if obstacle.variable:
         home = env.get(obstacle.variable) or os.path.join(env.get("HOME") or os.path.expanduser("~"), obstacle.usual)
-        yield os.path.join(home, obstacle.name)
+        yield os.path.join(cwd, home, obstacle.name)
         return
     at = cwd
     while True:
@@ -46,15 +47,22 @@ def _places(obstacle: Obstacle, cwd: str, env: Mapping[str, str]) -> Iterator[st
 
 
 def _is_there(path: str, holding: str) -> bool:
-    """What cannot be read is taken for there."""
+    """What cannot be read, or is no file, is taken for there."""
     try:
         if os.path.isdir(path):
             return bool(os.listdir(path))
         if not holding or not os.path.exists(path):
             return os.path.exists(path)
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_plainly) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return True
             text = file.read(_MOST + 1)
     except OSError:
         return True
     # A key of JSON can be written in escapes.
     return len(text) > _MOST or holding.encode() in text or b"\\u" in text
+
+
+def _plainly(path: str, flags: int) -> int:
+    """Opens what might be a pipe without waiting for anybody."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -104,12 +104,13 @@ class Tail:
         self._quick = _TALKS
 
     def catch_up(self) -> None:
-        """Reads all that there is, at once. Of the leave that was asked for by then only what is still open is told:
-        behind the request may stand the answer that it has."""
+        """Reads all that there is, at once; what comes meanwhile may wait. Of the leave that was asked for by then only
+        what is still open is told: behind the request may stand the answer that it has."""
         self._behind = True
         if self._known():
             self._show(self.talk.begin(), live=True)
-        while self._read(_CHUNK, show=True):
+        there = self._size()
+        while self._read(_CHUNK, show=True) and (self._offset or 0) < there:
             pass
         self._behind = False
         for request, wish in list(self.talk.open.items()):  # what nobody can be asked is answered at once
@@ -152,6 +153,12 @@ class Tail:
     def _trip(self, reason: str) -> None:
         if reason:
             self._report(GuardTripped(self._step, self._attempt, reason))
+
+    def _size(self) -> int:
+        try:
+            return os.stat(self._path).st_size
+        except FileNotFoundError:
+            return 0
 
     def _known(self) -> bool:
         """Whether it is known where to begin."""

@@ -16,13 +16,12 @@ from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError
 from teamflow.core.diagnostics import Diagnostics, did_you_mean
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import FailureClass
-from teamflow.core.script import check_script, shown_path
+from teamflow.core.script import ATTEMPT_NUMBER, check_script, is_attempt_number, shown_path
 from teamflow.core.script_kinds import PATH
 from teamflow.core.status import Status
 from teamflow.team.model_types import Duration, JsonLike, Model, OneOrMany, Text
 from teamflow.team.source import Path, Source, parse
 
-SUFFIXES: Final = (".test.yaml", ".test.yml")
 ENDINGS: Final = ("succeeded", "stopped", *(item.value for item in FailureClass))
 """How an attempt can have ended."""
 
@@ -102,7 +101,7 @@ class _OrBare:
 
 
 FaultOrWord: TypeAlias = Annotated[Fault, BeforeValidator(_fault), _OrBare()]
-_BY_ATTEMPT: Final = Field(json_schema_extra={"propertyNames": {"pattern": "^0*[1-9][0-9]{0,5}$"}})
+_BY_ATTEMPT: Final = Field(json_schema_extra={"propertyNames": {"pattern": ATTEMPT_NUMBER}})
 
 
 class Played(Model):
@@ -268,7 +267,7 @@ def _check(tests: TestFile, source: Source, found: Diagnostics) -> None:
         for step, faults in (case.faults or {}).items():
             for attempt, fault in faults.items():
                 at = source.key_span(("cases", name, "faults", step, attempt))
-                if not (attempt.isascii() and attempt.isdecimal() and 0 < int(attempt) < 10**6):
+                if not is_attempt_number(attempt):
                     found.error("wrong-value", "expected the number of an attempt, 1 or more", at)
                 crash = fault.crash_after
                 if crash is not None and (crash.events is None) == (crash.bytes is None):

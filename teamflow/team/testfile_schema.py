@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from teamflow.core.script import ACTIONS, MOST_ACTIONS
+from teamflow.core.script import ACTIONS, ATTEMPT_NUMBER, MOST_ACTIONS
 from teamflow.team.testfile import TestFile
 
 _NOTES: Final = {"^x-": True}
@@ -69,7 +69,7 @@ def _script() -> dict[str, Any]:
         "description": ACTIONS[_ATTEMPT].does,
         "type": "object",
         "minProperties": 1,
-        "propertyNames": {"pattern": "^(?=.{1,6}$)0*[1-9][0-9]*$"},
+        "propertyNames": {"pattern": ATTEMPT_NUMBER},
         "additionalProperties": _list_of("PlainAction"),
     }
     return {

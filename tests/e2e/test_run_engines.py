@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import stat
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from teamflow.app.answered import answered
+from teamflow.store.sqlite import Database
 from tests.e2e.project import Done, Project, Shown, proves
 from tests.fakes.agents import acp
 
@@ -307,3 +311,18 @@ def test_a_step_is_relaunched_with_any_engine_of_the_team_file(acp_project: Proj
     acp_project.run().expect(0)
     assert acp_project.status().text("b").endswith("Found it.")
     assert "jsonrpc" not in acp_project.call("logs", "b").expect(0).out
+
+
+@pytest.mark.parametrize(
+    "damage", ["UPDATE records SET kind = 'OfANewerOne'", "UPDATE plan_data SET data = x'7b7d'", "DELETE FROM plans"]
+)
+def test_of_a_run_that_cannot_be_read_no_model_is_known(damage: str, tmp_path: Path) -> None:
+    """It is no reason why another run could not begin."""
+    project = Project(tmp_path, "agents: {a: {command: 'true'}}")
+    project.run().expect(0)
+    with closing(sqlite3.connect(project.root / ".teamflow/state.db")) as database, database:
+        database.execute(damage)
+    found = Database.find(str(project.root), allow_network=True)
+    assert found is not None
+    with found:
+        assert answered(found, "team.yaml", [("claude", "sonnet")]) == {}

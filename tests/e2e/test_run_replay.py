@@ -234,7 +234,10 @@ CHANGES: list[tuple[Any, str]] = [
     ({"teamflow_recording": 1, "steps": {"a": [{"log": "log", "inputs": "log"}]}}, "log:1 is no JSON"),
     ({"teamflow_recording": 1, "steps": {"a": [{"result": {"failure": "x"}}]}}, "'x' is no failure class"),
     ({"teamflow_recording": 1, "faults": {"a": {"x": {}}}}, "'x' is no number of an attempt"),
+    ({"teamflow_recording": 1, "faults": {"a": {"9" * 5000: {}}}}, "is no number of an attempt"),
     ({"teamflow_recording": 1, "answers": [3]}, "answers[0] is no map"),
+    ({"teamflow_recording": 1, "answers": [{"nth": "x"}]}, "answers[0].nth is no number"),
+    ({"teamflow_recording": 1, "answers": [{"nth": []}]}, "answers[0].nth is no number"),
     ({"teamflow_recording": 1, "plan": "log"}, "log: "),
     ({"teamflow_recording": 1}, "it has no plan of its own"),
 ]
@@ -280,3 +283,29 @@ def test_what_people_said_while_it_worked_is_said_again(tmp_path: Path) -> None:
     project.call("record", "1", "-o", "fix").expect(0)
     project.run("--replay", "fix").expect(0)
     assert project.log("a", run=4) == first
+
+
+def test_what_a_setup_prints_is_none_of_the_agent_s_output(tmp_path: Path) -> None:
+    """It goes into the same log, in a replay as it did then."""
+    team = """
+agents:
+  a:
+    prompt: x
+    engine: scripted
+    script: a.yaml
+    workspace: {mode: worktree, setup: "seq 2000"}
+    permissions: {run: [ls]}
+    outputs: {n: integer}
+"""
+    script = "- usage: {usd: 0.5}\n- ask_leave: {run: make}\n- outputs: {n: 3}\n"
+    project = Project(tmp_path, team, files={"a.yaml": script}, git=True)
+    project.git("add", ".")
+    project.git("commit", "-qm", "a")
+    project.run("--no-input").expect(0)
+    then = project.status()
+    project.run("--replay", "1").expect(0)
+    again = project.status()
+    assert again.data["replay"] == "run 1"
+    assert came_to(again) == came_to(then)
+    sessions = [[attempt["session"] for attempt in one.step("a")["attempts"]] for one in (then, again)]
+    assert sessions[0] == sessions[1] != [None]

@@ -156,7 +156,11 @@ def test_claude_is_told_its_limits(usd: float | None, turns: int | None, words: 
 
 def test_claude_by_acp_is_told_the_same_and_a_key_is_in_no_message() -> None:
     agent = engine("claude-agent-acp")
-    for variables, known in (({}, "local"), ({"ANTHROPIC_API_KEY": KEY}, None)):
+    for variables, known in (
+        ({}, "local"),
+        ({"ANTHROPIC_API_KEY": KEY}, None),
+        ({"ANTHROPIC_CUSTOM_HEADERS": f"authorization: Bearer {KEY}"}, "local"),
+    ):
         brief = BRIEF._replace(variables=variables)
         assert invoked("claude-agent-acp", brief).final == invoked("claude", brief).final
         (reply,) = agent.session(brief).feed(b'{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":1}}\n')

@@ -14,7 +14,7 @@ from teamflow.core.permissions import ALLOW, DENY, Verdict
 from teamflow.core.plan import Json
 from teamflow.core.takes import BRIEF_FIELDS, Recording, Take, Told
 from teamflow.engines.registry import engine
-from teamflow.engines.replay import STOP, TROUBLE, ReplayEngine, ReplaySession, base_of
+from teamflow.engines.replay import STOP, TROUBLE, ReplayEngine, ReplaySession
 from teamflow.ports import Session
 from tests.unit.engines.transcripts import Transcript, load, whole
 
@@ -63,22 +63,22 @@ def take(name: str, transcript: Transcript, **changes: Any) -> Take:
     return made._replace(brief=json.loads(json.dumps(brief)), **changes)
 
 
-def begun(name: str, transcript: Transcript, played: Take, *, base: int = 0, fault: Json = None) -> ReplaySession:
+def begun(name: str, transcript: Transcript, played: Take, *, fault: Json = None) -> ReplaySession:
     """The session of an attempt in another place, at another time."""
     faults = {"s": {1: fault}} if isinstance(fault, dict) else {}
     recording = Recording("it", {"s": (played,)}, faults=faults, staged=bool(faults))
     elsewhere = transcript.brief._replace(step="s", attempt=1, cwd="/elsewhere", stem="/elsewhere/log", prompt="else")
-    session = ReplayEngine(engine(name), recording, begins=lambda brief: base).session(elsewhere)
+    session = ReplayEngine(engine(name), recording).session(elsewhere)
     assert isinstance(session, ReplaySession)
     return session
 
 
-def play(session: ReplaySession, data: bytes, size: int, played: Take, *, base: int = 0) -> tuple[str, ...]:
+def play(session: ReplaySession, data: bytes, size: int, played: Take) -> tuple[str, ...]:
     """What it writes. As the player does it is never fed beyond an input that has not come; a person answers what was
     answered then, as soon as it is asked, with something else."""
     said: list[str] = []
     answered = {each.note.removeprefix("answer ") for each in played.told}
-    stops = sorted({*range(0, len(data), size), *(base + each.offset for each in played.told), len(data)})
+    stops = sorted({*range(0, len(data), size), *(each.offset for each in played.told), len(data)})
     for start, stop in itertools.pairwise(stop for stop in stops if stop <= len(data)):
         for event in session.feed(data[start:stop]):
             said += [event.data] if isinstance(event, Reply) else []
@@ -96,8 +96,8 @@ def test_the_session_makes_the_same_of_it(name: str, transcript: Transcript, siz
     if size == 1 and len(transcript.output) > 20_000:
         pytest.skip("long, and in parts of 100 above")
     played = take(name, transcript)
-    session = begun(name, transcript, played, base=5)
-    said = play(session, b"setup" + transcript.output, size, played, base=5)
+    session = begun(name, transcript, played)
+    said = play(session, transcript.output, size, played)
     assert session.trouble == ""
     expected = whole(engine(name), transcript)[1]
     assert session.close(Exit(transcript.end.code, transcript.end.signal, at=1.0)) == expected
@@ -147,7 +147,7 @@ BRIEF = Brief("build/api", 2, "retry", "/w", prompt="p", stem="/logs/build--api.
 
 
 def invoked(recording: Recording, *, name: str = "claude", brief: Brief = BRIEF) -> Invocation | Failed:
-    return ReplayEngine(engine(name), recording, begins=lambda brief: 0).invoke(brief)
+    return ReplayEngine(engine(name), recording).invoke(brief)
 
 
 def refused(recording: Recording, *, name: str = "claude", brief: Brief = BRIEF) -> str:
@@ -167,19 +167,13 @@ def test_what_was_never_recorded_is_said() -> None:
 
 def test_nothing_of_a_cli_is_started_and_nothing_inherited() -> None:
     recording = Recording("run 7", {"build/api": (Take("build/api", 1, "claude", "/l", 0, 9),) * 2})
-    replayed = ReplayEngine(engine("claude"), recording, begins=lambda brief: 3)
+    replayed = ReplayEngine(engine("claude"), recording)
     started = replayed.invoke(BRIEF)
     assert isinstance(started, Invocation)
     assert "claude" not in "".join(started.argv).replace("/claude", "")
     assert started.env == {}
     assert replayed.capabilities.login == ()
     assert started.files[0][0] == "/logs/build--api.2.replay"
-    assert base_of(started.files[0][1]) == 3
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"base": -1}', '{"base": true}', "\0"])
-def test_a_damaged_note_of_what_is_played_is_none(text: str) -> None:
-    assert base_of(text) is None
 
 
 def test_faults_go_before_what_would_be_played() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,13 +17,15 @@ from teamflow.run.obstacles import unobstructed
 BRIEF = Brief("a", 1, "first", "/w", prompt="x", stem="/run/a.1")
 
 
-def refused(place: Path, brief: Brief = BRIEF, *, cwd: str = "work/sub", **env: str) -> str:
-    """Why copilot is not started in a repository; empty: it is."""
+def refused(
+    place: Path, brief: Brief = BRIEF, *, cwd: str = "work/sub", own: Mapping[str, str] = {}, **env: str
+) -> str:
+    """Why copilot is not started in a repository; empty: it is. `own`: what the team file gives it."""
     (place / "work/.git").mkdir(parents=True, exist_ok=True)
     (place / cwd).mkdir(parents=True, exist_ok=True)
     told = engine("copilot").invoke(brief)
     variables: Mapping[str, str] = {"HOME": str(place / "home"), **env}
-    done = unobstructed(told, cwd=str(place / cwd), env=lambda: variables)
+    done = unobstructed(told, cwd=str(place / cwd), base=lambda: variables, own=own)
     if isinstance(done, Invocation):
         assert done is told
         return ""
@@ -72,15 +75,37 @@ def test_the_directory_of_copilot_is_the_one_of_the_step(tmp_path: Path) -> None
     assert str(tmp_path / "elsewhere/hooks") in refused(tmp_path, COPILOT_HOME=str(tmp_path / "elsewhere"))
 
 
+def test_what_the_team_file_gives_goes_before_what_the_engine_says(tmp_path: Path) -> None:
+    made(tmp_path / "elsewhere/a")
+    found = Obstacle("a", "is there", variable="PLACE", usual=".place")
+    told = Invocation(("x",), env={"PLACE": str(tmp_path / "empty")}, obstacles=(found,))
+    own = {"PLACE": str(tmp_path / "elsewhere")}
+    assert unobstructed(told, cwd="/", base=lambda: own, own={}) is told
+    assert isinstance(unobstructed(told, cwd="/", base=dict, own=own), Failed)
+    told = told._replace(final={"PLACE": str(tmp_path / "empty")})
+    assert unobstructed(told, cwd="/", base=dict, own=own) is told
+
+
+def test_a_relative_directory_is_one_of_the_working_directory(tmp_path: Path) -> None:
+    made(tmp_path / "work/sub/mine/hooks/a.json")
+    assert str(tmp_path / "work/sub/mine/hooks") in refused(tmp_path, own={"COPILOT_HOME": "mine"})
+
+
+def test_a_pipe_in_the_place_of_settings_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "work/.claude").mkdir(parents=True)
+    os.mkfifo(tmp_path / "work/.claude/settings.json")
+    assert str(tmp_path / "work/.claude/settings.json") in refused(tmp_path)
+
+
 def test_an_invocation_without_obstacles_is_not_asked_about(tmp_path: Path) -> None:
     def never() -> Mapping[str, str]:
         raise AssertionError
 
     plain, failed = Invocation(("x",)), Failed(FailureClass.FATAL, "no")
-    assert unobstructed(plain, cwd="/", env=never) is plain
-    assert unobstructed(failed, cwd="/", env=never) is failed
+    assert unobstructed(plain, cwd="/", base=never, own={}) is plain
+    assert unobstructed(failed, cwd="/", base=never, own={}) is failed
     here = Invocation(("x",), obstacles=(Obstacle("a\n", "is there"),))
     (tmp_path / "a\n").write_text("")
-    done = unobstructed(here, cwd=str(tmp_path), env=dict)
+    done = unobstructed(here, cwd=str(tmp_path), base=dict, own={})
     assert isinstance(done, Failed)
     assert done.reason.endswith('a\\n" is there')

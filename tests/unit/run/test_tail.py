@@ -64,7 +64,7 @@ class Lines:
 class Followed:
     """A tail of a file; what it tells is kept, and `done` is set by the word "done" or by a stall."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, session: Lines | None = None) -> None:
         self.reported: list[Report] = []
         self.sent: list[Input] = []
         self.done = asyncio.Event()
@@ -73,7 +73,7 @@ class Followed:
         self.clock = 0.0
         self.tail = Tail(
             str(path),
-            Talk(Lines(), self.sent.append),
+            Talk(session or Lines(), self.sent.append),
             step="a",
             attempt=1,
             report=self.reported.append,
@@ -161,3 +161,27 @@ def test_what_it_does_is_told_to_people_and_is_no_word_of_its_own(tmp_path: Path
     followed = asyncio.run(finish())
     assert followed.told == ["> run pytest -q", "> the model is overloaded, tried again in 8 s"]
     assert not followed.tail.said
+
+
+class Endless(Lines):
+    """As many words come as are read, and one more."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__()
+        self._log = log
+        self.looks = 0
+
+    def feed(self, data: bytes) -> list[EngineEvent]:
+        self.looks += 1
+        assert self.looks < 100, "it never comes to an end"
+        with self._log.open("ab") as file:
+            file.write(data + b"more\n")
+        return super().feed(data)
+
+
+def test_who_prints_without_end_does_not_keep_a_second_runner_from_its_work(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"session\n")
+    session = Endless(log)
+    Followed(log, session).tail.catch_up()
+    assert session.looks == 1, "what there was when it came"

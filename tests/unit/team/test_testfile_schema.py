@@ -64,3 +64,12 @@ def test_an_action_is_right_for_both_or_wrong_for_both(action: object) -> None:
     found = Diagnostics()
     taken = load_tests(yaml.safe_dump(tree).encode(), file="t", found=found) is not None
     assert SCHEMA.is_valid(tree) == taken, [item.message for item in found]
+
+
+@pytest.mark.parametrize("number", ["1", "01", "000001", "0000001", "0", "", "x", "1234567", "9" * 5000, "\u0663"])
+def test_a_number_of_an_attempt_is_right_for_both_or_wrong_for_both(number: str) -> None:
+    for case in ({"faults": {"a": {number: "hang"}}}, {"agents": {"a": {"script": [{"attempt": {number: []}}]}}}):
+        tree = {"cases": {"c": {**case, "expect": {"exit": 0}}}}
+        found = Diagnostics()
+        taken = load_tests(yaml.safe_dump(tree).encode(), file="t", found=found) is not None
+        assert SCHEMA.is_valid(tree) == taken, [item.message[:80] for item in found]
