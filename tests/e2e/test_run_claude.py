@@ -95,6 +95,9 @@ def test_its_servers_have_the_values_of_its_variables(tmp_path: Path) -> None:
     assert not [word for word in world.argv if "secret" in word]
     del agent["secrets"]
     world.project.team({**TEAM, "secrets": secrets, "agents": {"a": {**TEAM["agents"]["a"], **agent}}})
+    assert "the MCP server web of a refers to TOKEN, which its steps never have" in world.run(2, "--new")
+    of_machine = {**TEAM, "inherit_env": ["TOKEN"], "agents": {"a": {**TEAM["agents"]["a"], **agent}}}
+    world.project.team(of_machine)
     assert "mcp_servers.web: the step has no variable TOKEN" in world.run(1, "--new")
 
 
