@@ -164,7 +164,8 @@ class _Fixture:
                 self._word(entry.get(key, ""), f"{where}.{key}") for key in ("step", "about", "answer", "note", "by")
             ]
             nth = entry.get("nth", 0)
-            yield Answered(*words[:2], nth if nth == ALWAYS else self._whole(nth, f"{where}.nth"), *words[2:])
+            which = nth if nth == ALWAYS else self._whole(nth, f"{where}.nth")
+            yield Answered(words[0], words[1], which, *words[2:])
 
     def _faults(self, step: str, entries: object) -> dict[int, Mapping[str, Json]]:
         out: dict[int, Mapping[str, Json]] = {}
