@@ -28,6 +28,7 @@ AUTHENTICATION_REQUIRED: Final = -32000
 Ask: TypeAlias = tuple[str, Mapping[str, Json]]
 """A method and its parameters."""
 
+_KEEPS: Final = "which keeps the permissions of the step: this version of it cannot be used below `full`"
 _SESSION: Final = re.compile(r"[^\s\x00-\x1f\x7f-][^\x00-\x1f\x7f]{0,255}")
 _MOST_NAMED: Final = 12
 
@@ -103,7 +104,10 @@ class Opening:
         if self._brief.grants.level != FULL:
             modes = _object(result.get("modes"))
             for name, value in (*self._agent.holds, *self._agent.holds_for(self._brief)):
-                asks += _hold(session, name, value, options.get(name), modes)
+                held = _hold(session, name, value, options.get(name), modes)
+                if held is None:
+                    return Failed(FailureClass.START, f"{self._agent.name} does not offer {name} {value}, {_KEEPS}")
+                asks += held
         model = self._model(session, options, _object(result.get("models")))
         if isinstance(model, Failed):
             return model
@@ -156,15 +160,24 @@ class Opening:
 
 def _hold(
     session: str, name: str, value: str, option: Mapping[str, Json] | None, modes: Mapping[str, Json]
-) -> Iterator[Ask]:
+) -> list[Ask] | None:
+    """What sets it; empty: it is so, or is nothing that this agent knows. None: it knows others, and not that one."""
     if option is not None:
-        wanted = _offered(value, list(_values(option)))
-        if wanted is not None and option.get("currentValue") != wanted:
-            yield "session/set_config_option", {"sessionId": session, "configId": name, "value": wanted}
-        return
-    wanted = _offered(value, [_object(item).get("id") for item in _list(modes.get("availableModes"))])
-    if name == "mode" and wanted is not None and modes.get("currentModeId") != wanted:
-        yield "session/set_mode", {"sessionId": session, "modeId": wanted}
+        offered, current = list(_values(option)), option.get("currentValue")
+        ask: Ask = ("session/set_config_option", {"sessionId": session, "configId": name, "value": ""})
+    elif name == "mode":
+        offered = [_object(item).get("id") for item in _list(modes.get("availableModes"))]
+        current = modes.get("currentModeId")
+        ask = ("session/set_mode", {"sessionId": session, "modeId": ""})
+    else:
+        return []
+    if not offered:
+        return []
+    wanted = _offered(value, offered)
+    if wanted is None:
+        return None
+    method, given = ask
+    return [] if current == wanted else [(method, {key: word or wanted for key, word in given.items()})]
 
 
 def _offered(value: str, offered: list[Json]) -> Json:
