@@ -239,3 +239,17 @@ def test_claude_by_acp_has_no_hooks_where_it_is_to_ask() -> None:
     free = Talk("claude-agent-acp", BRIEF._replace(grants=Permissions(level="full")))
     free.initialize()
     assert "settings" not in free.last()["params"]["_meta"]["claudeCode"]["options"]
+
+
+@pytest.mark.parametrize(
+    ("agent", "offered", "what"),
+    [
+        ("gemini", {"modes": {"currentModeId": "yolo", "availableModes": [{"id": "yolo"}]}}, "mode default"),
+        ("opencode", {"configOptions": [{"id": "mode", "options": [{"value": "build"}]}]}, "mode teamflow-"),
+        ("copilot", {"configOptions": [{"id": "allow_all", "options": [{"value": "on"}]}]}, "allow_all off"),
+    ],
+)
+def test_without_what_keeps_its_permissions_nothing_is_begun(agent: str, offered: Any, what: str) -> None:
+    failed = Talk(agent).begin(**offered).failed()
+    assert failed.failure is FailureClass.START
+    assert failed.reason.startswith(f"{agent} does not offer {what}")
