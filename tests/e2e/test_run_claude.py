@@ -193,3 +193,17 @@ def test_what_an_engine_cannot_keep_is_an_error_before_anything_is_spent(tmp_pat
     told = world.run(2)
     assert "not-enforced" in told
     assert not world.seen_file.exists()
+
+
+@proves(agent=["base_url"])
+def test_claude_is_told_by_its_settings_which_go_before_the_users(tmp_path: Path) -> None:
+    world = World(tmp_path, agent={"base_url": "http://127.0.0.1:11434/v1/", "model": "m"})
+    world.run()
+    settings = json.loads(world.file("--settings"))
+    assert settings["env"]["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:11434"
+    assert settings["env"]["ANTHROPIC_AUTH_TOKEN"] == settings["env"]["ANTHROPIC_API_KEY"] == "local"
+    assert settings["apiKeyHelper"] == ""
+    [step] = world.project.plan()["steps"]
+    assert step["permissions"]["base_url"] == "http://127.0.0.1:11434"
+    shown = world.project.call("plan", "--new").expect(0).out
+    assert "models of other servers: http://127.0.0.1:11434 (a)" in shown

@@ -269,7 +269,7 @@ def test_a_lock_and_what_differs_from_it(here: Here) -> None:
     here.write(".claude/agents/reviewer.md", REVIEWER + "More.\n")
     here.write("p.md", "Do more.")
     shown = " ".join(here.call("plan").out.split())
-    assert "claude 2.1.197 → 2.2.0" in shown
+    assert "claude 2.1.197 → 2.2.0" in shown.replace(" > ", " → ")
     assert "persona reviewer (.claude/agents/reviewer.md) changed" in shown
     answer = here.call("run", "b", "--locked")
     assert answer.code == 3

@@ -21,7 +21,7 @@ import yaml
 from teamflow.engines.registry import ENGINES
 from teamflow.engines.registry import engine as load
 from teamflow.store.machine import Machine, SharedLimit
-from tests.e2e.project import Project, proves
+from tests.e2e.project import Project
 from tests.e2e.test_run_claude import World
 from tests.fakes import clis
 from tests.fakes.models import FOREVER, Models, run, say, tool, write
@@ -65,20 +65,6 @@ def asked_for(server: Models) -> set[str]:
 def keys(server: Models) -> set[str]:
     told = [request.headers.get(name, "") for request in server.requests for name in ("authorization", "x-api-key")]
     return {key.removeprefix("Bearer ") for key in told}
-
-
-@proves(agent=["base_url"])
-def test_claude_is_told_by_its_settings_which_go_before_the_users(tmp_path: Path) -> None:
-    world = World(tmp_path, agent={"base_url": "http://127.0.0.1:11434/v1/", "model": "m"})
-    world.run()
-    settings = json.loads(world.file("--settings"))
-    assert settings["env"]["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:11434"
-    assert settings["env"]["ANTHROPIC_AUTH_TOKEN"] == settings["env"]["ANTHROPIC_API_KEY"] == "local"
-    assert settings["apiKeyHelper"] == ""
-    [step] = world.project.plan()["steps"]
-    assert step["permissions"]["base_url"] == "http://127.0.0.1:11434"
-    shown = world.project.call("plan", "--new").expect(0).out
-    assert "models of other servers: http://127.0.0.1:11434 (a)" in shown
 
 
 def test_a_limit_of_the_account_is_none_of_a_server_of_ones_own(tmp_path: Path) -> None:
