@@ -17,7 +17,7 @@ from teamflow.core.invocation import Asked, Brief, EngineEvent, Exit, Invocation
 from teamflow.core.outcome import Failed, FailureClass, Outcome
 from teamflow.core.permissions import Verdict
 from teamflow.core.plan import Json
-from teamflow.core.takes import BRIEF_FIELDS, Missing, Recording, Take
+from teamflow.core.takes import BRIEF_FIELDS, Missing, Recording, Take, Told
 from teamflow.engines.faults import Fault, faulty
 from teamflow.engines.scripted import ScriptedEngine
 from teamflow.ports import Engine, Session
@@ -116,6 +116,11 @@ def _task(take: Take) -> dict[str, Json]:
     }
 
 
+def _is_early(told: Told) -> bool:
+    """Whether it was told something before anything was read of it."""
+    return told.offset <= 0 and bool(told.note) and told.note != _REPLY and not told.note.startswith(_ANSWER)
+
+
 class Unplayed:
     """Of an attempt for which nothing was recorded."""
 
@@ -166,6 +171,9 @@ class ReplaySession:
 
     def feed(self, data: bytes) -> Sequence[EngineEvent]:
         events: list[EngineEvent] = []
+        while not self._at and self._next < len(self._take.told) and _is_early(self._take.told[self._next]):
+            events += self._meet(self._next)
+            self._next += 1
         while data and not self.trouble:
             limit = self._limit()
             if limit is None:
