@@ -177,7 +177,10 @@ class Project:
             return finish(process, seconds)
 
     def refused(self, *words: str) -> Done:
-        """Of a call that is to be refused before it starts anything (exit 2): in this process."""
+        """Of a call that is to be refused before it starts anything (exit 2): in this process, while there is no
+        database: one that this process still had open would be in the way of others who write to it."""
+        if (self.root / ".teamflow/state.db").exists():
+            return self.call(*words).expect(2)
         return Done(*here(self.root, *words, env=self.environ)).expect(2)
 
     def run(self, *words: str, env: Mapping[str, str] | None = None, seconds: float = SECONDS) -> Done:
