@@ -50,8 +50,8 @@ def setting_in(path: str) -> str:
 def is_named(path: str, *lists: Sequence[str]) -> bool:
     """Whether one of the lists of patterns stands for the path, by a pattern that has its setting in so many words."""
     setting = setting_in(path).split("/")
-    return any(_holds(pattern, setting) and _covers((pattern,), path) for pattern in _each(lists)) and any(
-        _covers(patterns, path) for patterns in lists
+    return any(_holds(pattern, setting) and is_covered((pattern,), path) for pattern in _each(lists)) and any(
+        is_covered(patterns, path) for patterns in lists
     )
 
 
@@ -68,7 +68,8 @@ def _holds(pattern: str, setting: Sequence[str]) -> bool:
     return any(names[at : at + size] == list(setting) for at in range(len(names) - size + 1))
 
 
-def _covers(patterns: Sequence[str], path: str) -> bool:
+def is_covered(patterns: Sequence[str], path: str) -> bool:
+    """Whether patterns for files that an agent may edit allow this one."""
     try:
         return covers(patterns, path)
     except PatternError:  # what they allow cannot be told

@@ -10,13 +10,12 @@ import posixpath
 from collections.abc import Sequence
 from typing import Final
 
-from teamflow.core.globs import PatternError, covers
 from teamflow.core.named import NamedTuple
 from teamflow.core.paths import path_shown
 from teamflow.core.permissions import ALLOW, DENY, FULL, NEVER, QUEUE, READ, Permissions, Verdict, Wish
 from teamflow.core.shell import excerpt, shown
 from teamflow.policy.looking import begins_with, only_looks, unlisted
-from teamflow.policy.own_settings import folded, is_named, setting_in
+from teamflow.policy.own_settings import folded, is_covered, is_named, setting_in
 
 YES: Final = Verdict(ALLOW)
 
@@ -93,7 +92,7 @@ def _edit_of(grants: Permissions, path: str, cwd: str, roots: Sequence[str]) -> 
         return Verdict(DENY, f"{named} lies in {kept}, which no step changes but with permissions: full")
     if setting_in(place.path) and not is_named(place.path, grants.edit or ()):
         return _otherwise(grants, f"{named} belongs to the settings of agents, which could widen its own permissions")
-    if grants.edit is None or _covered(grants.edit, place.path):
+    if grants.edit is None or is_covered(grants.edit, place.path):
         return YES
     return _otherwise(grants, f"{named} is none of the files that it may edit: {_list(grants.edit)} (permissions.edit)")
 
@@ -111,13 +110,6 @@ def _placed(path: str, cwd: str, roots: Sequence[str]) -> _Place:
         if root and f"{whole}/" == start:
             return _Place(None, "is the workspace itself, and no file of it")
     return _Place(None, "lies outside of the workspace")
-
-
-def _covered(patterns: Sequence[str], path: str) -> bool:
-    try:
-        return covers(patterns, path)
-    except PatternError:  # what they allow cannot be told
-        return False
 
 
 # -- commands ----------------------------------------------------------------------------------------------------
