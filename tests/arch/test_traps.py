@@ -144,7 +144,7 @@ TRAPS: Final[dict[str, tuple[str, ...]]] = {
         f"{ACP_TOLD}what_it_is_told_while_it_works_is_a_prompt_of_the_same_turn",
         TABLE,
     ),
-    "told as its turn begins, codex may hang up on the call of its model, and ask again": (
+    "told while a call of its model is under way, codex may hang up on it, and ask again": (
         f"{REAL}codex.py::test_told_as_its_turn_begins_it_may_drop_a_call_of_its_model",
         f"{REAL}codex.py::test_told_while_a_call_of_its_model_is_under_way_it_asks_once_more",
     ),
