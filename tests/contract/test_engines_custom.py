@@ -70,6 +70,7 @@ def got(run_dir: Path, step: str) -> bytes:
     return (run_dir / f"{step}.1.log").read_bytes()
 
 
+@pytest.mark.slow
 def test_every_size_by_every_way(run_dir: Path) -> None:
     ways = {"stdin": STDIN, "file": FILE, "argument": ARGUMENT, "short": SHORT_BY_ARGUMENT}
     invocations: dict[str, Invocation] = {}

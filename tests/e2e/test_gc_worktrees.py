@@ -52,6 +52,7 @@ def branches(project: Project) -> list[str]:
     return [name.removeprefix("refs/heads/") for name in refs(project) if name.startswith("refs/heads/teamflow/")]
 
 
+@pytest.mark.slow
 def test_clean_worktrees_go_and_the_branch_with_work_stays(tmp_path: Path) -> None:
     project = done(tmp_path)
     before = (refs(project), worktrees(project))

@@ -237,6 +237,7 @@ def test_plan_says_until_when_somebody_is_to_answer(tmp_path: Path) -> None:
     assert lines["day"].endswith("; answer within 10m, else b")
 
 
+@pytest.mark.slow
 def test_a_worktree_of_no_commit_is_refused_with_its_remedy(tmp_path: Path) -> None:
     project = Project(tmp_path, {"agents": {"b": COMMAND, "a": _EDITS}}, files={"s.yaml": "- say: hi\n"}, git=True)
     for verb in ("plan", "run"):

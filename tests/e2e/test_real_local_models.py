@@ -67,6 +67,7 @@ def keys(server: Models) -> set[str]:
     return {key.removeprefix("Bearer ") for key in told}
 
 
+@pytest.mark.slow
 def test_a_limit_of_the_account_is_none_of_a_server_of_ones_own(tmp_path: Path) -> None:
     local = World(tmp_path / "local", agent={"base_url": "http://127.0.0.1:11434", "model": "m"})
     account = World(tmp_path / "account", agent={})

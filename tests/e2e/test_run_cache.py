@@ -147,6 +147,7 @@ def test_an_artifact_that_differs_is_never_overwritten(tmp_path: Path) -> None:
     assert made.is_dir()
 
 
+@pytest.mark.slow
 def test_a_file_that_changes_while_the_step_runs_leaves_no_key(tmp_path: Path) -> None:
     team = """
 agents:

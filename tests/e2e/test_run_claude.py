@@ -72,6 +72,7 @@ def test_a_turn(tmp_path: Path) -> None:
     assert not [word for word in world.argv if "Do it." in word], "the prompt is no argument"
 
 
+@pytest.mark.slow
 @proves(
     agent=[
         *("mcp_servers", "mcp_servers.*.type", "mcp_servers.*.command", "mcp_servers.*.args", "mcp_servers.*.env"),
@@ -101,6 +102,7 @@ def test_its_servers_have_the_values_of_its_variables(tmp_path: Path) -> None:
     assert "mcp_servers.web: the step has no variable TOKEN" in world.run(1, "--new")
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_there_is_told_of(tmp_path: Path) -> None:
     """Wherever people look, once, whatever becomes of the step; of the user's own servers nothing."""
     states = {"docs": "connected", "web": "failed", "own": "failed"}
@@ -195,6 +197,7 @@ def test_what_an_engine_cannot_keep_is_an_error_before_anything_is_spent(tmp_pat
     assert not world.seen_file.exists()
 
 
+@pytest.mark.slow
 @proves(agent=["base_url"])
 def test_claude_is_told_by_its_settings_which_go_before_the_users(tmp_path: Path) -> None:
     world = World(tmp_path, agent={"base_url": "http://127.0.0.1:11434/v1/", "model": "m"})

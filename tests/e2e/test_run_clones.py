@@ -42,6 +42,7 @@ def left(project: Project, step: str, path: str, run: int = 1) -> str:
     return git(store, "show", f"teamflow/{run}/{step}:{path}")
 
 
+@pytest.mark.slow
 @proves(agent=["workspace.repo"])
 def test_each_works_in_a_clone_and_the_next_sees_what_the_one_before_did(tmp_path: Path, other: Path) -> None:
     clone = {"repo": str(other)}

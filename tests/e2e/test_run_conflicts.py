@@ -23,6 +23,7 @@ def agents(mend: str = MEND, *, right: str = "echo right > a.txt", **fixer: Any)
     }
 
 
+@pytest.mark.slow
 @proves(agent=["on_conflict"])
 def test_a_conflict_is_mended_and_the_step_starts_from_that(tmp_path: Path) -> None:
     project = repository(tmp_path, agents())

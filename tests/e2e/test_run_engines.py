@@ -294,6 +294,7 @@ def acp_project(tmp_path: Path) -> Project:
     return Project(tmp_path, AGENT.replace("AGENT", words))
 
 
+@pytest.mark.slow
 def test_the_lines_of_a_protocol_are_no_logs(acp_project: Project) -> None:
     acp_project.run().expect(0)
     shown = acp_project.call("logs", "a").expect(0).out
@@ -303,6 +304,7 @@ def test_the_lines_of_a_protocol_are_no_logs(acp_project: Project) -> None:
     assert '"jsonrpc"' in raw
 
 
+@pytest.mark.slow
 def test_a_step_is_relaunched_with_any_engine_of_the_team_file(acp_project: Project) -> None:
     acp_project.run().expect(0)
     acp_project.call("relaunch", "b", "--engine", "goose").expect(0)

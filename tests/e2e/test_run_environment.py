@@ -302,6 +302,7 @@ agents:
     assert written["url"].encode() not in stored
 
 
+@pytest.mark.slow
 def test_plan_says_what_this_machine_lacks(tmp_path: Path) -> None:
     team = """
 secrets: {TOKEN: {env: TOKEN_OF_SHOP}}

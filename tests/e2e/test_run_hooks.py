@@ -78,6 +78,7 @@ def test_order_and_variables(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_run_whose_beginning_fails_starts_nothing(tmp_path: Path) -> None:
     p = project(tmp_path, {"a": {"command": "echo a >> told"}}, {"before_run": "./note; test -e ready"})
     done = p.run().expect(1)

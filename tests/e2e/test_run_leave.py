@@ -103,6 +103,7 @@ def test_an_answer_reaches_it_once_whoever_was_killed_meanwhile(project: Project
     assert (events.count("LeaveAsked"), events.count("AttemptStarted")) == (2, 1)
 
 
+@pytest.mark.slow
 @proves(agent=["permissions.ask"])
 def test_nobody_is_asked_who_is_not_there(project: Project) -> None:
     project.run().expect(0)

@@ -130,6 +130,7 @@ def test_stop_never_falls_back_or_waits(tmp_path: Path) -> None:
     assert not made.exists("asked-beta")
 
 
+@pytest.mark.slow
 @proves(team=["limits.max_wait"])
 def test_what_is_too_far_off_is_not_waited_for(tmp_path: Path) -> None:
     limits = "limits: {on_usage_limit: wait, max_wait: 30m}\n"
@@ -150,6 +151,7 @@ def test_the_next_engine_takes_over_and_stays(tmp_path: Path) -> None:
     assert "beta" in table
 
 
+@pytest.mark.slow
 def test_the_next_engine_takes_over_where_a_program_is_not_there(tmp_path: Path) -> None:
     made = project(tmp_path, TWO.replace("./ask, alpha", "no-such-agent, alpha"))
     made.run("--no-input").expect(0)

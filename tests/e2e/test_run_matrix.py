@@ -303,6 +303,7 @@ def test_text_that_cannot_be_stored_or_passed_on(tmp_path: Path) -> None:
     assert statuses["show/fine"] == "succeeded"
 
 
+@pytest.mark.slow
 def test_an_empty_list_is_no_failure_and_is_told(tmp_path: Path) -> None:
     team = ODD + "  pair: {matrix: show, command: touch never}\n  end: {command: touch end, depends_on: [pair]}\n"
     project = Project(tmp_path, team, files={"list.json": "[]"})

@@ -171,6 +171,7 @@ def test_looking_leaves_the_worktrees_as_they_are(tmp_path: Path) -> None:
     living.end().expect(0)
 
 
+@pytest.mark.slow
 def test_a_run_without_worktrees_compares_nothing(tmp_path: Path) -> None:
     project = project_of(tmp_path, {"one": {"command": "echo 1"}, "two": {"command": "echo 2"}})
     done = project.call("run", "--progress", "plain", python=("-X", "importtime")).expect(0)

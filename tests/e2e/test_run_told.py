@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.e2e.project import Project
 from tests.fakes.agents import codex
 
@@ -27,6 +29,7 @@ def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
     return found
 
 
+@pytest.mark.slow
 def test_it_is_heard_in_the_first_turn(tmp_path: Path) -> None:
     folder = tmp_path / "bin"
     folder.mkdir()

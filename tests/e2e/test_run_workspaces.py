@@ -89,6 +89,7 @@ def test_commits_of_the_agent_are_kept_and_the_rest_is_committed_on_top(tmp_path
     assert subjects[0].startswith("build: git config user.name me")
 
 
+@pytest.mark.slow
 def test_a_conflict_names_the_files_and_both_sides(tmp_path: Path) -> None:
     agents = {
         "left": sh("echo left > a.txt"),
@@ -147,6 +148,7 @@ def test_other_retries_start_clean_and_what_the_old_attempt_left_is_kept(tmp_pat
     assert show(project, "teamflow/1/build", "tries") == "x\n"
 
 
+@pytest.mark.slow
 @proves(agent=["workspace.copy", "workspace.setup"])
 def test_ignored_files_are_brought_along_and_never_committed(tmp_path: Path) -> None:
     workspace = {"copy": [".env", "conf/*.local"], "setup": "echo ready > ready.tmp"}

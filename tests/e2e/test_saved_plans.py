@@ -435,6 +435,7 @@ def test_a_certificate_of_the_team_file_says_nothing_of_a_plan(tmp_path: Path) -
     assert set(project.status().steps) == {"a", "b"}
 
 
+@pytest.mark.slow
 def test_a_saved_plan_is_not_watched(tmp_path: Path) -> None:
     project = Project(tmp_path, "agents: {a: {command: echo a}}")
     project.call("plan", "-o", "p.plan").expect(0)

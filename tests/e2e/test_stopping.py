@@ -63,6 +63,7 @@ def test_the_first_signal_interrupts_and_run_goes_on_later(two: Project, number:
     assert [attempt["cause"] for attempt in two.status()["steps"][0]["attempts"]] == ["first", "resume"]
 
 
+@pytest.mark.slow
 def test_a_second_run_of_a_live_one_is_told_who_holds_it(two: Project) -> None:
     running = started(two)
     second = two.run()

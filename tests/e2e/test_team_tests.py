@@ -94,6 +94,7 @@ def test_cases_are_as_expected(project: Project) -> None:
     assert not (project.place / "state").exists(), "no other run is told anything"
 
 
+@pytest.mark.slow
 def test_what_is_not_as_expected_is_shown(project: Project) -> None:
     project.write(
         "team.test.yaml",
@@ -113,6 +114,7 @@ def test_what_is_not_as_expected_is_shown(project: Project) -> None:
     assert failure.get("message") == "route, outputs.plan.x, text.both"
 
 
+@pytest.mark.slow
 def test_why_steps_failed_is_told_and_the_copy_can_be_kept(project: Project) -> None:
     project.write(
         "team.test.yaml",
@@ -129,6 +131,7 @@ def test_why_steps_failed_is_told_and_the_copy_can_be_kept(project: Project) -> 
     assert "no idea how" in here(copy, "why", "plan", env=project.environ)[1]
 
 
+@pytest.mark.slow
 def test_no_values_are_asked_for_where_no_server_is_started(tmp_path: Path) -> None:
     team = """
 secrets: {SHOP_TOKEN: {env: SHOP_TOKEN}}

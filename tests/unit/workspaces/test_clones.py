@@ -245,6 +245,7 @@ def plant(admin: Path, canaries: Path) -> None:
     (admin / "info/attributes").write_text("* filter=x diff=x merge=x\n")
 
 
+@pytest.mark.slow
 def test_nothing_that_is_planted_runs(project: Path, other: Path, tmp_path: Path) -> None:
     plant(other / ".git", tmp_path / "canaries")
     ready = prepared(project)
