@@ -64,15 +64,6 @@ def load_event(kind: str, data: str) -> Event:
     return cast("Event", _build(cls, raw))
 
 
-def event_from_object(raw: Mapping[str, Json]) -> Event:
-    """The inverse of `event_object`."""
-    rest = {key: value for key, value in raw.items() if key != "kind"}
-    cls = _KINDS.get(str(raw.get("kind")))
-    if cls is None:
-        raise CodecError(f"unknown record kind {raw.get('kind')!r}: a newer teamflow wrote it")
-    return cast("Event", _build(cls, rest))
-
-
 def outcome_object(outcome: Outcome) -> dict[str, Json]:
     """The outcome as plain data; `end` says which of the three it is."""
     return {"end": _OUTCOME_WORD[type(outcome)], **_plain_fields(outcome)}

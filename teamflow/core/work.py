@@ -6,8 +6,6 @@ Words: a *workspace* is the directory that a step works in. One that teamflow ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from teamflow.core.named import NamedTuple
 
 PROJECT = "project"
@@ -90,16 +88,3 @@ class Change(NamedTuple):
     added: int = 0
     deleted: int = 0
     binary: bool = False
-
-
-def left_from(given: Mapping[str, object] | None) -> Left | None:
-    """From its JSON form (`_asdict`); None where that is damaged."""
-    if given is None:
-        return None
-    texts = [given.get(name, "") for name in ("commit", "base", "branch", "repo")]
-    counts = [given.get(name, 0) for name in ("files", "added", "deleted")]
-    if not all(isinstance(text, str) for text in texts) or not all(isinstance(count, int) for count in counts):
-        return None
-    commit, base, branch, repo = map(str, texts)
-    files, added, deleted = (int(str(count)) for count in counts)
-    return Left(commit, base, branch, files, added, deleted, repo) if commit else None

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from teamflow.core.named import NamedTuple
-from teamflow.servers import claude, codex, copilot, gemini, opencode
-from teamflow.servers.canonical import Json, Loss, Read, Server, Table, Written
+from teamflow.servers import claude, codex
+from teamflow.servers.canonical import BadServers, Json, Read, Server, Table
 from teamflow.servers.references import expanded
 
 VARIABLE: Final = "TEAMFLOW_MCP_TOKEN_"
@@ -66,46 +66,6 @@ def for_claude(servers: Sequence[Server]) -> Table:
     return {"mcpServers": claude.FORMAT.write(_on(servers)).entries}
 
 
-def for_gemini(servers: Sequence[Server]) -> Table:
-    """To be put into `settings.json`."""
-    return {"mcpServers": gemini.FORMAT.write(_on(servers)).entries}
-
-
-def for_copilot(servers: Sequence[Server]) -> Table:
-    """What `--additional-mcp-config` takes as JSON."""
-    return {"mcpServers": copilot.FORMAT.write(_on(servers)).entries}
-
-
-def for_opencode(servers: Sequence[Server]) -> Table:
-    """To be put into its configuration. No logging in by a browser: nobody sits there."""
-    entries = opencode.FORMAT.write(_on(servers)).entries
-    return {
-        "mcp": {
-            name: {**entry, "oauth": False} if entry["type"] == "remote" else entry for name, entry in entries.items()
-        }
-    }
-
-
-def for_acp(servers: Sequence[Server]) -> list[Table]:
-    """`mcpServers` of `session/new`. There is no place for `cwd`, `timeout` and `tools`."""
-    return [_acp(server) for server in _on(servers)]
-
-
-def _acp(server: Server) -> Table:
-    if server.kind == "stdio":
-        return {
-            "name": server.name,
-            "command": server.command,
-            "args": list(server.args),
-            "env": _pairs(server.env),
-        }
-    return {"type": server.kind, "name": server.name, "url": server.url, "headers": _pairs(server.headers)}
-
-
-def _pairs(values: Mapping[str, str]) -> list[Json]:
-    return [{"name": name, "value": value} for name, value in values.items()]
-
-
 class ForCodex(NamedTuple):
     """`words`: `-c`, `mcp_servers.NAME={…}` and so on. `env`: what Codex itself has to have in its environment."""
 
@@ -117,7 +77,7 @@ def for_codex(servers: Sequence[Server]) -> ForCodex:
     """No value of a header or of an environment stands in a word, for everybody on the machine can read those.
 
     A value of a server's environment goes there by a variable of another name, lest it change what Codex does; a
-    shell gives it its own name again. Names that no shell can export are left out, see `lost_by`.
+    shell gives it its own name again. Raises BadServers: no shell can export that name.
     """
     env: dict[str, str] = {}
     hidden = [_hidden(server, env) for server in _on(servers)]
@@ -142,9 +102,12 @@ def _hidden(server: Server, env: dict[str, str]) -> Server:
         }
         return server._replace(headers=headers)
     own = {key: value for key, value in server.env.items() if codex.whole_reference(value) == key}
-    named = {key: variable(value) for key, value in server.env.items() if key not in own and _exportable(key)}
+    named = {key: variable(value) for key, value in server.env.items() if key not in own}
     if not named:
         return server._replace(env=own)
+    for key in named:
+        if not _exportable(key):
+            raise BadServers(f"{server.name}.env.{key}: Codex can be told no variable that a shell cannot export")
     exports = " ".join(f'{key}="${name}"' for key, name in named.items())
     script = f'export {exports}; unset {" ".join(named.values())}; exec "$@"'
     return server._replace(
@@ -170,34 +133,3 @@ def _inline(value: Json) -> str:
 def _quoted(text: str) -> str:
     # What JSON escapes, TOML understands, and wants one character more. A library would be imported at every start.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def lost_by(engine: str, servers: Sequence[Server]) -> tuple[Loss, ...]:
-    """What an engine (`claude`, `codex`, `gemini`, `opencode`, `copilot`, `acp`) cannot be told of these servers."""
-    on = _on(servers)
-    if engine == "acp":
-        return tuple(loss for server in on for loss in _acp_losses(server))
-    losses = _WRITERS[engine](on).losses
-    if engine == "codex":
-        # References within texts are no matter where values were put in; names that a shell cannot export are.
-        losses += tuple(
-            Loss(server.name, f"env.{key}", "no shell can export this name: it is left out")
-            for server in on
-            for key in server.env
-            if not _exportable(key)
-        )
-    return losses
-
-
-_WRITERS: Final[Mapping[str, Callable[[Sequence[Server]], Written]]] = {
-    module.FORMAT.name: module.FORMAT.write for module in (claude, codex, gemini, opencode, copilot)
-}
-
-
-def _acp_losses(server: Server) -> list[Loss]:
-    there = {"cwd": server.cwd, "timeout": server.timeout, "tools": server.tools}
-    return [
-        Loss(server.name, key, "the protocol has no place for it")
-        for key, value in there.items()
-        if value not in ("", None)
-    ]

@@ -59,9 +59,6 @@ class Interleaved:
         lines = self._steps.pop(step_id, None)
         return lines.close() if lines is not None else []
 
-    def close_all(self) -> list[str]:
-        return [line for step_id in list(self._steps) for line in self.close(step_id)]
-
 
 def prefix(step_id: str) -> str:
     return f"{cell(step_id)} | "

@@ -89,10 +89,6 @@ class PlainPrinter:
         """Lines for a piece of a step's output, redacted bytes, cut anywhere."""
         return self._output.feed(step_id, data)
 
-    def output_ended(self, step_id: str) -> list[str]:
-        """The unfinished last line of a step whose output has ended."""
-        return self._output.close(step_id)
-
     def _record(self, record: Record, state: RunState) -> list[str]:
         match record.event:
             case RunnerStarted() as event:

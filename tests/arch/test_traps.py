@@ -175,7 +175,7 @@ TRAPS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "every CLI spells servers and their tools in its own way": (
         "unit/servers/test_engines.py::test_claude",
-        "unit/servers/test_engines.py::test_acp",
+        "unit/engines/test_acp.py::test_servers_of_the_team_are_given_to_it",
         "unit/servers/test_engines.py::test_codex_hides_values",
         "unit/servers/test_engines.py::test_names_that_codex_does_not_take",
         f"{REAL}claude.py::test_servers",

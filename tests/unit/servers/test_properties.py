@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from teamflow.servers.canonical import BadServers, Json, Loss, Server
+from teamflow.servers.canonical import BadServers, Loss, Server
 from teamflow.servers.codex import renamed
-from teamflow.servers.engines import for_acp, for_claude, for_codex, lost_by, with_values
+from teamflow.servers.engines import for_claude, for_codex, with_values
 from teamflow.servers.formats import FORMATS, guess, read
 from teamflow.servers.references import BRACE, CANONICAL, COLON, LENIENT, PLAIN, SHELL, Spelling, parts, translated
 from teamflow.servers.text import Syntax, merged, parse, rendered
@@ -200,7 +200,10 @@ def test_all_else_in_toml_stays_with_its_comments(found: list[Server]) -> None:
 @given(found=servers, value=st.text(st.characters(exclude_categories=["Cs"]), min_size=8, max_size=12))
 def test_no_value_of_a_header_or_an_environment_is_a_word_of_codex(found: list[Server], value: str) -> None:
     marked = [
-        server._replace(env=dict.fromkeys(server.env, value), headers=dict.fromkeys(server.headers, f"Bearer {value}"))
+        server._replace(
+            env={f"N{n}": value for n in range(len(server.env))},
+            headers=dict.fromkeys(server.headers, f"Bearer {value}"),
+        )
         for server in found
     ]
     done = for_codex(marked)
@@ -218,9 +221,4 @@ def test_no_value_of_a_header_or_an_environment_is_a_word_of_codex(found: list[S
 def test_engines_get_plain_data(found: list[Server], environ: dict[str, str]) -> None:
     valued = with_values(found, environ)
     assert set(valued.missing) <= {server.name for server in found}
-    on = [server.name for server in found if server.enabled]
-    told_acp: list[dict[str, Json]] = for_acp(valued.servers)
-    assert [one["name"] for one in told_acp] == on
-    json.dumps([told_acp, for_claude(valued.servers)])
-    for engine in ("claude", "codex", "gemini", "opencode", "copilot", "acp"):
-        assert {loss.server for loss in lost_by(engine, valued.servers)} <= {*on, *renamed(found)[0].values()}
+    json.dumps(for_claude(valued.servers))

@@ -36,7 +36,7 @@ def test_steps_are_told_apart_and_cannot_forge_a_prefix() -> None:
     lines = output.feed("a", b"one\ntw") + output.feed("b\x1b[2J", b"x\ry\n") + output.feed("a", b"o\n")
     assert lines == ["a | one", "b | x", "b | y", "a | two"]
     output.feed("c", b"rest")
-    assert output.close_all() == ["c | rest"]
+    assert output.close("c") == ["c | rest"]
     assert output.close("never") == []
 
 
