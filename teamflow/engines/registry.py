@@ -32,7 +32,10 @@ GROUP: Final = "teamflow.engines"
 
 
 def custom_engine(name: str, definition: EngineDefinition) -> Engine:
-    """The engine of that name that a team file defines."""
+    """The engine of that name that a team file defines. A variant is the built-in one: what is other about it stands in
+    the step (`Step.by`)."""
+    if definition.engine:
+        return engine(definition.engine)
     if definition.output == "acp":
         from teamflow.engines.acp_custom import acp_engine
 
