@@ -32,10 +32,11 @@ GROUP: Final = "teamflow.engines"
 
 
 def custom_engine(name: str, definition: EngineDefinition) -> Engine:
-    """The engine of that name that a team file defines. A variant is the built-in one: what is other about it stands in
-    the step (`Step.by`)."""
+    """The engine of that name that a team file defines."""
     if definition.engine:
-        return engine(definition.engine)
+        from teamflow.engines.variant import Variant
+
+        return Variant(name, engine(definition.engine))
     if definition.output == "acp":
         from teamflow.engines.acp_custom import acp_engine
 

@@ -6,13 +6,15 @@ Decides the words; what is allowed is decided in `policy/permitting.py`, what an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from teamflow.core.chain import is_program
 from teamflow.core.permissions import DENY, FULL, READ, Permissions
 from teamflow.core.plan import PROMPT, Json, Step
-from teamflow.plan.chains import Link
 from teamflow.team.resolved import PromptWork, ResolvedAgent
+
+if TYPE_CHECKING:
+    from teamflow.plan.chains import Link  # who only reads a run reads no team file
 
 _NAMED: Final = 5
 """So many steps or servers are named; of the others it is said how many there are."""

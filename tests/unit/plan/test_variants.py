@@ -7,6 +7,7 @@ import json
 import pytest
 
 from teamflow.core.changes import changed
+from teamflow.core.invocation import Brief
 from teamflow.core.plan import EngineDefinition
 from teamflow.engines.registry import ENGINES, custom_engine
 from teamflow.engines.registry import engine as built_in
@@ -14,9 +15,7 @@ from teamflow.plan.diff import Change, compare
 from teamflow.plan.planner import make_plan
 from teamflow.plan.stored import plan_from_json, plan_from_plain, plan_to_json, plan_to_plain
 from teamflow.plan.words import grants_object, team_in_words
-from teamflow.run.equipping import equipped, inheriting
 from tests.fakes.teams import load_team, plan_of, step_of
-from tests.unit.run.test_equipping import BRIEF
 
 KNOWN = {name: built_in(name).capabilities for name in ENGINES}
 URL = "http://127.0.0.1:11434"
@@ -152,21 +151,10 @@ def test_what_its_engine_cannot_do_is_said(engines: str, agents: str, code: str,
     assert complaints("agents: {a: {engine: claude, prompt: x}}", engines) == [], "only where somebody uses it"
 
 
-def test_a_server_has_none_of_the_variables_of_others() -> None:
-    """Those of the same step, for the engine before it in the chain: it has them, and its server is not told them."""
-    can = KNOWN["claude"]
-    step = step_of(plan_of(TEAM, git=True), "b").by(None)
-    assert inheriting(step, can).inherit_env == ("GATEWAY", *can.settings)
-    environ = {"ANTHROPIC_API_KEY": "k", "ANTHROPIC_CUSTOM_HEADERS": "h", "GATEWAY": "g", "A": "1", "HOME": "/"}
-    told = equipped(BRIEF, environ, can, custom=step.custom)
-    assert told.variables == {"GATEWAY": "g", "A": "1"}
-    assert equipped(BRIEF, environ, can).variables == environ, "of a base_url of the agent it is as ever"
-    assert step.custom is not None
-    at_agent = step.custom._replace(base_url="")
-    assert equipped(BRIEF, environ, can, custom=at_agent).variables == environ
-
-
-def test_it_is_the_built_in_engine() -> None:
+def test_it_is_the_built_in_engine_by_another_name() -> None:
     step = step_of(plan_of(TEAM, git=True), "b")
     assert step.custom is not None
-    assert custom_engine("local", step.custom) is built_in("claude")
+    found = custom_engine("local", step.custom)
+    assert (found.name, found.capabilities) == ("local", KNOWN["claude"])
+    brief = Brief("a", 1, "first", "/w", prompt="x", model="m", base_url=URL)
+    assert found.invoke(brief) == built_in("claude").invoke(brief)
