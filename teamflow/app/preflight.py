@@ -117,7 +117,7 @@ def missing(
             wrong[name] = f"`{program}` {one.version} is too old, {least} is needed{_install(engines[name])}"
     lines: dict[str, list[str]] = {}
     for step in local:
-        chain = _chain(step)
+        chain = list(dict.fromkeys(_chain(step)))
         if chain and all(name in wrong for name in chain):
             lines.setdefault("; ".join(f"{name}: {wrong[name]}" for name in chain), []).append(step.agent)
     return [f"{line} (for {_some(agents)})" for line, agents in lines.items()]

@@ -80,7 +80,8 @@ def unset(plan: Plan, environ: Mapping[str, str]) -> Iterator[tuple[Step, str, s
         if not step.means.servers or step.agent in said or step.skip is not None:
             continue
         said.add(step.agent)
-        given = {*step.secrets, *(name for name, _ in step.env)}
+        chain = (step.by(place or None) for place in range(len(step.engines)))
+        given = {*step.secrets, *(name for each in chain for name, _ in each.env)}
         for server, variable in referred(step.means.servers):
             if variable not in given and variable not in environ and not variable.startswith(OURS):
                 yield step, server, variable

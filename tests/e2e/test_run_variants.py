@@ -4,11 +4,15 @@ in `test_real_variants.py`."""
 from __future__ import annotations
 
 import json
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from teamflow.store.machine import Machine, SharedLimit
 from tests.e2e.project import proves
 from tests.e2e.test_run_claude import World
 from tests.fakes.agents.claude import scenario
@@ -71,6 +75,35 @@ def test_only_what_it_names_becomes_a_key_for_its_server(tmp_path: Path) -> None
         world.run()
         told = settings_of(started(world)[1])
         assert {told["ANTHROPIC_AUTH_TOKEN"], told["ANTHROPIC_API_KEY"]} == {key}
+
+
+@pytest.mark.parametrize(
+    ("variant", "code"),
+    [
+        ({"base_url": URL, "model": "m"}, 0),
+        ({"env": {"CLAUDE_CONFIG_DIR": "/elsewhere"}}, 0),
+        ({"inherit_env": ["OTHER_LOGIN"]}, 0),
+        ({"model": "haiku"}, 4),
+    ],
+)
+def test_whose_limit_it_has(tmp_path: Path, variant: dict[str, Any], code: int) -> None:
+    """That of the account has been met by another run; only what may have another server or login goes on."""
+    world = World(tmp_path, agent={"engine": "local"}, engines={"local": {"engine": "claude", **variant}})
+    machine = Machine.open(world.project.environ)
+    assert machine is not None
+    with closing(machine):
+        machine.note_limit(SharedLimit("claude", "another boot", 1.0, time.time() + 3600, "used up", time.time()))
+    world.run(code, "--no-input")
+
+
+def test_servers_of_mcp_may_name_its_variables(tmp_path: Path) -> None:
+    world = world_of(tmp_path, env={**scenario([{"text": "Local."}]), "PLACE": "here"})
+    team = yaml.safe_load(world.project.read("team.yaml"))
+    team["agents"]["a"] |= {"engine": "local", "mcp_servers": {"docs": {"command": "docs-mcp", "args": ["${PLACE}"]}}}
+    world.project.team(team)
+    assert "PLACE" not in world.project.call("plan").expect(0).out
+    world.run()
+    assert json.loads(world.file("--mcp-config"))["mcpServers"]["docs"]["args"] == ["here"]
 
 
 def test_a_run_with_one_is_recorded_and_played_back(tmp_path: Path) -> None:
