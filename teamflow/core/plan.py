@@ -281,7 +281,7 @@ class Step(NamedTuple):
 
     def by(self, fallback: int | None) -> Step:
         """The step as an attempt with that fallback (from 1) does it; None: with its own engine. A variant's own server
-        and variables go before those of the step."""
+        and variables go before those of the step, and before its secrets."""
         step = self
         if fallback is not None and fallback <= len(self.fallbacks):
             engine, model, custom = self.fallbacks[fallback - 1]
@@ -292,7 +292,8 @@ class Step(NamedTuple):
             return step
         env = {**dict(step.env), **custom.env}
         means = step.means._replace(base_url=custom.base_url or step.means.base_url)
-        return step._replace(env=tuple(env.items()), means=means)
+        secrets = tuple(name for name in step.secrets if name not in custom.env)
+        return step._replace(env=tuple(env.items()), secrets=secrets, means=means)
 
     @property
     def prints_text(self) -> bool:

@@ -77,6 +77,18 @@ def test_only_what_it_names_becomes_a_key_for_its_server(tmp_path: Path) -> None
         assert {told["ANTHROPIC_AUTH_TOKEN"], told["ANTHROPIC_API_KEY"]} == {key}
 
 
+def test_a_secret_does_not_take_the_place_of_its_own_variable(tmp_path: Path) -> None:
+    """Else it would go to the server, for the variant names it."""
+    world = world_of(tmp_path, env={**scenario([{"text": "Local."}]), "ANTHROPIC_AUTH_TOKEN": "local-key"})
+    team = yaml.safe_load(world.project.read("team.yaml"))
+    team["secrets"] = {"ANTHROPIC_AUTH_TOKEN": {"env": "MINE"}}
+    team["agents"]["a"]["secrets"] = ["ANTHROPIC_AUTH_TOKEN"]
+    world.project.team(team)
+    world.env["MINE"] = "of-the-account"
+    world.run()
+    assert settings_of(started(world)[1])["ANTHROPIC_AUTH_TOKEN"] == "local-key"
+
+
 @pytest.mark.parametrize(
     ("variant", "code"),
     [
