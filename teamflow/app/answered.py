@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from teamflow.app.session import read_state
+from teamflow.core.chain import works_as
 from teamflow.core.codec import CodecError
 from teamflow.core.outcome import Succeeded
 from teamflow.core.state import RunState
@@ -41,13 +42,14 @@ def answered(database: Database, file: str, wanted: Iterable[tuple[str, str]]) -
 
 
 def _told(state: RunState) -> dict[tuple[str, str], str]:
-    """The last one of each; engines that the team file defines are its own affair."""
+    """The last one of each; programs that the team file defines are its own affair."""
     own, found = state.plan.engines, dict[tuple[str, str], tuple[float, str]]()
     for known in state.steps.values():
         for attempt in known.attempts:
             outcome = attempt.outcome
-            if attempt.engine in own or not isinstance(outcome, Succeeded) or outcome.model is None:
+            engine = works_as(attempt.engine, own.get(attempt.engine))
+            if engine is None or not isinstance(outcome, Succeeded) or outcome.model is None:
                 continue
-            key, at = (attempt.engine, attempt.model or ""), attempt.ended or 0.0
+            key, at = (engine, attempt.model or ""), attempt.ended or 0.0
             found[key] = max(found.get(key, (at, outcome.model)), (at, outcome.model))
     return {key: model for key, (_, model) in found.items()}

@@ -43,12 +43,19 @@ def list_engines(word: str | None, *, environ: Mapping[str, str], directory: str
         for name, one in built_in.items()
     ]
     team = _team(word, directory)
-    return lines if team is None else [*lines, *_own(team, environ)]
+    return lines if team is None else [*lines, *_own(team, environ, {line.name: line for line in lines})]
 
 
-def _own(team: LoadedTeam, environ: Mapping[str, str]) -> Iterator[EngineLine]:
+def _own(team: LoadedTeam, environ: Mapping[str, str], built_in: Mapping[str, EngineLine]) -> Iterator[EngineLine]:
     for name, definition in team.engines.items():
-        one, program = custom_engine(name, definition).capabilities, definition.command[0]
+        one = custom_engine(name, definition).capabilities
+        if definition.engine:
+            login = (*definition.inherit_env, *(one.settings if definition.base_url else one.login))
+            there = tuple(_set(one._replace(login=login), environ))
+            same = built_in[definition.engine]
+            yield same._replace(name=name, origin=team.file, login=there, variant=definition)
+            continue
+        program = definition.command[0]
         path = program if os.sep in program else find_program(program, environ.get("PATH"))
         yield EngineLine(name, team.file, program, path, "", "", tuple(_set(one, environ)), one)
 

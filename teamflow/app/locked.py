@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from teamflow.app.installed import Installed
+from teamflow.core.chain import works_as
 from teamflow.core.named import NamedTuple
 from teamflow.core.plan import PROMPT, Plan
 
@@ -69,8 +70,9 @@ def models_of(plan: Plan) -> dict[str, set[str]]:
         own = (step.engine, step.model, step.custom)
         chain = (own, *((other.engine, other.model, other.custom) for other in step.fallbacks))
         for name, model, custom in chain if step.kind == PROMPT else ():
-            if custom is None:
-                found.setdefault(name, set()).add(model or "")
+            built_in = works_as(name, custom)
+            if built_in is not None:
+                found.setdefault(built_in, set()).add(model or "")
     return found
 
 

@@ -249,7 +249,8 @@ def _readable(known: StepState, attempt: AttemptState, root: str, redactor: Reda
     if _name(known, attempt) == COMMAND:
         return None
     definition = _definition(known, attempt)
-    engine = _engine(known, attempt) if definition is None or definition.output == ACP else None
+    readable = definition is None or definition.engine or definition.output == ACP
+    engine = _engine(known, attempt) if readable else None
     if engine is None or not engine.capabilities.protocol:
         return None
     from teamflow.run.brief import session_of

@@ -15,7 +15,8 @@ from teamflow.app.files import ProjectFiles
 from teamflow.app.refused import refused, unknown_force
 from teamflow.app.trusted import Asks, Words, refusal, trust_note, unseen
 from teamflow.core.capabilities import Capabilities
-from teamflow.core.plan import PROMPT, Plan, Step
+from teamflow.core.chain import works_as
+from teamflow.core.plan import PROMPT, EngineDefinition, Plan, Step
 from teamflow.core.versions import is_older
 from teamflow.engines.registry import engine, known
 from teamflow.views.diagnostics import safe
@@ -116,7 +117,7 @@ def missing(
             wrong[name] = f"`{program}` {one.version} is too old, {least} is needed{_install(engines[name])}"
     lines: dict[str, list[str]] = {}
     for step in local:
-        chain = _chain(step)
+        chain = list(dict.fromkeys(_chain(step)))
         if chain and all(name in wrong for name in chain):
             lines.setdefault("; ".join(f"{name}: {wrong[name]}" for name in chain), []).append(step.agent)
     return [f"{line} (for {_some(agents)})" for line, agents in lines.items()]
@@ -144,11 +145,16 @@ def _some(agents: list[str]) -> str:
 
 
 def _chain(step: Step) -> list[str]:
-    """The engines that may do the step's work; those that the team defines under a name that is none of ours."""
+    """The engines that may do the step's work; programs of the team's own, and variants with a PATH of their own, under
+    a name that is none of ours."""
     if step.kind != PROMPT or step.skip is not None:
         return []
     own = ((step.engine, step.custom), *((other.engine, other.custom) for other in step.fallbacks))
-    return [name if custom is None else f"custom:{name}" for name, custom in own]
+    return [_looked_for(name, custom) or f"custom:{name}" for name, custom in own]
+
+
+def _looked_for(name: str, custom: EngineDefinition | None) -> str | None:
+    return None if custom is not None and "PATH" in custom.env else works_as(name, custom)
 
 
 # -- the lock ----------------------------------------------------------------------------------------------------

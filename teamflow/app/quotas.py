@@ -99,10 +99,13 @@ class MachineLimits:
         return frozenset(name for name in names if engine_of(name) not in _OWN_ACCOUNTS)
 
     def _account(self, engine: str) -> str:
-        """What a limit of it counts for: an engine of the team file's own is the program that it starts."""
+        """What a limit of it counts for: an engine of the team file's own is the program that it starts; a variant with
+        a login of its own is this project's."""
         definition: EngineDefinition | None = self._state.plan.engines.get(engine)
         if definition is None:
             return engine
+        if definition.engine:
+            return f"{engine}={self._root}"
         program = definition.command[0]
         return f"{engine}={os.path.join(self._root, program) if '/' in program else program}"
 

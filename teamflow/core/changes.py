@@ -44,8 +44,8 @@ def _changed(step: Step, made: Mapping[str, Json], engines: Mapping[str, EngineD
                 step = step._replace(prompt=value)
             case "engine", str():
                 custom = engines.get(value)
-                inherited = custom.inherit_env if custom is not None else ()
-                step = step._replace(engine=value, model=None, custom=custom, inherit_env=inherited, fallbacks=())
+                asks_for, inherited = (custom.asks_for, custom.inherit_env) if custom is not None else (None, ())
+                step = step._replace(engine=value, model=asks_for, custom=custom, inherit_env=inherited, fallbacks=())
             case "timeout", int() | float():
                 step = step._replace(timeout=float(value))
             case _:

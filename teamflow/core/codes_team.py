@@ -201,7 +201,8 @@ TEAM: Final = (
         "unknown-engine",
         "there is no such engine",
         "An engine is built in (claude, claude-agent-acp, codex, codex-exec, copilot, gemini, opencode, scripted), "
-        "declared under engines, or brought by another package. engine/model names a model as well.",
+        "declared under engines, or brought by another package. engine/model names a model as well. A variant under "
+        "engines is one of a built-in engine that asks a model.",
         "agents:\n  fix: {engine: cluade, prompt: Fix it.}\n",
         "agents:\n  fix: {engine: claude, prompt: Fix it.}\n",
     ),
@@ -243,7 +244,8 @@ TEAM: Final = (
         "engine-model",
         "an engine takes no model",
         "An engine of your own is told the model by words under model, or by a value of env that holds {{ model }}. "
-        "Without either, a model that somebody names would be ignored.",
+        "Without either, a model that somebody names would be ignored. A variant with a model of its own asks for "
+        "that, unless another is named behind its name: engine: local/large.",
         "engines: {mine: {command: [mine]}}\nagents:\n  fix: {engine: mine/large, prompt: Fix it.}\n",
         'engines: {mine: {command: [mine], model: [-m, "{{ model }}"]}}\n'
         "agents:\n  fix: {engine: mine/large, prompt: Fix it.}\n",

@@ -11,7 +11,7 @@ from typing import Final
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import Record
 from teamflow.core.fold_budget import BUDGET, go_on
-from teamflow.core.limited import EngineLimited, LimitLifted, account, met_again
+from teamflow.core.limited import EngineLimited, LimitLifted, met_again
 from teamflow.core.plan import Step
 from teamflow.core.state import RunState, StepState
 from teamflow.core.status import Status
@@ -38,7 +38,7 @@ def answered(state: RunState, step: Step, attempt: AttemptState) -> None:
     """An engine has done its work. One that was at it already when its limit was met does not show that it is over."""
     if not state.limited:
         return
-    name = account(attempt.engine, step.means.base_url)
+    name = step.account_of(attempt.engine)
     limit = state.limited.get(name)
     if limit is not None and attempt.began > limit.met:
         del state.limited[name]

@@ -26,7 +26,9 @@ def trouble(url: str) -> Trouble | None:
     """None: it is one that agents can be given."""
     write = f"Write the root of a server, like {EXAMPLE}."
     if "{" in url or "}" in url:
-        return Trouble("is a template, and base_url is none", f"{write} `--set agents.NAME.base_url=…` changes it.")
+        return Trouble(
+            "is a template, and base_url is none", f"{write} `--set agents.NAME.base_url=…` changes that of an agent."
+        )
     if not url.isascii() or not url.isprintable() or " " in url or len(url) > _LONGEST:
         return Trouble("is no URL", write)
     try:

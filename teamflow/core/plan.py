@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
+from teamflow.core.chain import EngineDefinition as EngineDefinition
+from teamflow.core.chain import Fallback as Fallback
+from teamflow.core.chain import account_of, is_program
 from teamflow.core.limited import account
 from teamflow.core.named import NamedTuple
 from teamflow.core.permissions import NO_MEANS, Means
@@ -113,44 +116,6 @@ class Expansion(NamedTuple):
     """How many instances there can be, as far as the plan tells."""
     only: tuple[str, ...] | None = None
     """Names of the instances that are selected; None: all."""
-
-
-class EngineDefinition(NamedTuple):
-    """An engine that the team file defines. Its words hold placeholders (`core/placeholders.py`).
-
-    `prompt`: the words that carry the prompt; () for stdin. `long_prompt` likewise, for one that is too long for an
-    argument; None: there is no way. output: text | json | json-lines | acp. `message` …
-    `session` are paths into its JSON.
-    """
-
-    command: tuple[str, ...]
-    prompt: tuple[str, ...] = ()
-    long_prompt: tuple[str, ...] | None = None
-    output: str = "text"
-    message: str | None = None
-    error: str | None = None
-    session: str | None = None
-    usage: Mapping[str, str] = {}
-    """Path by field of `Usage`."""
-    resume: tuple[str, ...] = ()
-    """Words that are added when a session goes on."""
-    model: tuple[str, ...] = ()
-    """Words that are added where a model is named."""
-    env: Mapping[str, str] = {}
-    inherit_env: tuple[str, ...] = ()
-    """Variables that its steps have from this machine."""
-    calls: str | None = None
-    """The path to what stands in its JSON only where it uses a tool."""
-    failures: tuple[tuple[str, str], ...] = ()
-    """(failure class, regular expression): what a failure is that says so; the first that is found counts."""
-
-
-class Fallback(NamedTuple):
-    """An engine that takes over where those before it in a step's chain are out of reach."""
-
-    engine: str
-    model: str | None = None
-    custom: EngineDefinition | None = None
 
 
 class Caps(NamedTuple):
@@ -296,23 +261,45 @@ class Step(NamedTuple):
         return (self.engine, *(other.engine for other in self.fallbacks))
 
     @property
+    def base_urls(self) -> tuple[str, ...]:
+        """Where these ask their models, in the same order; empty: at the engine's own server."""
+        defined = (self.custom, *(other.custom for other in self.fallbacks))
+        return tuple((one.base_url if one is not None else "") or self.means.base_url for one in defined)
+
+    @property
     def accounts(self) -> tuple[str, ...]:
         """What limits of these engines count for, in the same order."""
-        at = self.means.base_url
-        return tuple(account(name, at) for name in self.engines) if at else self.engines
+        if self.custom is None and not self.fallbacks:
+            return (account(self.engine, self.means.base_url),)
+        chain = ((self.engine, self.custom), *((other.engine, other.custom) for other in self.fallbacks))
+        return tuple(account_of(*one, at) for one, at in zip(chain, self.base_urls, strict=True))
+
+    def account_of(self, engine: str) -> str:
+        """What a limit counts for that an attempt by this engine has met; also by one that was in its chain before."""
+        found = dict(zip(self.engines, self.accounts, strict=True))
+        return found.get(engine) or account(engine, self.means.base_url)
 
     def by(self, fallback: int | None) -> Step:
-        """The step as an attempt with that fallback (from 1) does it; None: with its own engine."""
-        if fallback is None or fallback > len(self.fallbacks):
-            return self
-        other = self.fallbacks[fallback - 1]
-        inherited = other.custom.inherit_env if other.custom is not None else ()
-        return self._replace(engine=other.engine, model=other.model, custom=other.custom, inherit_env=inherited)
+        """The step as an attempt with that fallback (from 1) does it; None: with its own engine. A variant's own server
+        and variables go before those of the step, and before its secrets."""
+        step = self
+        if fallback is not None and fallback <= len(self.fallbacks):
+            engine, model, custom = self.fallbacks[fallback - 1]
+            inherited = custom.inherit_env if custom is not None else ()
+            step = self._replace(engine=engine, model=model, custom=custom, inherit_env=inherited)
+        custom = step.custom
+        if custom is None or is_program(custom):
+            return step
+        env = {**dict(step.env), **custom.env}
+        means = step.means._replace(base_url=custom.base_url or step.means.base_url)
+        secrets = tuple(name for name in step.secrets if name not in custom.env)
+        return step._replace(env=tuple(env.items()), secrets=secrets, means=means)
 
     @property
     def prints_text(self) -> bool:
         """Whether stdout is for people as it stands, and no protocol."""
-        return self.kind == COMMAND or (self.custom is not None and self.custom.output == "text")
+        custom = self.custom
+        return self.kind == COMMAND or (custom is not None and is_program(custom) and custom.output == "text")
 
     @property
     def dependencies(self) -> tuple[str, ...]:

@@ -33,6 +33,10 @@ GROUP: Final = "teamflow.engines"
 
 def custom_engine(name: str, definition: EngineDefinition) -> Engine:
     """The engine of that name that a team file defines."""
+    if definition.engine:
+        from teamflow.engines.variant import Variant
+
+        return Variant(name, engine(definition.engine))
     if definition.output == "acp":
         from teamflow.engines.acp_custom import acp_engine
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from teamflow.core.capabilities import Capabilities
 from teamflow.core.diagnostics import Diagnostics
 from teamflow.core.model_server import priced
-from teamflow.core.plan import Caps
+from teamflow.core.plan import Caps, EngineDefinition
+from teamflow.plan.chains import Link, chain_of
 from teamflow.team.loaded import LoadedTeam
-from teamflow.team.model import EngineDefinition
-from teamflow.team.resolved import EngineChoice, PromptWork, ResolvedAgent
+from teamflow.team.resolved import ResolvedAgent
 
 _TOKENS = "Give it tokens as well: budget: {usd: 3, tokens: 500k}."
 _ALL = (True, True)
@@ -23,31 +23,26 @@ def report_budgets(
     """A budget in dollars holds nothing back on an engine that tells no money, nor any on one that tells nothing.
     `engines`: what those can do that are built in, as far as it is known."""
     limits = loaded.limits
-    used = {choice.name for agent in settings.values() for choice in _chain(agent)}
-    tells = {name: (engines[name].cost, True) for name in used if name in engines}
-    tells |= {name: _defined(definition) for name, definition in (loaded.team.engines or {}).items()}
     for name, agent in settings.items():
-        for choice in _chain(agent):
-            told = tells.get(choice.name, _ALL)
-            told = told if priced(_server(agent), choice.model) else (False, told[1])
+        for link in chain_of(agent, loaded):
+            told = _tells(link, engines)
+            told = told if priced(link.base_url, link.model) else (False, told[1])
             own = _untold(told, agent.budget)
             untold = own or _untold(told, limits.budget) or _untold(told, limits.day)
             if not untold:
                 continue
-            message = (
-                f"{choice.name} does not tell what {name} spends in {untold}, so that budget does not hold it back"
-            )
+            message = f"{link.name} does not tell what {name} spends in {untold}, so that budget does not hold it back"
             span = loaded.key_span("agents", name, "budget") if own else loaded.key_span("limits", "budget")
             hint = _TOKENS if untold == "dollars" and told[1] else _NOTHING
             found.warn("untold-cost", message, span, hint=hint)
 
 
-def _server(agent: ResolvedAgent) -> str:
-    return agent.work.base_url if isinstance(agent.work, PromptWork) else ""
-
-
-def _chain(agent: ResolvedAgent) -> tuple[EngineChoice, ...]:
-    return agent.work.engines if isinstance(agent.work, PromptWork) else ()
+def _tells(link: Link, engines: Mapping[str, Capabilities]) -> tuple[bool, bool]:
+    """Whether it tells money, and tokens."""
+    if link.works_as is None and link.custom is not None:
+        return _defined(link.custom)
+    can = link.can(engines)
+    return _ALL if can is None else (can.cost, True)
 
 
 def _untold(tells: tuple[bool, bool], caps: Caps) -> str:
@@ -65,6 +60,4 @@ def _defined(definition: EngineDefinition) -> tuple[bool, bool]:
     if definition.output == "acp":
         return False, True
     usage = definition.usage
-    if usage is None:
-        return False, False
-    return usage.usd is not None, usage.input_tokens is not None or usage.output_tokens is not None
+    return "usd" in usage, "input_tokens" in usage or "output_tokens" in usage

@@ -11,9 +11,10 @@ import json
 from typing import Final
 
 from teamflow.core.permissions import Means
-from teamflow.core.plan import Limits, Plan, Step
+from teamflow.core.plan import EngineDefinition, Fallback, Limits, Plan, Step
 
 _VERSION: Final = 1
+_VARIANT: Final = EngineDefinition._fields.index("engine")
 _ENGINES: Final = Plan._fields.index("engines")
 _CUSTOM: Final = Step._fields.index("custom")
 _ESCALATES: Final = Step._fields.index("escalates")
@@ -51,7 +52,7 @@ def _canonical(step: Step) -> tuple[object, ...]:
         waits=tuple(sorted(step.waits)),
     )
     # Fields that came later are left out where they say nothing, so that other plans keep the digests that they have.
-    said = row[:_CUSTOM] if step.custom is None else row[: _CUSTOM + 1]
+    said = row[:_CUSTOM] if step.custom is None else (*row[:_CUSTOM], _defined(step.custom))
     last = (*(("escalates",) if step.escalates else ()), *_later(row, _ESCALATES + 1))
     return (*said, *row[_CUSTOM + 1 : _ESCALATES], *last)
 
@@ -62,5 +63,11 @@ def _later(row: Step | Limits, first: int) -> tuple[object, ...]:
     return tuple((name, _said(value)) for name, value in fields if value != row._field_defaults[name])
 
 
+def _defined(custom: EngineDefinition | None) -> object:
+    return custom if custom is None or custom.engine else custom[:_VARIANT]
+
+
 def _said(value: object) -> object:
+    if isinstance(value, tuple) and value and isinstance(value[0], Fallback):
+        return [(engine, model, _defined(custom)) for engine, model, custom in value]
     return value[:_SERVER] if isinstance(value, Means) and not value.base_url else value

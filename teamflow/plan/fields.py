@@ -36,6 +36,7 @@ PlainCommand: TypeAlias = "tuple[str | None, tuple[PlainText, ...]]"
 PlainOutputs: TypeAlias = "tuple[tuple[tuple[str, PlainText], ...], Mapping[str, Json]]"
 
 _NO_OUTPUTS: Final = Outputs()
+_OF_VARIANTS: Final = ("engine", "base_url", "asks_for")
 
 
 def _text_out(value: Text) -> PlainText:
@@ -99,7 +100,11 @@ def _outputs_in(value: PlainOutputs | None) -> Outputs:
 
 
 def _custom_out(value: EngineDefinition | None) -> Mapping[str, object] | None:
-    return None if value is None else value._asdict()
+    if value is None:
+        return None
+    # Of a program the form is what it was before there were variants.
+    told = value._asdict()
+    return told if value.engine else {name: told[name] for name in told if name not in _OF_VARIANTS}
 
 
 def _custom_in(value: Mapping[str, object] | None) -> EngineDefinition | None:

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Final, TypeGuard
 
+from teamflow.core.chain import is_program
 from teamflow.core.named import NamedTuple
 from teamflow.core.permissions import NO_MEANS
 from teamflow.core.plan import Deferred, EngineDefinition, Json, Step, Text
@@ -24,7 +25,9 @@ _INHERITED: Final = EngineDefinition._fields.index("inherit_env")
 
 
 def _engine(name: str, custom: EngineDefinition | None) -> object:
-    return name if custom is None else [name, custom[:_INHERITED]]
+    if custom is None or is_program(custom):
+        return name if custom is None else [name, custom[:_INHERITED]]
+    return [name, [custom.engine, custom.base_url, custom.env]]
 
 
 def _engines(step: Step) -> object:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 
 from teamflow.core.capabilities import Capabilities
 from teamflow.core.diagnostics import Diagnostics, did_you_mean
+from teamflow.plan.chains import chain_of
 from teamflow.team.loaded import LoadedTeam
-from teamflow.team.resolved import PromptWork, ResolvedAgent
+from teamflow.team.resolved import ResolvedAgent
 
 
 def report_models(
@@ -19,16 +20,15 @@ def report_models(
     found: Diagnostics,
 ) -> None:
     """Says it of every agent and every engine in its list. `engines`: what those that are built in can do, by name."""
-    own = loaded.team.engines or {}
     for name, agent in settings.items():
-        # Another server has other models.
-        asks = isinstance(agent.work, PromptWork) and not agent.work.base_url
-        for choice in agent.work.engines if isinstance(agent.work, PromptWork) and asks else ():
-            if choice.model is None or choice.name in own or choice.name not in engines:
+        for link in chain_of(agent, loaded):
+            can = link.can(engines)
+            # Another server has other models.
+            if link.model is None or can is None or link.base_url:
                 continue
-            known = engines[choice.name].models
-            meant = did_you_mean(choice.model, known) if choice.model not in known else None
+            known = can.models
+            meant = did_you_mean(link.model, known) if link.model not in known else None
             if meant is not None:
                 span = loaded.value_span("agents", name, "engine")
-                message = f'{name}: {choice.name} is not known to have a model "{choice.model}"'
+                message = f'{name}: {link.name} is not known to have a model "{link.model}"'
                 found.warn("unknown-model", message, span, hint=f"{meant} Others that it knows: {', '.join(known)}.")

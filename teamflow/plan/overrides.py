@@ -12,14 +12,19 @@ from typing import Final
 
 from teamflow.core.diagnostics import Diagnostics, did_you_mean
 from teamflow.core.model_server import root, trouble
+from teamflow.core.plan import EngineDefinition
 from teamflow.team.resolved import EngineChoice, PromptWork, ResolvedAgent
 from teamflow.team.scalars import parse_duration
 
 
 def override(
-    agents: Mapping[str, ResolvedAgent], overrides: Mapping[str, str], found: Diagnostics
+    agents: Mapping[str, ResolvedAgent],
+    overrides: Mapping[str, str],
+    found: Diagnostics,
+    *,
+    defined: Mapping[str, EngineDefinition],
 ) -> Mapping[str, ResolvedAgent]:
-    """`agents` with `overrides` (`agents.NAME.KEY` → value) applied in order."""
+    """`agents` with `overrides` (`agents.NAME.KEY` → value) applied in order. `defined`: the team's own engines."""
     if not overrides:
         return agents
     out = dict(agents)
@@ -40,7 +45,25 @@ def override(
                 # One with credentials is not repeated.
                 said = path if key == "base_url" and "@" in value else f"{path}={value}"
                 found.error("bad-override", f"{said}: {error}")
+    _report_unheard(out, overrides, found, defined)
     return out
+
+
+def _report_unheard(
+    agents: Mapping[str, ResolvedAgent],
+    overrides: Mapping[str, str],
+    found: Diagnostics,
+    defined: Mapping[str, EngineDefinition],
+) -> None:
+    """A server of an agent whose engines all have their own would change nothing."""
+    for name, agent in agents.items():
+        path, work = f"agents.{name}.base_url", agent.work
+        if path not in overrides or not isinstance(work, PromptWork):
+            continue
+        own = [choice.name for choice in work.engines if choice.name in defined and defined[choice.name].base_url]
+        if len(own) == len(work.engines):
+            hint = "set the engine as well, or change engines in the file"
+            found.error("bad-override", f"{path}: {own[0]} has a server of its own", hint=hint)
 
 
 def _engine(agent: ResolvedAgent, value: str) -> ResolvedAgent:

@@ -16,6 +16,7 @@ from teamflow.core.paths import path_shown
 from teamflow.core.permissions import DENY, EDIT, FULL, READ, Permissions
 from teamflow.core.plan import Json
 from teamflow.core.work import CLONE, WORKTREE
+from teamflow.plan.chains import chain_of
 from teamflow.team.loaded import LoadedTeam
 from teamflow.team.resolved import PromptWork, ResolvedAgent
 
@@ -70,13 +71,12 @@ def report_permissions(
     found: Diagnostics,
 ) -> None:
     """Says it of every agent and every engine in its list. `engines`: what those that are built in can do, by name."""
-    own = loaded.team.engines or {}
     for name, agent in settings.items():
         work = agent.work
         if not isinstance(work, PromptWork):
             continue
-        for engine in dict.fromkeys(choice.name for choice in work.engines):
-            if engine in own or engine not in engines:
+        for engine in dict.fromkeys(link.works_as for link in chain_of(agent, loaded)):
+            if engine is None or engine not in engines:
                 continue
             problems = unenforced(
                 work.permissions,

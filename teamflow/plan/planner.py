@@ -113,7 +113,7 @@ def _make_plan(
 
 
 def _agents(loaded: LoadedTeam, inputs: Mapping[str, Json], overrides: Mapping[str, str], found: Diagnostics) -> Agents:
-    every = override(loaded.resolved, overrides, found)
+    every = override(loaded.resolved, overrides, found, defined=loaded.engines)
     settings = {name: agent for name, agent in every.items() if agent.startable}
     wanted = needs_of(settings)
     others = {name: agent for name, agent in every.items() if not agent.startable}

@@ -30,6 +30,7 @@ from teamflow.core.plan import (
     Tree,
 )
 from teamflow.core.work import CLONE, WORKTREE
+from teamflow.plan.chains import chain_of
 from teamflow.plan.instances import Instance
 from teamflow.plan.key import definition_key, is_deferred
 from teamflow.plan.texts import StepTexts
@@ -89,19 +90,20 @@ class Common(NamedTuple):
 def common(agent: ResolvedAgent, loaded: LoadedTeam, *, workspace: str) -> Common:
     """The settings of `agent` in the plan's words. `workspace`: where it works, as in `Step`."""
     work, retry = agent.work, agent.retry
-    choice = work.engines[0] if isinstance(work, PromptWork) else None
-    defined = (loaded.team.engines or {}).get(choice.name) if choice else None
+    chain = chain_of(agent, loaded)
+    first = chain[0] if chain else None
+    custom = first.custom if first else None
     return Common(
         agent=agent,
-        engine=choice.name if choice else agent.kind,
-        model=choice.model if choice else None,
+        engine=first.name if first else agent.kind,
+        model=first.model if first else None,
         instructions=work.instructions if isinstance(work, PromptWork) else "",
         script=work.script.value if isinstance(work, PromptWork) and work.script else None,
-        permissions=permissions_in_words(agent, enforced=defined is None),
+        permissions=permissions_in_words(agent, chain),
         means=_means(work) if isinstance(work, PromptWork) else NO_MEANS,
-        custom=loaded.engines[choice.name] if choice and defined else None,
-        fallbacks=_fallbacks(work, loaded) if isinstance(work, PromptWork) else (),
-        inherit_env=(defined.inherit_env or ()) if defined else (),
+        custom=custom,
+        fallbacks=tuple(Fallback(other.name, other.model, other.custom) for other in chain[1:]),
+        inherit_env=custom.inherit_env if custom else (),
         target=target_in_words(agent.target),
         workspace=workspace,
         retry=Retry(retry.attempts, retry.backoff, retry.delay, retry.max_delay),
@@ -114,14 +116,6 @@ def common(agent: ResolvedAgent, loaded: LoadedTeam, *, workspace: str) -> Commo
 
 def _means(work: PromptWork) -> Means:
     return Means(work.permissions, work.mcp_servers, work.isolate, work.base_url)
-
-
-def _fallbacks(work: PromptWork, loaded: LoadedTeam) -> tuple[Fallback, ...]:
-    own = loaded.team.engines or {}
-    return tuple(
-        Fallback(other.name, other.model, loaded.engines[other.name] if other.name in own else None)
-        for other in work.engines[1:]
-    )
 
 
 def target_in_words(target: TargetChoice) -> str:

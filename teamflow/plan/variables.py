@@ -12,6 +12,7 @@ from teamflow.core.capabilities import Capabilities
 from teamflow.core.diagnostics import Diagnostics, did_you_mean
 from teamflow.core.plan import Json, Plan, Step
 from teamflow.core.variables import BASIC, may_inherit
+from teamflow.plan.chains import chain_of
 from teamflow.team.loaded import LoadedTeam
 from teamflow.team.resolved import PromptWork, ResolvedAgent
 
@@ -31,7 +32,7 @@ def report_variables(
         if not isinstance(work, PromptWork) or not work.mcp_servers:
             continue
         given = {*agent.env, *agent.secrets, *loaded.env_file_values}
-        patterns = (*BASIC, *(loaded.team.inherit_env or ()), *_of_engines(work, engines, loaded))
+        patterns = (*BASIC, *(loaded.team.inherit_env or ()), *_of_engines(agent, engines, loaded))
         for server, variable in referred(work.mcp_servers):
             if variable in given or variable.startswith(OURS) or may_inherit(variable, patterns):
                 continue
@@ -46,15 +47,15 @@ def report_variables(
             )
 
 
-def _of_engines(work: PromptWork, engines: Mapping[str, Capabilities], loaded: LoadedTeam) -> Iterator[str]:
+def _of_engines(agent: ResolvedAgent, engines: Mapping[str, Capabilities], loaded: LoadedTeam) -> Iterator[str]:
     """What any engine of the chain has from this machine."""
-    own = loaded.team.engines or {}
-    for choice in work.engines:
-        if choice.name in own:
-            yield from own[choice.name].inherit_env or ()
-        elif choice.name in engines:
-            yield from engines[choice.name].settings if work.base_url else engines[choice.name].login
-        else:
+    for link in chain_of(agent, loaded):
+        can = link.can(engines)
+        if link.custom is not None:
+            yield from (*link.custom.inherit_env, *(link.custom.env if link.works_as is not None else ()))
+        if can is not None:
+            yield from can.settings if link.base_url else can.login
+        elif link.works_as is not None:
             # Nothing is known of it, so nothing is certain.
             yield "*"
 
@@ -79,7 +80,8 @@ def unset(plan: Plan, environ: Mapping[str, str]) -> Iterator[tuple[Step, str, s
         if not step.means.servers or step.agent in said or step.skip is not None:
             continue
         said.add(step.agent)
-        given = {*step.secrets, *(name for name, _ in step.env)}
+        chain = (step.by(place or None) for place in range(len(step.engines)))
+        given = {*step.secrets, *(name for each in chain for name, _ in each.env)}
         for server, variable in referred(step.means.servers):
             if variable not in given and variable not in environ and not variable.startswith(OURS):
                 yield step, server, variable

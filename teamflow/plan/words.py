@@ -6,27 +6,39 @@ Decides the words; what is allowed is decided in `policy/permitting.py`, what an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from teamflow.core.chain import is_program
 from teamflow.core.permissions import DENY, FULL, READ, Permissions
 from teamflow.core.plan import PROMPT, Json, Step
 from teamflow.team.resolved import PromptWork, ResolvedAgent
+
+if TYPE_CHECKING:
+    from teamflow.plan.chains import Link  # who only reads a run reads no team file
 
 _NAMED: Final = 5
 """So many steps or servers are named; of the others it is said how many there are."""
 
 
-def permissions_in_words(agent: ResolvedAgent, *, enforced: bool = True) -> str:
+def permissions_in_words(agent: ResolvedAgent, chain: Sequence[Link]) -> str:
     """`edits DESIGN.md; runs pytest; no network; MCP docs; asks the model at http://127.0.0.1:11434`. Empty for
     commands and questions.
 
-    `enforced`: whether the engine sees to it; one that the team defines is not known to.
+    Whether the engine sees to it is known of those that are built in alone.
     """
     if not isinstance(agent.work, PromptWork):
         return ""
-    words = grants_in_words(agent.work.permissions, servers=agent.work.mcp_servers)
-    words += f"; asks the model at {agent.work.base_url}" if agent.work.base_url else ""
-    return words if enforced else f"{words}; not enforced by a custom engine"
+    words = [grants_in_words(agent.work.permissions, servers=agent.work.mcp_servers), *_servers(chain)]
+    return "; ".join((*words, "not enforced by a custom engine") if chain[0].works_as is None else words)
+
+
+def _servers(chain: Sequence[Link]) -> Iterator[str]:
+    """Of a chain whose engines ask at different places, by their names."""
+    if len({link.base_url for link in chain}) == 1:
+        yield from (f"asks the model at {url}" for url in (chain[0].base_url,) if url)
+    else:
+        told = {link.name: link.base_url for link in chain if link.base_url}
+        yield from (f"{name} asks the model at {url}" for name, url in told.items())
 
 
 def grants_in_words(permissions: Permissions, *, servers: Iterable[str] = ()) -> str:
@@ -49,7 +61,7 @@ def grants_object(step: Step) -> dict[str, Json] | None:
         "ask": ask,
         "mcp_servers": list(step.means.servers),
         "isolate": step.means.isolate,
-        "base_url": step.means.base_url or None,
+        "base_url": step.base_urls[0] or None,
         "enforced": _enforced(step),
     }
 
@@ -68,7 +80,7 @@ def team_in_words(steps: Iterable[Step]) -> str:
     if offline:
         parts.append(f"no network: {_names(offline)}")
     parts += _listed_by("MCP servers", agents, lambda step: step.means.servers)
-    parts += _listed_by("models of other servers", agents, lambda step: filter(None, (step.means.base_url,)))
+    parts += _listed_by("models of other servers", agents, lambda step: dict.fromkeys(filter(None, step.base_urls)))
     free = [step.id for step in agents if not _enforced(step)]
     if free:
         parts.append(f"not enforced by custom engines: {_names(free)}")
@@ -122,8 +134,9 @@ _GROUPS: Final[Sequence[tuple[str, Callable[[Permissions], bool]]]] = (
 
 
 def _enforced(step: Step) -> bool:
-    """Whether no engine of its chain is one that the team defines."""
-    return step.custom is None and all(other.custom is None for other in step.fallbacks)
+    """Whether no engine of its chain is a program that the team defines."""
+    defined = (step.custom, *(other.custom for other in step.fallbacks))
+    return not any(custom is not None and is_program(custom) for custom in defined)
 
 
 def _steps(ids: Sequence[str]) -> str:

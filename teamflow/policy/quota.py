@@ -14,7 +14,7 @@ from typing import Final
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import Event, Now, Reopened, RetryScheduled, StepWaiting
 from teamflow.core.fold_limit import ENGINE
-from teamflow.core.limited import TROUBLE, USAGE, EngineLimit, EngineLimited, account, at_once, left
+from teamflow.core.limited import TROUBLE, USAGE, EngineLimit, EngineLimited, at_once, left
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.state import RunState, StepState
@@ -133,7 +133,7 @@ def after_trouble(state: RunState, known: StepState, failed: Failed, now: Now) -
 
 
 def _account(known: StepState, attempt: AttemptState) -> str:
-    return account(attempt.engine, known.step.means.base_url)
+    return known.step.account_of(attempt.engine)
 
 
 def _gave_up(tried: Sequence[AttemptState], engine: str) -> bool:

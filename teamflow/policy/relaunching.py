@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from teamflow.core.capabilities import Capabilities
+from teamflow.core.chain import is_program
 from teamflow.core.changes import ENGINE, MODEL, PROMPT, TIMEOUT
 from teamflow.core.diagnostics import did_you_mean
 from teamflow.core.placeholders import takes_model
@@ -50,8 +51,10 @@ def _wrong_engine(step: Step, engine: str, plan: Plan, engines: Mapping[str, Cap
     # What runs a command is told no prompt.
     agents = {name for name in engines if name != COMMAND and (name != SCRIPTED or step.script is not None)}
     known = sorted({*plan.engines, *agents})
-    if engine in plan.engines:
-        return ""
+    custom = plan.engines.get(engine)
+    if custom is not None:
+        can = engines.get(custom.engine)
+        return _cannot_keep(step, custom.engine, can) if can is not None else ""
     if engine in known:
         return _cannot_keep(step, engine, engines[engine])
     meant = did_you_mean(engine, known)
@@ -74,6 +77,6 @@ def _wrong_model(step: Step, changes: Mapping[str, object], plan: Plan) -> str:
         return ""
     engine = str(changes.get(ENGINE, step.engine))
     custom = plan.engines.get(engine)
-    if engine == SCRIPTED or (custom is not None and not takes_model(custom)):
+    if engine == SCRIPTED or (custom is not None and is_program(custom) and not takes_model(custom)):
         return f"engine {engine} takes no model"
     return ""

@@ -197,7 +197,7 @@ class AttemptRunner:
             return brief
         by = self._with_login(known.step.by(live.fallback))
         environ = self._environments.all_of(self._state, by, attempt=live.number)
-        return equipped(brief, environ, self._engine(known.step, live).capabilities)
+        return equipped(brief, environ, self._engine(known.step, live).capabilities, custom=by.custom)
 
     def _cwd(self, step: Step, live: AttemptState) -> str:
         workdir = self._rendering(step, live).path(step.workdir, key="workdir")

@@ -99,6 +99,7 @@ def make_brief(
 ) -> Brief:
     """The brief of `attempt`. Raises BriefError."""
     step = known.step
+    by = step.by(attempt.fallback)
     log = partial(place.log, step.id)
     run = place.run
     rendering = Rendering(state, step, run=run, attempt=attempt.number)
@@ -116,7 +117,7 @@ def make_brief(
         argv=argv,
         prompt=None if step.prompt is None else _prompt(state, known, rendering, step.prompt),
         instructions=step.instructions,
-        model=step.by(attempt.fallback).model,
+        model=by.model,
         permissions=step.permissions,
         script=step.script,
         notice="\n\n".join(filter(None, (to_mend(state, known, attempt), notice(known, attempt, log=log)))),
@@ -125,7 +126,7 @@ def make_brief(
         roots=roots,
         servers=step.means.servers,
         home=place.home(step.id) if step.means.isolate else "",
-        base_url=step.means.base_url,
+        base_url=by.means.base_url,
         usd=fence(state, known) if step.prompt is not None else None,
         turns=step.guards.turns if step.guards is not None else None,
         session=session_of(known, attempt),

@@ -11,7 +11,8 @@ from typing import Final
 from teamflow.core.capabilities import Capabilities
 from teamflow.core.invocation import Brief
 from teamflow.core.outcome import Failed, FailureClass, Outcome
-from teamflow.core.plan import Step
+from teamflow.core.plan import EngineDefinition, Step
+from teamflow.core.variables import may_inherit
 from teamflow.run.brief import BriefError
 
 _OF_MODELS: Final = frozenset(
@@ -30,20 +31,32 @@ def inheriting(step: Step, can: Capabilities) -> Step:
     return step._replace(inherit_env=(*step.inherit_env, *declared)) if declared else step
 
 
-def equipped(brief: Brief, environ: Mapping[str, str], can: Capabilities) -> Brief:
-    """`environ`: all variables of its process. `can`: what its engine can do."""
+def equipped(
+    brief: Brief, environ: Mapping[str, str], can: Capabilities, *, custom: EngineDefinition | None = None
+) -> Brief:
+    """`environ`: all variables of its process. `can`: what its engine can do. `custom`: what the team file says it
+    is."""
     if brief.base_url:
         # Planned it was for engines that can; somebody may have had it relaunched with another.
         if not can.base_url:
             raise BriefError("base_url: its engine cannot be told which server answers as its model")
         if brief.model is None and can.program:
             raise BriefError(f"base_url: which model of {brief.base_url} it is to ask for is not said")
-        brief = brief._replace(variables=environ)
+        brief = brief._replace(variables=_meant_for(environ, can, custom))
     if brief.servers and can.mcp:  # nobody starts them for an engine that is given none, or that is only played
         from teamflow.run.serving import served  # few steps have servers
 
         brief = served(brief, environ)
     return brief
+
+
+def _meant_for(environ: Mapping[str, str], can: Capabilities, custom: EngineDefinition | None) -> Mapping[str, str]:
+    """What may be told to its server. A step with a variant that has one of its own has other engines as well, and in
+    its variables perhaps their keys: so it is what the variant itself names."""
+    if custom is None or not custom.base_url:
+        return environ
+    own = (*custom.env, *custom.inherit_env, *can.settings)
+    return {name: value for name, value in environ.items() if may_inherit(name, own)}
 
 
 def asked_at(outcome: Outcome, brief: Brief) -> Outcome:

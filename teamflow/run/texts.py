@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from teamflow.core.attempts import AttemptState
+from teamflow.core.chain import is_program
 from teamflow.core.invocation import Exit
 from teamflow.core.outcome import Failed, Outcome, Succeeded, with_told
 from teamflow.core.plan import Step
@@ -21,7 +22,9 @@ class Texts:
     def outcome(self, step: Step, live: AttemptState, end: Exit, outcome: Succeeded) -> Outcome:
         """With its text and outputs; a failure where they are not as declared."""
         text = outcome.text
-        if text is None and (step.text_used or step.outputs.schemas or step.by(live.fallback).custom is not None):
+        custom = step.by(live.fallback).custom
+        program = custom is not None and is_program(custom)
+        if text is None and (step.text_used or step.outputs.schemas or program):
             text = self.text(step, live, end, limit=OUTPUT_LIMIT if step.outputs.schemas else TEXT_LIMIT)
         elif text is not None:
             text = self._redactor.text(text)

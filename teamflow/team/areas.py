@@ -41,7 +41,7 @@ TEAM: Final[Mapping[str, str]] = {
     **dict.fromkeys(("engines.*.output", "engines.*.message", "engines.*.error", "engines.*.session"), WORKS),
     **dict.fromkeys(("engines.*.usage", "engines.*.usage.input_tokens", "engines.*.usage.output_tokens"), WORKS),
     **dict.fromkeys(("engines.*.usage.usd", "engines.*.resume", "engines.*.model", "engines.*.env"), WORKS),
-    **dict.fromkeys(("engines.*.inherit_env", "engines.*.calls"), WORKS),
+    **dict.fromkeys(("engines.*.inherit_env", "engines.*.calls", "engines.*.engine", "engines.*.base_url"), WORKS),
     **dict.fromkeys(("engines.*.failures", "engines.*.failures.usage_exhausted"), WORKS),
     **dict.fromkeys(("engines.*.failures.rate_limit", "engines.*.failures.auth"), WORKS),
     **dict.fromkeys(("engines.*.failures.rejected", "engines.*.failures.fatal"), WORKS),

@@ -13,9 +13,10 @@ from teamflow.core.json_path import Index, parse_path
 from teamflow.core.placeholders import MODEL, PROMPT, PROMPT_FILE, SESSION, placeholders, without_placeholders
 from teamflow.team.check_team import check_variables, shown
 from teamflow.team.check_text import script_of
+from teamflow.team.check_url import check_base_url
 from teamflow.team.engines import prompt_words
-from teamflow.team.model import EngineDefinition
-from teamflow.team.scope import PROTOCOL, RESERVED, Scope
+from teamflow.team.model_engines import EngineDefinition
+from teamflow.team.scope import BUILT_IN_ENGINES, PROTOCOL, RESERVED, Scope
 from teamflow.team.source import Path
 from teamflow.team.template import is_template
 
@@ -33,6 +34,9 @@ _PATHS: Final = ("message", "error", "session", "calls")
 _OF_JSON: Final = (*_PATHS, "usage", "resume")
 _NOT_OF_ACP: Final = (*_OF_JSON, "prompt", "long_prompt")
 """What the protocol says itself."""
+_OF_VARIANTS: Final = frozenset(("engine", "base_url", "model", "env", "inherit_env"))
+_VARIED: Final = tuple(name for name in BUILT_IN_ENGINES if name != "scripted")
+"""Engines of which there are variants: those that ask a model."""
 
 
 def check_engines(scope: Scope) -> None:
@@ -41,16 +45,61 @@ def check_engines(scope: Scope) -> None:
         if name in RESERVED:
             hint = f'Give it a name of its own, like "my-{name}".'
             scope.error("built-in-engine", f'the engine "{name}" is built in', path, hint=hint, key=True)
+        if definition.engine is not None:
+            _check_variant(scope, definition, definition.engine, path)
+            continue
+        if path not in scope.damaged:
+            _check_program(scope, definition, path)
         _check_words(scope, definition, path)
         _check_env(scope, definition, path)
         _check_failures(scope, definition, path)
         lines = definition.output == "json-lines"
         for where, text in _json_paths(definition, path):
             _check_json_path(scope, text, where, lines=lines)
-        if path not in scope.damaged:
+        if path not in scope.damaged and definition.command is not None:
             _check_shell(scope, definition, path)
             _check_together(scope, definition, path)
             _check_resume(scope, definition, path)
+
+
+def _check_variant(scope: Scope, definition: EngineDefinition, engine: str, path: Path) -> None:
+    if engine not in _VARIED:
+        own = engine in (scope.team.engines or {})
+        message = f'the engine "{shown(engine)}" is not built in' if own else f'there is no engine "{shown(engine)}"'
+        known = f"A variant is one of {', '.join(_VARIED)}."
+        hint = known if own else scope.suggest(engine, _VARIED, otherwise=known)
+        scope.error("unknown-engine", message, (*path, "engine"), hint=hint)
+    for key in sorted(definition.model_fields_set - _OF_VARIANTS):
+        if getattr(definition, key) is not None:
+            message = f"{key} is for programs, and this is a variant of {shown(engine)}"
+            hint = "Remove it, or engine: an engine of one's own is either a program or a variant."
+            scope.error("key-without-meaning", message, (*path, key), hint=hint, key=True)
+    if isinstance(definition.model, tuple):
+        hint = "Write model: NAME, as the server has it."
+        scope.error("wrong-value", "the model of a variant is one name", (*path, "model"), hint=hint)
+    if definition.base_url is not None:
+        check_base_url(scope, definition.base_url, (*path, "base_url"))
+    env = definition.env or {}
+    check_variables(scope, env, (*path, "env"))
+    for name, value in env.items():
+        if isinstance(value, str) and is_template(value):
+            hint = "What steps differ in stands in env of the agents."
+            scope.error("engine-words", f'"{shown(value)}" cannot be filled in', (*path, "env", name), hint=hint)
+
+
+def _check_program(scope: Scope, definition: EngineDefinition, path: Path) -> None:
+    if definition.command is None:
+        hint = "Write command: [PROGRAM, …], or engine: NAME for a variant of a built-in one."
+        message = f'the engine "{shown(str(path[-1]))}" needs command or engine'
+        scope.error("missing-key", message, path, hint=hint, key=True)
+    if definition.base_url is not None:
+        hint = (
+            "Write engine: claude instead of command, or remove it: a program is told its server by its words or env."
+        )
+        scope.error("key-without-meaning", "base_url needs engine", (*path, "base_url"), hint=hint, key=True)
+    if isinstance(definition.model, str):
+        hint = 'Write words that hold it, like model: [--model, "{{ model }}"].'
+        scope.error("wrong-value", "the model of a program is told by words", (*path, "model"), hint=hint)
 
 
 def _check_words(scope: Scope, definition: EngineDefinition, path: Path) -> None:
@@ -125,7 +174,7 @@ def _check_json_path(scope: Scope, text: str, path: Path, *, lines: bool) -> Non
 
 def _check_shell(scope: Scope, definition: EngineDefinition, path: Path) -> None:
     """No word that is filled in may be what a shell reads as its script, whichever of the optional ones are there."""
-    own = [(word, "command") for word in definition.command]
+    own = [(word, "command") for word in definition.command or ()]
     resume = [(word, "resume") for word in definition.resume or ()]
     model = [(word, "model") for word in definition.model or ()]
     ways = [

@@ -105,10 +105,21 @@ def check_model(scope: Scope, agent: Agent, path: Path) -> None:
             continue
         for text in layer.engine:
             name, _, own = text.partition("/")
+            where = (*path, "model") if agent.model is not None else path
             if model and not own and not _takes_model(scope, name):
-                where = (*path, "model") if agent.model is not None else path
                 no_model(scope, name, where, key=agent.model is None)
+            elif model and not own and (asked := _asks_for(scope, name)):
+                message = f'model does not reach the engine "{shown(name)}", which asks for {shown(asked)}'
+                hint = f"Write it behind the engine that it is for: engine: NAME/{shown(model)}."
+                scope.error("engine-model", message, where, hint=hint, key=agent.model is None)
         return
+
+
+def _asks_for(scope: Scope, engine: str) -> str:
+    """The model that a variant brings; empty: none, or it is no variant."""
+    definition = (scope.team.engines or {}).get(engine)
+    model = definition.model if definition is not None and definition.engine is not None else None
+    return model if isinstance(model, str) else ""
 
 
 def _takes_model(scope: Scope, engine: str) -> bool:

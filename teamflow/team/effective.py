@@ -112,7 +112,7 @@ class _Writer:
     def _complete_engines(self, engines: Node | None) -> None:
         for engine in engines.values() if isinstance(engines, dict) else ():
             for key in ("prompt", "output"):
-                if isinstance(engine, dict):
+                if isinstance(engine, dict) and "engine" not in engine:  # of a program, that is
                     engine.setdefault(key, Setting(DEFAULTS[f"engines.*.{key}"], Origin(BUILT)))
 
     # -- agents --------------------------------------------------------------------------------------------------

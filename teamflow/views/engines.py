@@ -7,7 +7,7 @@ from typing import Final
 
 from teamflow.core.capabilities import ABORT, FOLD, Capabilities
 from teamflow.core.named import NamedTuple
-from teamflow.core.plan import Json
+from teamflow.core.plan import EngineDefinition, Json
 from teamflow.core.versions import is_older
 from teamflow.views.sanitize import cell
 from teamflow.views.width import pad, width
@@ -41,6 +41,8 @@ class EngineLine(NamedTuple):
     trouble: str
     login: tuple[str, ...]
     capabilities: Capabilities
+    variant: EngineDefinition | None = None
+    """What the team file says of one that is a variant."""
 
     @property
     def state(self) -> str:
@@ -92,6 +94,10 @@ def _cells(line: EngineLine) -> tuple[str, ...]:
 
 def _notes(line: EngineLine) -> Iterator[str]:
     can, name = line.capabilities, line.name
+    if line.variant is not None:
+        # What there is to do about its program is said of the built-in one.
+        yield f"{name}: {_variant_words(line.variant)}"
+        return
     install = f": `{can.install}`" if can.install else ""
     if line.state == "missing":
         yield f"{name}: `{line.program}` is not installed{install}"
@@ -104,16 +110,24 @@ def _notes(line: EngineLine) -> Iterator[str]:
         yield f"{name}: {line.version} is {age} than {can.tested}, with which it was tested"
 
 
+def _variant_words(variant: EngineDefinition) -> str:
+    """`claude/qwen3 at http://127.0.0.1:11434`"""
+    model = f"/{variant.asks_for}" if variant.asks_for else ""
+    return f"{variant.engine}{model}{f' at {variant.base_url}' if variant.base_url else ''}"
+
+
 def engines_object(lines: Sequence[EngineLine]) -> dict[str, Json]:
     """The object of `list engines --json`."""
     return {"schema_version": 1, "engines": [_object(line) for line in lines]}
 
 
 def _object(line: EngineLine) -> dict[str, Json]:
-    can = line.capabilities
+    can, variant = line.capabilities, line.variant
     return {
         "name": line.name,
         "origin": line.origin,
+        "variant_of": variant.engine if variant is not None else None,
+        "base_url": variant.base_url or None if variant is not None else None,
         "state": line.state,
         "program": line.program or None,
         "path": line.path,

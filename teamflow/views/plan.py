@@ -72,7 +72,8 @@ def engine_of(step: Step) -> str:
 
 
 def fallbacks_object(step: Step) -> list[Json]:
-    return [{"engine": other.engine, "model": other.model} for other in step.fallbacks]
+    servers = zip(step.fallbacks, step.base_urls[1:], strict=True)
+    return [{"engine": other.engine, "model": other.model, "base_url": url or None} for other, url in servers]
 
 
 def plan_text(preview: Preview, *, columns: int | None, ascii_only: bool = False, graph: bool = True) -> str:

@@ -37,7 +37,10 @@ def _what(plan: Plan) -> Iterator[str]:
         yield f"hook {event}: runs {_command(command)}"
     for name, definition in plan.engines.items():
         words = (*definition.command, *definition.model, *definition.resume, *definition.prompt)
-        yield f"engine {safe(name)}: runs {_quoted(shown(words))}{_variables(definition.env.items())}"
+        server = f" at {_cut(definition.base_url)}" if definition.base_url else ""
+        does = f"{safe(definition.engine)}{server}" if definition.engine else f"runs {_quoted(shown(words))}"
+        gets = f" gets your variables {_cut(', '.join(definition.inherit_env))}" if definition.inherit_env else ""
+        yield f"engine {safe(name)}: {does}{_variables(definition.env.items())}{gets}"
     for step in plan.steps:
         yield from _step(step)
     if plan.inherit_env:

@@ -204,6 +204,20 @@ def test_secrets_are_never_printed(project: Path, monkeypatch: pytest.MonkeyPatc
     assert "env_file: [../common/two/.env]" in call(project, "config", "deep").out
 
 
+def test_a_variant_of_an_engine_stays_one(tmp_path: Path) -> None:
+    text = """\
+engines: {local: {engine: claude, base_url: "http://h:1", model: m}, mine: {command: [mine]}}
+defaults: {engine: claude, model: opus}
+agents: {a: {prompt: x, engine: [claude/opus, local, mine]}}
+"""
+    (tmp_path / "team.yaml").write_text(text)
+    before = json.loads(call(tmp_path, "plan", "--json").out)
+    answer = call(tmp_path, "config")
+    (tmp_path / "team.yaml").write_text(answer.out)
+    assert answer.out.count("prompt: stdin") == 1
+    assert json.loads(call(tmp_path, "plan", "--json").out) == before
+
+
 def test_errors_and_warnings(tmp_path: Path) -> None:
     (tmp_path / "team.yaml").write_text("agents: {a: {comand: x}}\n")
     answer = call(tmp_path, "config")

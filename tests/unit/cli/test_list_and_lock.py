@@ -136,6 +136,40 @@ def test_engines(here: Here) -> None:
     assert "gemini: `gemini` is not installed: `" in text
 
 
+VARIANT = "engines: {local: {engine: claude, base_url: 'http://h:1/v1', model: qwen3, inherit_env: [GATEWAY]}}\n"
+
+
+def test_a_variant_is_listed_with_what_its_engine_can_do(here: Here) -> None:
+    here.write("team.yaml", VARIANT + "agents: {a: {command: x}}\n")
+    here.program("claude", "echo '2.1.190 (Claude Code)'")
+    words = {"ANTHROPIC_API_KEY": "x", "GATEWAY": "y", "CLAUDE_CONFIG_DIR": "/z"}
+    answer = here.call("list", "engines", "--json", **words)
+    found = {one["name"]: one for one in json.loads(answer.out)["engines"]}
+    local, claude = found["local"], found["claude"]
+    assert (local["origin"], local["variant_of"], local["base_url"]) == ("team.yaml", "claude", "http://h:1")
+    assert (claude["variant_of"], claude["base_url"]) == (None, None)
+    assert (local["version"], local["capabilities"]) == ("2.1.190", claude["capabilities"])
+    assert local["login"] == ["CLAUDE_CONFIG_DIR", "GATEWAY"], "of its own server it has no login"
+    assert "local: claude/qwen3 at http://h:1\n" in here.call("list", "engines").out
+
+
+def test_a_variant_needs_the_program_of_its_engine(here: Here) -> None:
+    here.write("team.yaml", VARIANT + "agents:\n  a: {engine: [claude, local], prompt: x, permissions: read}\n")
+    assert here.call("run").err.count("claude: `claude` is not installed: `npm install") == 1
+    here.program("claude", "echo '2.1.84 (Claude Code)'")
+    assert "is too old" in here.call("run").err
+    here.program("claude", "echo '2.1.197 (Claude Code)'")
+    assert "not installed" not in here.call("plan").out
+    assert here.call("lock").code == 0
+    assert here.lock()["engines"] == {"claude": {"models": ["qwen3"], "version": "2.1.197"}}
+    (here.bin / "claude").unlink()
+    here.write(
+        "team.yaml",
+        VARIANT.replace("model", "env: {PATH: /elsewhere}, model") + "agents:\n  a: {engine: local, prompt: x}\n",
+    )
+    assert "not installed" not in here.call("plan").out, "only that PATH knows"
+
+
 def test_other_lists(here: Here) -> None:
     here.write("team.yaml", "targets: {gpu: {ssh: gpu-box}}\nagents: {a: {command: x}}\n")
     assert here.call("list", "targets").out == "local  this machine\ngpu    gpu-box\n"

@@ -83,6 +83,13 @@ def test_a_team_file_from_elsewhere(place: Place) -> None:
 
 
 @pytest.mark.slow
+def test_a_variant_of_an_engine_is_shown_with_its_server_and_what_it_gets(place: Place) -> None:
+    made = "{engine: claude, base_url: 'http://far:1', model: m, env: {A: b}, inherit_env: [MY_KEY]}"
+    team = place.write("other/team.yaml", f"engines: {{x: {made}}}\nagents: {{a: {{engine: x, prompt: x}}}}\n")
+    answer = place.refused(str(team))
+    assert "engine x: claude at http://far:1 sets A=b gets your variables MY_KEY\n" in answer.err
+
+
 def test_reading_needs_no_trust_and_starts_nothing(place: Place) -> None:
     body = (
         "engines: {mine: {command: [./engine, --version], prompt: argument}}\n"

@@ -102,7 +102,7 @@ def test_every_part_of_an_engine_s_definition_counts() -> None:
         one._replace(usage={"usd": "c"}), one._replace(resume=("{{ session }}",)), one._replace(model=("{{ model }}",)),
         one._replace(env={"A": "1"}),
     ]  # fmt: skip
-    without = {"inherit_env", "calls", "failures"}
+    without = {"inherit_env", "calls", "failures", "engine", "base_url", "asks_for"}
     assert len(others) == len(EngineDefinition._fields) - len(without), "what it inherits is a step's own"
     assert definition_key(STEP._replace(custom=one._replace(failures=(("auth", "x"),)))) == definition_key(
         STEP._replace(custom=one)

@@ -53,3 +53,14 @@ def test_a_server_of_models_may_be_another_here_or_none() -> None:
         assert ("asks the model at" in step.permissions) is bool(wanted)
     [found] = errors_of(team, overrides={"agents.a.base_url": "http://me:s3cret@h"})
     assert "s3cret" not in found.message
+
+
+def test_a_server_that_no_engine_would_hear_of_is_refused() -> None:
+    team = "engines: {local: {engine: claude, base_url: 'http://h:1', model: m}}\n"
+    team += "agents: {a: {prompt: x, engine: local}, b: {prompt: x, engine: [claude/m, local]}}"
+    [found] = errors_of(team, overrides={"agents.a.base_url": "http://h:2"})
+    assert (found.code, found.message) == ("bad-override", "agents.a.base_url: local has a server of its own")
+    for more in ({}, {"agents.a.engine": "claude/m"}):
+        words = {"agents.a.base_url": "http://h:2", **more} if more else {"agents.b.base_url": "http://h:2"}
+        step = step_of(plan_of(team, overrides=words), "a" if more else "b")
+        assert step.base_urls[0] == "http://h:2"

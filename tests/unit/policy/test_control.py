@@ -13,6 +13,7 @@ from teamflow.core.requested import MessageSent, PauseRequested, RunPaused, Stop
 from teamflow.core.state import Pause
 from teamflow.policy.control import progress_args, steps_args
 from teamflow.policy.granting import Asker, Granted
+from teamflow.policy.relaunching import checked
 from teamflow.policy.requests import granted
 from teamflow.views.waiting import wait_of
 from tests.fakes.story import Story
@@ -363,6 +364,17 @@ def test_changes_are_checked_before_anything_is_stopped(step: str, changes: dict
     assert relaunch(story, step, **changes) == f"no: {why}"
     assert story.state.seq == before
     assert stopping(story, "write") is None
+
+
+def test_a_variant_is_held_to_what_its_engine_can_keep() -> None:
+    team = PROMPTS.replace("engines:\n", "engines:\n  local: {engine: claude, base_url: 'http://h:1', model: m}\n")
+    story = Story(team)
+    step, plan = story.state.steps["write"].step, story.state.plan
+    for changes in ({"engine": "local"}, {"engine": "local", "model": "other"}):
+        assert checked(step, changes, plan, {"claude": ENGINES["fenced"]}) == changes
+    found = checked(step, {"engine": "local"}, plan, {"claude": ENGINES["free"]})
+    assert isinstance(found, str)
+    assert found.startswith("claude cannot be kept from changing files")
 
 
 # -- agents for their steps, progress ---------------------------------------------------------------------------

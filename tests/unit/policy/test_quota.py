@@ -115,6 +115,27 @@ def test_a_success_ends_the_row() -> None:
     assert limited.until - told.passed == pytest.approx(1.0)
 
 
+def test_a_variant_has_the_limits_of_its_server_and_sessions_of_its_own() -> None:
+    team = "engines: {local: {engine: claude, base_url: 'http://h:1', model: m}}\n"
+    team += "defaults: {permissions: read, workspace: {mode: shared}, retry: {delay: 1s}}\nagents:\n"
+    team += "  a: {engine: [claude, local], prompt: W, verify: [x]}\n  b: {engine: local, prompt: W, depends_on: [a]}\n"
+    told = story(team)
+    told.end("a", failure=EXHAUSTED, retry_after=600.0, session="s1")
+    assert started(told) == [("a", "claude"), ("a", "local")]
+    assert [attempt.continues for attempt in told.state.steps["a"].attempts] == [None, None], "that was the account's"
+    told.end("a", failure=FailureClass.VERIFY, session="s2")
+    told.wait(2.0)
+    last = told.state.steps["a"].attempts[-1]
+    assert (last.engine, last.model, last.continues) == ("local", "m", 2)
+    told.end("a", failure=EXHAUSTED, retry_after=300.0)
+    assert list(told.state.limited) == ["claude", "claude at http://h:1"]
+    assert told.reason("a").startswith("claude at http://h:1: usage limit until ")
+    told.wait(302.0)
+    told.end("a")
+    assert list(told.state.limited) == ["claude"], "it has answered"
+    assert started(told)[-1] == ("b", "local")
+
+
 def test_the_same_engine_at_another_server_has_limits_of_its_own() -> None:
     at = ", base_url: 'http://127.0.0.1:11434'"
     team = "defaults: {permissions: read, workspace: {mode: shared}, engine: claude/m}\nagents:\n"

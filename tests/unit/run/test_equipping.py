@@ -43,3 +43,20 @@ def test_a_failure_names_who_was_asked_for_what() -> None:
     assert asked_at(failed, BRIEF).reason == f"no such model [{URL} was asked for m]"  # type: ignore[union-attr]
     for other in (Failed(FailureClass.VERIFY, "x"), Failed(FailureClass.OUTPUT, "x"), Succeeded(), Stopped("cancel")):
         assert asked_at(other, BRIEF) == other
+
+
+def test_the_server_of_a_variant_is_told_none_of_the_variables_of_others() -> None:
+    """Those of the same step, for the engine before it in the chain: the step has them, its server no key by them."""
+    can = engine("claude").capabilities
+    team = (
+        f"engines: {{local: {{engine: claude, base_url: '{URL}', model: m, env: {{A: 1}}, inherit_env: [GATEWAY]}}}}\n"
+    )
+    step = plan_of(f"{team}agents: {{a: {{engine: [claude, local], prompt: x, permissions: read}}}}", git=True).steps[0]
+    assert inheriting(step.by(None), can).inherit_env == can.login
+    local = step.by(1)
+    assert inheriting(local, can).inherit_env == ("GATEWAY", *can.settings)
+    environ = {"ANTHROPIC_API_KEY": "k", "ANTHROPIC_CUSTOM_HEADERS": "h", "GATEWAY": "g", "A": "1", "HOME": "/"}
+    assert local.custom is not None
+    assert equipped(BRIEF, environ, can, custom=local.custom).variables == {"GATEWAY": "g", "A": "1"}
+    for custom in (None, local.custom._replace(base_url="")):
+        assert equipped(BRIEF, environ, can, custom=custom).variables == environ, "of the agent's server it is as ever"

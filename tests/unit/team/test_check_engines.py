@@ -16,7 +16,13 @@ WRONG = {
     "built-in-engine": [
         f"{name}: {{command: [x]}}"
         for name in ("claude", "claude-agent-acp", "scripted", "acp", "command", "ask", "person")
+    ]
+    + ["claude: {engine: claude, model: m}"],
+    "unknown-engine": [
+        f"e: {{engine: {engine}}}"
+        for engine in ("cluade", "claude/opus", "e", "scripted", "command", "acp", "'{{ x }}'")
     ],
+    "bad-base-url": ["e: {engine: claude, base_url: 'h:1'}", "e: {engine: claude, base_url: 'http://me:x@h'}"],
     "engine-words": [
         "e: {command: ['{{ model }}']}",
         "e: {command: [x, '{{ inputs.a }}']}",
@@ -32,6 +38,8 @@ WRONG = {
         "e: {command: [x], model: ['{{ model }}', '{{ prompt }}']}",
         "e: {command: [x], output: json, message: m, session: s, resume: [--continue]}",
         "e: {command: [x], env: {A: '{{ session }}'}}",
+        "e: {engine: claude, env: {A: '{{ model }}'}}",
+        "e: {engine: claude, env: {A: '{% if a %}'}}",
     ],
     "bad-json-path": [
         "e: {command: [x], output: json, message: a b}",
@@ -54,6 +62,11 @@ WRONG = {
         "e: {command: [x], resume: ['{{ session }}']}",
         "e: {command: [x], output: json, message: m, session: s}",
         "e: {command: [x], long_prompt: file}",
+        "e: {command: [x], base_url: 'http://h'}",
+        "e: {command: [x], engine: claude}",
+        "e: {engine: claude, resume: ['{{ session }}']}",
+        "e: {engine: claude, failures: {auth: x}}",
+        "e: {engine: claude, output: json}",
         "e: {command: [x], prompt: file, long_prompt: stdin}",
         *(
             f"e: {{command: [x], output: acp, {given}}}"
@@ -76,13 +89,23 @@ WRONG = {
         "e: {command: [bash], model: [-c, 'x {{ model }}']}",
         "e: {command: [bash, -e], output: json, message: m, session: s, resume: [-c, 'x {{ session }}']}",
     ],
-    "wrong-value": ["e: {command: [x], prompt: args}", "e: {command: [x], output: yaml}"],
-    "wrong-type": ["e: {command: x -p}", "e: {command: []}", "e: {command: [x], resume: --resume}"],
+    "wrong-value": [
+        "e: {command: [x], prompt: args}",
+        "e: {command: [x], output: yaml}",
+        "e: {command: [x], model: large}",
+        "e: {engine: claude, model: [large]}",
+    ],
+    "wrong-type": [
+        "e: {command: x -p}",
+        "e: {command: []}",
+        "e: {engine: '', model: m}",
+        "e: {command: [x], resume: --resume}",
+    ],
     "unknown-key": [
         "e: {command: [x], models: [y]}",
         "e: {command: [x], output: json, message: m, usage: {tokens: t}}",
     ],
-    "bad-name": ["E1: {command: [x]}", "e: {command: [x], env: {1A: x}}"],
+    "bad-name": ["E1: {command: [x]}", "e: {command: [x], env: {1A: x}}", "e: {engine: claude, env: {1A: x}}"],
 }
 
 RIGHT = [
@@ -96,6 +119,8 @@ RIGHT = [
     "e: {command: [x], output: json-lines, message: '[role=assistant].content[-1].text', error: e, inherit_env: X_*,"
     " usage: {input_tokens: 'u.i', output_tokens: 'u[\"o p\"]', usd: c}, session: s, resume: [r, '{{ session }}']}",
     "x-note: {any: thing}\n  e: {command: [x], x-note: 1}",
+    "e: {engine: claude, base_url: 'http://h:1/v1', model: m, env: {A: 1, B: 'a{b}'}, inherit_env: [X, Y_*]}",
+    "e: {engine: codex-exec}",
 ]  # fmt: skip
 
 
@@ -211,3 +236,26 @@ agents: {a: {command: x}}
             ("{{ session }}",), ("{{ model }}",), {"A": "1", "B": "{{ model }}"}, ("X",),
         ),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("agents", "at"),
+    [
+        ("agents: {a: {prompt: x, engine: e, model: large}}\n", "large"),
+        ("agents: {a: {prompt: x, engine: [claude, e], model: large}}\n", "large"),
+        ("defaults: {engine: e}\nagents: {a: {prompt: x, model: large}}\n", "large"),
+        ("defaults: {engine: e, model: large}\nagents: {a: {prompt: x, engine: e/small}}\n", ""),
+        ("defaults: {engine: claude, model: large}\nagents: {a: {prompt: x, engine: [claude/opus, e]}}\n", ""),
+        ("agents: {a: {prompt: x, engine: f, model: large}}\n", ""),
+    ],
+)
+def test_a_model_for_a_variant_that_has_one_stands_behind_its_name(
+    read: Callable[..., Loaded], agents: str, at: str
+) -> None:
+    text = f"engines: {{e: {{engine: claude, model: m}}, f: {{engine: claude}}}}\n{agents}"
+    found = list(read(text).diagnostics)
+    assert [item.code for item in found] == (["engine-model"] if at else [])
+    for item in found:
+        assert item.span is not None
+        assert text.splitlines()[item.span.line - 1][item.span.column - 1 :].startswith(at)
+        assert "engine: NAME/large" in (item.hint or "")
