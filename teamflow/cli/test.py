@@ -47,9 +47,9 @@ def test(files: tuple[str, ...], word: str, junit: str | None, max_parallel: int
         return 2
     outside = strangers((os.path.join(os.getcwd(), job.file) for job in found.jobs), os.getcwd())
     if outside:
-        files = "\n".join(f"  {safe(path)}" for path in outside)
+        told = "\n".join(f"  {safe(path)}" for path in outside)
         say(
-            f"from outside of this project, and what they say would be run:\n{files}\n"
+            f"from outside of this project, and what they say would be run:\n{told}\n"
             "if you trust them, test them where they are"
         )
         return 3

@@ -56,12 +56,14 @@ class CodexEngine:
         if isinstance(given, Failed):
             return given
         words, env = given
+        limits = fence(brief.grants)
         return Invocation(
-            ("codex", "app-server", *fence(brief.grants).words, *untrusted(brief), *provider(brief), *words),
+            ("codex", "app-server", *limits.words, *untrusted(brief), *provider(brief), *words),
             env={**env, **home(brief)},
             stdin=opening(),
             protocol=True,
             listens=True,
+            directories=limits.directories,
         )
 
     def session(self, brief: Brief) -> ServerSession:

@@ -74,6 +74,7 @@ class CodexExecEngine:
             stdin=prompt(introduced(brief), schema=schema is not None, with_instructions=True),
             protocol=True,
             files=files,
+            directories=fence(brief.grants).directories,
         )
 
     def session(self, brief: Brief) -> ExecSession:
