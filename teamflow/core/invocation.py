@@ -64,6 +64,8 @@ class Brief(NamedTuple):
     """By which command it reports how far it is. An engine leaves that out where its commands cannot reach us."""
     run: str = ""
     """The id of its run, which nobody could know before that began."""
+    charged: float | None = None
+    """US dollars that `session` has cost until now, as its engine has told; None: not known."""
 
 
 class Obstacle(NamedTuple):
