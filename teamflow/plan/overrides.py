@@ -6,7 +6,7 @@ ignored, when its agent, its key or its value is not known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -17,9 +17,15 @@ from teamflow.team.scalars import parse_duration
 
 
 def override(
-    agents: Mapping[str, ResolvedAgent], overrides: Mapping[str, str], found: Diagnostics
+    agents: Mapping[str, ResolvedAgent],
+    overrides: Mapping[str, str],
+    found: Diagnostics,
+    *,
+    engines: Collection[str] = (),
+    own: Collection[str] = (),
 ) -> Mapping[str, ResolvedAgent]:
-    """`agents` with `overrides` (`agents.NAME.KEY` → value) applied in order."""
+    """`agents` with `overrides` (`agents.NAME.KEY` → value) applied in order. `engines`: the names of those that
+    the team does not define itself (`own`); none: nobody knows them here."""
     if not overrides:
         return agents
     out = dict(agents)
@@ -36,6 +42,8 @@ def override(
         else:
             try:
                 out[name] = _SETTERS[key](out[name], value)
+                if key == "engine" and engines:
+                    _check_engines(out[name], path, engines, own, found)
             except ValueError as error:
                 # One with credentials is not repeated.
                 said = path if key == "base_url" and "@" in value else f"{path}={value}"
@@ -47,11 +55,21 @@ def _engine(agent: ResolvedAgent, value: str) -> ResolvedAgent:
     work = _prompt_work(agent)
     chain = []
     for text in value.split(","):
-        name, _, model = text.strip().partition("/")
-        if not name:
+        name, slash, model = text.strip().partition("/")
+        if not name or (slash and not model):
             raise ValueError("write an engine, or engine/model")
         chain.append(EngineChoice(name, model or None))
     return replace(agent, work=replace(work, engines=tuple(chain)))
+
+
+def _check_engines(
+    agent: ResolvedAgent, path: str, engines: Collection[str], own: Collection[str], found: Diagnostics
+) -> None:
+    for choice in agent.work.engines if isinstance(agent.work, PromptWork) else ():
+        if choice.name not in own and choice.name not in engines:
+            known = (*own, *engines)
+            hint = did_you_mean(choice.name, known) or f"Engines: {', '.join(known)}."
+            found.error("bad-override", f'{path}: there is no engine "{choice.name}"', hint=hint)
 
 
 def _model(agent: ResolvedAgent, value: str) -> ResolvedAgent:
