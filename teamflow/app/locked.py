@@ -7,7 +7,7 @@ are env files, whose digests would tell of secrets.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from teamflow.app.installed import Installed
 from teamflow.core.chain import works_as
@@ -76,11 +76,12 @@ def models_of(plan: Plan) -> dict[str, set[str]]:
     return found
 
 
-def differences(old: Locked, new: Locked, *, whole: bool) -> list[str]:
-    """In words, one each. `whole`: whether `new` is of all steps, so that what it lacks has gone."""
+def differences(old: Locked, new: Locked, *, whole: bool, used: Collection[str] = ()) -> list[str]:
+    """In words, one each. `whole`: whether `new` is of all steps, so that what it lacks has gone; but for engines that
+    are `used`, whose versions are not known then."""
     found: list[str] = []
     for name in sorted({*old.engines, *new.engines}):
-        found += _of_engine(name, old.engines.get(name), new.engines.get(name), whole=whole)
+        found += _of_engine(name, old.engines.get(name), new.engines.get(name), whole=whole, used=name in used)
     for path in sorted({*old.files, *new.files}):
         before, after = old.files.get(path), new.files.get(path)
         called = _called(path, (before or after or LockedFile("")).personas)
@@ -91,10 +92,14 @@ def differences(old: Locked, new: Locked, *, whole: bool) -> list[str]:
     return found
 
 
-def _of_engine(name: str, was: LockedEngine | None, now: LockedEngine | None, *, whole: bool) -> Iterator[str]:
+def _of_engine(
+    name: str, was: LockedEngine | None, now: LockedEngine | None, *, whole: bool, used: bool
+) -> Iterator[str]:
     if now is None or was is None:
         if now is not None:
             yield f"{name} {now.version} is new"
+        elif was is not None and used:
+            yield f"{name} was {was.version}, and its version here is not known"
         elif was is not None and whole:
             yield f"{name} {was.version} is not used any more"
         return

@@ -198,5 +198,6 @@ def _differences(plan: Plan, *, root: str, environ: Mapping[str, str]) -> Iterat
     from teamflow.app.locking import told_by_runs
 
     answered = told_by_runs(root, plan, environ) if any(one.answers for one in old.engines.values()) else {}
-    new = locked_of(plan, look(engines_of(plan), environ), {}, answered)
-    yield from differences(old, new, whole=plan.selected is None)
+    installed = look(engines_of(plan), environ)
+    new = locked_of(plan, installed, {}, answered)
+    yield from differences(old, new, whole=plan.selected is None, used=installed)

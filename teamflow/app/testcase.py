@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any, Final
 from teamflow.app.fixture import FORMAT, KEY, MANIFEST, FixtureError, read_fixture
 from teamflow.app.inspect import Inspected, now, open_run
 from teamflow.app.outputs import text_of
+from teamflow.app.trusted import lend
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, Succeeded
+from teamflow.core.shell import shown
 from teamflow.core.state import StepState
 from teamflow.core.status import Status
 from teamflow.core.takes import ALWAYS, Take
@@ -89,12 +91,15 @@ def _run(job: Job, place: str, environ: Mapping[str, str]) -> tuple[list[Differe
     for name in ("state", "runtime"):
         os.mkdir(f"{place}/{name}", 0o700)
     env = _environment(place, environ)
+    lend(environ, env)
     _copy(job.root, project, env)
     fixture = f"{project}/.teamflow/recording"  # in the project: it is trusted as that is
     os.makedirs(fixture, mode=0o700)
     _Stage(job, fixture).write()
-    words = ["run", job.team, *(job.case.steps or ()), "--replay", fixture]
-    code, said = _teamflow([*words, "--no-input", "--progress", "quiet"], project, env, job.case.timeout)
+    words, played = ["run", job.team, *(job.case.steps or ())], ("--replay", fixture)
+    code, said = _teamflow([*words, *played, "--no-input", "--progress", "quiet"], project, env, job.case.timeout)
+    # What it says to type would be about the copy.
+    said = said.replace(f" {shown(played)}", "")
     database = Database.find(project, allow_network=True)
     row = database.newest_run() if database is not None else None
     if database is None or row is None:
@@ -102,14 +107,14 @@ def _run(job: Job, place: str, environ: Mapping[str, str]) -> tuple[list[Differe
     with database:
         inspected = open_run(database, row.number)
         found, failed = got(inspected, code), _failed(inspected)
-        played = not_played(job.case, found)
+        unplayed = not_played(job.case, found)
     if code == 70:
         raise CaseError(f"teamflow itself failed\n{said[-_KEPT:].strip()}")
     expected = differences(job.case.expect.model_dump(exclude_unset=True), found)
     at = ("cases", job.name)
     differing = [
         *(each._replace(place=job.place((*at, "expect", *each.path))) for each in expected),
-        *(each._replace(place=job.place((*at, *each.path))) for each in played),
+        *(each._replace(place=job.place((*at, *each.path))) for each in unplayed),
     ]
     return differing, failed if differing else ()
 

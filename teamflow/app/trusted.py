@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -86,6 +87,20 @@ def _own_project(directory: str) -> str:
         return found.root if owner in (os.geteuid(), os.stat(here).st_uid) else here
     except OSError:
         return here
+
+
+def strangers(paths: Iterable[str], directory: str) -> tuple[str, ...]:
+    """Those that really lie outside of what is the user's own where `directory` is; each once, real paths."""
+    here = _own_project(directory)
+    return tuple(dict.fromkeys(path for path in map(os.path.realpath, paths) if not is_below(path, here)))
+
+
+def lend(environ: Mapping[str, str], to: Mapping[str, str]) -> None:
+    """Trust that is remembered holds in another environment of the user's, too; what cannot be read there does not."""
+    source, target = _place(environ), _place(to)
+    with suppress(OSError):
+        if source is not None and target is not None and _is_ours(os.lstat(source)):
+            shutil.copytree(source, target)
 
 
 def is_trusted(outside: Outside, environ: Mapping[str, str]) -> bool:

@@ -27,11 +27,14 @@ from teamflow.cli.verb import VerbCommand
 def test(files: tuple[str, ...], word: str, junit: str | None, max_parallel: int | None, keep: bool) -> int:
     """Test team files with recorded or scripted agents: no agent is started, nothing is spent.
 
-    Exit code 0: all as expected; 1: something is not; 2: a test file has errors, or there is no case.
+    Exit code 0: all as expected; 1: something is not; 2: a test file has errors, or there is no case; 3: a test file
+    is not of this project.
     """
     from teamflow.app.launch import cores
     from teamflow.app.testing import find_cases, run_cases
+    from teamflow.app.trusted import strangers
     from teamflow.views import testing
+    from teamflow.views.diagnostics import safe
 
     found = find_cases(files, os.getcwd(), word=word)
     if len(found.diagnostics):
@@ -42,6 +45,14 @@ def test(files: tuple[str, ...], word: str, junit: str | None, max_parallel: int
     if not found.jobs:
         say(f"no case has {word!r} in its name")
         return 2
+    outside = strangers((os.path.join(os.getcwd(), job.file) for job in found.jobs), os.getcwd())
+    if outside:
+        told = "\n".join(f"  {safe(path)}" for path in outside)
+        say(
+            f"from outside of this project, and what they say would be run:\n{told}\n"
+            "if you trust them, test them where they are"
+        )
+        return 3
     verdicts = run_cases(
         found.jobs,
         environ=os.environ,

@@ -64,6 +64,8 @@ class Brief(NamedTuple):
     """By which command it reports how far it is. An engine leaves that out where its commands cannot reach us."""
     run: str = ""
     """The id of its run, which nobody could know before that began."""
+    charged: float | None = None
+    """US dollars that `session` has cost until now, as its engine has told; None: not known."""
 
 
 class Obstacle(NamedTuple):
@@ -87,7 +89,7 @@ class Invocation(NamedTuple):
 
     `stdin` None: /dev/null. `protocol`: stdout is for the engine's session, so stderr goes to a file of its own.
     `files`: (path, text) to write before the start, for the owner alone; they stay, as logs do. `env` is below what the
-    team file says, `final` above it.
+    team file says, `final` above it. `directories`: below the step's, to be made before the start where they are not.
     """
 
     argv: tuple[str, ...]
@@ -100,6 +102,7 @@ class Invocation(NamedTuple):
     """Whether stdin stays open behind `stdin`: the process can be told more while it works."""
     final: Mapping[str, str] = {}
     obstacles: tuple[Obstacle, ...] = ()
+    directories: tuple[str, ...] = ()
 
 
 class Exit(NamedTuple):

@@ -16,7 +16,7 @@ from teamflow.core.plan import Json
 
 BRIEF_FIELDS: Final = (
     *("cause", "cwd", "prompt", "instructions", "model", "permissions", "notice", "session", "messages", "stem"),
-    *("context", "home", "step", "attempt", "base_url", "roots"),
+    *("context", "home", "step", "attempt", "base_url", "roots", "charged"),
 )
 """What of a brief is recorded: a session that is told the same again knows its own words in what it hears."""
 

@@ -17,6 +17,8 @@ _LONGEST: Final = 4 << 20
 """Characters of a message that are kept: its end."""
 _MOST_TOKENS: Final = 2**53
 _MOST_USD: Final = 1e9
+_LEAST_USD: Final = 1e-9
+"""Sums of fractions differ by less."""
 
 PROMPT: Final = "prompt"
 """Each answer to a prompt tells what that prompt used."""
@@ -87,25 +89,31 @@ def progress(update: Mapping[str, Json]) -> Progress | None:
 
 
 class Spending:
-    """Figures of one attempt. `how` as above. `goes_on`: its session is older than this attempt, so a price of the
-    session is none of the attempt. `priced` False: nobody has told it what its model costs."""
+    """Figures of one attempt. `how` as above. `before`: US dollars that its session has cost before this attempt, where
+    it tells prices of the session; None: not known, and so is that of the attempt. `priced` False: nobody has told it
+    what its model costs."""
 
-    def __init__(
-        self, how: str, *, goes_on: bool, cost_of_process: bool, cached_apart: bool, priced: bool = True
-    ) -> None:
+    def __init__(self, how: str, *, before: float | None, cached_apart: bool, priced: bool = True) -> None:
         self.usage: Usage | None = None
         self._how = how
-        self._priced = priced and (cost_of_process or not goes_on)
+        self._priced = priced
+        self._before = before
         self._cached_apart = cached_apart
         self._tokens: tuple[int, int] | None = None
+
+    def anew(self) -> None:
+        """Its session is none that goes on."""
+        self._before = 0.0
 
     def updated(self, update: Mapping[str, Json]) -> Iterator[EngineEvent]:
         """Of a `usage_update`: its price is that of all until now."""
         cost = update.get("cost")
-        if isinstance(cost, Mapping) and self._priced and cost.get("currency", "USD") == "USD":
-            amount = _figure(cost.get("amount"))
-            if amount is not None and amount <= _MOST_USD:
-                yield from self._set((self.usage or Usage())._replace(usd=amount))
+        if self._before is None or not isinstance(cost, Mapping) or cost.get("currency", "USD") != "USD":
+            return
+        amount = _figure(cost.get("amount"))
+        if amount is not None and self._priced and self._before <= amount + _LEAST_USD and amount <= _MOST_USD:
+            spent = max(0.0, round(amount - self._before, 12))
+            yield from self._set((self.usage or Usage())._replace(usd=spent))
 
     def answered(self, result: Mapping[str, Json]) -> Iterator[EngineEvent]:
         """Of the answer to a prompt."""

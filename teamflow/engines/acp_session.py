@@ -82,8 +82,7 @@ class AcpSession:
         self._messages = Messages(asides=agent.asides)
         self._spent = Spending(
             agent.usage,
-            goes_on=brief.session is not None,
-            cost_of_process=agent.prices_process,
+            before=0.0 if agent.prices_process else brief.charged,
             cached_apart=agent.cached_apart,
             priced=not brief.base_url or (agent.prices_process and priced(brief.base_url, brief.model)),
         )
@@ -279,6 +278,8 @@ class AcpSession:
             yield from self._ask(id)
             return
         self._id, self._opened = id, True
+        if not self._opening.loads:
+            self._spent.anew()
         yield SessionOpened(id)
         settings = self._opening.settings(id, result)
         if isinstance(settings, Failed):

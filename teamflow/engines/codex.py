@@ -6,16 +6,17 @@ its first lines open or resume a thread, and it ends when its input does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from teamflow.core.capabilities import FOLD
 from teamflow.core.invocation import Brief, Invocation
-from teamflow.core.outcome import Failed, FailureClass
+from teamflow.core.outcome import Failed
 from teamflow.core.plan import Json
 from teamflow.engines.codex_end import TESTED
 from teamflow.engines.codex_fence import PROVIDER, fence, inline, introduced, untrusted
 from teamflow.engines.codex_server import ServerSession, opening
+from teamflow.engines.codex_servers import servers
 from teamflow.ports import Capabilities
 
 CAPABILITIES: Final = Capabilities(
@@ -55,13 +56,14 @@ class CodexEngine:
         given = servers(brief.servers)
         if isinstance(given, Failed):
             return given
-        words, env = given
+        limits = fence(brief.grants)
         return Invocation(
-            ("codex", "app-server", *fence(brief.grants).words, *untrusted(brief), *provider(brief), *words),
-            env={**env, **home(brief)},
+            ("codex", "app-server", *limits.words, *untrusted(brief), *provider(brief)),
+            env={**given.env, **home(brief)},
             stdin=opening(),
             protocol=True,
             listens=True,
+            directories=limits.directories,
         )
 
     def session(self, brief: Brief) -> ServerSession:
@@ -81,25 +83,3 @@ def provider(brief: Brief) -> tuple[str, ...]:
     named: dict[str, Json] = {"name": PROVIDER, "base_url": f"{brief.base_url}/v1", "wire_api": "responses"}
     told = inline({**named, **({"env_key": key} if key is not None else {})})
     return ("-c", f"model_providers.{PROVIDER}={told}", "-c", f"model_provider={inline(PROVIDER)}")
-
-
-def servers(given: Mapping[str, Json]) -> tuple[tuple[str, ...], Mapping[str, str]] | Failed:
-    """Words and variables for MCP servers. Their tools need no approval: the team has given them."""
-    if not given:
-        return (), {}
-    # Imported here: few steps have any.
-    from teamflow.servers.canonical import BadServers
-    from teamflow.servers.engines import for_codex, from_team
-
-    try:
-        made = for_codex(from_team(given).servers)
-    except BadServers as problem:
-        return Failed(FailureClass.START, f"mcp_servers: {problem}")
-    return (*made.words, *_approved(made.words)), made.env
-
-
-def _approved(words: list[str]) -> Iterator[str]:
-    for word in words:
-        name, mark, _ = word.partition("=")
-        if mark and name.startswith("mcp_servers."):
-            yield from ("-c", f'{name}.default_tools_approval_mode="approve"')

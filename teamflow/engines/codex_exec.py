@@ -26,11 +26,12 @@ from teamflow.core.outcome import Failed, FailureClass, Outcome
 from teamflow.core.permissions import FULL
 from teamflow.core.plan import Json
 from teamflow.engines.codex import CAPABILITIES as SERVER
-from teamflow.engines.codex import home, provider, servers
+from teamflow.engines.codex import home, provider
 from teamflow.engines.codex_end import LOGIN, End, outcome
 from teamflow.engines.codex_fence import fence, inline, introduced, untrusted
 from teamflow.engines.codex_items import Meter, table_of, text_of, tokens, tool
 from teamflow.engines.codex_schema import strict
+from teamflow.engines.codex_servers import servers
 from teamflow.engines.codex_words import words_of
 from teamflow.engines.deaf import Deaf
 from teamflow.engines.exits import with_cost
@@ -51,7 +52,6 @@ class CodexExecEngine:
         given = servers(brief.servers)
         if isinstance(given, Failed):
             return given
-        words, env = given
         schema = strict(brief.schemas) if brief.schemas else None
         files = () if schema is None else ((f"{brief.stem}.schema.json", json.dumps(schema)),)
         return Invocation(
@@ -64,16 +64,17 @@ class CodexExecEngine:
                 *_fenced(brief),
                 *untrusted(brief),
                 *provider(brief),
-                *words,
+                *given.words,
                 *(("--output-schema", files[0][0]) if files else ()),
                 *(("-m", brief.model) if brief.model is not None else ()),
                 *((brief.session,) if brief.session is not None else ()),
                 "-",
             ),
-            env={**env, **home(brief)},
+            env={**given.env, **home(brief)},
             stdin=prompt(introduced(brief), schema=schema is not None, with_instructions=True),
             protocol=True,
             files=files,
+            directories=fence(brief.grants).directories,
         )
 
     def session(self, brief: Brief) -> ExecSession:

@@ -7,7 +7,8 @@ Measured with 0.169.0, and held by tests with the real one:
   question; not so where the profile denies a read. Then the network stays shut, too, for what is let out of it.
 - A command that the user's own rules (`rules/*.rules`) allow is not asked about, and starts outside; not so where the
   profile denies a read.
-- A profile whose writable path is a file breaks the sandbox, so only what is surely a directory is made writable.
+- A profile whose writable path is a file breaks the sandbox, so only what is surely a directory is made writable. One
+  that is not there cannot be made from within, neither by a command nor by a patch: it has to be there before.
 - A thread that goes on keeps its sandbox and profile unless it is told others.
 - Under `never` tools of MCP servers are refused unless they are approved by the configuration.
 """
@@ -43,11 +44,12 @@ _WILD: Final = frozenset("*?[")
 
 class Fence(NamedTuple):
     """`words`: of the command line. `thread`: of thread/start and thread/resume. `asks_all`: each command is asked
-    about, else only those that want out of the sandbox."""
+    about, else only those that want out of the sandbox. `directories`: of the workspace, that have to be there."""
 
     words: tuple[str, ...]
     thread: Mapping[str, Json]
     asks_all: bool = False
+    directories: tuple[str, ...] = ()
 
 
 def fence(grants: Permissions) -> Fence:
@@ -65,13 +67,14 @@ def fence(grants: Permissions) -> Fence:
     asks_all = grants.run is not None
     files: dict[str, Json] = {":root": "read", ":tmpdir": "write", ":slash_tmp": "write"}
     files |= _held("/tmp/")
-    files[":workspace_roots"] = "write" if grants.edit is None else {".": "read"} | dict(_writable(grants.edit))
+    writable = tuple(_writable(grants.edit or ()))
+    files[":workspace_roots"] = "write" if grants.edit is None else {".": "read"} | dict.fromkeys(writable, "write")
     words = (*search, *_profile(files, shut=shut))
     if asks_all:
-        return Fence(words, {"approvalPolicy": "untrusted", **own}, asks_all=True)
+        return Fence(words, {"approvalPolicy": "untrusted", **own}, asks_all=True, directories=writable)
     # Changes to files that no writable directory holds are asked about, and some of those are granted.
     asks = grants.ask == QUEUE or grants.edit
-    return Fence(words, {"approvalPolicy": "on-request" if asks else "never", **own})
+    return Fence(words, {"approvalPolicy": "on-request" if asks else "never", **own}, directories=writable)
 
 
 def untrusted(brief: Brief) -> tuple[str, ...]:
@@ -88,7 +91,7 @@ def introduced(brief: Brief) -> Brief:
     return brief if brief.home else brief._replace(context="\n\n".join(filter(None, (brief.context, _DOCUMENT))))
 
 
-def _writable(globs: Sequence[str]) -> Iterator[tuple[str, Json]]:
+def _writable(globs: Sequence[str]) -> Iterator[str]:
     """Directories in which everything may be changed."""
     if any(glob.startswith("!") for glob in globs):
         return
@@ -101,7 +104,7 @@ def _writable(globs: Sequence[str]) -> Iterator[tuple[str, Json]]:
             and not _WILD & set(directory)
             and ".." not in directory.split("/")
         ):
-            yield directory, "write"
+            yield directory
 
 
 def _held(place: str) -> dict[str, Json]:

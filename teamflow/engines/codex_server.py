@@ -34,6 +34,7 @@ from teamflow.engines.codex_end import LOGIN, End, outcome
 from teamflow.engines.codex_fence import PROVIDER, fence
 from teamflow.engines.codex_items import Meter, table_of, text_of, tokens, tool, trouble
 from teamflow.engines.codex_schema import strict
+from teamflow.engines.codex_servers import Servers, servers
 from teamflow.engines.codex_words import words_of
 from teamflow.engines.exits import with_cost
 from teamflow.engines.jsonrpc import Answered, Incoming, Notified, Peer, Request
@@ -108,6 +109,7 @@ class ServerSession:
         self._escaping: set[str] = set()
         self._tools: set[str] = set()
         self._lacking = Lacking(brief.servers)
+        self._servers = servers(brief.servers)
 
     # -- what is written ----------------------------------------------------------------------------------------------
 
@@ -253,6 +255,8 @@ class ServerSession:
             settings["model"] = self._brief.model
         if self._brief.base_url:
             settings["modelProvider"] = PROVIDER
+        if isinstance(self._servers, Servers) and self._servers.config:
+            settings["config"] = self._servers.config
         if self._fence.asks_all:
             # They tell which command is to run outside of the sandbox. A thread that goes on cannot be asked for them.
             settings["experimentalRawEvents"] = True

@@ -80,6 +80,9 @@ _TEXTS: Final = (
 )  # fmt: skip
 _PATTERNS: Final = tuple((re.compile(pattern, re.IGNORECASE), failure) for pattern, failure in _TEXTS)
 
+_ANYTHING: Final = 500
+"""What gemini also says of a model that is not there: words that nothing mends count for more."""
+
 _WAITS: Final = frozenset({FailureClass.RATE_LIMIT, FailureClass.USAGE_EXHAUSTED})
 _LONGEST_READ: Final = 4000
 _LONGEST_TOLD: Final = 300
@@ -106,9 +109,10 @@ def failure_of(trouble: Trouble) -> FailureClass | None:
     by_status = _of_status(trouble)
     if known is not None and not (known is FailureClass.FATAL and by_status is FailureClass.TRANSIENT):
         return known
-    if by_status is not None:
+    if by_status is not None and trouble.status != _ANYTHING:
         return by_status
-    return next((failure for pattern, failure in _PATTERNS if pattern.search(text)), None)
+    said = next((failure for pattern, failure in _PATTERNS if pattern.search(text)), None)
+    return FailureClass.FATAL if said is FailureClass.FATAL else by_status or said
 
 
 def failed(trouble: Trouble, *, at: float | None, exit_code: int | None = None) -> Failed:

@@ -6,8 +6,9 @@ ignored, when its agent, its key or its value is not known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Final
 
 from teamflow.core.diagnostics import Diagnostics, did_you_mean
@@ -22,9 +23,11 @@ def override(
     overrides: Mapping[str, str],
     found: Diagnostics,
     *,
-    defined: Mapping[str, EngineDefinition],
+    engines: Collection[str] = (),
+    defined: Mapping[str, EngineDefinition] = MappingProxyType({}),
 ) -> Mapping[str, ResolvedAgent]:
-    """`agents` with `overrides` (`agents.NAME.KEY` → value) applied in order. `defined`: the team's own engines."""
+    """`agents` with `overrides` (`agents.NAME.KEY` → value) applied in order. `engines`: the names of those that
+    the team does not define itself (`defined`); none: nobody knows them here."""
     if not overrides:
         return agents
     out = dict(agents)
@@ -41,6 +44,8 @@ def override(
         else:
             try:
                 out[name] = _SETTERS[key](out[name], value)
+                if key == "engine" and engines:
+                    _check_engines(out[name], path, (*defined, *engines), found)
             except ValueError as error:
                 # One with credentials is not repeated.
                 said = path if key == "base_url" and "@" in value else f"{path}={value}"
@@ -70,11 +75,18 @@ def _engine(agent: ResolvedAgent, value: str) -> ResolvedAgent:
     work = _prompt_work(agent)
     chain = []
     for text in value.split(","):
-        name, _, model = text.strip().partition("/")
-        if not name:
+        name, slash, model = text.strip().partition("/")
+        if not name or (slash and not model):
             raise ValueError("write an engine, or engine/model")
         chain.append(EngineChoice(name, model or None))
     return replace(agent, work=replace(work, engines=tuple(chain)))
+
+
+def _check_engines(agent: ResolvedAgent, path: str, known: Collection[str], found: Diagnostics) -> None:
+    for choice in agent.work.engines if isinstance(agent.work, PromptWork) else ():
+        if choice.name not in known:
+            hint = did_you_mean(choice.name, known) or f"Engines: {', '.join(known)}."
+            found.error("bad-override", f'{path}: there is no engine "{choice.name}"', hint=hint)
 
 
 def _model(agent: ResolvedAgent, value: str) -> ResolvedAgent:

@@ -68,7 +68,7 @@ def _make_plan(
     git: bool,
     engines: Mapping[str, Capabilities],
 ) -> Plan | None:
-    agents = _agents(loaded, inputs, overrides, found)
+    agents = _agents(loaded, inputs, overrides, found, engines=engines)
     graph = {name: tuple(wants) for name, wants in agents.needs.items()}
     report_cycles(agents.needs, loaded, found)
     report_loops(agents.needs, agents.settings, loaded, found)
@@ -112,8 +112,15 @@ def _make_plan(
 # -- agents ------------------------------------------------------------------------------------------------------
 
 
-def _agents(loaded: LoadedTeam, inputs: Mapping[str, Json], overrides: Mapping[str, str], found: Diagnostics) -> Agents:
-    every = override(loaded.resolved, overrides, found, defined=loaded.engines)
+def _agents(
+    loaded: LoadedTeam,
+    inputs: Mapping[str, Json],
+    overrides: Mapping[str, str],
+    found: Diagnostics,
+    *,
+    engines: Mapping[str, Capabilities],
+) -> Agents:
+    every = override(loaded.resolved, overrides, found, engines=engines, defined=loaded.engines)
     settings = {name: agent for name, agent in every.items() if agent.startable}
     wanted = needs_of(settings)
     others = {name: agent for name, agent in every.items() if not agent.startable}

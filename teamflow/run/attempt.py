@@ -30,7 +30,7 @@ from teamflow.run.environment import Environments, MissingSecret
 from teamflow.run.equipping import equipped, inheriting
 from teamflow.run.following import Following
 from teamflow.run.logs import last_words, read_tail, separate_err
-from teamflow.run.obstacles import unobstructed
+from teamflow.run.obstacles import room, unobstructed
 from teamflow.run.place import Place
 from teamflow.run.recorder import noted
 from teamflow.run.roles import Engines, Report, Results
@@ -126,6 +126,7 @@ class AttemptRunner:
         invocation = unobstructed(told, cwd=cwd, base=common, own=env)
         if isinstance(invocation, Failed):
             return invocation._replace(reason=self._redactor.text(invocation.reason))
+        room(invocation, cwd)
         apart = separate_err(step.by(live.fallback), protocol=invocation.protocol)
         idle = idle_after(step)
         env = {**invocation.env, "PWD": cwd, **variables_of(live, self._place), **env, **invocation.final}

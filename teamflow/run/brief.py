@@ -130,6 +130,7 @@ def make_brief(
         usd=fence(state, known) if step.prompt is not None else None,
         turns=step.guards.turns if step.guards is not None else None,
         session=session_of(known, attempt),
+        charged=_charged(known, attempt),
         messages=tuple(told(message) for message in known.messages[attempt.heard_from : attempt.told_from]),
         schemas=step.outputs.schemas,
         timeout=step.timeout,
@@ -220,6 +221,24 @@ def session_of(known: StepState, attempt: AttemptState) -> str | None:
         if attempt.outcome is not None and attempt.outcome.session is not None:
             return attempt.outcome.session
     return None
+
+
+def _charged(known: StepState, attempt: AttemptState) -> float | None:
+    """What that session has cost before, over all attempts that went on in it; None: one of them did not tell."""
+    session, total = session_of(known, attempt), 0.0
+    if session is None:
+        return None
+    while attempt.continues is not None:
+        attempt = known.attempts[attempt.continues - 1]
+        outcome = attempt.outcome
+        if outcome is None or outcome.session is None:
+            continue  # it was stopped before there was a session
+        if outcome.session != session:
+            break
+        if outcome.usage is None or outcome.usage.usd is None:
+            return None
+        total += outcome.usage.usd
+    return total
 
 
 def _as_text(value: object) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from teamflow.core.attempts import AttemptState
 from teamflow.core.events import Event, QuestionAnswered, Warned
 from teamflow.core.leave import PERMISSION, LeaveAsked, LeaveWithdrawn
 from teamflow.core.permissions import ALLOW, DENY, Verdict
@@ -37,7 +38,7 @@ class Leave:
         denied, also what an earlier runner has asked people for."""
         live = self._state.steps[event.step].live
         if live is not None and isinstance(event, Warned):
-            return event if event.text not in live.warnings and len(live.warnings) < _MOST_WARNINGS else None
+            return _news(event, live)
         if isinstance(event, Listening):
             return None
         if live is None or not isinstance(event, LeaveAsked | LeaveWithdrawn):
@@ -51,7 +52,8 @@ class Leave:
             return QuestionAnswered(live.asking[event.request], REJECT, _BY, _NOBODY) if unasked else None
         if unasked:
             self._talks.answer(event.step, event.request, Verdict(DENY, _NOBODY))
-            return None
+            wish = event.text.partition("\n")[0]
+            return _news(Warned(event.step, event.attempt, f"was refused, as nobody can be asked: {wish}"), live)
         return event
 
     def act(self, event: Event) -> tuple[str, ...]:
@@ -87,6 +89,10 @@ class Leave:
         known = self._state.steps.get(step_id)
         if known is not None and (live := known.live) is not None:
             self._target.hold(step_id, live.number, on=bool(live.asking))
+
+
+def _news(event: Warned, live: AttemptState) -> Warned | None:
+    return event if event.text not in live.warnings and len(live.warnings) < _MOST_WARNINGS else None
 
 
 def _verdict(question: Question) -> Verdict:

@@ -1,6 +1,7 @@
-"""What has to be out of the way before an agent is started: files by which its CLI would not ask for leave.
+"""What has to be out of the way before an agent is started: files by which its CLI would not ask for leave; and what
+has to be there: directories.
 
-Decides nothing about which those are, which its engine says (`core/invocation.Obstacle`), only where they lie.
+Decides nothing about which those are, which its engine says (`core/invocation.Invocation`), only where they lie.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 
 from teamflow.core.invocation import Invocation, Obstacle
 from teamflow.core.outcome import Failed, FailureClass
@@ -30,6 +32,16 @@ def unobstructed(
             if _is_there(path, obstacle.holding):
                 return Failed(FailureClass.START, f"{path_shown(path)} {obstacle.why}")
     return invocation
+
+
+def room(invocation: Invocation, cwd: str) -> None:
+    """Makes its directories; one that a link would lead out of `cwd`, or that cannot be made, is left to the agent."""
+    top = os.path.realpath(cwd)
+    for directory in invocation.directories:
+        path = os.path.realpath(os.path.join(top, directory))
+        with suppress(OSError):
+            if path.startswith(f"{top}/"):
+                os.makedirs(path, exist_ok=True)
 
 
 def _places(obstacle: Obstacle, cwd: str, env: Mapping[str, str]) -> Iterator[str]:

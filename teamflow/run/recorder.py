@@ -48,6 +48,8 @@ def _fits(name: str, value: object) -> bool:
             return isinstance(value, list) and all(isinstance(text, str) for text in value)
         case "attempt":
             return isinstance(value, int) and not isinstance(value, bool)
+        case "charged":
+            return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
         case "prompt" | "session" | "model":
             return value is None or isinstance(value, str)
         case _:

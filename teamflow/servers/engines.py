@@ -67,8 +67,10 @@ def for_claude(servers: Sequence[Server]) -> Table:
 
 
 class ForCodex(NamedTuple):
-    """`words`: `-c`, `mcp_servers.NAME={…}` and so on. `env`: what Codex itself has to have in its environment."""
+    """`entries`: of its configuration, by name. `words`: the same as `-c`, `mcp_servers.NAME={…}` and so on. `env`:
+    what Codex itself has to have in its environment."""
 
+    entries: dict[str, Table]
     words: list[str]
     env: dict[str, str]
 
@@ -81,10 +83,9 @@ def for_codex(servers: Sequence[Server]) -> ForCodex:
     """
     env: dict[str, str] = {}
     hidden = [_hidden(server, env) for server in _on(servers)]
-    words: list[str] = []
-    for name, entry in codex.FORMAT.write(hidden).entries.items():
-        words += ["-c", f"mcp_servers.{name}={_inline(entry)}"]
-    return ForCodex(words, env)
+    entries = codex.FORMAT.write(hidden).entries
+    words = [word for name, entry in entries.items() for word in ("-c", f"mcp_servers.{name}={_inline(entry)}")]
+    return ForCodex(entries, words, env)
 
 
 def _hidden(server: Server, env: dict[str, str]) -> Server:

@@ -18,8 +18,9 @@ from teamflow.core.permissions import ALLOW, DENY, Permissions, Verdict
 from teamflow.engines.codex import CodexEngine
 from teamflow.engines.codex_exec import CodexExecEngine
 from tests.e2e.codex_bench import Bench, a_bench
+from tests.e2e.project import Project
 from tests.fakes.agents.pump import Pump
-from tests.fakes.models import say, tool, write
+from tests.fakes.models import run, say, tool, write
 
 pytestmark = pytest.mark.slow
 
@@ -158,6 +159,18 @@ def test_patches_are_judged_by_the_list(bench: Bench, more: dict[str, Any]) -> N
             assert agent.answer(asked.request, Verdict(DENY))
         agent.finish()
     assert not (bench.cwd / "b.txt").exists()
+
+
+def test_a_directory_of_the_list_that_is_not_there_yet_is_made(tmp_path: Path, bench: Bench) -> None:
+    grants = {"permissions": {"edit": ["api/**", "web/**"]}, "workspace": {"mode": "worktree"}}
+    team = {"inherit_env": ["SCRIPTED_KEY"], "agents": {"a": {"engine": "codex", "prompt": "Do it.", **grants}}}
+    project = Project(tmp_path / "project", team, files={".gitignore": ".teamflow/\n"}, git=True)
+    project.git("add", ".")
+    project.git("commit", "-qm", "first")
+    bench.models.play(write("api/deep/a.py", "x\n"), run("echo x > web/b.html; echo x > c; true"), say("ok"))
+    project.call("run", "--progress", "plain", env=bench.env).expect(0)
+    changed = project.git("diff", "--name-only", "main", "teamflow/1/a").split()
+    assert changed == ["api/deep/a.py", "web/b.html"]
 
 
 def test_settings_of_the_user_open_nothing(bench: Bench) -> None:

@@ -108,6 +108,8 @@ def test_an_answer_reaches_it_once_whoever_was_killed_meanwhile(project: Project
 def test_nobody_is_asked_who_is_not_there(project: Project) -> None:
     project.run().expect(0)
     assert "nobody can be asked" in project.status().text("a")
+    (attempt,) = project.status().step("a")["attempts"]
+    assert any(text.startswith("was refused, as nobody can be asked: ") for text in attempt["warnings"])
     project.team(TEAM.replace('["src/**"]}', '["src/**"], ask: deny}'))
     project.run("-d", "--new").expect(0)
     until(lambda: project.status().statuses["a"] == "succeeded")

@@ -319,3 +319,42 @@ cases:
     assert "got       left did not run" in lines
     assert "team.test.yaml:12:5: gone: manifest.json: No such file or directory" in lines
     assert "team.test.yaml:16:14: gone.yaml: No such file or directory" in lines
+
+
+OUTSIDE = """
+cases:
+  one: {expect: {status: succeeded}}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("word", ["named", "by a link"])
+def test_files_of_another_project_are_not_run(project: Project, tmp_path: Path, word: str) -> None:
+    mark = tmp_path / "mark"
+    other = Project(tmp_path / "other", {"agents": {"a": {"command": ["touch", str(mark)]}}}, git=True)
+    test = other.write("team.test.yaml", OUTSIDE)
+    if word == "named":
+        done = project.call("test", str(test)).expect(3)
+    else:
+        (project.root / "linked.test.yaml").symlink_to(test)
+        project.team("agents: {a: {command: 'true'}}", "linked.yaml")
+        done = project.call("test").expect(3)
+    assert str(test) in done.err
+    assert "from outside of this project" in done.err
+    assert not done.out
+    other.call("test").expect(0)
+    assert mark.exists()
+
+
+@pytest.mark.slow
+def test_what_is_trusted_can_be_tested(tmp_path: Path) -> None:
+    include = tmp_path / "include.yaml"
+    include.write_text("agents: {a: {command: echo hi}}\n")
+    project = Project(tmp_path / "own", {"include": [str(include)]}, files={"team.test.yaml": OUTSIDE}, git=True)
+    told = project.call("test").expect(1).out
+    assert "if you trust it: `teamflow run team.yaml --trust`" in told
+    assert "recording" not in told
+    project.call("run", "--trust").expect(0)
+    project.call("test").expect(0)
+    include.write_text("agents: {a: {command: echo other}}\n")
+    assert "needs your trust" in project.call("test").expect(1).out

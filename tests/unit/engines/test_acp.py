@@ -113,6 +113,15 @@ def test_an_older_session_is_loaded_and_its_past_is_past() -> None:
     assert talk.each(Spent) == []
 
 
+def test_of_the_price_of_an_older_session_it_counts_what_has_come() -> None:
+    talk = Talk("opencode", brief=BRIEF._replace(session="s1", charged=3.0))
+    talk.initialize()
+    talk.result()
+    for amount in (2.5, 3.0, 3.25):  # one that is less is of something else
+        talk.update("usage_update", used=1, cost={"amount": amount, "currency": "USD"})
+    assert [event.usage.usd for event in talk.each(Spent)] == [0.0, 0.25]
+
+
 def test_an_older_session_that_is_gone_begins_anew() -> None:
     talk = Talk(brief=BRIEF._replace(session="old"))
     talk.initialize()

@@ -140,14 +140,16 @@ def test_other_levels_without_network_are_profiles_too(level: str, access: str) 
 
 
 def test_secrets_of_servers_are_no_arguments() -> None:
-    server = {"command": "notes", "args": ["-v"], "env": {"KEY": "s3cret"}}
-    web = {"type": "http", "url": "http://h/mcp", "headers": {"Authorization": "Bearer t0ken"}}
+    server = {"command": "notes", "args": ["-v", "hushed"], "env": {"KEY": "s3cret"}}
+    web = {"type": "http", "url": "http://h/mcp?key=qu1et", "headers": {"Authorization": "Bearer t0ken"}}
     invocation = invoked(told(servers={"notes": server, "web": web}))
     words = " ".join(invocation.argv)
     assert "s3cret" not in words
-    assert "t0ken" not in words
+    assert not any(word in words for word in ("t0ken", "qu1et", "hushed"))
     assert {"s3cret", "t0ken"} <= {value.removeprefix("Bearer ") for value in invocation.env.values()}
-    found = settings(told(servers={"notes": server, "web": web}))["mcp_servers"]
+    found = begun(told(servers={"notes": server, "web": web}))["params"]["config"]["mcp_servers"]
+    assert found["web"]["url"] == "http://h/mcp?key=qu1et"
+    assert begun(told(servers={"web": web}, session="s"))["params"]["config"]["mcp_servers"].keys() == {"web"}
     assert {name: entry["default_tools_approval_mode"] for name, entry in found.items()} == {
         "notes": "approve",
         "web": "approve",

@@ -187,5 +187,5 @@ def test_a_model_of_ones_own_has_no_price(model: str, usd: float | None) -> None
 def test_nor_does_an_agent_by_acp_know_one() -> None:
     cost = {"cost": {"amount": 0, "currency": "USD"}}
     for known in (True, False):
-        spending = Spending(SESSION, goes_on=False, cost_of_process=False, cached_apart=False, priced=known)
+        spending = Spending(SESSION, before=0.0, cached_apart=False, priced=known)
         assert bool(list(spending.updated(cost))) is known

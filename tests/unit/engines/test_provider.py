@@ -41,6 +41,11 @@ SEEN = (
     (Trouble("model_not_found", 404), FATAL),
     (Trouble("modelNotFound", 404), FATAL),
     (Trouble("", 404), FATAL),
+    # So gemini says it by ACP.
+    (Trouble("", 500, "The model does not exist or you do not have access to it."), FATAL),
+    (Trouble("", 500, "Internal error"), PASSING),
+    (Trouble("", 500, "invalid bearer"), PASSING),
+    (Trouble("", 503, "model m not found in any pool"), PASSING),
     (Trouble("contextWindowExceeded"), FATAL),
     (Trouble("invalid_request", 400, "Prompt is too long"), FATAL),
     (Trouble("", None, "prompt is too long: 300000 tokens > 200000 maximum"), FATAL),

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fakes.teams import errors_of, plan_of, step_of
+from teamflow.engines.registry import BUILT_IN
+from teamflow.plan.planner import make_plan
+from tests.fakes.teams import errors_of, load_team, plan_of, step_of
 
 TEAM = """
 agents:
@@ -35,6 +37,7 @@ def test_an_override_changes_the_plan() -> None:
         ("agents.a.base_url", "localhost:1", "this is no URL with http or https"),
         ("agents.b.base_url", "http://h", "has no prompt"),
         ("agents.a.engine", "/x", "write an engine"),
+        ("agents.a.engine", "claude/", "write an engine"),
         ("agents.a.timeout", "soon", "a duration is"),
         ("agents.a.cache", "yes", "true or false"),
     ],
@@ -43,6 +46,20 @@ def test_an_override_is_never_ignored(path: str, value: str, part: str) -> None:
     found = errors_of(TEAM, overrides={path: value})
     assert [item.code for item in found] == ["bad-override"]
     assert part in found[0].message
+
+
+def test_an_engine_has_to_be_there() -> None:
+    team = load_team("engines: {mine: {command: [x]}}\n" + TEAM)
+    for value, wrong in (
+        ("claud", "claud"),
+        ("mine, codx/gpt-5", "codx"),
+        ("[claude", "[claude"),
+        ("command", "command"),
+    ):
+        _, found = make_plan(team, inputs={}, overrides={"agents.a.engine": value}, engines=BUILT_IN, git=True)
+        assert [item.message for item in found] == [f'agents.a.engine: there is no engine "{wrong}"']
+    plan, _ = make_plan(team, inputs={}, overrides={"agents.a.engine": "mine,codex"}, engines=BUILT_IN, git=True)
+    assert plan is not None
 
 
 def test_a_server_of_models_may_be_another_here_or_none() -> None:

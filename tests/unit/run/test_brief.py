@@ -6,7 +6,7 @@ import pytest
 
 from teamflow.core.events import AttemptEnded, AttemptStarted, Reopened, RetryScheduled, StepEnded
 from teamflow.core.invocation import Brief
-from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
+from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded, Usage
 from teamflow.core.permissions import ALLOW, READ, Permissions, Wish
 from teamflow.core.plan import Json
 from teamflow.policy.permitting import judge
@@ -124,6 +124,20 @@ def test_a_round_that_was_interrupted_goes_on_with_its_session() -> None:
     told = brief(run)
     assert (told.prompt or "").endswith("It has a bug.")
     assert told.session == "s1"
+
+
+def test_what_its_session_has_cost_is_the_sum_of_its_attempts() -> None:
+    run = Run(plan_of(TEAM.replace("PROMPT", "Build it.")))
+    run.record(AttemptStarted("build", 1, "first"))
+    assert brief(run).charged is None
+    run.record(AttemptEnded("build", 1, Succeeded("built", session="s", usage=Usage(usd=0.5))))
+    run.end_step("build")
+    spent = [(0.25, "s", 0.5), (1.0, "t", 0.75), (None, "t", 1.0), (1.0, "t", None)]
+    for number, (cost, session, before) in enumerate(spent, 2):
+        reject(run, "no")
+        assert brief(run).charged == before
+        run.record(AttemptEnded("build", number, Succeeded("built", session=session, usage=Usage(usd=cost))))
+        run.end_step("build")
 
 
 def test_a_prompt_that_names_feedback_gets_it_where_it_says() -> None:

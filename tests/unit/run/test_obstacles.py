@@ -12,7 +12,7 @@ from teamflow.core.invocation import Brief, Invocation, Obstacle
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.permissions import Permissions
 from teamflow.engines.registry import engine
-from teamflow.run.obstacles import unobstructed
+from teamflow.run.obstacles import room, unobstructed
 
 BRIEF = Brief("a", 1, "first", "/w", prompt="x", stem="/run/a.1")
 
@@ -109,3 +109,33 @@ def test_an_invocation_without_obstacles_is_not_asked_about(tmp_path: Path) -> N
     done = unobstructed(here, cwd=str(tmp_path), base=dict, own={})
     assert isinstance(done, Failed)
     assert done.reason.endswith('a\\n" is there')
+
+
+def test_directories_are_made_in_the_workspace_alone(tmp_path: Path) -> None:
+    work, outside = tmp_path / "work", tmp_path / "outside"
+    work.mkdir()
+    outside.mkdir()
+    (work / "there").mkdir()
+    (work / "file").touch()
+    (work / "link").symlink_to(outside)
+    room(Invocation(("x",), directories=("a/b", "there", "file", "link/c", "../d", str(outside / "e"))), str(work))
+    assert sorted(path.relative_to(work).as_posix() for path in work.rglob("*")) == [
+        "a",
+        "a/b",
+        "file",
+        "link",
+        "there",
+    ]
+    assert not [*outside.iterdir()]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["outside", "work"]
+
+
+def test_codex_is_given_the_directories_that_it_may_write() -> None:
+    grants = Permissions(edit=("api/**", "docs/**/*", "*.md", "src/*.py", "a*/**"))
+    for name in ("codex", "codex-exec"):
+        told = engine(name).invoke(BRIEF._replace(grants=grants))
+        assert isinstance(told, Invocation)
+        assert told.directories == ("api", "docs")
+        told = engine(name).invoke(BRIEF._replace(grants=Permissions()))
+        assert isinstance(told, Invocation)
+        assert told.directories == ()
