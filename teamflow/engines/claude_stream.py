@@ -34,6 +34,7 @@ from teamflow.engines.claude_end import GONE, LOGIN, End, aborted, idle, outcome
 from teamflow.engines.claude_todo import Todo
 from teamflow.engines.claude_tools import wish_of, words_of
 from teamflow.engines.claude_usage import Counter
+from teamflow.engines.doing import named
 from teamflow.engines.exits import with_cost
 from teamflow.engines.lacking import Lacking
 from teamflow.engines.lines import JsonLines, parse_json
@@ -216,7 +217,7 @@ class ClaudeSession:
         verdict = judge(self._brief.grants, wish, cwd=self._brief.cwd, roots=self._brief.roots)
         if verdict.answer == QUEUE and not self._done:
             self._asked[name] = given
-            yield Asked(name, wish._replace(why=verdict.reason))
+            yield Asked(name, named(wish, self._brief)._replace(why=verdict.reason))
         else:
             self._settled.add(name)
             yield Reply(_decision(name, given, verdict))

@@ -35,6 +35,7 @@ from teamflow.engines.codex_fence import PROVIDER, fence
 from teamflow.engines.codex_items import Meter, table_of, text_of, tokens, tool, trouble
 from teamflow.engines.codex_schema import strict
 from teamflow.engines.codex_words import words_of
+from teamflow.engines.doing import named
 from teamflow.engines.exits import with_cost
 from teamflow.engines.jsonrpc import Answered, Incoming, Notified, Peer, Request
 from teamflow.engines.lacking import Lacking
@@ -201,7 +202,7 @@ class ServerSession:
         if verdict.answer == QUEUE:
             name = json.dumps(asked.id)
             self._open[name] = asked
-            yield Asked(name, wished._replace(why=verdict.reason))
+            yield Asked(name, named(wished, self._brief)._replace(why=verdict.reason))
         else:
             yield self._reply(self._verdict(asked, verdict))
 
