@@ -7,7 +7,7 @@ are env files, whose digests would tell of secrets.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from teamflow.app.installed import Installed
 from teamflow.core.named import NamedTuple
@@ -74,11 +74,16 @@ def models_of(plan: Plan) -> dict[str, set[str]]:
     return found
 
 
-def differences(old: Locked, new: Locked, *, whole: bool) -> list[str]:
-    """In words, one each. `whole`: whether `new` is of all steps, so that what it lacks has gone."""
+def differences(old: Locked, new: Locked, *, whole: bool, named: Collection[str] = ()) -> list[str]:
+    """In words, one each. `whole`: whether `new` is of all steps, so that what it lacks has gone. `named`: the engines
+    that steps name; one that `new` lacks is not there, or does not tell its version."""
     found: list[str] = []
     for name in sorted({*old.engines, *new.engines}):
-        found += _of_engine(name, old.engines.get(name), new.engines.get(name), whole=whole)
+        was, now = old.engines.get(name), new.engines.get(name)
+        if was is not None and now is None and name in named:
+            found.append(f"{name} {was.version} was locked, and which version is here is not known")
+        else:
+            found += _of_engine(name, was, now, whole=whole)
     for path in sorted({*old.files, *new.files}):
         before, after = old.files.get(path), new.files.get(path)
         called = _called(path, (before or after or LockedFile("")).personas)
@@ -109,12 +114,13 @@ def _of_engine(name: str, was: LockedEngine | None, now: LockedEngine | None, *,
 
 
 def news(old: Locked, new: Locked) -> list[str]:
-    """Ids of models that are known now, in words; no difference, for nobody knew them before."""
+    """Ids of models that are known now, in words; no difference, for nobody knew them before. One that is called as
+    its id is no news."""
     return [
         f"{name}: {_model(model)} is {id}"
         for name, engine in sorted(new.engines.items())
         for model, id in sorted(engine.answers.items())
-        if name not in old.engines or model not in old.engines[name].answers
+        if id != model and (name not in old.engines or model not in old.engines[name].answers)
     ]
 
 

@@ -181,7 +181,7 @@ def _lock_notes(plan: Plan, *, root: str, environ: Mapping[str, str]) -> list[st
 def _differences(plan: Plan, *, root: str, environ: Mapping[str, str]) -> Iterator[str | None]:
     """Between what is locked and what is there now; one None where nothing is locked. LockError."""
     from teamflow.app.lock_file import lock_path, read_lock
-    from teamflow.app.locked import differences, locked_of
+    from teamflow.app.locked import differences, locked_of, models_of
 
     path = lock_path(root, plan.file)
     old = read_lock(path, os.path.basename(plan.file)) if os.path.lexists(path) else None
@@ -193,4 +193,4 @@ def _differences(plan: Plan, *, root: str, environ: Mapping[str, str]) -> Iterat
 
     answered = told_by_runs(root, plan, environ) if any(one.answers for one in old.engines.values()) else {}
     new = locked_of(plan, look(engines_of(plan), environ), {}, answered)
-    yield from differences(old, new, whole=plan.selected is None)
+    yield from differences(old, new, whole=plan.selected is None, named=models_of(plan))
