@@ -96,7 +96,7 @@ class ClaudeSession:
         self._end.rubbish = self._lines.rubbish
         self._end.waited = bool(self._unheard or self._tasks)
         self._end.interrupted = self._interrupts > 0
-        found = with_login(outcome(self._end, end, self._brief), LOGIN)
+        found = with_login(outcome(self._end, end, self._brief), LOGIN, self._brief)
         session = None if found.session == GONE else self._opened or self._brief.session
         return with_cost(found, usage=self._counter.usage, session=session)
 

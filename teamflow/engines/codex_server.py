@@ -170,7 +170,7 @@ class ServerSession:
         for message in self._peer.finish():
             list(self._read(message))
         self._end.rubbish = self._peer.rubbish
-        found = with_login(outcome(self._end, end, self._brief), LOGIN)
+        found = with_login(outcome(self._end, end, self._brief), LOGIN, self._brief)
         return with_cost(found, usage=self._meter.usage, session=self._session)
 
     def _read(self, message: Incoming) -> Iterator[EngineEvent]:
