@@ -29,10 +29,10 @@ from teamflow.core.invocation import (
     Withdrawn,
 )
 from teamflow.core.leave import LeaveAsked, LeaveWithdrawn
-from teamflow.core.outcome import Failed, FailureClass, Outcome, Usage
-from teamflow.core.shell import excerpt
-from teamflow.core.shown import WIDTH, shown
+from teamflow.core.outcome import Outcome, Usage
+from teamflow.core.shown import shown
 from teamflow.core.spending import SpendingTold
+from teamflow.run.pending import Pending
 from teamflow.run.roles import Listening, Report
 from teamflow.run.stalls import Stalls
 from teamflow.run.talk import Talk
@@ -43,7 +43,6 @@ _TALKING = 0.02
 """Seconds between looks while answers are to be expected; so they are for `_TALKS` of them."""
 _TALKS = 100
 _CHUNK = 256 * 1024
-_WAITED = (FailureClass.TIMEOUT, FailureClass.IDLE)
 _SLICE = 0.05
 """Seconds for which one log may be read before others have their turn."""
 
@@ -95,8 +94,7 @@ class Tail:
         """The id of the model that answers, where that is told."""
         self.said = False
         """Whether the agent has told anything to people; what it does is no word of its own."""
-        self._trouble = ""
-        """What it has told of its model, where nothing has come since."""
+        self._pending = Pending(redact)
         self.late: list[Warned] = []
         """Told at the end, when nobody listens any more."""
 
@@ -136,11 +134,7 @@ class Tail:
             pass
 
     def close(self, end: Exit) -> Outcome:
-        """What the attempt came to. One that was waited for too long says what it was waiting for."""
-        outcome = self.talk.session.close(end)
-        if self._trouble and isinstance(outcome, Failed) and outcome.failure in _WAITED:
-            return outcome._replace(reason=f"{outcome.reason}; the last it told: {self._trouble}")
-        return outcome
+        return self._pending.told(self.talk.session.close(end))
 
     def _poll(self, loop: asyncio.AbstractEventLoop) -> None:
         # Not by `now`, which may stand still.
@@ -219,10 +213,7 @@ class Tail:
                 self._report(newest)
 
     def _take(self, event: EngineEvent, *, live: bool) -> None:
-        if isinstance(event, Retrying):
-            self._trouble = excerpt(self._redact(event.reason), width=WIDTH)
-        elif isinstance(event, Said | Called | Spent):
-            self._trouble = ""
+        self._pending.seen(event)
         match event:
             case Said(text=text):
                 self.said = True
