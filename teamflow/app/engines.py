@@ -61,8 +61,10 @@ def _own(team: LoadedTeam, environ: Mapping[str, str], built_in: Mapping[str, En
 
 
 def _set(one: Capabilities, environ: Mapping[str, str]) -> Iterator[str]:
-    """Names of the variables with its login that are set here; their values are nobody's business."""
-    return (name for name in sorted(environ) if environ[name] and any(fnmatchcase(name, want) for want in one.login))
+    """Names of the variables with its login that are set here; their values are nobody's business. One that is named
+    among its settings is no login, though it is inherited like one."""
+    there = (name for name in sorted(environ) if environ[name] and name not in one.settings)
+    return (name for name in there if any(fnmatchcase(name, want) for want in one.login))
 
 
 def list_targets(word: str | None, *, directory: str) -> list[tuple[str, str]]:

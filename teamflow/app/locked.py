@@ -116,12 +116,13 @@ def _of_engine(
 
 
 def news(old: Locked, new: Locked) -> list[str]:
-    """Ids of models that are known now, in words; no difference, for nobody knew them before."""
+    """Ids of models that are known now, in words; no difference, for nobody knew them before. One that is called as
+    its id is no news."""
     return [
         f"{name}: {_model(model)} is {id}"
         for name, engine in sorted(new.engines.items())
         for model, id in sorted(engine.answers.items())
-        if name not in old.engines or model not in old.engines[name].answers
+        if id != model and (name not in old.engines or model not in old.engines[name].answers)
     ]
 
 

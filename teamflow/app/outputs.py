@@ -10,12 +10,12 @@ import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import takewhile
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.capabilities import Capabilities
-from teamflow.core.invocation import Brief
-from teamflow.core.outcome import Failed
+from teamflow.core.invocation import Brief, Said
+from teamflow.core.outcome import Failed, Outcome, Succeeded
 from teamflow.core.plan import COMMAND
 from teamflow.core.redact import Redactor
 from teamflow.core.shown import shown
@@ -35,6 +35,9 @@ TAIL: Final = 32 * 1024
 
 _MESSAGES: Final = (b'{"type"', b'{"jsonrpc"', b'{"id"', b'{"method"', b'{"result"', b'{"error"')
 """How lines of the engines' protocols begin."""
+
+_TOLD: Final = ("model", "base_url")
+"""What of a brief is looked up as it was."""
 
 ACP: Final = "acp"
 _OF_COMMANDS: Final = Capabilities()
@@ -85,6 +88,8 @@ class Readable:
         self._inputs = _Inputs(inputs)
         self._rest = b""
         self._at = 0
+        self.said = False
+        """Whether the agent has told anything to people; what it does is no word of its own."""
 
     def skip_to(self, at: int) -> None:
         """What is fed next stands at byte `at` of the log."""
@@ -108,7 +113,9 @@ class Readable:
         if not line.startswith(_MESSAGES):
             return line
         events = [event for text in self._inputs.until(at) for event in self._session.took(text)]
-        lines = (shown(event, redact=self._redact) for event in (*events, *self._session.feed(line)))
+        events += self._session.feed(line)
+        self.said = self.said or any(isinstance(event, Said) for event in events)
+        lines = (shown(event, redact=self._redact) for event in events)
         return b"".join(text.encode("utf-8", "replace") + b"\n" for text in lines if text)
 
 
@@ -149,6 +156,7 @@ class AttemptOutput:
         header, step_id = inspected.header, known.step.id
         self.step_id = step_id
         self.number = attempt.number
+        self._whole = not offset
         self._log = LogReader(header.log(step_id, attempt.number), offset=offset)
         log = self._log.path
         self._readable = None if raw else _readable(known, attempt, header.root, inspected.redactor, log)
@@ -172,13 +180,16 @@ class AttemptOutput:
         pieces = self._piece(self._log, self._main)
         return pieces if self._err is None else pieces + self._piece(self._err, self._err_redacted.feed)
 
-    def close(self) -> Iterator[bytes]:
-        """What is left in the pipes, when nothing more will come."""
+    def close(self, outcome: Outcome | None = None) -> Iterator[bytes]:
+        """What is left in the pipes, when nothing more will come. `outcome`: what the attempt came to; where an agent
+        has answered by its outputs alone, they are its last word, as they were while it ran."""
         self.behind = True
         while self.behind:
             yield from self.read()
         if self._readable is not None:
             yield self._redacted.feed(self._readable.close())
+            if self._whole and isinstance(outcome, Succeeded) and outcome.text and not self._readable.said:
+                yield self._redacted.feed(outcome.text.encode("utf-8", "replace") + b"\n")
         yield self._redacted.flush()
         yield self._err_redacted.flush()
 
@@ -254,8 +265,11 @@ def _readable(known: StepState, attempt: AttemptState, root: str, redactor: Reda
     if engine is None or not engine.capabilities.protocol:
         return None
     from teamflow.run.brief import session_of
+    from teamflow.run.recorder import ENDING, read_brief
 
-    step = known.step
+    step, stem = known.step, log.removesuffix(".log")
+    # The step may have been started anew since, with another model.
+    told: dict[str, Any] = {name: value for name, value in read_brief(f"{stem}{ENDING}").items() if name in _TOLD}
     brief = Brief(
         step=step.id,
         attempt=attempt.number,
@@ -266,8 +280,9 @@ def _readable(known: StepState, attempt: AttemptState, root: str, redactor: Reda
         permissions=step.permissions,
         grants=step.means.grants,
         servers=step.means.servers,
-    )
-    return Readable(engine.session(brief), redact=redactor.text, inputs=f"{log.removesuffix('.log')}.in.log")
+        base_url=step.means.base_url,
+    )._replace(**told)
+    return Readable(engine.session(brief), redact=redactor.text, inputs=f"{stem}.in.log")
 
 
 def tail_of(inspected: Inspected, step_id: str, attempt: int, *, most: int = TAIL) -> str:

@@ -14,6 +14,7 @@ from teamflow.cli.opened import opened
 from teamflow.cli.output import out, say
 from teamflow.cli.verb import VerbCommand, check_step, run_option
 from teamflow.core.attempts import AttemptState
+from teamflow.core.outcome import Outcome
 from teamflow.core.plan import ASK
 from teamflow.core.shell import run_words
 from teamflow.core.state import StepState
@@ -175,7 +176,7 @@ class Reading:
                 shown = self._open[key] = Shown(output, form=self._form)
             # The outcome was looked at before the log: what comes after it belongs to nobody.
             if attempt.outcome is not None:
-                shown.finish()
+                shown.finish(attempt.outcome)
                 del self._open[key]
                 self._done.add(key)
 
@@ -214,8 +215,8 @@ class Shown:
             else:
                 self._tell(self._lines.feed(data))
 
-    def finish(self) -> None:
-        self.print(self.output.close())
+    def finish(self, outcome: Outcome | None = None) -> None:
+        self.print(self.output.close(outcome))
         out(self._stream.close())
         self._tell(self._lines.close())
         if self._form == "json":

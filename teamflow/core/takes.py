@@ -21,6 +21,10 @@ BRIEF_FIELDS: Final = (
 """What of a brief is recorded: a session that is told the same again knows its own words in what it hears."""
 
 
+REPLAY: Final = "replay: "
+"""How a reason begins that is none of the recorded run's own: something cannot be played."""
+
+
 class Told(NamedTuple):
     """One input. `offset`: bytes of the agent's output before it. `note`, `end`: as in `ports.Input`."""
 

@@ -74,7 +74,7 @@ def outcome(agent: Agent, brief: Brief, seen: Seen, end: Exit) -> Outcome:
         # What it printed in a session is what it was working on.
         printed = "" if seen.opened else end.printed
         found = classified(found, agent.failures, end._replace(cause=None, signal=None, printed=printed))
-    return with_login(found, agent.login)
+    return with_login(found, agent.login, brief)
 
 
 def _judged(agent: Agent, seen: Seen, end: Exit, by_exit: Outcome) -> Outcome:

@@ -35,6 +35,7 @@ from teamflow.engines.acp_opening import AUTHENTICATION_REQUIRED, INITIALIZE, As
 from teamflow.engines.acp_said import Messages, Spending, progress
 from teamflow.engines.acp_wishes import CANCELLED, answer, chosen, given, refusal, wish_of
 from teamflow.engines.acp_words import words_of
+from teamflow.engines.doing import named
 from teamflow.engines.exits import with_cost
 from teamflow.engines.jsonrpc import Answered, Incoming, Notified, Peer, Request
 from teamflow.engines.lines import parse_json
@@ -221,7 +222,7 @@ class AcpSession:
         options = request.params.get("options")
         if verdict.answer == QUEUE:
             self._pending[_name(request.id)] = _Pending(request.id, options, call.id)
-            yield Asked(_name(request.id), wish._replace(why=verdict.reason))
+            yield Asked(_name(request.id), named(wish, self._brief)._replace(why=verdict.reason))
             return
         yield from self._decide(call.id, verdict)
         yield Reply(self._peer.respond(request.id, chosen(options, allow=verdict.answer == ALLOW)))

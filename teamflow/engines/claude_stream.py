@@ -34,6 +34,7 @@ from teamflow.engines.claude_end import GONE, LOGIN, End, aborted, idle, outcome
 from teamflow.engines.claude_todo import Todo
 from teamflow.engines.claude_tools import wish_of, words_of
 from teamflow.engines.claude_usage import Counter
+from teamflow.engines.doing import named
 from teamflow.engines.exits import with_cost
 from teamflow.engines.lacking import Lacking
 from teamflow.engines.lines import JsonLines, parse_json
@@ -95,7 +96,7 @@ class ClaudeSession:
         self._end.rubbish = self._lines.rubbish
         self._end.waited = bool(self._unheard or self._tasks)
         self._end.interrupted = self._interrupts > 0
-        found = with_login(outcome(self._end, end, self._brief), LOGIN)
+        found = with_login(outcome(self._end, end, self._brief), LOGIN, self._brief)
         session = None if found.session == GONE else self._opened or self._brief.session
         return with_cost(found, usage=self._counter.usage, session=session)
 
@@ -216,7 +217,7 @@ class ClaudeSession:
         verdict = judge(self._brief.grants, wish, cwd=self._brief.cwd, roots=self._brief.roots)
         if verdict.answer == QUEUE and not self._done:
             self._asked[name] = given
-            yield Asked(name, wish._replace(why=verdict.reason))
+            yield Asked(name, named(wish, self._brief)._replace(why=verdict.reason))
         else:
             self._settled.add(name)
             yield Reply(_decision(name, given, verdict))

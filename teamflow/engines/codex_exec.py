@@ -110,7 +110,7 @@ class ExecSession(Deaf):
         for line in self._lines.finish():
             list(self._read(line))
         self._end.rubbish = self._lines.rubbish
-        found = with_login(outcome(self._end, end, self._brief), LOGIN)
+        found = with_login(outcome(self._end, end, self._brief), LOGIN, self._brief)
         return with_cost(found, usage=self._meter.usage, session=self._session)
 
     def _read(self, line: Mapping[str, Json]) -> Iterator[EngineEvent]:

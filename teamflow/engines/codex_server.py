@@ -36,6 +36,7 @@ from teamflow.engines.codex_items import Meter, table_of, text_of, tokens, tool,
 from teamflow.engines.codex_schema import strict
 from teamflow.engines.codex_servers import Servers, servers
 from teamflow.engines.codex_words import words_of
+from teamflow.engines.doing import named
 from teamflow.engines.exits import with_cost
 from teamflow.engines.jsonrpc import Answered, Incoming, Notified, Peer, Request
 from teamflow.engines.lacking import Lacking
@@ -171,7 +172,7 @@ class ServerSession:
         for message in self._peer.finish():
             list(self._read(message))
         self._end.rubbish = self._peer.rubbish
-        found = with_login(outcome(self._end, end, self._brief), LOGIN)
+        found = with_login(outcome(self._end, end, self._brief), LOGIN, self._brief)
         return with_cost(found, usage=self._meter.usage, session=self._session)
 
     def _read(self, message: Incoming) -> Iterator[EngineEvent]:
@@ -203,7 +204,7 @@ class ServerSession:
         if verdict.answer == QUEUE:
             name = json.dumps(asked.id)
             self._open[name] = asked
-            yield Asked(name, wished._replace(why=verdict.reason))
+            yield Asked(name, named(wished, self._brief)._replace(why=verdict.reason))
         else:
             yield self._reply(self._verdict(asked, verdict))
 

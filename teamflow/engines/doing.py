@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from teamflow.core.invocation import Brief
-from teamflow.core.permissions import EDIT, NET, READ, RUN, wished
+from teamflow.core.permissions import EDIT, NET, READ, RUN, Wish, wished
 
 _LONGEST: Final = 1 << 16
 """Characters of what is told: enough for a line, whatever of it is secret."""
@@ -47,6 +47,14 @@ def within(path: str, brief: Brief) -> str:
         if root and path.startswith(f"{root.rstrip('/')}/"):
             return path[len(root.rstrip("/")) + 1 :] or path
     return path
+
+
+def named(wish: Wish, brief: Brief) -> Wish:
+    """A wish to edit, with its files called as in the agent's workspace: who is asked sees what `edited` shows."""
+    text = wish.text
+    for path in sorted(wish.paths, key=len, reverse=True) if wish.kind == EDIT else ():
+        text = text.replace(path, within(path, brief))
+    return wish._replace(text=text)
 
 
 def _words(kind: str, what: str) -> str:

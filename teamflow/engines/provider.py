@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from teamflow.core.invocation import Brief
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, FailureClass, Outcome
 from teamflow.core.shell import excerpt
@@ -122,11 +123,14 @@ def failed(trouble: Trouble, *, at: float | None, exit_code: int | None = None) 
     return Failed(failure, reason(trouble), exit_code=exit_code, retry_after=wait)
 
 
-def with_login(outcome: Outcome, login: str) -> Outcome:
+_KEY: Final = "no login counts with base_url: give it a key for that server by secrets or env"
+
+
+def with_login(outcome: Outcome, login: str, brief: Brief) -> Outcome:
     """The outcome; one that failed because nobody is logged in says how that is done. `login`: in words."""
     if not login or not isinstance(outcome, Failed) or outcome.failure is not FailureClass.AUTH:
         return outcome
-    return outcome._replace(reason=f"{outcome.reason} ({login})")
+    return outcome._replace(reason=f"{outcome.reason} ({_KEY if brief.base_url else login})")
 
 
 def reason(trouble: Trouble) -> str:

@@ -86,6 +86,7 @@ def _edit_of(grants: Permissions, path: str, cwd: str, roots: Sequence[str]) -> 
     place = _placed(path, cwd, roots)
     if place.path is None:
         return _otherwise(grants, f"{named} {place.why}")
+    named = path_shown(place.path, longest=_LONGEST)
     parts = [folded(part) for part in place.path.split("/")]
     kept = next((part for part in parts if part in NEVER), None)
     if kept is not None:

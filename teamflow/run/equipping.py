@@ -12,6 +12,7 @@ from teamflow.core.capabilities import Capabilities
 from teamflow.core.invocation import Brief
 from teamflow.core.outcome import Failed, FailureClass, Outcome
 from teamflow.core.plan import EngineDefinition, Step
+from teamflow.core.takes import REPLAY
 from teamflow.core.variables import may_inherit
 from teamflow.run.brief import BriefError
 
@@ -63,4 +64,6 @@ def asked_at(outcome: Outcome, brief: Brief) -> Outcome:
     """The outcome; a failure that may be that of the server of its models says which one was asked for which."""
     if not isinstance(outcome, Failed) or outcome.failure not in _OF_MODELS or brief.model is None:
         return outcome
+    if outcome.reason.startswith(REPLAY):
+        return outcome  # nobody was asked
     return outcome._replace(reason=f"{outcome.reason} [{brief.base_url} was asked for {brief.model}]")

@@ -134,7 +134,7 @@ class Following:
         tail.finish(end.log_start, end.log_end)
         if tail.late:
             self._late[step, attempt] = tail.late
-        outcome = tail.talk.session.close(end)
+        outcome = tail.close(end)
         outcome = asked_at(outcome, brief) if brief.base_url else outcome
         if isinstance(outcome, Succeeded) and outcome.text and not tail.said:
             self._say(step, outcome.text)

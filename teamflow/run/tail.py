@@ -19,6 +19,7 @@ from teamflow.core.invocation import (
     Asked,
     Called,
     EngineEvent,
+    Exit,
     ModelTold,
     Progress,
     Retrying,
@@ -28,9 +29,10 @@ from teamflow.core.invocation import (
     Withdrawn,
 )
 from teamflow.core.leave import LeaveAsked, LeaveWithdrawn
-from teamflow.core.outcome import Usage
+from teamflow.core.outcome import Outcome, Usage
 from teamflow.core.shown import shown
 from teamflow.core.spending import SpendingTold
+from teamflow.run.pending import Pending
 from teamflow.run.roles import Listening, Report
 from teamflow.run.stalls import Stalls
 from teamflow.run.talk import Talk
@@ -92,6 +94,7 @@ class Tail:
         """The id of the model that answers, where that is told."""
         self.said = False
         """Whether the agent has told anything to people; what it does is no word of its own."""
+        self._pending = Pending(redact)
         self.late: list[Warned] = []
         """Told at the end, when nobody listens any more."""
 
@@ -129,6 +132,9 @@ class Tail:
         self._show(self.talk.begin(), live=False)
         while (left := end - (self._offset or 0)) > 0 and self._read(min(_CHUNK, left), show=False):
             pass
+
+    def close(self, end: Exit) -> Outcome:
+        return self._pending.told(self.talk.session.close(end))
 
     def _poll(self, loop: asyncio.AbstractEventLoop) -> None:
         # Not by `now`, which may stand still.
@@ -207,6 +213,7 @@ class Tail:
                 self._report(newest)
 
     def _take(self, event: EngineEvent, *, live: bool) -> None:
+        self._pending.seen(event)
         match event:
             case Said(text=text):
                 self.said = True

@@ -89,7 +89,8 @@ def _is_brought(scope: Scope, name: str, path: Path, *, key: bool) -> bool:
             scope.error("unknown-engine", message, path, hint="Mend, update or remove the package.", key=key)
         return not problem
     known = scope.engines | scope.brought
-    hint = scope.suggest(name, known, otherwise=f"Engines: {', '.join(sorted(known))}.")
+    names = f"Engines: {', '.join(sorted(known))}. A model stands behind its engine: claude/opus."
+    hint = scope.suggest(name, known, otherwise=names)
     scope.error("unknown-engine", f'there is no engine "{shown(name)}"', path, hint=hint, key=key)
     return False
 

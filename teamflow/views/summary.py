@@ -159,7 +159,7 @@ def next_commands(state: RunState, header: RunHeader) -> list[str]:
     asked = [*paused_hints(state), *_answering(state, header)]
     if state.ended is None and not header.gone:
         return [*asked, "`teamflow status -w` and `teamflow logs -f` show it while it runs"]
-    tried = [known for known in failed if known.attempts and known.step.kind != ASK]
+    tried = [known for known in failed if known.attempts and known.step.kind != ASK and not _told(known)]
     shown = [_looking(tried[0])] if tried else []
     if asked:
         return [*shown, *asked, f"`{again}` then goes on"]
@@ -170,6 +170,12 @@ def next_commands(state: RunState, header: RunHeader) -> list[str]:
     if state.ended.status != "succeeded":
         return [*shown, f"`{again}` runs again what did not succeed"]
     return shown or ["`teamflow status` shows every step"]
+
+
+def _told(failed: StepState) -> bool:
+    """Whether its reason is all that there is: it has not come to print anything."""
+    outcome = failed.attempts[-1].outcome
+    return isinstance(outcome, Failed) and outcome.failure in (FailureClass.START, FailureClass.AUTH)
 
 
 def _looking(failed: StepState) -> str:

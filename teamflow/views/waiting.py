@@ -63,7 +63,7 @@ def wait_of(state: RunState, known: StepState, now: Now, *, gone: bool = False) 
         case Status.PENDING:
             return _pending(state, known)
         case Status.QUEUED if gone or state.ended is not None:
-            return Wait("runner", detail=_nobody(state))
+            return Wait("runner", detail=_left(state))
         case Status.QUEUED:
             return _queued(state, known, now)
         case _:
@@ -72,6 +72,12 @@ def wait_of(state: RunState, known: StepState, now: Now, *, gone: bool = False) 
 
 def _nobody(state: RunState) -> str:
     return f"no runner works on this run: `{run_words(state.plan.file)}` goes on with it"
+
+
+def _left(state: RunState) -> str:
+    """Why nobody works on it any more comes first: in a table there is room for nothing else."""
+    ended = state.ended
+    return f"{ended.reason}; {_nobody(state)}" if ended is not None and ended.status == "limited" else _nobody(state)
 
 
 def _held(known: StepState, pause: Pause) -> Wait:

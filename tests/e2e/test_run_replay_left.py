@@ -88,6 +88,24 @@ def test_a_killed_replay_is_gone_on_with(recorded: Project) -> None:
     assert number > 40
 
 
+def test_what_was_merged_meanwhile_need_not_be_put_there(tmp_path: Path) -> None:
+    """A recording is made to be played long after the work is in; other work in its place is still told of."""
+    team = "agents: {build: {engine: scripted, script: build.yaml, prompt: go}}"
+    script = '[{write: {path: made, text: "made\\n"}}, {say: built}]'
+    project = Project(tmp_path, team, files={"build.yaml": script}, git=True)
+    project.git("add", ".")
+    project.git("commit", "-qm", "a")
+    project.run().expect(0)
+    first = came_to(project.status(1))
+    project.call("merge", "build").expect(0)
+    project.run("--replay", "1").expect(0)
+    assert came_to(project.status()) == first
+    project.write("made", "otherwise\n")
+    project.git("commit", "-qam", "b")
+    said = project.run("--replay", "1", "--new", "--progress", "plain").expect(1)
+    assert "replay: build, attempt 1: what it changed then does not fit here: " in said.err + said.out
+
+
 @pytest.fixture
 def simple(tmp_path: Path) -> Project:
     """A recorded run whose engine notes each start."""

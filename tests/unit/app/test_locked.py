@@ -42,6 +42,13 @@ def test_differences_are_told_in_words() -> None:
     assert differences(OLD, OLD, whole=True) == []
 
 
+def test_an_engine_that_is_named_and_not_there_is_in_use() -> None:
+    lacking = Locked({"claude": OLD.engines["claude"]}, OLD.files)
+    told = ["codex 0.1 was locked, and which version is here is not known"]
+    assert differences(OLD, lacking, whole=True, named={"claude", "codex"}) == told
+    assert differences(OLD, lacking, whole=False, named={"claude", "codex"}) == told
+
+
 def test_a_model_that_is_another_is_a_difference_and_one_that_is_known_now_is_none() -> None:
     one = Locked({"claude": LockedEngine("1.0", ("opus",), {"opus": "claude-opus-4-8"})}, {})
     other = Locked({"claude": LockedEngine("1.0", ("opus",), {"opus": "claude-opus-5", "": "claude-sonnet-5"})}, {})
@@ -52,6 +59,8 @@ def test_a_model_that_is_another_is_a_difference_and_one_that_is_known_now_is_no
     assert news(unknown, one) == ["claude: model opus is claude-opus-4-8"]
     assert news(one, other) == ["claude: its own choice of a model is claude-sonnet-5"]
     assert news(one, unknown) == []
+    as_named = Locked({"claude": LockedEngine("1.0", ("m",), {"m": "m"})}, {})
+    assert news(Locked({}, {}), as_named) == [], "that m is m is no news"
     assert news(Locked({}, {}), one) == ["claude: model opus is claude-opus-4-8"]
 
 

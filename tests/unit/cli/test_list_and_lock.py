@@ -117,7 +117,7 @@ def test_engines(here: Here) -> None:
     here.write("mine", "#!/bin/sh\ntouch ran\n").chmod(0o755)
     here.program("claude", "echo '2.1.190 (Claude Code)'")
     here.program("codex", "echo rubbish")
-    answer = here.call("list", "engines", "--json", ANTHROPIC_API_KEY="sk-secret")
+    answer = here.call("list", "engines", "--json", ANTHROPIC_API_KEY="sk-secret", NODE_EXTRA_CA_CERTS="/x")  # no login
     assert answer.code == 0, answer
     assert "sk-secret" not in answer.out
     found = {one["name"]: one for one in json.loads(answer.out)["engines"]}

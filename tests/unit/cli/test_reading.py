@@ -13,7 +13,8 @@ from teamflow.cli.logs import Reading
 from teamflow.cli.opened import opened
 from teamflow.core.events import AttemptEnded, AttemptStarted, RunEnded, RunnerStarted, StepEnded
 from teamflow.core.outcome import Failed, FailureClass, Succeeded
-from teamflow.core.plan import Plan
+from teamflow.core.permissions import Means
+from teamflow.core.plan import Plan, Step
 from teamflow.store.layout import Layout
 from teamflow.store.lock import RunLock, this_process
 from tests.fakes.plans import make_plan, make_step
@@ -213,6 +214,40 @@ def test_what_an_agent_says_is_readable() -> None:
     bytewise = Readable(engine("scripted").session(Brief(step="s", attempt=1, cause="first", cwd="")))
     parts = [bytewise.feed(data[at : at + 1]) for at in range(len(data))]
     assert b"".join(parts) + bytewise.close() == b'setup output\ntwo\nlines\n[40%] on it\n{"json": "of verify"}\nrest'
+
+
+def agent_run(root: Path, step: Step, outcome: Succeeded, *printed: object) -> Made:
+    made = make_run(root, make_plan([step]), [ENDED[0], ENDED[1], AttemptEnded("a", 1, outcome)])
+    made.log("a.1.log", b"".join(json.dumps(line).encode() + b"\n" for line in printed))
+    return made
+
+
+def test_an_agent_that_asks_a_server_of_the_team_file_is_read_as_it_was_heard(tmp_path: Path) -> None:
+    """Its model has another name then, without which its session would seem to have failed at the start."""
+    means = Means(base_url="http://127.0.0.1:1")
+    option = {"id": "model", "category": "model", "currentValue": "teamflow/m", "options": [{"value": "teamflow/m"}]}
+    chunk = {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": "Hello."}}
+    made = agent_run(
+        tmp_path,
+        make_step("a", kind="prompt", engine="opencode", means=means)._replace(model="m"),
+        Succeeded("Hello."),
+        {"jsonrpc": "2.0", "id": 1, "result": {"protocolVersion": 1, "agentCapabilities": {}}},
+        {"jsonrpc": "2.0", "id": 2, "result": {"sessionId": "s", "configOptions": [option, {"id": "mode"}]}},
+        {"jsonrpc": "2.0", "id": 3, "result": {}},
+        {"jsonrpc": "2.0", "method": "session/update", "params": {"sessionId": "s", "update": chunk}},
+        {"jsonrpc": "2.0", "id": 4, "result": {"stopReason": "end_turn"}},
+    )
+    assert call(made.root, "logs", "a").out == "Hello.\n"
+
+
+def test_an_agent_that_has_said_nothing_but_its_outputs_is_shown_with_them(tmp_path: Path) -> None:
+    """Once, and as while it ran; who reads on from an offset has seen them."""
+    step, found = make_step("a", kind="prompt", engine="claude"), '{"approved":false}'
+    made = agent_run(tmp_path, step, Succeeded(found), {"type": "system", "subtype": "init", "session_id": "s"})
+    assert call(made.root, "logs", "a").out == f"{found}\n"
+    assert call(made.root, "logs").out == f"a | {found}\n"
+    end = (made.directory / "logs" / "a.1.log").stat().st_size
+    assert call(made.root, "logs", "a", "--since", str(end)).out == ""
 
 
 def test_secrets_and_escapes_never_reach_the_terminal(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from teamflow.core.outcome import FailureClass
-from teamflow.engines.provider import EXHAUSTED, KINDS, Trouble, failed, failure_of
+from teamflow.core.invocation import Brief
+from teamflow.core.outcome import Failed, FailureClass, Succeeded
+from teamflow.engines.provider import EXHAUSTED, KINDS, Trouble, failed, failure_of, with_login
 
 AUTH, RATE, USED_UP = FailureClass.AUTH, FailureClass.RATE_LIMIT, FailureClass.USAGE_EXHAUSTED
 PASSING, FATAL = FailureClass.TRANSIENT, FailureClass.FATAL
@@ -93,3 +94,14 @@ def test_no_words_for_it_are_without_an_example() -> None:
 
 def test_every_word_of_a_cli_has_a_class_without_a_status() -> None:
     assert {kind: failure_of(Trouble(kind)) for kind in KINDS} == dict(KINDS)
+
+
+def test_who_is_not_logged_in_is_told_how_and_not_to_log_in_where_no_login_counts() -> None:
+    own, ours = Brief("a", 1, "first", "/"), Brief("a", 1, "first", "/", base_url="http://127.0.0.1:1")
+    refused = Failed(FailureClass.AUTH, "401")
+    assert with_login(refused, "log in with `x`", own) == refused._replace(reason="401 (log in with `x`)")
+    told = with_login(refused, "log in with `x`", ours)
+    assert isinstance(told, Failed)
+    assert told.reason.startswith("401 (no login counts with base_url: give it a key")
+    for other in (Succeeded(), Failed(FailureClass.FATAL, "x")):
+        assert with_login(other, "log in", ours) == other

@@ -151,6 +151,7 @@ def test_a_list_of_files() -> None:
     assert (
         reason == "src/a.py is none of the files that it may edit: docs/**, DESIGN.md, !docs/secret (permissions.edit)"
     )
+    assert edit(DOCS, "/w/project/src/a.py").reason == reason, "by its name in the workspace"
     assert edit(Permissions(edit=("../x", "")), "x").answer == QUEUE
 
 

@@ -41,7 +41,14 @@ def test_one_that_cannot_be_told_is_not_started() -> None:
 def test_a_failure_names_who_was_asked_for_what() -> None:
     failed = Failed(FailureClass.FATAL, "no such model")
     assert asked_at(failed, BRIEF).reason == f"no such model [{URL} was asked for m]"  # type: ignore[union-attr]
-    for other in (Failed(FailureClass.VERIFY, "x"), Failed(FailureClass.OUTPUT, "x"), Succeeded(), Stopped("cancel")):
+    unplayed = Failed(FailureClass.FATAL, "replay: attempt 2 was not recorded")  # nobody was asked
+    for other in (
+        unplayed,
+        Failed(FailureClass.VERIFY, "x"),
+        Failed(FailureClass.OUTPUT, "x"),
+        Succeeded(),
+        Stopped("cancel"),
+    ):
         assert asked_at(other, BRIEF) == other
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from teamflow.core.capabilities import Capabilities
 from teamflow.core.invocation import Called, EngineEvent, Exit, Reply, Retrying, Said, SessionOpened, Spent
-from teamflow.core.outcome import FailureClass, Outcome, Succeeded, Usage
+from teamflow.core.outcome import Failed, FailureClass, Outcome, Succeeded, Usage
 from teamflow.core.permissions import Verdict
 from teamflow.core.spending import SpendingTold
 from teamflow.ports import Input
@@ -185,3 +185,27 @@ def test_who_prints_without_end_does_not_keep_a_second_runner_from_its_work(tmp_
     session = Endless(log)
     Followed(log, session).tail.catch_up()
     assert session.looks == 1, "what there was when it came"
+
+
+class Late(Lines):
+    """It was stopped for the time that it took."""
+
+    def close(self, end: Exit) -> Outcome:
+        return Failed(FailureClass.TIMEOUT, "too late")
+
+
+def test_who_took_too_long_says_what_it_waited_for(tmp_path: Path) -> None:
+    """A wrong key that a CLI tries for minutes would be a mere timeout; what has passed is no reason."""
+    path = tmp_path / "a.log"
+    for printed, reason in (
+        (b"session\nbusy\n", "too late; the last it told: overloaded"),
+        (b"session\nbusy\nhello\n", "too late"),
+        (b"session\n", "too late"),
+    ):
+        path.write_bytes(printed)
+        tail = Followed(path, Late()).tail
+        tail.finish(0, len(printed))
+        assert tail.close(Exit()) == Failed(FailureClass.TIMEOUT, reason)
+    tail = Followed(path).tail
+    tail.finish(0, 0)
+    assert tail.close(Exit()) == Succeeded("")

@@ -191,6 +191,13 @@ def test_the_protocol_is_no_engine(read: Callable[..., Loaded], engine: str) -> 
     assert (found.code, "output: acp" in (found.hint or "")) == ("unknown-engine", True)
 
 
+@pytest.mark.parametrize("engine", ["opus", "gpt-5", "openai/gpt-5"])
+def test_who_names_a_model_is_told_where_it_stands(read: Callable[..., Loaded], engine: str) -> None:
+    [found] = read(f"agents: {{a: {{engine: {engine}, prompt: x}}}}").diagnostics
+    assert found.code == "unknown-engine"
+    assert (found.hint or "").endswith("A model stands behind its engine: claude/opus.")
+
+
 def test_limits_and_unknown_engines_know_them(
     team: Callable[..., LoadedTeam], complaints: Callable[..., list[tuple[str, int, int]]]
 ) -> None:

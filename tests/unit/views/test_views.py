@@ -304,6 +304,23 @@ def test_the_next_command_fits_the_run() -> None:
     assert next_commands(stopped, ORPHAN._replace(file="a b.yaml"))[-1].startswith("`teamflow run 'a b.yaml'`")
 
 
+def test_where_nothing_was_printed_nothing_is_to_be_looked_at() -> None:
+    """The reason of who could not be started, or was not logged in, says all that there is."""
+    for failure in (FailureClass.AUTH, FailureClass.START):
+        failed = Failed(failure, "log in")
+        ended = [AttemptStarted("a", 1, "first"), AttemptEnded("a", 1, failed), StepEnded("a", "failed", "log in")]
+        state, _ = told(make_plan([make_step("a")]), [*ended, RunEnded("failed", "step_failed", {}, "1 failed: a")])
+        assert next_commands(state, ORPHAN) == ["`teamflow run teams/ship.yaml` runs again what did not succeed"]
+
+
+def test_a_step_that_a_limit_has_left_says_which() -> None:
+    ended = RunEnded("limited", "limit", {}, "codex: usage limit until 20:26: 1 step waits")
+    state, log = told(make_plan([make_step("a")]), [ended])
+    wait = wait_of(state, state.steps["a"], later(log), gone=True)
+    assert wait is not None
+    assert wait.detail.startswith("codex: usage limit until 20:26: 1 step waits; no runner works on this run")
+
+
 def test_a_summary_tells_what_this_session_did() -> None:
     state, log = told(busy_plan(), FAILED)
     lines = summary(state, ORPHAN, later(log), since=log[20].at)
