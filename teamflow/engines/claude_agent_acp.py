@@ -38,6 +38,8 @@ CAPABILITIES: Final = Capabilities(
     settings=("CLAUDE_CONFIG_DIR", "CLAUDE_CODE_EXECUTABLE", "IS_SANDBOX"),
     program=("claude-agent-acp", "--version"),
     tested="0.49.0",
+    # 0.42.0 asks nothing about a tool of a server that the user's settings allow, whatever goes before them.
+    least="0.45.1",
     install="npm install -g @agentclientprotocol/claude-agent-acp",
     models=("default", "opus", "sonnet", "haiku"),
     silence=600.0,

@@ -32,8 +32,12 @@ CAPABILITIES: Final = Capabilities(
     base_url=True,
     login=("COPILOT_*", "GH_TOKEN", "GH_HOST", "GITHUB_TOKEN"),
     settings=("COPILOT_HOME", "COPILOT_CACHE_HOME"),
-    program=("copilot", "--version"),
+    # Without that it tells the newest version that any start of it has left in its cache, which is not the one started.
+    program=("copilot", "--no-auto-update", "--version"),
     tested="1.0.102",
+    # 1.0.88 does not take the model that it is given, 1.0.87 tells of an interrupted turn as of a success, 1.0.83 and
+    # those before it run commands without a question, 1.0.75 asks for a login where there is a server of one's own.
+    least="1.0.89",
     install="npm install -g @github/copilot",
     silence=600.0,
     session_within=30.0,

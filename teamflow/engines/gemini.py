@@ -35,6 +35,8 @@ CAPABILITIES: Final = Capabilities(
     login=("GEMINI_*", "GOOGLE_*"),
     program=("gemini", "--version"),
     tested="0.61.0",
+    # 0.45.2 does not go on with a session, 0.43.0 hangs when its turn is ended, 0.39.0 knows no `--skip-trust`.
+    least="0.47.0",
     install="npm install -g @google/gemini-cli",
     models=("auto", "gemini-2.5-pro", "gemini-2.5-flash"),
     silence=600.0,

@@ -194,7 +194,9 @@ def test_an_engine_that_is_not_there_is_found_out_before_anything_is_recorded(he
 @pytest.mark.parametrize(
     ("engine", "version", "least"),
     [("claude", "2.1.84 (Claude Code)", "2.1.89"), ("codex", "codex-cli 0.131.0", "0.133.0"),
-     ("codex-exec", "codex-cli 0.133.0-alpha.1", "0.133.0")],
+     ("codex-exec", "codex-cli 0.133.0-alpha.1", "0.133.0"), ("gemini", "0.45.2", "0.47.0"),
+     ("copilot", "GitHub Copilot CLI 1.0.88.", "1.0.89"),
+     ("claude-agent-acp", "0.42.0", "0.45.1")],
 )  # fmt: skip
 def test_one_that_is_too_old_is_refused_with_what_mends_it(here: Here, engine: str, version: str, least: str) -> None:
     program = engine.removesuffix("-exec")
@@ -203,12 +205,20 @@ def test_one_that_is_too_old_is_refused_with_what_mends_it(here: Here, engine: s
     number = version_in(version)
     answer = here.call("run")
     assert answer.code == 3
-    told = f"{engine}: `{program}` {number} is too old, {least} is needed: `npm install -g @"
+    told = f"{engine}: `{program}` {number} is too old, {least} is needed: `npm install -g "
     assert told in answer.err
     assert "(for a)" in answer.err
     assert here.call("status").code == 2, "there is no run"
     assert told in " ".join(here.call("plan").out.split())
     assert f"{engine}: {number} is too old, {least} is needed" in here.call("list", "engines").out
+
+
+def test_copilot_tells_the_version_that_is_started_and_none_that_another_start_has_left(here: Here) -> None:
+    here.program("copilot", "case $* in *--no-auto-update*) echo 1.0.83;; *) echo 1.0.102;; esac")
+    here.write("team.yaml", "agents:\n  a: {engine: copilot, prompt: x, permissions: read}\n")
+    answer = here.call("run")
+    assert answer.code == 3
+    assert "`copilot` 1.0.83 is too old" in answer.err
 
 
 @pytest.mark.slow
