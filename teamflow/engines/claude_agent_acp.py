@@ -21,6 +21,8 @@ from teamflow.engines.claude_server import settings, variables
 from teamflow.engines.claude_tools import held, withheld
 from teamflow.engines.telling import instructions
 
+TESTED: Final = "0.49.0"
+
 CAPABILITIES: Final = Capabilities(
     resume=True,
     cost=True,
@@ -37,10 +39,10 @@ CAPABILITIES: Final = Capabilities(
     login=("ANTHROPIC_*", "CLAUDE_*", "IS_SANDBOX"),
     settings=("CLAUDE_CONFIG_DIR", "CLAUDE_CODE_EXECUTABLE", "IS_SANDBOX"),
     program=("claude-agent-acp", "--version"),
-    tested="0.49.0",
+    tested=TESTED,
     # 0.42.0 asks nothing about a tool of a server that the user's settings allow, whatever goes before them.
     least="0.45.1",
-    install="npm install -g @agentclientprotocol/claude-agent-acp",
+    install=f"npm install -g @agentclientprotocol/claude-agent-acp@{TESTED}",
     models=("default", "opus", "sonnet", "haiku"),
     silence=600.0,
     session_within=30.0,

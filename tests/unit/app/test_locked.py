@@ -44,9 +44,9 @@ def test_differences_are_told_in_words() -> None:
 
 def test_an_engine_that_is_named_and_not_there_is_in_use() -> None:
     lacking = Locked({"claude": OLD.engines["claude"]}, OLD.files)
-    told = ["codex 0.1 was locked, and which version is here is not known"]
-    assert differences(OLD, lacking, whole=True, named={"claude", "codex"}) == told
-    assert differences(OLD, lacking, whole=False, named={"claude", "codex"}) == told
+    told = ["codex was 0.1, and its version here is not known"]
+    assert differences(OLD, lacking, whole=True, used={"claude", "codex"}) == told
+    assert differences(OLD, lacking, whole=False, used={"claude", "codex"}) == told
 
 
 def test_a_model_that_is_another_is_a_difference_and_one_that_is_known_now_is_none() -> None:

@@ -149,7 +149,7 @@ def test_a_variant_is_listed_with_what_its_engine_can_do(here: Here) -> None:
     assert (local["origin"], local["variant_of"], local["base_url"]) == ("team.yaml", "claude", "http://h:1")
     assert (claude["variant_of"], claude["base_url"]) == (None, None)
     assert (local["version"], local["capabilities"]) == ("2.1.190", claude["capabilities"])
-    assert local["login"] == ["CLAUDE_CONFIG_DIR", "GATEWAY"], "of its own server it has no login"
+    assert local["login"] == ["GATEWAY"], "of its own server it has no login"
     assert "local: claude/qwen3 at http://h:1\n" in here.call("list", "engines").out
 
 
