@@ -125,7 +125,7 @@ class AttemptRunner:
         common = partial(self._environments.whole, base, {})
         invocation = unobstructed(told, cwd=cwd, base=common, own=env)
         if isinstance(invocation, Failed):
-            return invocation._replace(reason=self._redactor.text(invocation.reason))
+            return invocation
         apart = separate_err(step.by(live.fallback), protocol=invocation.protocol)
         idle = idle_after(step)
         env = {**invocation.env, "PWD": cwd, **variables_of(live, self._place), **env, **invocation.final}
@@ -332,7 +332,7 @@ class AttemptRunner:
             outcome = engine.session(brief).close(end)
         if isinstance(outcome, Failed):
             text = self._texts.text(step, live, end) if step.text_used and not engine.capabilities.protocol else None
-            return outcome._replace(reason=self._redactor.text(outcome.reason), text=text)
+            return outcome._replace(text=text)
         if isinstance(outcome, Stopped):
             return outcome
         return self._texts.outcome(step, live, end, outcome)
