@@ -9,6 +9,8 @@ import stat
 import time
 from collections.abc import Callable, Iterable
 
+from teamflow.workspaces.waiting import unwaited
+
 LARGEST = 64 * 1024 * 1024
 """Bytes; what a team file may be is far less, and its reader says so with a place."""
 
@@ -75,11 +77,6 @@ class ProjectFiles:
             if found.st_size > LARGEST:
                 raise OSError(errno.EFBIG, f"is larger than {LARGEST // 1024**2} MiB", path)
             return file.read(LARGEST + 1)
-
-
-def unwaited(path: str, flags: int) -> int:
-    """As `opener` for `open`: without O_NONBLOCK a pipe in the place of a file would be waited for."""
-    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 class FollowedFiles(ProjectFiles):

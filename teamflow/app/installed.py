@@ -19,12 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
 
-from teamflow.app.files import unwaited
 from teamflow.core.capabilities import Capabilities
 from teamflow.core.named import NamedTuple
 from teamflow.core.shell import excerpt
 from teamflow.core.versions import version_in
 from teamflow.store.machine import machine_directory
+from teamflow.workspaces.waiting import unwaited
 
 SECONDS: Final = 10.0
 """For which a program may think about its version."""

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from teamflow.app.files import unwaited
 from teamflow.app.locked import Locked, LockedEngine, LockedFile
+from teamflow.workspaces.waiting import unwaited
 
 NAME: Final = "teamflow.lock"
 FORMAT: Final = 1

@@ -161,7 +161,9 @@ class _Clearing:
         return ()
 
     def _note(self, trees: Iterable[TreeFacts], refs: Iterable[RefFacts]) -> None:
-        self._worktrees += [tree.path for tree in trees if tree.lie is not Lie.RECORD]
+        for tree in trees:
+            self._worktrees += [tree.path] if tree.lie is not Lie.RECORD else []
+            self._worktrees += [tree.aside] if tree.aside and not tree.needed else []
         for ref in refs:
             (self._branches if ref.role is Role.BRANCH else self._refs).append(ref.name)
 
@@ -174,6 +176,8 @@ class _Clearing:
     def _line(self, kept: Kept) -> KeptLine:
         item, run = kept.item, self._runs[kept.item.run]
         what = item.path if isinstance(item, TreeFacts) else item.name.removeprefix("refs/heads/")
+        if isinstance(item, TreeFacts) and kept.why is Why.ASIDE:
+            what = item.aside
         return KeptLine(what, run.number, str(kept.why), self._remedy(kept, run))
 
     def _remedy(self, kept: Kept, run: RunFacts) -> str:
@@ -181,6 +185,8 @@ class _Clearing:
         if kept.why is Why.GOES_ON:
             return f"teamflow rm {run.number}"
         if isinstance(item, TreeFacts):
+            if kept.why is Why.ASIDE:
+                return f"rm -rf {quoted(item.aside)}"
             if kept.why is Why.LOCKED:
                 return f"git worktree unlock {quoted(item.path)}"
             forced = kept.why in (Why.DIRTY, Why.UNMERGED)

@@ -14,6 +14,9 @@ from teamflow.core.outcome import Failed, Outcome, Succeeded
 GUARD: Final = "guard"
 """Why an attempt is stopped by one, and what the question is about."""
 
+RAISED: Final = "raised"
+"""Why an attempt ended whose agent kept a limit of its guards itself that holds no more, as it was taken over."""
+
 _MOST: Final = 8 << 10
 _VARYING: Final = re.compile(r"0x[0-9a-f]+|[0-9a-f]{7,}|\d+", re.IGNORECASE)
 _SPACE: Final = re.compile(r"\s+")

@@ -41,6 +41,14 @@ class Occurrences:
         return len(data)
 
     @cached_property
+    def backwards(self) -> Occurrences:
+        """The same for data from its end to its beginning."""
+        return Occurrences(
+            tuple(tuple(spelling[::-1] for spelling in spellings) for spellings in reversed(form))
+            for form in self._forms
+        )
+
+    @cached_property
     def _anchors(self) -> Anchors:
         return anchors(self._forms)
 

@@ -97,7 +97,9 @@ class Failed(NamedTuple):
 
 
 class Stopped(NamedTuple):
-    """Ended because somebody asked: `cause` is cancel | interrupt | orphaned | fail_fast | limit | withdrawn."""
+    """Ended because somebody asked: `cause` is cancel | interrupt | orphaned | fail_fast | limit | withdrawn.
+
+    Or it has kept a limit itself: budget | guard | raised."""
 
     cause: str
     exit_code: int | None = None

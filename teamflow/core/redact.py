@@ -2,15 +2,18 @@
 
 Decides what is put in place of a value, in whichever form it stands (`secret_forms.py`): where occurrences overlap,
 all of what they cover together becomes one `***`, which is never longer than what it replaces. Values below 8
-characters are left alone: they would garble the output and protect nothing (`too_short` names them).
+characters are left alone: they would garble the output and protect nothing (`too_short` names them). Many texts are cut
+by who knows no secrets, and come here afterwards: what stands of a value before or behind a `…` counts as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from teamflow.core.events import Event, ProgressReported, QuestionAnswered, QuestionAsked
+from teamflow.core.events import AttemptEnded, Event, ProgressReported, QuestionAnswered, QuestionAsked
+from teamflow.core.leave import LeaveAsked
+from teamflow.core.outcome import Failed
 from teamflow.core.overlapping import OverlapsSeen
 from teamflow.core.plan import Json
 from teamflow.core.requested import MessageSent, PauseRequested, RelaunchRequested
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from teamflow.core.occurrences import Occurrences
 
 MARK: Final = "***"
+_CUT: Final = "…".encode()
+_HALF: Final = 4
+"""Bytes of a value that a cut may leave and that are taken out; fewer say nothing."""
 
 
 class Redactor:
@@ -47,6 +53,8 @@ class Redactor:
             return text
         data = text.encode("utf-8", "surrogatepass")
         clean = self.bytes(data)
+        if halves := sorted(_halves(clean, self.forms)):
+            clean, _ = _marked(clean, halves, limit=len(clean), covered=0)
         if clean is data:
             return text
         try:
@@ -55,7 +63,7 @@ class Redactor:
             return clean.decode("utf-8", "replace")
 
     def bytes(self, data: bytes) -> bytes:
-        """As `text`, for UTF-8 that may be broken."""
+        """As `text`, for UTF-8 that may be broken and that nobody has cut."""
         found = self.forms.find(data) if self.forms else ()
         return _marked(data, found, limit=len(data), covered=0)[0] if found else data
 
@@ -102,10 +110,12 @@ class Redactor:
 
 def redacted(event: Event, redactor: Redactor) -> Event:
     """What people are asked, what they note and tell, without secrets. Options are words of the team file, and answers
-    are options; what engines say is redacted where it comes in."""
+    are options; what engines say of a success is redacted where it comes in."""
     match event:
-        case QuestionAsked(text=text):
+        case QuestionAsked(text=text) | LeaveAsked(text=text):
             return event._replace(text=redactor.text(text))
+        case AttemptEnded(outcome=Failed(reason=reason, detail=detail) as failed):
+            return event._replace(outcome=failed._replace(reason=redactor.text(reason), detail=redactor.text(detail)))
         case QuestionAnswered(note=note):
             return event._replace(note=redactor.text(note))
         case MessageSent(text=text) | ProgressReported(text=text):
@@ -170,6 +180,22 @@ def _marked(data: bytes, found: Iterable[tuple[int, int]], *, limit: int, covere
         shown = min(covered, limit)
     out.append(data[shown:limit])
     return b"".join(out), covered
+
+
+def _halves(data: bytes, forms: Occurrences) -> Iterator[tuple[int, int]]:
+    """What stands at a cut and is the beginning of a form before it, or the end of one behind it."""
+    begin, cut = 0, data.find(_CUT)
+    while cut >= 0:
+        before = data[begin:cut].rstrip()
+        start = forms.settled(before)
+        if len(before) - start >= _HALF:
+            yield begin + start, begin + len(before)
+        begin, cut = cut + len(_CUT), data.find(_CUT, cut + len(_CUT))
+        behind = data[begin : min(begin + forms.longest, cut if cut >= 0 else len(data))]
+        if behind and not behind[:1].isspace():
+            size = len(behind) - forms.backwards.settled(behind[::-1])
+            if size >= _HALF:
+                yield begin, begin + size
 
 
 def _set(into: dict[str, Json] | list[Json], at: str | int, value: Json) -> None:

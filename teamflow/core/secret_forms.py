@@ -60,7 +60,9 @@ def _spellings(char: str) -> Spellings:
             found |= {b"\r\n", rb"\r\n", rb"\\r\\n", b"%0D%0A", b"%0d%0a"}
         case "'":
             found |= {b"'\\''", b"'\"'\"'"}
-    if char.isascii() and char.isprintable():
+    if not char.isprintable():
+        found.add("\N{REPLACEMENT CHARACTER}".encode())  # where it is made visible
+    elif char.isascii():
         found.add(b"\\" + raw)  # a shell's word without quotes
     return tuple(sorted(found))
 

@@ -28,7 +28,7 @@ def shown(event: EngineEvent, *, redact: Callable[[str], str] = str) -> str:
         case Progress(percent=percent, text=text):
             return f"[{percent:.0f}%] {text}"
         case Warns(text=text):
-            return f"[teamflow: {text}]"
+            return f"[teamflow: {redact(text)}]"
         case Called(words=None):
             return ""
         case Called(what=what, words=words):

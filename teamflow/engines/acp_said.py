@@ -50,7 +50,7 @@ class Messages:
             return
         if self._asides and text.startswith(self._asides):
             yield from self.flush()
-            self.aside = text[-_LONGEST:]
+            self.aside = _end_of(text)
             yield Said(self.aside)
             return
         if self._parts and id != self._id:
@@ -59,12 +59,12 @@ class Messages:
         self._parts.append(text)
         self._held += len(text)
         if self._held > 2 * _LONGEST:
-            self._parts = ["".join(self._parts)[-_LONGEST:]]
+            self._parts = [_end_of("".join(self._parts))]
             self._held = _LONGEST
 
     def flush(self) -> Iterator[EngineEvent]:
         """What was said is whole."""
-        text = "".join(self._parts)[-_LONGEST:]
+        text = _end_of("".join(self._parts))
         self._parts, self._held = [], 0
         if not text.strip():
             return
@@ -72,8 +72,13 @@ class Messages:
         goes_on = self._id is not None and self._id == self._told
         # Those without a name may be parts of one.
         self.alone += self._id is not None and not goes_on
-        self.last, self._told = (self.last + text)[-_LONGEST:] if goes_on else text, self._id
+        self.last, self._told = _end_of(self.last + text) if goes_on else text, self._id
         yield Said(text)
+
+
+def _end_of(text: str) -> str:
+    """The `…` is for people, and for who looks for what the cut may have left of a secret."""
+    return text if len(text) <= _LONGEST else f"…{text[1 - _LONGEST :]}"
 
 
 def progress(update: Mapping[str, Json]) -> Progress | None:

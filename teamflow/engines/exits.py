@@ -8,6 +8,7 @@ from __future__ import annotations
 from signal import Signals
 from typing import Final
 
+from teamflow.core.ids import listed
 from teamflow.core.invocation import Brief, Exit
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Stopped, Succeeded, Usage
 from teamflow.core.shell import excerpt, shown
@@ -113,7 +114,8 @@ def _limit_words(cause: str, end: Exit, brief: Brief) -> str:
         figure = f" after {duration(brief.timeout)}" if brief.timeout is not None else ""
         return f"did not end in time and was stopped{figure} (timeout)"
     if cause in _STALLS:
-        return f"{_STALLS[cause]} and was stopped"
+        first = f" (perhaps for its MCP servers: {listed(list(brief.servers))})" if brief.servers else ""
+        return f"{_STALLS[cause]} and was stopped{first if cause == 'no_session' else ''}"
     if cause == "idle":
         figure = f" for {duration(brief.idle_timeout)}" if brief.idle_timeout is not None else ""
         return f"gave no output{figure} and was stopped (idle_timeout)"

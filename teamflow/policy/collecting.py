@@ -43,7 +43,10 @@ def _trees(facts: Facts, only: Collection[str] | None, *, staying: Iterable[str]
             continue
         why = _why_tree(tree, _stage(facts, tree.run), covered=tree.head not in facts.graph or tree.head in safe)
         if why is None:
-            going.append(tree)
+            if tree.needed:
+                kept.append(Kept(tree, Why.ASIDE))
+            if tree.lie is not Lie.RECORD or not tree.needed:
+                going.append(tree)
         elif tree.lie is not Lie.RECORD:
             kept.append(Kept(tree, why))
     return going, kept

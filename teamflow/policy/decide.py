@@ -25,7 +25,7 @@ from teamflow.core.events import (
     StepWaiting,
 )
 from teamflow.core.fold_budget import BUDGET
-from teamflow.core.guarding import GUARD
+from teamflow.core.guarding import GUARD, RAISED
 from teamflow.core.ids import listed
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Failed, FailureClass, Stopped, Succeeded
@@ -45,7 +45,7 @@ from teamflow.policy.stale import REDEFINED, any_stale, opened_again
 if TYPE_CHECKING:
     from teamflow.plan.ripple import Rippled
 
-_RESUMABLE: Final = frozenset({"orphaned", "keeper_stopped", "interrupt", PAUSE})
+_RESUMABLE: Final = frozenset({"orphaned", "keeper_stopped", "interrupt", PAUSE, RAISED})
 """Stops that nobody asked this session for, or not any more: a living runner goes on with such a step at once. An
 interrupt is one of another session, whose runner died before its attempts had ended."""
 
@@ -307,7 +307,8 @@ def _after_success(state: RunState, known: StepState, now: Now, run: Mapping[str
 
 def _after_stop(state: RunState, step: Step, cause: str, now: Now, attempt: int) -> Event:
     if state.stop is None and cause in _RESUMABLE:
-        return RetryScheduled(step.id, "resume", 0.0, now.boot, now.mono, f"goes on after {cause}", attempt)
+        reason = "goes on: its guards allow more turns now" if cause == RAISED else f"goes on after {cause}"
+        return RetryScheduled(step.id, "resume", 0.0, now.boot, now.mono, reason, attempt)
     # What an earlier session has interrupted is not gone on with, either.
     if cause == "fail_fast" or (state.stop is not None and state.stop.cause == "fail_fast"):
         return StepEnded(step.id, "cancelled", state.stop.reason if state.stop else "another step failed")

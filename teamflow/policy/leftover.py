@@ -32,6 +32,8 @@ class Why(StrEnum):
     UNMERGED = "unmerged"
     GOES_ON = "run goes on"
     FOREIGN = "foreign"
+    ASIDE = "in no commit"
+    """What was put aside of a worktree that is gone, or goes."""
     UNKNOWN = "unknown"
 
 
@@ -60,7 +62,10 @@ class RunFacts(NamedTuple):
 
 
 class TreeFacts(NamedTuple):
-    """A worktree of a run. `head`: the commit that it is at; `branch`: full name, empty where HEAD is detached."""
+    """A worktree of a run. `head`: the commit that it is at; `branch`: full name, empty where HEAD is detached.
+
+    `aside`: the directory of what was put aside of it, empty where there is none; `needed`: nothing else holds that.
+    """
 
     run: str
     name: str
@@ -72,6 +77,8 @@ class TreeFacts(NamedTuple):
     dirty: bool = False
     used: bool = False
     leased: bool = False
+    aside: str = ""
+    needed: bool = False
 
 
 class Role(StrEnum):

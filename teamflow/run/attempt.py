@@ -16,6 +16,7 @@ from typing import Final
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import AttemptEnded, AttemptStarted, Now, PhaseEnded
+from teamflow.core.guarding import GUARD, RAISED
 from teamflow.core.invocation import Brief, Exit, Invocation
 from teamflow.core.outcome import Artifact, Failed, FailureClass, Outcome, Stopped, Succeeded, Usage, with_told
 from teamflow.core.phases import AGENT, BEFORE, SETUP, VERIFIED, command_of, is_check, phases
@@ -32,7 +33,7 @@ from teamflow.run.following import Following
 from teamflow.run.logs import last_words, read_tail, separate_err
 from teamflow.run.obstacles import room, unobstructed
 from teamflow.run.place import Place
-from teamflow.run.recorder import noted
+from teamflow.run.recorder import limited_as_begun, noted
 from teamflow.run.roles import Engines, Report, Results
 from teamflow.run.texts import Texts
 from teamflow.run.trees import Trees, aside_words, note_of, root_of, variables_of
@@ -125,7 +126,7 @@ class AttemptRunner:
         common = partial(self._environments.whole, base, {})
         invocation = unobstructed(told, cwd=cwd, base=common, own=env)
         if isinstance(invocation, Failed):
-            return invocation._replace(reason=self._redactor.text(invocation.reason))
+            return invocation
         room(invocation, cwd)
         apart = separate_err(step.by(live.fallback), protocol=invocation.protocol)
         idle = idle_after(step)
@@ -232,7 +233,7 @@ class AttemptRunner:
                 continue
             if (live.phase or self._first(known, live)) != AGENT:
                 continue
-            brief = self._briefs[step_id, live.number] = self._brief(known, live)
+            brief = self._briefs[step_id, live.number] = limited_as_begun(self._brief(known, live))
             self._following.open(engine, brief, adopted=True)
 
     def spent(self, step_id: str) -> Usage | None:
@@ -322,7 +323,7 @@ class AttemptRunner:
 
     def _agent_outcome(self, known: StepState, live: AttemptState, end: Exit) -> Outcome:
         step = known.step
-        brief = self._briefs.pop((step.id, live.number), None) or self._brief(known, live)
+        brief = self._briefs.pop((step.id, live.number), None) or limited_as_begun(self._brief(known, live))
         engine = self._engine(step, live)
         if engine.capabilities.tail and end.cause is None:
             files = self._place.log(step.id, live.number), self._place.err(step.id, live.number)
@@ -333,9 +334,11 @@ class AttemptRunner:
             outcome = engine.session(brief).close(end)
         if isinstance(outcome, Failed):
             text = self._texts.text(step, live, end) if step.text_used and not engine.capabilities.protocol else None
-            return outcome._replace(reason=self._redactor.text(outcome.reason), text=text)
+            return outcome._replace(text=text)
         if isinstance(outcome, Stopped):
-            return outcome
+            most = step.guards.turns if step.guards is not None else None
+            raised = outcome.cause == GUARD and end.cause is None and brief.turns != most
+            return outcome._replace(cause=RAISED) if raised else outcome
         return self._texts.outcome(step, live, end, outcome)
 
     def _succeeded(self, known: StepState, exited: Exited, outcome: Succeeded) -> AttemptEnded:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from teamflow.core.invocation import Invocation, Obstacle
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.paths import path_shown
+from teamflow.workspaces.waiting import unwaited
 
 _MOST = 1 << 20
 """Bytes of a file that are looked into; in a longer one anything may stand."""
@@ -65,7 +66,7 @@ def _is_there(path: str, holding: str) -> bool:
             return bool(os.listdir(path))
         if not holding or not os.path.exists(path):
             return os.path.exists(path)
-        with open(path, "rb", opener=_plainly) as file:
+        with open(path, "rb", opener=unwaited) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return True
             text = file.read(_MOST + 1)
@@ -73,8 +74,3 @@ def _is_there(path: str, holding: str) -> bool:
         return True
     # A key of JSON can be written in escapes.
     return len(text) > _MOST or holding.encode() in text or b"\\u" in text
-
-
-def _plainly(path: str, flags: int) -> int:
-    """Opens what might be a pipe without waiting for anybody."""
-    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -34,7 +34,7 @@ class Texts:
             if isinstance(found, Failed):
                 failed = with_told(found._replace(exit_code=end.code), outcome)
                 kept = cut_text(text) if text is not None and step.text_used else None
-                return failed._replace(detail=self._redactor.text(failed.detail), text=kept)
+                return failed._replace(text=kept)
             outputs = found
         if outputs:
             redacted = self._redactor.json(outputs)

@@ -13,6 +13,7 @@ from typing import Final
 
 from teamflow import git
 from teamflow.policy.leftover import Facts, Lie, RefFacts, RunFacts, TreeFacts
+from teamflow.workspaces.inner import is_elsewhere
 from teamflow.workspaces.looking import names_in, size_of, working_directories
 from teamflow.workspaces.ownership import BRANCH, HIDDEN, Owners, marked_by, marks_in, number_in, orphans_in, ref_facts
 from teamflow.workspaces.place import Place, discard
@@ -101,7 +102,9 @@ class Collecting:
 
     def _tree(self, run: RunFacts, path: str, row: Registration | None) -> TreeFacts:
         found = self.place(run, path)
-        tree = TreeFacts(run.id, found.name, path, Lie.STRANGE)
+        aside = found.aside if os.path.lexists(found.aside) else ""
+        needed = bool(aside) and not is_elsewhere(self._repository, aside)
+        tree = TreeFacts(run.id, found.name, path, Lie.STRANGE, aside=aside, needed=needed)
         # Also where nothing lies: the links may lead to a disk that is not mounted now.
         if os.path.realpath(found.root) != found.root:
             return tree
@@ -198,7 +201,8 @@ class Collecting:
     # Taking away.
 
     def remove_tree(self, run: RunFacts, tree: TreeFacts, *, between: Callable[[], None]) -> None:
-        """Its directory, its registration and what is on record of it. To be called alone. GitError, OSError."""
+        """Its directory, its registration, what is on record of it, and what was put aside, where that is not needed.
+        To be called alone. GitError, OSError."""
         found = self.place(run, tree.path)
         self._move(found)
         between()
@@ -206,6 +210,8 @@ class Collecting:
             if row.path == tree.path:
                 self._put_aside(row.admin)
         between()
+        if tree.aside and not tree.needed:
+            self._put_aside(tree.aside)
         found.vanish()
         between()
 

@@ -22,6 +22,8 @@ FILES: Final = "files"
 NO_DIRECTORY: Final = "no directory"
 REPOSITORY: Final = "repository"
 _LARGEST: Final = 1 << 20
+_USUAL: Final = frozenset(("branches", "hooks", "info", "logs", "modules", "objects", "refs"))
+"""Directories of a git directory that hold nothing beside its commits (`lfs` and `annex` would)."""
 _OPENED: Final = ("", "/config", "/HEAD", "/packed-refs", "/commondir", "/index", "/objects/info/alternates")
 
 
@@ -80,6 +82,33 @@ def only_there(repository: Repository, root: str, lost: Iterable[bytes]) -> list
         elif _has_own(repository, f"{root}/{path}"):
             found.append(f"the history of {inner}")
     return found
+
+
+def is_elsewhere(repository: Repository, root: str) -> bool:
+    """Whether nothing below `root`, where things were put aside, is only there: git directories and no other files,
+    with nothing unusual in them, and no commits that no remote of theirs is known to have."""
+    try:
+        for at, directories, files in os.walk(root, onerror=_refuse):
+            if any(os.path.islink(f"{at}/{name}") for name in directories):
+                return False
+            if "HEAD" in files and "objects" in directories:
+                if not _USUAL.issuperset(directories) or _has_own(repository, at) or _has_hooks(at):
+                    return False
+                directories[:] = [name for name in directories if name == "modules"]
+            elif files:
+                return False
+    except OSError:
+        return False
+    return True
+
+
+def _has_hooks(directory: str) -> bool:
+    hooks = f"{directory}/hooks"
+    return os.path.isdir(hooks) and not all(name.endswith(".sample") for name in os.listdir(hooks))
+
+
+def _refuse(error: OSError) -> None:
+    raise error
 
 
 def _has_own(repository: Repository, directory: str) -> bool:

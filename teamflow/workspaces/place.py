@@ -56,6 +56,11 @@ class Place(NamedTuple):
         """A file that says which store has the commits of a clone; where there is none, it is a worktree."""
         return f"{self.state}/store"
 
+    @property
+    def aside(self) -> str:
+        """What no commit holds of worktrees that were taken away, in directories 1, 2, …"""
+        return f"{self.state}/aside"
+
     def is_clone(self) -> bool:
         return os.path.exists(self.store)
 
@@ -93,7 +98,7 @@ class Place(NamedTuple):
     def vanish(self) -> None:
         """After it was taken away: nothing says that it was there, nor, where it was the last one, its run; but what
         was put aside stays."""
-        if not os.path.lexists(f"{self.state}/aside"):
+        if not os.path.lexists(self.aside):
             discard(self.state)
         for directory in (self.root, os.path.dirname(self.state)):
             with contextlib.suppress(OSError):

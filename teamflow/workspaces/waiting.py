@@ -37,7 +37,7 @@ def is_plain(path: str | bytes) -> bool:
 def read_plain(path: str, *, most: int) -> bytes:
     """The content of a file, up to `most` bytes; empty where it is none or cannot be read. Never waits."""
     try:
-        with open(path, "rb", opener=_unwaited) as file:
+        with open(path, "rb", opener=unwaited) as file:
             return file.read(most) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
     except OSError:
         return b""
@@ -48,8 +48,9 @@ def unfollowed(path: str | bytes, flags: int) -> int:
 
     What `open` opens by itself it closes again when it is a directory; a descriptor that it is given it does not.
     """
-    return _unwaited(path, flags | os.O_NOFOLLOW)
+    return unwaited(path, flags | os.O_NOFOLLOW)
 
 
-def _unwaited(path: str | bytes, flags: int) -> int:
+def unwaited(path: str | bytes, flags: int) -> int:
+    """`opener` for `open`: without it a pipe in the place of a file would be waited for. Follows links."""
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)

@@ -148,15 +148,28 @@ def test_what_gc_says_to_let_a_branch_go_lets_it_go(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_was_put_by_is_no_worktree(tmp_path: Path) -> None:
+def test_what_was_put_aside_is_named_and_goes_once_it_is_somewhere_else(tmp_path: Path) -> None:
+    """A repository in the worktree of an attempt that was killed; the next attempt began in a fresh one."""
     build = sh(f"test -e ../../../second || {{ touch ../../../second; {NEST}; kill -9 $$; }}\nexit", workspace={})
     build["retry"] = {"attempts": 2, "delay": "1ms"}
     project = repository(tmp_path, {"build": build})
     project.run().expect(0)
-    (record,) = (project.root / ".teamflow/git/trees").glob("*/build")
+    (aside,) = (project.root / ".teamflow/git/trees").glob("*/build/aside")
+    inner = aside / "1/n/.git"
+    assert inner.is_dir()
     for words in (("--dry-run",), (), ()):
-        assert "/build" not in project.call("gc", *words).expect(0).out.replace("teamflow/1/build", "")
-    assert (record / "aside/1/n/.git").is_dir()
+        told = project.call("gc", *words).expect(0).out
+        assert f"kept: {aside}: in no commit (rm -rf {aside})" in told
+        assert inner.is_dir()
+    found = project.call("gc", "--json").expect(0).json()
+    assert (found["worktrees"], [line["why"] for line in found["kept"]]) == ([], ["in no commit"])
+    # As after a push.
+    project.git("--git-dir", str(inner), "update-ref", "refs/remotes/origin/main", "HEAD")
+    assert f"would go: {aside}" in project.call("gc", "--dry-run").expect(0).out
+    assert inner.is_dir()
+    assert f"removed: {aside}" in project.call("gc").expect(0).out
+    assert not aside.parent.parent.exists(), "nor is there a note of it any more"
+    assert str(aside) not in project.call("gc").expect(0).out
 
 
 @pytest.mark.slow

@@ -88,3 +88,45 @@ def test_the_runs_budget_holds_while_no_runner_lives(tmp_path: Path) -> None:
         assert len(step["attempts"]) == 2
         assert len({attempt["session"] for attempt in step["attempts"]}) == 1, "its session goes on"
         assert step["text"] == "done"
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_fence_that_was_raised_meanwhile_is_gone_beyond(tmp_path: Path, *, own: bool) -> None:
+    """It ends where its flags say; by then the runner that takes it over has more for it."""
+    with Models() as server:
+        server.play(run("true", usage=DEAR, gate="first"), run("true", usage=DEAR, times=4), say("done"))
+        least: dict[str, Any] = {"budget": {"usd": 0.9}}
+        project = project_of(tmp_path, server, **(least if own else {"limits": least}))
+        with project.popen("run", "--progress", "plain", "--no-input", env=environment()) as first:
+            assert server.gate("first").reached.wait(120)
+            first.send_signal(signal.SIGKILL)
+        server.gate("first").open()
+        server.until(lambda one: len(one.calls()) == 3 and one.calls()[-1].ended == "answered")
+        if own:
+            project.team(project.read("team.yaml").replace("usd: 0.9", "usd: 5"))
+        project.run("--no-input", *(() if own else ("--budget", "usd=5")), env=environment()).expect(0)
+        step = project.status().step("a")
+        assert [attempt["outcome"] for attempt in step["attempts"]] == ["stopped", "succeeded"], step
+        assert len({attempt["session"] for attempt in step["attempts"]}) == 1
+        assert step["text"] == "done"
+        assert len(server.calls()) == 6, "nothing was paid for twice"
+        assert 1.5 < step["usage"]["usd"] < 1.6
+
+
+@pytest.mark.parametrize("guards", ["turns: 9", "calls: 99"])
+def test_turns_that_were_raised_meanwhile_are_not_asked_about(tmp_path: Path, guards: str) -> None:
+    with Models() as server:
+        server.play(run("true", gate="first"), run("true", times=3), say("done"))
+        project = project_of(tmp_path, server, guards={"turns": 2})
+        with project.popen("run", "--progress", "plain", env=environment()) as first:
+            assert server.gate("first").reached.wait(120)
+            first.send_signal(signal.SIGKILL)
+        server.gate("first").open()
+        server.until(lambda one: len(one.calls()) == 2 and one.calls()[-1].ended == "answered")
+        project.team(project.read("team.yaml").replace("turns: 2", guards))
+        project.run(env=environment()).expect(0)
+        step = project.status().step("a")
+        assert [attempt["outcome"] for attempt in step["attempts"]] == ["stopped", "succeeded"], step
+        assert len({attempt["session"] for attempt in step["attempts"]}) == 1
+        assert not project.status().data["questions"]
+        assert (step["text"], len(server.calls())) == ("done", 5)

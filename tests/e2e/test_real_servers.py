@@ -55,6 +55,14 @@ def test_with_codex_so_is_one_that_never_came(tmp_path: Path) -> None:
     assert warnings == ["works without MCP server hangs: it had not started when the work was done"]
 
 
+@pytest.mark.parametrize("name", SERVERS)
+def test_gemini_goes_on_without_and_names_none(name: str, tmp_path: Path) -> None:
+    """Whether its program ends at once or is not there: only its errors say so, for whoever looks into the log."""
+    project, warnings = played(tmp_path, "gemini", {name: SERVERS[name]})
+    assert warnings == []
+    assert "MCP issues detected" in project.call("logs", "a").out
+
+
 @pytest.mark.parametrize("engine", ["claude", "codex"])
 def test_one_that_is_there_is_not_spoken_of(engine: str, tmp_path: Path) -> None:
     from tests.e2e.claude_scenes import notes_server

@@ -244,3 +244,28 @@ def test_a_note_that_the_protocol_has_no_place_for_is_told_once_whoever_was_kill
     assert len(told) == 1
     assert "and nothing else" in told[0]
     assert not Path(project.root, "made").exists()
+
+
+@pytest.mark.slow
+def test_half_a_secret_is_not_asked_about_either(tmp_path: Path) -> None:
+    """What is asked is cut for people long before anybody who knows the secrets sees it."""
+    secret = "correct-horse-battery-staple"
+    command = f"make {'x' * 100} {secret} {secret} {'y' * 100}"
+    team = TEAM.replace(
+        "    script:", f"    verify: {command}\n    secrets: [KEY]\n    retry: {{attempts: 1}}\n    script:"
+    )
+    team = f"{team}secrets: {{KEY: {{env: KEY}}}}\n"
+    project = Project(tmp_path, team, files={"s.yaml": f"- ask_leave: {{run: {command}}}"})
+    try:
+        project.run("-d", env={"KEY": secret}).expect(0)
+        text = until(lambda: asked(project))[0]["text"]
+        assert text.startswith(f"run make {'x' * 100} *** *** y")
+        assert "\n`make" in text
+        assert "x ***…` is none of the commands" in text
+        project.call("approve", "1.1").expect(0)
+        until(lambda: project.status().statuses["a"] == "failed")
+        shown = [project.call(*words).out for words in (("inbox",), ("why", "a"), ("status", "--json"), ("logs", "a"))]
+        shown += [json.dumps(project.events())]
+        assert not [text for text in shown if secret[:4] in text]
+    finally:
+        project.call("cancel", "--all")

@@ -99,6 +99,15 @@ def test_other_subjects() -> None:
     assert len(failed.reason) < 80
 
 
+def test_one_that_opens_no_session_may_wait_for_its_servers() -> None:
+    brief = Brief("x", 1, "first", "/w", prompt="go")
+    reason = "the agent opened no session in time and was stopped"
+    for servers, told in (((), ""), (("docs", "db"), " (perhaps for its MCP servers: docs, db)")):
+        agent = brief._replace(servers={name: {"command": "x"} for name in servers})
+        failed = outcome_of(Exit(signal=15, cause="no_session"), agent)
+        assert failed == Failed(FailureClass.TRANSIENT, reason + told, signal=15)
+
+
 @pytest.mark.parametrize("seconds", [0.5, 1, 1.5, 59, 60, 90, 119, 120, 3600, 5400, 7200, 86400, 90061])
 def test_durations_read_back(seconds: float) -> None:
     units = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
