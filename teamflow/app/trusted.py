@@ -2,7 +2,9 @@
 
 Outside is what does not really lie below the git top level that the user stands in, else the directory: the team file,
 an include, a persona, whatever a link leads to, and a saved plan. What is trusted is these files with these contents,
-all of them together, by a digest of what the plan was made from. Files in the project are the user's own.
+all of them together, by a digest of what the plan was made from. Files in the project are the user's own. A repository
+that agents work in, and that is none of the user's, is trusted by its name, whatever is in it: their programs read the
+settings there, and start what those name.
 """
 
 from __future__ import annotations
@@ -13,14 +15,15 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Final, Protocol
 
 from teamflow.app.files import is_below, located
 from teamflow.app.project import project_of
 from teamflow.core.named import NamedTuple
-from teamflow.core.plan import Plan
+from teamflow.core.plan import PROMPT, Deferred, Plan, Step
+from teamflow.core.repos import redacted, repo_of
 from teamflow.core.shell import shown
 from teamflow.store.machine import machine_directory
 from teamflow.views.diagnostics import safe
@@ -60,7 +63,8 @@ class Words(Protocol):
 
 
 class Outside(NamedTuple):
-    """Files from outside by their real paths, with digests of what was read; empty: all is the user's own."""
+    """Files from outside by their real paths, with digests of what was read, and repositories by name; empty: all is
+    the user's own."""
 
     files: tuple[tuple[str, str], ...]
 
@@ -75,7 +79,30 @@ def outside_of(plan: Plan, *, root: str, directory: str, saved: tuple[str, str] 
     found = {os.path.realpath(located(root, path)): digest for path, digest in plan.files.items() if digest}
     if saved is not None:
         found[os.path.realpath(saved[0])] = saved[1]
-    return Outside(tuple(sorted((path, digest) for path, digest in found.items() if not is_below(path, here))))
+    files = [(path, digest) for path, digest in found.items() if not is_below(path, here)]
+    return Outside(tuple(sorted((*files, *((name, "") for name in _repositories(plan, root=root, here=here))))))
+
+
+def _repositories(plan: Plan, *, root: str, here: str) -> set[str]:
+    """Those that agents work in and that do not lie in the user's own project, in words."""
+    named = {text for step in plan.steps for text in _cloned(step)}
+    return {f"the repository {redacted(text)}" for text in named if not is_below(_as_path(text, root), here)}
+
+
+def _cloned(step: Step) -> Iterator[str]:
+    """The repository that a step works in, if a program of somebody else's reads its settings."""
+    repo = step.tree.repo if step.tree is not None else None
+    if repo is not None and step.kind == PROMPT and step.script is None:
+        yield repo.template if isinstance(repo, Deferred) else repo
+
+
+def _as_path(text: str, root: str) -> str:
+    """Where it lies on this machine; of one that does not, or only later says where, no path."""
+    try:
+        elsewhere = "{{" in text or repo_of(text).scheme
+    except ValueError:
+        elsewhere = True
+    return "" if elsewhere else os.path.realpath(os.path.join(root, text))
 
 
 def _own_project(directory: str) -> str:
@@ -156,7 +183,7 @@ def refusal(
         return ""
     told = trust_text(plan, [path for path, _ in outside.files])
     asking = front.attended and not words.no_input and words.number is None
-    if words.trust or (asking and front.agrees(f"{told}\nTrust these files, as they are now, and run this?")):
+    if words.trust or (asking and front.agrees(f"{told}\nTrust this, as it is now, and run it?")):
         if not remember(outside, environ):
             front.complain("note: this is trusted now, and asked again next time: it cannot be kept on this machine")
         return ""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from teamflow.core.plan import Command, Deferred, Json, Plan, Step, Text
+from teamflow.core.repos import redacted
 from teamflow.core.shell import shown
 from teamflow.views.diagnostics import safe
 from teamflow.views.words import plural
@@ -58,7 +59,7 @@ def _step(step: Step) -> Iterator[str]:
     if step.env:
         yield f"{agent}:{_variables((name, _text(value)) for name, value in step.env)}"
     if step.tree is not None and step.tree.repo is not None:
-        yield f"{agent}: clones {_quoted(_text(step.tree.repo))}"
+        yield f"{agent}: clones {_quoted(redacted(_text(step.tree.repo)))}"
     if step.setup:
         yield f"{agent}: sets up with {_quoted(step.setup)}"
     for command in step.verify:

@@ -90,6 +90,55 @@ def test_a_variant_of_an_engine_is_shown_with_its_server_and_what_it_gets(place:
     assert "engine x: claude at http://far:1 sets A=b gets your variables MY_KEY\n" in answer.err
 
 
+REPOSITORY = "agents: {a: {engine: claude, prompt: x, permissions: read, workspace: {repo: '%s'}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("repo", "named"),
+    [
+        ("https://me:token@far.example/x.git", "the repository https://far.example/x.git\n"),
+        ("git@far.example:x", "the repository git@far.example:x\n"),
+        ("../other", "the repository ../other\n"),
+        ("https://far.example/{{ inputs.of }}", "the repository https://far.example/mine\n"),
+    ],
+)
+def test_a_repository_of_somebody_else_that_an_agent_works_in(place: Place, repo: str, named: str) -> None:
+    """Its settings start programs, and name servers, whatever the step may do."""
+    place.write("mine/team.yaml", "inputs: {of: {default: mine}}\n" + REPOSITORY % repo)
+    answer = place.refused("--no-input")
+    assert named in answer.err
+    assert "token" not in answer.err
+    assert place.trusted() == []
+
+
+def test_a_repository_is_trusted_by_its_name(place: Place) -> None:
+    place.write("mine/team.yaml", REPOSITORY % "../other")
+    assert not refused(place.call("run", "--trust", "--no-input"))
+    (kept,) = place.trusted()
+    assert "the repository ../other" in kept.read_text()
+    assert not refused(place.call("run", "--no-input"))
+    place.write("mine/team.yaml", REPOSITORY % "../another")
+    place.refused("--no-input")
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        "{command: ls, workspace: {repo: ../other}}",
+        "{engine: scripted, prompt: x, script: play.yaml, workspace: {repo: ../other}}",
+        "{engine: claude, prompt: x, workspace: {repo: inner}}",
+        "{engine: claude, prompt: x, workspace: {mode: clone}}",
+    ],
+)
+def test_repositories_that_need_no_trust(place: Place, agent: str) -> None:
+    """Of commands, whose text is in the team file; of agents that read no settings; and one's own."""
+    place.write("mine/play.yaml", "- say: x\n")
+    place.write("mine/team.yaml", f"agents: {{a: {agent}}}\n")
+    answer = place.call("plan")
+    assert answer.code == 0, answer
+    assert "trust" not in answer.out
+
+
 def test_reading_needs_no_trust_and_starts_nothing(place: Place) -> None:
     body = (
         "engines: {mine: {command: [./engine, --version], prompt: argument}}\n"
@@ -318,7 +367,7 @@ def test_on_a_terminal_somebody_is_asked(place: Place, said: bytes, runs: bool) 
         os.write(ours, said)
         out, err = process.communicate(timeout=60)
     os.close(ours)
-    assert b"Trust these files" in err
+    assert b"Trust this, as it is now" in err
     assert (process.returncode, place.ran, len(place.trusted())) == ((0, True, 1) if runs else (3, False, 0)), (
         out,
         err,
