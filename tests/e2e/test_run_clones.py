@@ -54,7 +54,7 @@ def test_each_works_in_a_clone_and_the_next_sees_what_the_one_before_did(tmp_pat
         "here": sh("test ! -e both.txt; cp a.txt b.txt", depends_on=["both"]),
     }
     project = repository(tmp_path / "here", agents)
-    project.run().expect(0)
+    project.run("--trust").expect(0)
     untouched(project)
     status = project.status()
     assert status.text("look").splitlines()[:3] == ["one", "two", str(other)]
@@ -73,19 +73,19 @@ def test_every_run_starts_from_what_the_origin_has_then_and_the_cache_knows(tmp_
         "use": {"command": "cat made; ls", "depends_on": ["build"]},
     }
     project = repository(tmp_path / "here", agents)
-    project.run("--new").expect(0)
+    project.run("--trust", "--new").expect(0)
     commit(other, "more.txt", "x\n")
-    project.run("--new").expect(0)
+    project.run("--trust", "--new").expect(0)
     status = project.status()
     assert status.statuses["build"] == "cached"
     assert status.text("use").split() == ["1", "made", "more.txt", "there.txt"]
     commit(other, "there.txt", "2\n")
-    project.run("--new").expect(0)
+    project.run("--trust", "--new").expect(0)
     status = project.status()
     assert status.statuses["build"] == "succeeded"
     assert status.text("use").split()[0] == "2"
     other.rename(other.parent / "gone")
-    project.run("--new").expect(1)
+    project.run("--trust", "--new").expect(1)
     assert project.status().failures("build") == ["setup"]
 
 
@@ -98,7 +98,7 @@ def test_a_retry_starts_clean_and_a_repair_goes_on(tmp_path: Path, other: Path) 
     for agent in agents.values():
         agent["retry"] = {"attempts": 2, "delay": "1ms", "backoff": "fixed"}
     project = repository(tmp_path / "here", agents)
-    project.run().expect(1)
+    project.run("--trust").expect(1)
     assert project.status().statuses == {"repair": "succeeded", "clean": "failed"}
     assert project.status().failures("clean") == ["crash", "crash"]
     assert left(project, "repair", "tries") == "x\nx"
@@ -108,7 +108,7 @@ def test_a_retry_starts_clean_and_a_repair_goes_on(tmp_path: Path, other: Path) 
 def test_a_clone_of_the_project_itself_keeps_its_repository_out_of_reach(tmp_path: Path) -> None:
     script = "git config user.evil yes; git branch mine; echo b > b.txt"
     project = repository(tmp_path, {"a": sh(script, workspace={"mode": "clone"})})
-    project.run().expect(0)
+    project.run("--trust").expect(0)
     untouched(project)
     assert "evil" not in (project.root / ".git/config").read_text()
     assert project.git("branch", "--list").split() == ["*", "main"]
@@ -123,7 +123,7 @@ def test_two_repositories_in_one_step_without_its_own_are_refused(tmp_path: Path
         "both": {"command": "ls", "depends_on": ["there", "here"]},
     }
     project = repository(tmp_path / "here", agents)
-    project.run().expect(1)
+    project.run("--trust").expect(1)
     status = project.status()
     assert status.failures("both") == ["setup"]
     assert "`here` and `there`" in status.step("both")["reason"]
@@ -136,7 +136,7 @@ def test_the_project_itself_need_not_be_in_git(tmp_path: Path, other: Path) -> N
         "b": {"command": "cat made", "depends_on": ["a"]},
     }
     project = Project(tmp_path / "here", team(agents))
-    project.run().expect(0)
+    project.run("--trust").expect(0)
     assert project.status().text("b") == "1"
 
 
@@ -145,7 +145,7 @@ def test_verbs_look_into_the_clone_and_merge_says_where_to_push(tmp_path: Path, 
     keep = {"repo": str(other), "keep": "always"}
     agents = {"a": sh("echo new > b.txt", workspace=keep), "bad": sh("echo late > c.txt; false", workspace=keep)}
     project = repository(tmp_path / "here", agents)
-    project.run().expect(1)
+    project.run("--trust").expect(1)
     assert "+new" in project.call("diff", "a").expect(0).out
     assert "+late" in project.call("diff", "bad").expect(0).out
     refused = project.call("merge", "a").expect(1)
@@ -163,7 +163,7 @@ def test_verbs_look_into_the_clone_and_merge_says_where_to_push(tmp_path: Path, 
 def test_all_that_is_said_of_a_clone_works(tmp_path: Path, other: Path, mode: str) -> None:
     clone = {"repo": str(other)} if mode == "repo" else {"mode": "clone"}
     project = repository(tmp_path / "he re", {"a": sh("echo new > b.txt", workspace=clone)})
-    told = project.run().expect(0).said
+    told = project.run("--trust").expect(0).said
     assert "merges it here" not in told
     assert "branch -D" not in told
     assert "teamflow path" not in told
@@ -187,7 +187,7 @@ def test_all_that_is_said_of_a_clone_works(tmp_path: Path, other: Path, mode: st
 def test_a_clone_that_stays_can_be_gone_to(tmp_path: Path, other: Path) -> None:
     agents = {"a": sh("echo new > b.txt", workspace={"repo": str(other), "keep": "always"})}
     project = repository(tmp_path / "here", agents)
-    assert "`teamflow path a` says where the clone is" in project.run().expect(0).said
+    assert "`teamflow path a` says where the clone is" in project.run("--trust").expect(0).said
     assert Path(project.call("path", "a").expect(0).out.strip(), "b.txt").read_text() == "new\n"
 
 
@@ -197,7 +197,7 @@ def test_who_commits_in_a_clone_is_who_commits_in_the_project(tmp_path: Path, ot
     project = repository(tmp_path / "here", {"a": sh(script, workspace={"repo": str(other)})})
     project.git("config", "user.name", 'Ana "A"')
     project.git("config", "user.email", "ana@example.org")
-    project.run().expect(0)
+    project.run("--trust").expect(0)
     (store,) = (project.root / ".teamflow/clones").glob("*.git")
     who = git(store, "log", "-2", "--format=%an <%ae> %cn <%ce>", "teamflow/1/a").splitlines()
     assert len(who) == 2
@@ -212,7 +212,7 @@ def test_gc_takes_stores_that_no_run_names_and_the_origin_has(tmp_path: Path, ot
         "b": {"command": "ls", "depends_on": ["a"]},
     }
     project = repository(tmp_path / "here", agents)
-    project.run().expect(0)
+    project.run("--trust").expect(0)
     (store,) = (project.root / ".teamflow/clones").glob("*.git")
     assert "store" not in project.call("gc").expect(0).out
     assert store.is_dir()
@@ -223,7 +223,7 @@ def test_gc_takes_stores_that_no_run_names_and_the_origin_has(tmp_path: Path, ot
     git(store, "push", "-q", str(other), "teamflow/1/a:refs/heads/done")
     agents["a"] = sh("true", workspace={"repo": str(other)}, cache=False)
     again = repository(tmp_path / "again", agents)
-    again.run().expect(0)
+    again.run("--trust").expect(0)
     (idle,) = (again.root / ".teamflow/clones").glob("*.git")
     again.call("rm", "--purge", "1").expect(0)
     assert f"would go: store {idle}" in again.call("gc", "--dry-run").expect(0).out
@@ -237,7 +237,7 @@ def test_gc_takes_stores_that_no_run_names_and_the_origin_has(tmp_path: Path, ot
     assert "removed: store" not in told
     assert f"removed: mirror {lock.with_suffix('.git')}" in told
     assert "removed: mirror" not in again.call("gc").expect(0).out
-    again.run().expect(0)
+    again.run("--trust").expect(0)
 
 
 class Backend(BaseHTTPRequestHandler):
@@ -308,17 +308,17 @@ def test_over_http_with_credentials_that_nobody_sees(tmp_path: Path, other: Path
         url = f"http://me:hunter2@127.0.0.1:{port}/other/.git"
         agents = {"a": sh("git remote get-url origin; echo b > b.txt", workspace={"repo": url})}
         project = repository(tmp_path / "here", agents)
-        project.run().expect(0)
+        project.run("--trust").expect(0)
         assert left(project, "a", "b.txt") == "b"
         head = commit(other, "new.txt", "n\n")
         assert head
-        project.run("--new").expect(0)
+        project.run("--trust", "--new").expect(0)
         assert left(project, "a", "new.txt", run=2) == "n"
         for path in (project.root / ".teamflow/clones").rglob("*"):
             assert not path.is_file() or b"hunter2" not in path.read_bytes()
         wrong = {"a": sh("true", workspace={"repo": url.replace("hunter2", "wrong")})}
         denied = repository(tmp_path / "denied", wrong)
-        done = denied.run().expect(1)
+        done = denied.run("--trust").expect(1)
         assert denied.status().failures("a") == ["auth"]
         assert "wrong" not in done.said
         nothing = repository(tmp_path / "nothing", {"a": sh("true", workspace={"repo": url.replace("other", "no")})})
