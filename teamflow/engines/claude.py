@@ -112,6 +112,8 @@ class ClaudeEngine:
         if brief.servers:
             files.append((f"{brief.stem}.mcp.json", json.dumps({"mcpServers": brief.servers})))
             argv.append(f"--mcp-config={files[-1][0]}")
+            # Else the first turn begins without the tools of a server that takes more than 5 s.
+            env |= {"MCP_CONNECTION_NONBLOCKING": "0", "MCP_CONNECT_TIMEOUT_MS": "25000"}
         if brief.home:
             env["CLAUDE_CONFIG_DIR"] = brief.home
             # Without sources it reads no CLAUDE.md either.

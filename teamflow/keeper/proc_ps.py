@@ -39,7 +39,7 @@ def moment() -> int:
 
 def birth(pid: int, before: int) -> int:
     """The start time of a child that was just started; before: the moment at which it was not there yet."""
-    return before
+    return before if 0 <= moment() - before < TOLERANCE else start_time(pid) or before
 
 
 def same(start: int, other: int) -> bool:
@@ -87,11 +87,10 @@ class Process:
 
 
 class Look:
-    """What one call of ps told, and when."""
+    """What one call of ps told, and when it had told it."""
 
     def __init__(self, *which: bytes) -> None:
         """which: words that choose processes."""
-        self.at = time.monotonic()
         self.found: "dict[int, Process]" = {}
         self._plain: "dict[int, bytes] | None" = None
         for line in _ps(WITH_ENVIRONMENT, COLUMNS, *which):
@@ -100,6 +99,7 @@ class Look:
             except (ValueError, IndexError):
                 continue
             self.found[process.pid] = process
+        self.at = time.monotonic()
 
     def plain(self, pid: int) -> bytes:
         """The command line of a process without its environment; asked once, for all of whom it matters."""
@@ -164,8 +164,12 @@ def marker(found: Process) -> "str | None":
 def signal(pid: int, start: int, number: int) -> bool:
     """Signals a process only if it began at `start` by a look that is not old; whether it did."""
     look = _known.look
-    found = look.found.get(pid) if look and time.monotonic() - look.at < FRESH else None
-    found = found or process(pid)
+    if look and time.monotonic() - look.at < FRESH:
+        found = look.found.get(pid) or process(pid)
+    else:
+        # Of all: who signals one is about to signal many, and a ps for each takes longer than they do to fork.
+        look = _known.look = Look(b"-A")
+        found = look.found.get(pid)
     return found is not None and same(found.start, start) and send(pid, number)
 
 

@@ -37,7 +37,7 @@ def judged(
     project: Project, play: Play, told: Told, models: Models | None, *, keepers: int
 ) -> tuple[Verdict, list[str]]:
     """`keepers`: how many of them were killed."""
-    verdict = check(project, expected=EXPECTED, lost_allowed=bool(keepers), rest=15.0)
+    verdict = check(project, expected=EXPECTED, lost_allowed=bool(keepers))
     wrong = [*verdict.wrong, *wrongs(project.records()), *_log(project, told), *_inputs(project, told)]
     attempts = len(project.state()[0].steps[STEP].attempts)
     wrong += _tools(project, play, told, attempts, real=models is not None)

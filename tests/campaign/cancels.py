@@ -25,7 +25,7 @@ from tests.campaign.kill_trees import MISSED, TREES
 from tests.e2e.keeper_driver import levels
 from tests.e2e.tool import Project, until
 
-QUIET = 2.5
+QUIET = 30.0
 """Seconds beyond the grace in which everything has to be gone."""
 
 

@@ -14,6 +14,7 @@ from teamflow.core.events import AttemptEnded, AttemptStarted, PhaseEnded, RunEn
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Stopped, Succeeded
 from teamflow.core.requested import RequestAnswered
 from teamflow.views.shown import hidden_parents
+from tests.e2e.keeper_driver import PATIENCE
 from tests.e2e.tool import Key, Line, Project
 
 UNSEEN = frozenset({FailureClass.LOST, FailureClass.CRASH})
@@ -44,7 +45,7 @@ def check(
     run: int = 1,
     lost_allowed: bool = False,
     rounds: Mapping[str, int] | None = None,
-    rest: float = 4.0,
+    rest: float = PATIENCE,
 ) -> Verdict:
     """Checks an ended run. `expected`: step → status, or several with `|`. `rest`: seconds until everything is gone.
     `rounds`: step → how many attempts it has had, if none was lost."""

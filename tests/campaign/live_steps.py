@@ -70,6 +70,9 @@ class Figures(NamedTuple):
     logs: Use
 
     def lag(self, percent: float) -> float:
+        """0.0 if no line came while all of them ran: the first had ended when the last began."""
+        if not self.lags:
+            return 0.0
         return self.lags[min(len(self.lags) - 1, int(len(self.lags) * percent / 100))]
 
     @property
@@ -135,7 +138,7 @@ def measure(
     with Project(team(steps, lines, pace, seed), level=level, files={"step.sh": STEP}) as project:
         os.mkfifo(project.root / "pipe")
         process = _run(project, screen)
-        wait_for(lambda: project.keeper() is not None, 30, 0.01)
+        wait_for(lambda: project.keeper() is not None, step=0.01)
         keeper = project.keeper()
         assert keeper is not None, "no run begins"
         logs = subprocess.Popen(
@@ -169,7 +172,7 @@ def _run(project: Project, screen: str) -> subprocess.Popen[bytes]:
 def _watch(project: Project, pids: tuple[int, ...], *, steps: int, seconds: float) -> tuple[Use, ...]:
     """What some processes use from when all steps have been started until about when the first of them ends."""
     journal = project.run_dir() / "keeper.journal"
-    wait_for(lambda: journal.read_bytes().count(b'"e":"start"') >= steps, 60, 0.1)
+    wait_for(lambda: journal.read_bytes().count(b'"e":"start"') >= steps, step=0.1)
     time.sleep(1)
     before, begun = [_spent(pid) for pid in pids], time.monotonic()
     time.sleep(max(1.0, seconds - 5))

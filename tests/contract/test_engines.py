@@ -164,7 +164,7 @@ def run_on_target(tmp_path: Path, name: str, brief: Brief, *, level: str | None 
                 "a", 1, "agent", invocation, str(tmp_path), "base", {}, str(log), err, 20, None, (), 1, None, None, {}
             )
         )
-        await events.ended("a", within=20)
+        await events.ended("a")
         await target.close()
         return events
 

@@ -52,7 +52,7 @@ def play(run_dir: Path, invocations: Mapping[str, Invocation]) -> dict[str, Exit
         target.environment("base", {"PATH": "/usr/bin:/bin"})
         for step, invocation in invocations.items():
             target.start(started(run_dir, step, invocation))
-        await events.ended(*invocations, within=30)
+        await events.ended(*invocations)
         await target.close()
         return events.ends
 

@@ -40,7 +40,7 @@ class Subject:
         self.durable = durable
 
     def flush(self) -> None:
-        asyncio.run(asyncio.wait_for(self._flush(), 10))
+        asyncio.run(asyncio.wait_for(self._flush(), 60))
 
     async def _flush(self) -> None:
         await self.store.flush()

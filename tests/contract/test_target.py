@@ -57,7 +57,7 @@ class Recorder:
     def pids(self) -> dict[str, int]:
         return {entry.step: entry.pid for entry in self.entries if isinstance(entry, Started)}
 
-    async def until(self, holds: Callable[[], object], *, within: float = 10.0) -> None:
+    async def until(self, holds: Callable[[], object], *, within: float = 60.0) -> None:
         async with asyncio.timeout(within):
             while not holds():
                 self.changed.clear()
@@ -67,7 +67,7 @@ class Recorder:
                 else:
                     await self.changed.wait()
 
-    async def ended(self, *steps: str, within: float = 10.0) -> None:
+    async def ended(self, *steps: str, within: float = 60.0) -> None:
         await self.until(lambda: set(steps) <= set(self.ends), within=within)
 
 
@@ -112,7 +112,7 @@ class LocalWorld:
         self.run_dir = run_dir
 
     def target(self) -> Target:
-        return LocalTarget(str(self.run_dir), environ={"PATH": os.environ["PATH"], **self.level})
+        return LocalTarget(str(self.run_dir), environ={"PATH": os.environ["PATH"], **self.level}, patience=30.0)
 
     def recorder(self) -> Recorder:
         return Recorder()
@@ -295,12 +295,12 @@ def test_stops(world: World, start: Callable[..., Start], play: Play) -> None:
 def test_frozen_its_deadline_stands_still(world: World, start: Callable[..., Start]) -> None:
     async def scenario() -> None:
         target, events = await opened(world)
-        target.start(start("a", FOREVER, timeout=0.4))
+        target.start(start("a", FOREVER, timeout=3.0))
         await events.until(lambda: len(events.pids) == 1)
         target.freeze("a", 1, on=True)
         target.freeze("a", 1, on=True)
         target.freeze("nobody", 1, on=True)
-        target.start(start("b", Play(seconds=0.7)))
+        target.start(start("b", Play(seconds=3.5)))
         await events.ended("b")
         assert "a" not in events.ends
         target.freeze("a", 1, on=False)

@@ -73,7 +73,7 @@ class OddKeeper:
 
     async def hear(self, op: str) -> dict[str, object]:
         while True:
-            message = await asyncio.wait_for(self.heard.get(), 5)
+            message = await asyncio.wait_for(self.heard.get(), 60)
             if message["op"] == op:
                 return message
 
@@ -94,12 +94,12 @@ def stand_in() -> subprocess.Popen[bytes]:
 
 
 @asynccontextmanager
-async def adopted(run_dir: Path) -> AsyncIterator[tuple[OddKeeper, LocalTarget, Recorder]]:
+async def adopted(run_dir: Path, *, patience: float = 0.1) -> AsyncIterator[tuple[OddKeeper, LocalTarget, Recorder]]:
     process = stand_in()
     try:
         keeper = OddKeeper(run_dir, process)
         await keeper.serve()
-        target, events = LocalTarget(str(run_dir), environ=ENVIRON, patience=0.1), Recorder()
+        target, events = LocalTarget(str(run_dir), environ=ENVIRON, patience=patience), Recorder()
         target.environment("base", {})
         await target.open(events, after=0)
         await keeper.hear("hello")
@@ -176,11 +176,12 @@ def test_a_keeper_that_hangs_up_is_told_everything_again(run_dir: Path) -> None:
 @pytest.mark.parametrize("rubbish", [b"hello\n", b"[]\n", b'{"e":"exit"}\n', b"{}\n", b"\xff\n"])
 def test_a_keeper_that_talks_rubbish_is_ended(run_dir: Path, rubbish: bytes) -> None:
     async def scenario() -> None:
-        async with adopted(run_dir) as (keeper, target, events):
+        # Long: its lock is let go of by the test, some time after the kill; it is not to be adopted again until then.
+        async with adopted(run_dir, patience=120.0) as (keeper, target, events):
             target.start(request(run_dir, "a", "x"))
             await keeper.hear("start")
             keeper.say({"seq": 1, "step": "a", **START}, rubbish)
-            await asyncio.to_thread(keeper.process.wait, 5)
+            await asyncio.to_thread(keeper.process.wait, 60)
             assert keeper.process.returncode == -9
             keeper.die()
             await events.until(lambda: events.lost)

@@ -194,13 +194,16 @@ def _kept(models: Models) -> Iterator[Models]:
 
 
 @contextmanager
-def notes_server() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """An MCP server by HTTP with one tool, `post_note`: its URL, and the calls that it got."""
+def notes_server(*, late: float = 0.0) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """An MCP server by HTTP with one tool, `post_note`: its URL, and the calls that it got. It is ready `late` seconds
+    after the first."""
     got: list[dict[str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            if not got and late:
+                threading.Event().wait(late)
             got.append({**asked, "authorization": self.headers.get("authorization")})
             body = json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": _result(asked)}) if "id" in asked else ""
             self.send_response(200 if body else 202)

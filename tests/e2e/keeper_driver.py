@@ -22,6 +22,9 @@ Message = dict[str, Any]
 NOBODY = 65534
 PLAIN_PYTHON = "/usr/bin/python3"
 
+PATIENCE = 60.0
+"""Seconds for what is to come about: long, for it proves nothing that a busy machine was quick."""
+
 
 def cgroup_root() -> Path | None:
     """The directory of our own v2 cgroup, if cgroups can be made in it."""
@@ -100,7 +103,7 @@ class Truth:
     def close(self) -> None:
         """Kills what is in it."""
         (self.path / "cgroup.kill").write_text("1")
-        wait_for(lambda: not self.pids(), 5)
+        wait_for(lambda: not self.pids())
         for directory, _, _ in os.walk(self.path, topdown=False):
             for _ in range(100):
                 try:
@@ -128,7 +131,7 @@ def _group(pid: int) -> int:
         return 0
 
 
-def wait_for(condition: Callable[[], Any], seconds: float, step: float = 0.002) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE, step: float = 0.002) -> Any:
     """What a condition gives as soon as that is true, or what it gives after `seconds`."""
     until = time.monotonic() + seconds
     while True:
@@ -159,7 +162,7 @@ class Client:
         self.send_raw(json.dumps(message).encode() + b"\n")
 
     def send_raw(self, data: bytes) -> None:
-        self.sock.settimeout(10)
+        self.sock.settimeout(PATIENCE)
         self.sock.sendall(data)
 
     def read(self, seconds: float) -> None:
@@ -176,7 +179,7 @@ class Client:
         *lines, self._rest = (self._rest + data).split(b"\n")
         self.messages += [json.loads(line) for line in lines]
 
-    def wait(self, wanted: Callable[[Message], bool], seconds: float = 5) -> Message:
+    def wait(self, wanted: Callable[[Message], bool], seconds: float = PATIENCE) -> Message:
         """The first message that is wanted."""
         until = time.monotonic() + seconds
         seen = 0
@@ -189,7 +192,7 @@ class Client:
                 raise AssertionError(f"not told within {seconds} s; told: {self.messages[-20:]}")
             self.read(until - time.monotonic())
 
-    def entry(self, kind: str, step: str, attempt: int = 1, phase: str = "agent", seconds: float = 5) -> Message:
+    def entry(self, kind: str, step: str, attempt: int = 1, phase: str = "agent", seconds: float = PATIENCE) -> Message:
         """The entry of a kind about a phase."""
         wanted = (kind, step, attempt, phase)
         return self.wait(lambda m: (m.get("e"), m.get("step"), m.get("attempt"), m.get("phase")) == wanted, seconds)
@@ -291,7 +294,7 @@ class Keeper:
 
         return journal.read(Path(self.run, "keeper.journal").read_bytes())
 
-    def reap(self, *, deadline: float = 5.0) -> Reaped:
+    def reap(self, *, deadline: float = PATIENCE) -> Reaped:
         """What `reaper.reap` makes of what a killed keeper left."""
         return self._reaped("reap(sys.argv[1], deadline=float(sys.argv[2]))", str(deadline))
 
@@ -324,7 +327,7 @@ class Keeper:
             client.close()
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(5)
+        self.process.wait(PATIENCE)
         if self.process.stderr:
             self.process.stderr.close()
         if self.truth:

@@ -14,9 +14,6 @@ from tests.campaign.verb_storm import storm
 
 pytestmark = pytest.mark.slow
 
-AT_ONCE = 0.3
-"""Seconds to the answer of a verb."""
-
 
 def test_a_large_run_under_fifty_verbs_a_second() -> None:
     seed = random.SystemRandom().randrange(1 << 31)
@@ -24,7 +21,7 @@ def test_a_large_run_under_fifty_verbs_a_second() -> None:
     found = storm(2000, rate=50, seed=seed)
     assert found.wrong == []
     assert found.requests > 100
-    assert percentile(found.latencies, 99) < AT_ONCE
+    assert percentile(found.latencies, 99) < found.seconds / 10, "what comes in piles up"
 
 
 def test_cancelled_trees_leave_nothing() -> None:

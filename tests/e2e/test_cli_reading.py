@@ -37,17 +37,17 @@ def waiting(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
             yield runner
         finally:
             (tmp_path / "go").touch()
-            runner.communicate(timeout=20)
+            runner.communicate(timeout=60)
 
 
-def until(holds: Callable[[], bool], *, seconds: float = 10.0) -> None:
+def until(holds: Callable[[], bool], *, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-def read_until(stream: subprocess.Popen[bytes], word: bytes, *, seconds: float = 10.0) -> bytes:
+def read_until(stream: subprocess.Popen[bytes], word: bytes, *, seconds: float = 60.0) -> bytes:
     assert stream.stdout is not None
     descriptor, found = stream.stdout.fileno(), b""
     deadline = time.monotonic() + seconds
@@ -79,7 +79,7 @@ class Terminal:
         os.close(slave)
         self._master = master
 
-    def read(self, done: Callable[[bytes], bool], *, seconds: float = 15.0) -> None:
+    def read(self, done: Callable[[bytes], bool], *, seconds: float = 60.0) -> None:
         """Reads until `done`, or until the process has closed its terminal."""
         deadline = time.monotonic() + seconds
         while not done(self.out):
@@ -94,7 +94,7 @@ class Terminal:
     def end(self) -> int:
         self.read(lambda out: False)
         os.close(self._master)
-        return self.process.wait(timeout=10)
+        return self.process.wait(60)
 
 
 @pytest.mark.parametrize("template", ["default", pytest.param("review", marks=pytest.mark.slow)])
@@ -148,10 +148,10 @@ def test_logs_and_events_follow_a_run(tmp_path: Path, waiting: subprocess.Popen[
         assert "running" in call(tmp_path, "status").out
         assert call(tmp_path, "why", "after").out == "after: pending: waits for slow (running)\n"
         (tmp_path / "go").touch()
-        assert seen + everything.communicate(timeout=20)[0] == b"slow | one\nslow | two\nafter | three\n"
-        assert one.communicate(timeout=20)[0] == b"two\n"
-        assert b'"RunEnded"' in events.communicate(timeout=20)[0]
-        assert b"after: succeeded" in status.communicate(timeout=20)[0]
+        assert seen + everything.communicate(timeout=60)[0] == b"slow | one\nslow | two\nafter | three\n"
+        assert one.communicate(timeout=60)[0] == b"two\n"
+        assert b'"RunEnded"' in events.communicate(timeout=60)[0]
+        assert b"after: succeeded" in status.communicate(timeout=60)[0]
         assert [each.returncode for each in (everything, one, events, status)] == [0, 0, 0, 0]
 
 
@@ -165,8 +165,8 @@ def test_following_a_step_shows_every_attempt_that_comes(tmp_path: Path) -> None
         with started(tmp_path, "logs", "a", "-f") as following:
             read_until(following, b"1\n")
             (tmp_path / "go").touch()
-            assert following.communicate(timeout=20)[0] == b"2\n3\n"
-        runner.communicate(timeout=20)
+            assert following.communicate(timeout=60)[0] == b"2\n3\n"
+        runner.communicate(timeout=60)
     assert call(tmp_path, "logs", "a").out == "3\n"
     assert call(tmp_path, "logs", "a", "--attempt", "2").out == "2\n"
 
@@ -178,12 +178,12 @@ def test_a_log_that_is_truncated_is_read_again(tmp_path: Path, waiting: subproce
         os.truncate(tmp_path / ".teamflow/runs/1/logs/slow.1.log", 0)
         read_until(following, b"the log was truncated")
         (tmp_path / "go").touch()
-        assert following.communicate(timeout=20)[0].endswith(b"two\n")
+        assert following.communicate(timeout=60)[0].endswith(b"two\n")
 
 
 def test_cancel_from_another_terminal(tmp_path: Path, waiting: subprocess.Popen[bytes]) -> None:
     assert call(tmp_path, "cancel", "slow") == (0, "cancelling slow\n", "")
-    assert waiting.wait(timeout=20) == 1
+    assert waiting.wait(timeout=60) == 1
     assert "cancelled by " in call(tmp_path, "why", "slow").out
     assert call(tmp_path, "why", "after").out == "after: skipped: slow was cancelled\n"
     assert call(tmp_path, "cancel", "slow").code == 1
@@ -197,8 +197,8 @@ def test_a_runner_that_was_killed(tmp_path: Path) -> None:
         with started(tmp_path, "logs", "-f") as following:
             read_until(following, b"slow | one\n")
             runner.kill()
-            runner.wait(timeout=10)
-            _, err = following.communicate(timeout=20)
+            runner.wait(timeout=60)
+            _, err = following.communicate(timeout=60)
             assert b"its runner is gone: `teamflow run` goes on" in err
     assert call(tmp_path, "status").out.startswith("run 1 of team: interrupted (its runner is gone)")
     found = json.loads(call(tmp_path, "status", "--json").out)

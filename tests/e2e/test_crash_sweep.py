@@ -131,4 +131,4 @@ agents:
         assert done.code == 0
         assert number > 2
         assert len(project.ledger()) == begun, "nothing was started"
-        assert project.gone(4)
+        assert project.gone()

@@ -38,7 +38,7 @@ def test_readers_take_nothing_from_a_detached_runner(tmp_path: Path) -> None:
     held = [os.readlink(link) for link in Path(f"/proc/{runner}/fd").iterdir() if link.is_symlink()]
     assert not [path for path in held if path.endswith(" (deleted)") and ".teamflow" in path]
     (tmp_path / "gate").write_text("go\n", encoding="ascii")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while json.loads(teamflow("status", "--json", at=tmp_path))["status"] == "running":
         assert time.monotonic() < deadline
     shown = json.loads(teamflow("status", "--json", at=tmp_path))

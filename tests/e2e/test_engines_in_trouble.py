@@ -32,7 +32,7 @@ agents:
   code: {engine: json, prompt: 'echo "{\\"text\\": \\"x\\"}"; exit 9'}
   killed: {engine: json, prompt: 'echo "{\\"text\\": \\"x\\"}"; kill -9 $$'}
   bytes: {engine: lines, prompt: 'head -c 3000000 /dev/urandom; echo; echo "{\\"text\\": \\"ok\\"}"'}
-  slow: {engine: lines, prompt: 'echo "{\\"id\\": \\"s1\\"}"; sleep 60', timeout: 300ms, grace: 100ms}
+  slow: {engine: lines, prompt: 'echo "{\\"id\\": \\"s1\\"}"; sleep 60', timeout: 4s, grace: 100ms}
   idle: {engine: text, prompt: "echo x; sleep 60", idle_timeout: 300ms, grace: 100ms}
   option: {engine: lines, prompt: 'echo "{\\"id\\": \\"--help\\", \\"text\\": \\"x\\"}"'}
   missing: {engine: missing, prompt: x}
@@ -48,7 +48,7 @@ WORSE = {
     "huge": ("fatal", "16MiB"),
     "code": ("exit", "exited 9"),
     "killed": ("crash", "SIGKILL"),
-    "slow": ("timeout", "300ms"),
+    "slow": ("timeout", "4s"),
     "idle": ("idle", "300ms"),
     "missing": ("start", "not found"),
     "unset": ("start", 'has no key "x"'),
@@ -117,7 +117,7 @@ echo '{"text": "done"}'
 """
 
 
-def until(condition: Callable[[], object], seconds: float = 30) -> None:
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never came"

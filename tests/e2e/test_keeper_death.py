@@ -32,7 +32,7 @@ def _stand(keeper: Keeper, client: Client, step: str = "s") -> int:
     keeper.start(client, step, NASTY if hides else NASTY.replace(HIDDEN, ""))
     client.entry("start", step)
     size = SIZE if hides else SIZE - 1
-    assert not keeper.truth or wait_for(lambda: len(keeper.left()) >= size, 5)
+    assert not keeper.truth or wait_for(lambda: len(keeper.left()) >= size)
     return size
 
 
@@ -51,7 +51,7 @@ def test_a_killed_runner_costs_nothing(any_keeper: Keeper) -> None:
     with subprocess.Popen(argv, stdout=subprocess.PIPE) as runner:
         assert runner.stdout
         runner.stdout.readline()
-        assert wait_for(any_keeper.journal, 5)
+        assert wait_for(any_keeper.journal)
         runner.kill()
     assert any_keeper.client().entry("exit", "s")["code"] == 8
 
@@ -66,7 +66,7 @@ def test_orphans_are_stopped_after_a_while(keeper: Keeper) -> None:
     client.wait(lambda m: m.get("op") == "pong")
     begun = time.monotonic()
     client.sock.close()
-    assert keeper.process.wait(5) == 0
+    assert keeper.process.wait(60) == 0
     assert time.monotonic() - begun >= 0.2
     ends = {entry["step"]: entry for entry in keeper.journal() if entry["e"] == "exit"}
     assert {entry["cause"] for entry in ends.values()} == {"orphaned"}
@@ -77,8 +77,8 @@ def test_orphans_are_stopped_after_a_while(keeper: Keeper) -> None:
 @pytest.mark.slow
 def test_who_comes_back_in_time_is_no_orphan(any_keeper: Keeper) -> None:
     client = any_keeper.client()
-    any_keeper.start(client, "s", "sleep 0.5; exit 3")
-    client.send(op="orphan_after", seconds=0.3)
+    any_keeper.start(client, "s", "sleep 3; exit 3")
+    client.send(op="orphan_after", seconds=2)
     client.entry("start", "s")
     client.sock.close()
     time.sleep(0.1)
@@ -94,13 +94,13 @@ def test_the_reaper_clears_up_after_a_killed_keeper(keeper: Keeper) -> None:
     assert keeper.reap().gone is False, "not while it lives"
     assert "lives" in keeper.reap().why
     keeper.process.kill()
-    keeper.process.wait(5)
+    keeper.process.wait(60)
     # Of what had only just begun to stand some was on its way out.
     before &= keeper.left() if keeper.truth else set()
-    reaped = keeper.reap(deadline=5)
+    reaped = keeper.reap()
     assert reaped.gone, reaped
     assert before <= set(reaped.killed)
-    assert not keeper.truth or wait_for(lambda: not keeper.truth.pids(), 2) or not keeper.truth.pids()
+    assert not keeper.truth or wait_for(lambda: not keeper.truth.pids()) or not keeper.truth.pids()
     if keeper.level == "cgroup" and keeper.truth:
         assert [path.name for path in keeper.truth.path.iterdir() if path.is_dir()] == []
     again = keeper.reap()
@@ -113,7 +113,7 @@ def test_the_next_keeper_clears_up_and_goes_on_with_the_journal(keeper: Keeper) 
     keeper.start(client, "done", "exit 5")
     client.entry("exit", "done")
     keeper.process.kill()
-    keeper.process.wait(5)
+    keeper.process.wait(60)
     assert keeper.process.stderr
     keeper.process.stderr.close()
     with open(Path(keeper.run, "keeper.journal"), "ab") as file:
@@ -139,7 +139,7 @@ def test_what_may_have_begun_before_the_journal_told_of_it_is_lost_and_not_begun
     keeper.start(client, "s", ["sleep", "300"], note={"n": 7})
     client.entry("start", "s")
     keeper.process.kill()
-    keeper.process.wait(5)
+    keeper.process.wait(60)
     assert keeper.process.stderr
     keeper.process.stderr.close()
     journal.write_bytes(before)
@@ -198,7 +198,7 @@ def test_it_ends_when_the_run_directory_vanishes(keeper: Keeper) -> None:
     client = keeper.client()
     _stand(keeper, client)
     os.rename(keeper.run, keeper.run + ".away")
-    assert keeper.process.wait(8) == 0
+    assert keeper.process.wait(60) == 0
     assert not keeper.truth or not keeper.truth.pids()
 
 
@@ -232,7 +232,8 @@ def test_a_full_disk_loses_no_exit(small_disk: Path, tmp_path: Path) -> None:
     try:
         client = keeper.client()
         logs = {step: str(tmp_path / f"{step}.log") for step in ("a", "b", "c", "d")}
-        keeper.start(client, "a", "sleep 0.2; exit 4", log=logs["a"], cwd="/")
+        go = tmp_path / "go"
+        keeper.start(client, "a", f"until [ -e {go} ]; do sleep 0.02; done; exit 4", log=logs["a"], cwd="/")
         client.entry("start", "a")
         filler = _fill(small_disk)
         note = "n" * 9000
@@ -244,14 +245,15 @@ def test_a_full_disk_loses_no_exit(small_disk: Path, tmp_path: Path) -> None:
         full = client.wait(lambda m: m.get("op") == "disk")
         assert full["full"]
         assert "space" in full["error"]
+        go.touch()
         keeper.start(client, "d", "exit 6", log=logs["d"], cwd="/")
         time.sleep(0.25)
         client.read(0.01)
         assert not any(m.get("step") in "acd" for m in client.messages[3:] if "e" in m), "not before it is written"
         filler.unlink()
-        assert client.entry("exit", "a", seconds=3)["code"] == 4
-        assert client.entry("exit", "c", seconds=3)["code"] == 5
-        assert client.entry("fail", "d", seconds=3)["errno"] == 28
+        assert client.entry("exit", "a")["code"] == 4
+        assert client.entry("exit", "c")["code"] == 5
+        assert client.entry("fail", "d")["errno"] == 28
         assert client.wait(lambda m: m.get("op") == "disk" and not m["full"])
         assert [entry["seq"] for entry in keeper.journal()] == list(range(1, 8))
     finally:

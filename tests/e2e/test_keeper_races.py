@@ -46,7 +46,7 @@ def test_a_stop_that_races_with_the_end_and_the_timeout_gives_one_end(level: str
                 assert entry["cause"] or entry["code"] == 0, entry
         assert set(ends.values()) == {1}
         assert len(ends) == 800
-        assert not keeper.truth or wait_for(lambda: not keeper.left(), 3) or not keeper.left()
+        assert not keeper.truth or wait_for(lambda: not keeper.left()) or not keeper.left()
     finally:
         keeper.close()
 
@@ -67,14 +67,14 @@ def test_a_keeper_killed_at_any_moment_leaves_nothing_that_the_reaper_does_not_f
             client.send_raw(b"".join(json.dumps(message).encode() + b"\n" for message in batch))
             time.sleep(chance.uniform(0, 0.1))
             keeper.process.kill()
-            keeper.process.wait(5)
+            keeper.process.wait(60)
             if chance.random() < 0.7:
                 reaped = keeper.reap()
                 assert reaped.gone, (trees, reaped)
             if keeper.process.stderr:
                 keeper.process.stderr.close()
             keeper.process = keeper.spawn()
-            assert not keeper.truth or wait_for(lambda: not keeper.left(), 1) or not keeper.left(), trees
+            assert not keeper.truth or wait_for(lambda: not keeper.left()) or not keeper.left(), trees
             client.close()
         kinds = Counter((entry["step"], entry["e"]) for entry in keeper.journal())
         starts = {step for step, kind in kinds if kind == "start"}
@@ -149,7 +149,7 @@ def test_a_keeper_survives_any_message() -> None:
         client.wait(lambda m: m.get("n") == 777, 20)
         assert keeper.process.poll() is None
         client.send(op="stop_all", grace=0)
-        assert not keeper.truth or wait_for(lambda: not keeper.left(), 5) or not keeper.left()
+        assert not keeper.truth or wait_for(lambda: not keeper.left()) or not keeper.left()
         assert [entry["seq"] for entry in keeper.journal()] == list(range(1, len(keeper.journal()) + 1))
     finally:
         log = keeper.run + "/keeper.log"

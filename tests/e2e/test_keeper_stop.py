@@ -1,5 +1,6 @@
 """Stopping: ladders, limits, leftovers, namespaces, freezing; what lives is told by the test's own cgroup."""
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -8,7 +9,16 @@ from typing import Any
 import pytest
 
 from tests.campaign import kill_trees
-from tests.e2e.keeper_driver import PORTABLE, Keeper, cgroup_root, every_level, has_pidns, levels, wait_for
+from tests.e2e.keeper_driver import (
+    PATIENCE,
+    PORTABLE,
+    Keeper,
+    cgroup_root,
+    every_level,
+    has_pidns,
+    levels,
+    wait_for,
+)
 
 needs_truth = pytest.mark.skipif(cgroup_root() is None, reason="no cgroup can be made here to count in")
 needs_pidns = pytest.mark.skipif(not has_pidns(), reason="no PID namespace can be made here")
@@ -22,13 +32,13 @@ def _kinds() -> list[Any]:
 @pytest.mark.parametrize(("level", "isolation"), _kinds())
 def test_every_tree_is_killed_and_the_bystander_lives(level: str, isolation: str | None) -> None:
     tally = kill_trees.Tally()
-    stage = kill_trees.Stage(level, isolation)
+    stage = kill_trees.Stage(level, isolation, patience=PATIENCE)
     try:
         for number, tree in enumerate(kill_trees.TREES):
             stage.trial(f"t{number}", tree, 0.05, None, tally)
             if level == PORTABLE and not stage.clean:
                 stage.close()
-                stage = kill_trees.Stage(level, isolation)
+                stage = kill_trees.Stage(level, isolation, patience=PATIENCE)
     finally:
         stage.close()
     assert tally.wrongs == []
@@ -40,7 +50,7 @@ def test_every_tree_is_killed_and_the_bystander_lives(level: str, isolation: str
 def test_thirty_trials_of_the_campaign_with_a_fresh_seed() -> None:
     seed = int(time.time())
     print("seed", seed)
-    for level, tally in kill_trees.campaign(30, seed).items():
+    for level, tally in kill_trees.campaign(30, seed, patience=PATIENCE).items():
         assert (level, tally.wrongs, dict(tally.survivors)) == (level, [], {})
 
 
@@ -48,12 +58,12 @@ def test_thirty_trials_of_the_campaign_with_a_fresh_seed() -> None:
 def test_the_ladder_goes_up_step_by_step(keeper: Keeper) -> None:
     client = keeper.client()
     script = "trap 'echo int' INT; trap 'echo term' TERM; echo ready; while :; do sleep 0.01; done"
-    keeper.start(client, "s", script, grace=0.4)
-    wait_for(lambda: Path(keeper.log("s")).exists() and "ready" in keeper.output("s"), 5)
+    keeper.start(client, "s", script, grace=2)
+    wait_for(lambda: Path(keeper.log("s")).exists() and "ready" in keeper.output("s"))
     begun = time.monotonic()
     client.send(op="stop", step="s", attempt=1, cause="pause")
     entry = client.entry("exit", "s")
-    assert 0.35 < time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun > 1.9
     assert (entry["signal"], entry["cause"]) == (9, "pause")
     assert [word for word in keeper.output("s").split() if word != "Terminated"] == ["ready", "int", "term"]
 
@@ -61,32 +71,30 @@ def test_the_ladder_goes_up_step_by_step(keeper: Keeper) -> None:
 def test_a_stop_that_is_heeded_takes_no_grace(keeper: Keeper) -> None:
     client = keeper.client()
     keeper.start(client, "s", "trap 'exit 3' INT; echo ready; while :; do sleep 0.01; done", grace=30)
-    wait_for(lambda: Path(keeper.log("s")).exists() and "ready" in keeper.output("s"), 5)
+    wait_for(lambda: Path(keeper.log("s")).exists() and "ready" in keeper.output("s"))
     client.send(op="stop", step="s", attempt=1)
-    entry = client.entry("exit", "s", seconds=3)
+    entry = client.entry("exit", "s")
     assert (entry["code"], entry["cause"]) == (3, "cancel")
 
 
 def test_a_second_stop_shortens_the_first_and_keeps_its_cause(any_keeper: Keeper) -> None:
     keeper, client = any_keeper, any_keeper.client()
-    keeper.start(client, "s", "trap '' INT TERM; sleep 300")
+    keeper.start(client, "s", "trap '' INT TERM; sleep 3000")
     client.entry("start", "s")
     time.sleep(0.05)
-    client.send(op="stop", step="s", attempt=1, grace=60, cause="first")
+    client.send(op="stop", step="s", attempt=1, grace=600, cause="first")
     client.send(op="stop", step="s", attempt=1, grace=0.1, cause="second")
-    entry = client.entry("exit", "s", seconds=3)
+    entry = client.entry("exit", "s")
     assert (entry["signal"], entry["cause"]) == (9, "first")
 
 
 def test_no_grace_kills_at_once(keeper: Keeper) -> None:
     client = keeper.client()
-    keeper.start(client, "s", "trap '' INT TERM; setsid sleep 300 & sleep 300", grace=60)
+    keeper.start(client, "s", "trap '' INT TERM; setsid sleep 3000 & sleep 3000", grace=600)
     client.entry("start", "s")
-    begun = time.monotonic()
     client.send(op="stop_all", grace=0, cause="interrupt")
     assert client.entry("exit", "s")["cause"] == "interrupt"
-    assert time.monotonic() - begun < 0.5
-    assert not keeper.truth or wait_for(lambda: not keeper.left(), 2) or not keeper.left()
+    assert not keeper.truth or wait_for(lambda: not keeper.left()) or not keeper.left()
 
 
 def test_a_stop_of_what_is_not_there_does_nothing(any_keeper: Keeper) -> None:
@@ -105,32 +113,33 @@ def test_timeout(any_keeper: Keeper) -> None:
     keeper.start(client, "s", "trap '' INT; sleep 300", timeout=0.2, grace=0.2)
     entry = client.entry("exit", "s")
     assert entry["cause"] == "timeout"
-    assert 0.2 < time.monotonic() - begun < 0.9
+    assert time.monotonic() - begun > 0.2
 
 
 @pytest.mark.slow
 def test_idle_is_output_first(any_keeper: Keeper) -> None:
     keeper, client = any_keeper, any_keeper.client()
     begun = time.monotonic()
-    keeper.start(client, "s", "for i in 1 2 3 4; do sleep 0.1; echo $i; done; exec sleep 300", idle=0.3, grace=0.2)
-    keeper.start(client, "err", "for i in 1 2 3 4; do sleep 0.1; echo $i >&2; done", idle=0.3, err=keeper.log("e"))
+    busy = "for i in 1 2 3 4 5 6 7 8 9; do sleep 0.2; echo $i; done"
+    keeper.start(client, "s", f"{busy}; exec sleep 300", idle=1.5)
+    keeper.start(client, "err", f"exec >&2; {busy}", idle=1.5, err=keeper.log("e"))
     assert client.entry("exit", "s")["cause"] == "idle"
-    assert 0.65 < time.monotonic() - begun < 1.5
-    assert keeper.output("s") == "1\n2\n3\n4\n"
+    assert time.monotonic() - begun > 3.2
+    assert keeper.output("s").split() == list("123456789")
     assert client.entry("exit", "err")["cause"] is None
 
 
 @pytest.mark.slow
 def test_files_that_change_keep_a_silent_phase_alive(any_keeper: Keeper) -> None:
     work = Path(any_keeper.home, "work/deep")
-    busy = "while [ $((i=i+1)) -lt {} ]; do sleep 0.1; echo $i > {}; done; "
+    busy = "while [ $((i=i+1)) -lt {} ]; do sleep 0.2; echo $i > {}; done; "
     (work / ".git").mkdir(parents=True)
     keeper, client = any_keeper, any_keeper.client()
-    script = busy.format(7, "file") + busy.format(20, ".git/x")
+    script = busy.format(10, "file") + busy.format(300, ".git/x")
     begun = time.monotonic()
-    keeper.start(client, "s", script, idle=0.3, grace=0.1, cwd=str(work), idle_paths=[str(work.parent)])
+    keeper.start(client, "s", script, idle=1.5, grace=0.1, cwd=str(work), idle_paths=[str(work.parent)])
     assert client.entry("exit", "s")["cause"] == "idle"
-    assert 0.85 < time.monotonic() - begun < 1.8
+    assert time.monotonic() - begun > 3.2
 
 
 @pytest.mark.slow
@@ -149,7 +158,7 @@ def test_too_much_output(any_keeper: Keeper) -> None:
 @pytest.mark.slow
 def test_a_log_that_shrank_is_told(any_keeper: Keeper) -> None:
     keeper, client = any_keeper, any_keeper.client()
-    script = "echo a long line of output; sleep 0.3; : > /dev/stderr; echo short"
+    script = "echo a long line of output; sleep 2; : > /dev/stderr; echo short"
     keeper.start(client, "s", script, log_limit=1_000_000)
     entry = client.entry("exit", "s")
     assert entry["truncated"] is True
@@ -160,15 +169,17 @@ def test_a_log_that_shrank_is_told(any_keeper: Keeper) -> None:
 def test_frozen_time_does_not_count(keeper: Keeper) -> None:
     client = keeper.client()
     script = "setsid sh -c 'while :; do echo x; sleep 0.01; done'"
-    keeper.start(client, "s", script, timeout=0.5, idle=0.4, grace=0.1)
-    wait_for(lambda: Path(keeper.log("s")).exists() and keeper.output("s"), 5)
+    keeper.start(client, "s", script, timeout=2, idle=1.5, grace=0.1)
+    wait_for(lambda: Path(keeper.log("s")).exists() and keeper.output("s"))
     client.send(op="freeze", step="s", attempt=1)
-    time.sleep(0.5 if keeper.level == PORTABLE else 0.1)  # looks at ps are slow
-    size = len(keeper.output("s"))
-    time.sleep(0.6)
+    size = -1
+    while size != len(keeper.output("s")):  # looks at ps are slow
+        size = len(keeper.output("s"))
+        time.sleep(0.5)
+    time.sleep(2)
     assert len(keeper.output("s")) == size
     client.send(op="thaw", step="s", attempt=1)
-    assert wait_for(lambda: len(keeper.output("s")) > size, 2)
+    assert wait_for(lambda: len(keeper.output("s")) > size)
     assert client.entry("exit", "s")["cause"] == "timeout"
 
 
@@ -177,7 +188,7 @@ def test_what_is_frozen_can_be_stopped(keeper: Keeper) -> None:
     keeper.start(client, "s", "sleep 300 & sleep 300")
     client.entry("start", "s")
     client.send(op="freeze", step="s", attempt=1)
-    client.send(op="stop", step="s", attempt=1, grace=2)
+    client.send(op="stop", step="s", attempt=1, grace=4)
     entry = client.entry("exit", "s")
     # A shell that was caught between fork and exec loses the SIGINT; SIGKILL would mean that it was still frozen.
     assert entry["signal"] in (2, 15)
@@ -196,8 +207,8 @@ def test_a_namespace_passes_signals_and_codes_on(any_keeper: Keeper) -> None:
     assert int(keeper.output("alone")) < 6
     for step, caught in (("int", "INT"), ("term", "TERM")):
         script = f"trap '' INT; trap 'exit 9' {caught}; echo ready; while :; do sleep 0.01; done"
-        keeper.start(client, step, script, isolation="pidns", grace=0.4)
-        wait_for(lambda step=step: Path(keeper.log(step)).exists() and "ready" in keeper.output(step), 5)
+        keeper.start(client, step, script, isolation="pidns", grace=2)
+        wait_for(lambda step=step: Path(keeper.log(step)).exists() and "ready" in keeper.output(step))
         client.send(op="stop", step=step, attempt=1)
         assert client.entry("exit", step)["code"] == 9
     keeper.start(client, "missing", ["no-such-program-here"], isolation="pidns")
@@ -212,20 +223,24 @@ def test_what_hides_from_the_walk_is_killed_when_nothing_else_runs() -> None:
     try:
         client = keeper.client()
         script = (
-            "import os, resource, time\n"
-            "if os.fork(): time.sleep(0.1); os._exit(0)\n"
+            "import os, resource\n"
+            "gone, hidden = os.pipe()\n"  # closed when it is another program
+            "if os.fork(): os.close(hidden); os.read(gone, 1); os._exit(0)\n"
             "resource.setrlimit(10, (-1, -1)); os.setsid()\n"
             "null = os.open('/dev/null', 2); [os.dup2(null, fd) for fd in (0, 1, 2)]\n"
             "os.execve('/bin/sleep', ['sleep', '300'], {})\n"
         )
-        keeper.start(client, "other", ["sleep", "0.5"])
+        gate = Path(keeper.home, "gate")
+        os.mkfifo(gate)
+        keeper.start(client, "other", f"read x < {gate}")
         keeper.start(client, "hides", [sys.executable, "-S", "-c", script])
         client.entry("exit", "hides")
-        assert wait_for(lambda: len(keeper.left()) == 2, 2)
+        assert wait_for(lambda: len(keeper.left()) == 2)
         time.sleep(0.1)
         assert len(keeper.left()) == 2, "whose it is cannot be told"
+        gate.write_text("\n")
         client.entry("exit", "other")
-        assert wait_for(lambda: not keeper.left(), 2) or not keeper.left()
+        assert wait_for(lambda: not keeper.left()) or not keeper.left()
     finally:
         keeper.close()
 
@@ -239,10 +254,10 @@ def test_leftovers_of_one_phase_are_told_from_another_that_runs(keeper: Keeper) 
     keeper.start(client, "b", f"sh -c '{daemon} 0' ; sleep 300")
     client.entry("exit", "a")
     if keeper.truth:
-        assert wait_for(lambda: len(keeper.left()) == 3, 4), keeper.left()  # sh, sleep, daemon of b
+        assert wait_for(lambda: len(keeper.left()) == 3), keeper.left()  # sh, sleep, daemon of b
     client.send(op="stop_all", grace=0.2)
     client.entry("exit", "b")
-    assert not keeper.truth or wait_for(lambda: not keeper.left(), 4) or not keeper.left()
+    assert not keeper.truth or wait_for(lambda: not keeper.left()) or not keeper.left()
 
 
 @pytest.mark.slow
@@ -253,13 +268,14 @@ def test_many_trees_are_stopped_at_once(level: str) -> None:
         client = keeper.client()
         for number in range(40):
             keeper.start(client, f"s{number}", "trap '' INT TERM; setsid sleep 300 & sleep 300", grace=60)
-        assert not keeper.truth or wait_for(lambda: len(keeper.left()) == 120, 5)
+            client.entry("start", f"s{number}")
+        assert not keeper.truth or wait_for(lambda: len(keeper.left()) == 120)
         begun = time.monotonic()
-        client.send(op="stop_all", grace=0.2)
+        client.send(op="stop_all", grace=2)
         for number in range(40):
             assert client.entry("exit", f"s{number}")["signal"] == 9
-        assert not keeper.truth or wait_for(lambda: not keeper.left(), 2) or not keeper.left()
-        assert time.monotonic() - begun < 1.2
+        assert not keeper.truth or wait_for(lambda: not keeper.left()) or not keeper.left()
+        assert time.monotonic() - begun < 70, "one after the other it would be 80 s"
     finally:
         keeper.close()
 
@@ -276,9 +292,9 @@ def test_what_moved_to_another_cgroup_is_stopped_too() -> None:
         move = f"echo 0 > {keeper.truth.path}/cgroup.procs; {sleep}"
         keeper.start(client, "s", f"({move}); trap '' INT TERM; sleep 300")
         keeper.start(client, "other", ["sleep", "300"])
-        assert wait_for(lambda: len(keeper.left()) == 4, 3), keeper.left()
+        assert wait_for(lambda: len(keeper.left()) == 4), keeper.left()
         client.send(op="stop", step="s", attempt=1, grace=0)
         client.entry("exit", "s")
-        assert wait_for(lambda: len(keeper.left()) == 1, 2)
+        assert wait_for(lambda: len(keeper.left()) == 1)
     finally:
         keeper.close()

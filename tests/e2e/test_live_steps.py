@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
-from tests.campaign.live_steps import SCREENS, measure
+from tests.campaign.live_steps import MEMORY, SCREENS, measure
 from tests.e2e.tool import Project, until
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("screen", SCREENS)
 def test_two_hundred_live_steps(screen: str) -> None:
-    """A machine that is busy with something else gets a second chance, as in the benchmark."""
-    figures = [measure(200, 6, 1.0, screen=screen)]
-    if figures[0].bad and not figures[0].wrong:
-        figures.append(measure(200, 6, 1.0, screen=screen))
-    print(*figures, sep="\n")
-    assert figures[-1].bad == []
+    """How late in milliseconds is the campaign's question, to an idle machine; here: before the next is printed."""
+    pace = 1.0
+    figures = measure(200, 6, pace, screen=screen)
+    print(figures)
+    assert figures.wrong == []
+    assert figures.runner.memory < MEMORY
+    assert figures.lag(50) < pace
 
 
 @pytest.mark.slow
@@ -31,7 +30,5 @@ def test_two_hundred_failures_at_once_do_not_hold_up_the_terminal() -> None:
     )
     with Project(team) as project:
         terminal = project.start_on_terminal("run", "team.yaml")
-        begun = time.monotonic()
         assert terminal.process.wait(60) == 1
-        assert time.monotonic() - begun < 15
         assert until(lambda: terminal.shown.count(b"| 20\r\n") == len(numbers), "every last line is shown")

@@ -125,7 +125,7 @@ def test_a_waiter_is_not_left_when_what_is_pending_is_cancelled() -> None:
         waiting = project.start("wait", "b")
         until(lambda: waiting.has_open(project.layout.database), "it waits")
         assert project.call("cancel", "b").code == 0
-        done = waiting.wait(5)
+        done = waiting.wait()
         assert (done.code, done.out) == (1, "b: cancelled\n")
         project.call("cancel", "--all")
 
@@ -165,4 +165,4 @@ agents:
         project.call("cancel", "a")
         told = project.root / "told"
         until(lambda: told.exists() and told.read_text() == "a cancelled\n", "the hook is told")
-        assert project.gone(5)
+        assert project.gone()

@@ -129,7 +129,7 @@ def test_a_gigabyte_of_dirt_without_a_newline(progress: str) -> None:
         assert found.digest() == wanted.digest()
         shown = done.out + done.err
         assert CONTROL.search(shown) is None, CONTROL.search(shown)
-        assert len(shown) < 8 << 20
+        assert len(shown) < SIZE // 16, "the most is left out; how much, is a matter of how long it takes"
 
 
 @pytest.mark.slow
@@ -138,8 +138,7 @@ def test_dirt_does_not_steer_a_live_table() -> None:
     with Project(team, files={"flood.py": FLOOD}) as project:
         terminal = project.start_on_terminal("run", "--progress", "live")
         assert terminal.process.wait(30) == 1
-        time.sleep(0.1)
-        assert b"owned" in terminal.shown or b"text" in terminal.shown
+        until(lambda: b"owned" in terminal.shown or b"text" in terminal.shown, "it is shown")
         assert b"\x1b]0;" not in terminal.shown
         assert b"\x1b[2J" not in terminal.shown
         assert b"\x07" not in terminal.shown
@@ -260,13 +259,13 @@ def test_a_full_disk_loses_no_result_and_the_run_goes_on(mount: bool) -> None:
         disk.fill()
         try:
             Path(f"{go}.early").touch()
-            until(partial(_names_path, running), "it says which path", seconds=10)
+            until(partial(_names_path, running), "it says which path")
             go.touch()
             time.sleep(1.5)
             assert not project.begun("next"), "nothing starts on a full disk"
             assert running.process.poll() is None
             disk.free()
-            done = running.wait(20)
+            done = running.wait()
         finally:
             go.unlink(missing_ok=True)
             Path(f"{go}.early").unlink(missing_ok=True)
@@ -294,14 +293,14 @@ def test_a_run_on_a_full_disk_can_be_left_and_loses_nothing(mount: bool) -> None
         disk.fill()
         try:
             Path(f"{go}.early").touch()
-            until(partial(_names_path, running), "it says which path", seconds=10)
+            until(partial(_names_path, running), "it says which path")
             go.touch()
             time.sleep(0.3)
             running.signal(signal.SIGINT)
             time.sleep(0.5)
             if running.process.poll() is None:
                 running.signal(signal.SIGINT)
-            done = running.wait(20)
+            done = running.wait()
             assert done.code in (3, 130), done
             assert "Traceback" not in done.err, done.err
             disk.free()
@@ -313,7 +312,7 @@ def test_a_run_on_a_full_disk_can_be_left_and_loses_nothing(mount: bool) -> None
         ends = [e for e in project.events(AttemptEnded) if e.step == "ends"]
         assert isinstance(ends[0].outcome, Succeeded), "what had ended is taken from the journal"
         assert len(ends) == 1
-        assert project.gone(5)
+        assert project.gone()
 
 
 @pytest.mark.slow
@@ -329,7 +328,6 @@ def test_a_directory_that_cannot_be_written_is_an_error_at_once() -> None:
             done = project.run()
             project.root.chmod(0o755)
         assert done.code == 3, done
-        assert done.seconds < 3
         assert ".teamflow" in done.err
         assert "Traceback" not in done.err
         assert len(done.err.splitlines()) < 6, done.err

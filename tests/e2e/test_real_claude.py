@@ -174,6 +174,18 @@ def test_servers(tmp_path: Path) -> None:
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
 
 
+def test_the_first_turn_has_the_tools_of_a_server_that_takes_its_time(tmp_path: Path) -> None:
+    """By itself claude waits for 5 s; a server that is fetched first, or one on a busy machine, takes longer."""
+    with notes_server(late=7.0) as (url, got):
+        scene = Scene(
+            (tool("mcp__notes__post_note", {"text": "hello"}), say("noted")),
+            brief={"servers": {"notes": {"type": "http", "url": url}}},
+        )
+        agent, outcome = play(scene, tmp_path)
+    assert isinstance(outcome, Succeeded), (outcome, agent.told())
+    assert [one for one in got if one["method"] == "tools/call"]
+
+
 def test_isolated_it_knows_nothing_of_the_user(tmp_path: Path) -> None:
     work, own = tmp_path / "work", tmp_path / "own"
     (tmp_path / "home/.claude").mkdir(parents=True)

@@ -24,6 +24,8 @@ pytestmark = pytest.mark.slow
 
 ULID: Final = "01JD7Q0Y2Z8XK4M5N6P7R8S9TV"
 READ: Final = Permissions(level="read")
+PATIENT: Final = {"MCP_CONNECTION_NONBLOCKING": "0", "MCP_CONNECT_TIMEOUT_MS": "60000"}
+"""Else claude begins its turn without the tools of its user's servers, or after 5 s."""
 
 
 def merged(path: Path, more: Mapping[str, Any]) -> None:
@@ -48,7 +50,7 @@ def works(
     """The agent at work, to its end; settings are texts, or JSON."""
     with Models() as models:
         models.play(*steps)
-        env = environment(name, models, root)
+        env = {**environment(name, models, root), **PATIENT}
         for place, files in ((root / "work", project), (root / "home", home)):
             place.mkdir(exist_ok=True)
             for path, settings in files.items():

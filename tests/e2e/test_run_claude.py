@@ -53,7 +53,7 @@ class World:
         return Path(next(word.partition("=")[2] for word in self.argv if word.startswith(option))).read_text()
 
 
-def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end

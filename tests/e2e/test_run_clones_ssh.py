@@ -43,12 +43,12 @@ def test_a_host_or_a_user_that_is_not_known_is_said_at_once_and_nobody_is_asked(
         project = repository(tmp_path / "here", {"a": sh("true", workspace={"repo": f"{server.url}/nowhere"})})
         options = f"-F none -o UserKnownHostsFile={tmp_path}/none -o IdentityAgent=none -o IdentityFile={tmp_path}/none"
         strange = {"GIT_SSH_COMMAND": f"ssh -o BatchMode=yes -o StrictHostKeyChecking=yes {options}"}
-        done = project.run("--trust", env=strange, seconds=20).expect(1)
+        done = project.run("--trust", env=strange).expect(1)
         assert "Host key verification failed" in done.said, done.said
         unknown = {"GIT_SSH_COMMAND": f"ssh {options} -o BatchMode=yes -o StrictHostKeyChecking=no"}
-        done = project.run("--trust", env=unknown, seconds=20).expect(1)
+        done = project.run("--trust", env=unknown).expect(1)
         assert project.status().failures("a")[-1] == "auth"
         # As it is when nobody has said how to start ssh: in a HOME without keys it gives up, and does not ask.
         shutil.rmtree(tmp_path / "none", ignore_errors=True)
-        project.run("--trust", seconds=20).expect(1)
+        project.run("--trust").expect(1)
         assert project.status().failures("a")[-1] in ("auth", "setup")

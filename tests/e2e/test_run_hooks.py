@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import signal
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -137,7 +136,7 @@ def test_before_a_step_comes_before_its_checks_and_its_setup(tmp_path: Path) -> 
     process = p.popen("run", "--progress", "plain")
     until(lambda: "work" in p.lines("told"), "work is told")
     process.send_signal(signal.SIGINT)
-    finish(process, 20)
+    finish(process)
     assert p.lines("told")[:4] == ["before_step|a|1||", "verify", "setup", "work"]
     p.write("told", "")
     p.write("again", "")
@@ -211,9 +210,7 @@ def test_a_hook_that_hangs_is_killed_with_all_it_started(tmp_path: Path) -> None
     process = p.popen("run", "--progress", "plain")
     until(lambda: p.lines("pid"), "the hook has begun")
     process.send_signal(signal.SIGINT)
-    begun = time.monotonic()
-    done = finish(process, 20)
-    assert time.monotonic() - begun < 10
+    done = finish(process)
     assert done.code == 0
     until(lambda: not Path(f"/proc/{p.read('pid').strip()}").exists(), "nothing is left of it")
 
@@ -224,7 +221,7 @@ def test_an_interrupted_beginning(tmp_path: Path) -> None:
     process = p.popen("run", "--progress", "plain")
     until(lambda: p.lines("pid"), "the hook has begun")
     process.send_signal(signal.SIGINT)
-    assert finish(process, 20).code == 130
+    assert finish(process).code == 130
     until(lambda: not Path(f"/proc/{p.read('pid').strip()}").exists(), "nothing is left of it")
     assert p.lines("told") == ["after_run|||interrupted|"]
 

@@ -27,7 +27,7 @@ class Living:
         self.process = project.popen("run", "--progress", "plain", env={**QUICK, **env})
 
     def until(self, holds: Callable[[], Any], what: str) -> Any:
-        end = time.monotonic() + 40
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             if self.project.exists(".teamflow/runs") and (found := self._asked(holds)):
                 return found

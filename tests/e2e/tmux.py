@@ -32,7 +32,7 @@ class Tmux:
         """What a tmux command prints."""
         argv = ["tmux", "-S", str(self._socket), "-f", "/dev/null", *words]
         # Its server hands on what it is given itself: here not the CI of whoever runs the tests.
-        done = subprocess.run(argv, env=self._environ, capture_output=True, text=True, timeout=20, check=True)
+        done = subprocess.run(argv, env=self._environ, capture_output=True, text=True, timeout=60, check=True)
         return done.stdout
 
     def start(self, argv: Sequence[str]) -> None:

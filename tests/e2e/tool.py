@@ -32,7 +32,7 @@ from teamflow.store.layout import Layout
 from teamflow.store.lock import Holder, holder_of
 from teamflow.store.log import records as to_records
 from teamflow.store.sqlite import Database
-from tests.e2e.keeper_driver import Truth, cgroup_root, level_environ, wait_for
+from tests.e2e.keeper_driver import PATIENCE, Truth, cgroup_root, level_environ, wait_for
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -117,7 +117,7 @@ class Running:
         self.process.kill()
         self.process.wait(30)
 
-    def wait(self, seconds: float = 60.0) -> Done:
+    def wait(self, seconds: float = PATIENCE) -> Done:
         """Its end; AssertionError with what it said if it does not come."""
         try:
             code = self.process.wait(seconds)
@@ -362,7 +362,7 @@ class Project:
         """All processes that came of this project and live, the runner's and the keeper's too."""
         return self.truth.pids() if self.truth is not None else marked(str(self.home))
 
-    def gone(self, seconds: float) -> bool:
+    def gone(self, seconds: float = PATIENCE) -> bool:
         """Waits until nothing lives."""
         return bool(wait_for(lambda: not self.alive(), seconds, 0.01))
 
@@ -419,7 +419,7 @@ def marked(home: str) -> set[int]:
     return found
 
 
-def until(condition: Callable[[], Any], what: str, *, seconds: float = 20.0, step: float = 0.005) -> Any:
+def until(condition: Callable[[], Any], what: str, *, seconds: float = PATIENCE, step: float = 0.005) -> Any:
     """What the condition gives, as soon as that is true; AssertionError naming `what` if it never is."""
     value = wait_for(condition, seconds, step)
     assert value, f"{what}: not within {seconds} s"

@@ -36,19 +36,19 @@ class Watched:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:
-                self.process.wait(20)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-        self.process.wait(20)
-        self._reader.join(10)
+        self.process.wait(60)
+        self._reader.join(60)
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None
             stream.close()
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGINT)
-        code = self.process.wait(20)
-        self._reader.join(10)
+        code = self.process.wait(60)
+        self._reader.join(60)
         return code
 
     # -- what it has done ------------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ class Watched:
     def starts(self, step: str) -> int:
         return sum(event["step"] == step for event in self.events("AttemptStarted"))
 
-    def until(self, condition: Callable[[], object], what: str, *, seconds: float = 20.0) -> None:
+    def until(self, condition: Callable[[], object], what: str, *, seconds: float = 60.0) -> None:
         def looked() -> object:
             assert self.process.poll() is None, f"it has ended ({self.process.returncode}):\n{self.said}"
             return condition()

@@ -22,6 +22,7 @@ from teamflow.team.source import Path as TreePath
 from teamflow.team.source import parse, split_lines
 from teamflow.team.structure import without_notes
 from teamflow.views.diagnostics import to_json, to_text
+from tests.fakes.yardstick import million
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = (ROOT / "tests" / "unit" / "team" / "examples" / "larger.yaml").read_bytes()
@@ -40,12 +41,13 @@ class Anything:
 
 
 def check(data: bytes) -> Loaded:
-    started = time.perf_counter()
+    started = time.process_time()
     loaded = load("team.yaml", sources=Anything(data))
     if loaded.team is not None:
         assert set(loaded.team.resolved) <= set(loaded.team.team.agents)
         assert loaded.team.limits is not None
-    assert time.perf_counter() - started < 1.0
+    spent = time.process_time() - started
+    assert spent < 0.5 or spent / million() < 200
     assert (loaded.team is None) == loaded.diagnostics.has_errors
     text = to_text(loaded.diagnostics, loaded.sources)
     assert all(char.isprintable() or char == "\n" or char.isspace() for char in text) or "\x1b" not in text

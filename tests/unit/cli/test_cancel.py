@@ -22,13 +22,13 @@ def answered(made: Made, words: Sequence[str], events: Sequence[Event]) -> tuple
     lock = RunLock.acquire(Layout(str(made.root)), made.number, this_process(since=1.0))
     assert isinstance(lock, RunLock)
     with started(made.root, "cancel", *words) as asking, Database.open(str(made.root)) as database:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not (requests := database.requests(made.number)):
             assert time.monotonic() < deadline
             assert asking.poll() is None, asking.communicate()
             time.sleep(0.01)
         made.append(events)
-        out, err = asking.communicate(timeout=10)
+        out, err = asking.communicate(timeout=60)
     lock.release()
     return Answer(asking.returncode, out.decode(), err.decode()), requests[-1]
 

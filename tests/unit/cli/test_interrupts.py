@@ -42,7 +42,7 @@ keep_interrupts()
 print("dropped", flush=True)
 time.sleep(60)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.strip() in ("dropped", ""), "a busy machine may come to it late, or in the middle"
     assert done.returncode == -signal.SIGINT
     assert done.stderr.rstrip().endswith("KeyboardInterrupt")
@@ -56,7 +56,7 @@ class Gone:
     def __del__(self): raise ValueError("told")
 Gone()
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert "ValueError: told" in done.stderr
 
 

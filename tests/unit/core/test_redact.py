@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from itertools import pairwise
 from urllib.parse import quote, quote_plus
 
@@ -13,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teamflow.core.redact import MARK, Redactor
+from tests.fakes.yardstick import measured
 
 TOKEN = "s3cr3t/tok+en=="
 
@@ -246,16 +246,15 @@ def test_what_cannot_be_the_start_of_a_secret_is_shown_at_once() -> None:
 
 
 @pytest.mark.slow
-def test_any_number_of_secrets_in_a_megabyte_is_a_matter_of_milliseconds() -> None:
+def test_a_megabyte_is_read_once_whatever_the_number_of_secrets() -> None:
     redactor = Redactor({str(n): f"secret-number-{n:04}" for n in range(100)})
     data = b"a line of output without any secret in it, secret-number-\n" * 20_000 + b"secret-number-0042"
-    started = time.process_time()
-    assert redactor.bytes(data).endswith(b"in it, secret-number-\n***")
-    assert time.process_time() - started < 5.0
-    repeated = b"a" * 200_000
-    started = time.process_time()
-    assert one("a" * 100).bytes(repeated) == b"***"
-    assert time.process_time() - started < 5.0
+    found, rounds = measured(lambda: redactor.bytes(data))
+    assert found.endswith(b"in it, secret-number-\n***")
+    assert rounds < 500
+    found, rounds = measured(lambda: one("a" * 100).bytes(b"a" * 200_000))
+    assert found == b"***"
+    assert rounds < 500
 
 
 def test_a_stream_that_has_begun_finds_what_the_redactor_learns() -> None:

@@ -89,7 +89,7 @@ def test_a_number_that_was_closed_is_no_longer_waited_for(poller: Any) -> None:
 def test_it_waits_as_long_as_it_is_told(poller: Any) -> None:
     begun = time.monotonic()
     assert _ready(poller, 0.05) == {}
-    assert 0.04 < time.monotonic() - begun < 2
+    assert time.monotonic() - begun > 0.04
 
 
 def test_the_end_of_a_child_wakes_a_kqueue() -> None:

@@ -38,7 +38,7 @@ def test_it_goes_on_where_the_log_ends_and_nowhere_else(database: Database) -> N
     writer.append_rows([row(3)])
     writer.put_plan(2, b"revised")
     writer.append_rows([row(4)])
-    writer.flushed().result(5)
+    writer.flushed().result(60)
     assert [stored[0] for stored in database.rows(1)] == [1, 2, 3, 4]
     assert database.plan(1, 2) == b"revised"
     assert writer.durable == 4
@@ -50,18 +50,18 @@ def test_a_second_writer_ends_the_first_loudly(database: Database) -> None:
     told: list[str | None] = []
     writer = Writer(database.layout, 1, after=0, on_trouble=told.append)
     writer.append_rows([row(1)])
-    writer.flushed().result(5)
+    writer.flushed().result(60)
     database.append(1, [row(2)])
     writer.append_rows([row(2)])
     with pytest.raises(StoreError, match="another process has appended") as caught:
-        writer.flushed().result(5)
+        writer.flushed().result(60)
     assert caught.value.code == "conflict"
     assert len(told) == 1
     assert "another process" in (told[0] or "")
     with pytest.raises(StoreError):
         writer.append_rows([row(3)])
     with pytest.raises(StoreError):
-        writer.flushed().result(5)
+        writer.flushed().result(60)
     with pytest.raises(StoreError):
         writer.close()
     assert database.rows(1) == [row(1), row(2)]
@@ -72,13 +72,13 @@ def test_a_run_that_was_removed_and_a_database_that_was_moved_are_told(database:
     database.forget(1)
     writer.append_rows([row(1)])
     with pytest.raises(StoreError, match="run 1 was removed"):
-        writer.flushed().result(5)
+        writer.flushed().result(60)
     number = database.create_run(new_run()).number
     other = Writer(database.layout, number, after=0)
     os.rename(database.layout.database, tmp_path / "moved.db")
     other.append_rows([row(1)])
     with pytest.raises(StoreError, match="was removed or replaced"):
-        other.flushed().result(5)
+        other.flushed().result(60)
 
 
 def test_a_database_that_others_keep_locked_is_waited_for(database: Database) -> None:
@@ -94,7 +94,7 @@ def test_a_database_that_others_keep_locked_is_waited_for(database: Database) ->
     assert "kept it locked" in (told[0] or "")
     assert not pending.done()
     other.execute("ROLLBACK")
-    pending.result(5)
+    pending.result(60)
     other.close()
     assert told[-1] is None
     assert database.rows(1) == [row(1), row(2)]
@@ -131,7 +131,7 @@ def test_a_commit_that_was_there_after_all_is_not_written_twice(database: Databa
     writer.close()
 
 
-def wait_until(true: object, *, seconds: float = 10.0) -> None:
+def wait_until(true: object, *, seconds: float = 60.0) -> None:
     assert callable(true)
     deadline = time.monotonic() + seconds
     while not true():
@@ -156,7 +156,7 @@ database = Database.open(root)
 run = database.create_run(new_run()).number
 writer = Writer(database.layout, run, after=0, on_trouble=trouble, ballast_size=300_000, retry_seconds=0.02)
 row = lambda n: (n, 1.0, 1.0, "X", '"' + "y" * 500 + '"')
-writer.append_rows([row(1)]); writer.flushed().result(10)
+writer.append_rows([row(1)]); writer.flushed().result(60)
 limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
 if how == "tmpfs":
@@ -183,7 +183,7 @@ readable = len(database.rows(run))
 dropped = not os.path.exists(database.layout.ballast)
 if how == "tmpfs": os.unlink(root + "/fill")
 else: resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-pending.result(20)
+pending.result(60)
 writer.close()
 stored = [r[0] for r in database.rows(run)]
 check = database._connection.execute("PRAGMA integrity_check").fetchone()[0]
@@ -230,7 +230,7 @@ writer = Writer(database.layout, 1, after=last, on_durable=lambda seq: os.write(
 while True:
     writer.append_rows([(n, 1.0, 1.0, "X", "{}") for n in range(last + 1, last + 4)])
     last += 3
-    if last % 30 == 0: writer.flushed().result(10)
+    if last % 30 == 0: writer.flushed().result(60)
 """
 
 

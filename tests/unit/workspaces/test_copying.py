@@ -92,7 +92,7 @@ def test_links_are_copied_as_links_and_lead_nowhere_else(project: Path, tmp_path
 
 
 @pytest.mark.slow
-def test_a_directory_with_many_files_takes_little_time(project: Path) -> None:
+def test_a_directory_with_many_files_starts_nothing_for_each_of_them(project: Path) -> None:
     for number in range(500):
         path = project / f"node_modules/p{number // 25}/f{number}"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,5 +101,8 @@ def test_a_directory_with_many_files_takes_little_time(project: Path) -> None:
     found = ready(project, "node_modules")
     took = time.monotonic() - begin
     assert len(found.copied) == 500
-    assert took < 5
+    begin = time.monotonic()
+    for _ in range(50):
+        git(project, "--version")
+    assert took < 10 * (time.monotonic() - begin), "a git for each would be ten times that of fifty"
     assert changed(finished(project, found)) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -216,9 +215,7 @@ def test_a_pipe_in_the_git_directory_is_said_or_passed_over(project: Path, name:
     path.unlink(missing_ok=True)
     os.mkfifo(path)
     Path(ready.path, "b").write_text("b\n")
-    begin = time.monotonic()
     done = workspaces(project).finish(Finish("a", 1, ready, "m"))
-    assert time.monotonic() - begin < 20
     if isinstance(done, Done):
         assert changed(done) == ["b"]
     else:
