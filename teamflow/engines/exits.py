@@ -20,11 +20,13 @@ _LIMITS: Final = {
     "silent": FailureClass.IDLE,
     "no_session": FailureClass.TRANSIENT,
     "storm": FailureClass.FATAL,
+    "refused": FailureClass.AUTH,
 }
 _STALLS: Final = {
     "silent": "gave no sign of life for too long",
     "no_session": "opened no session in time",
     "storm": "did the same again and again (a storm of requests to its model, or of one tool call)",
+    "refused": "was refused by its model again and again",
 }
 _LOST: Final = {
     "lost": "its keeper was killed, and with it whatever still ran",

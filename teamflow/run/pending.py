@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from teamflow.core.invocation import Called, EngineEvent, Retrying, Said, Spent
+from teamflow.core.invocation import Called, EngineEvent, Retrying, Said
 from teamflow.core.outcome import Failed, FailureClass, Outcome
 from teamflow.core.shell import excerpt
 from teamflow.core.shown import WIDTH
 
-_WAITED: Final = (FailureClass.TIMEOUT, FailureClass.IDLE)
+_WAITED: Final = (FailureClass.TIMEOUT, FailureClass.IDLE, FailureClass.AUTH)
 
 
 class Pending:
@@ -25,7 +25,7 @@ class Pending:
     def seen(self, event: EngineEvent) -> None:
         if isinstance(event, Retrying):
             self._trouble = excerpt(self._redact(event.reason), width=WIDTH)
-        elif isinstance(event, Said | Called | Spent):
+        elif isinstance(event, Said | Called):
             self._trouble = ""
 
     def told(self, outcome: Outcome) -> Outcome:

@@ -1,4 +1,5 @@
-"""When an agent CLI that lives does nothing any more, or the same for ever: start-up, silence, storms of requests.
+"""When an agent CLI that lives does nothing any more, or the same for ever: start-up, silence, storms of requests, a
+key that is refused.
 
 Fed by `run/tail.py`, with its engine's limits (`Capabilities`). What it finds is the cause for which the attempt is
 stopped; what that means is in `engines/exits.py`. Knows no clock of its own. A person who is asked is no stall: then
@@ -12,15 +13,20 @@ from typing import Final
 
 from teamflow.core.capabilities import Capabilities
 from teamflow.core.invocation import Called, EngineEvent, Progress, Retrying, Returned, Said, SessionOpened
+from teamflow.core.outcome import FailureClass
 
 NO_SESSION: Final = "no_session"
 SILENT: Final = "silent"
 STORM: Final = "storm"
+REFUSED: Final = "refused"
 
 TOOL_PATIENCE: Final = 3
 """How much longer it may be silent while a tool of its runs."""
 MOST_RETRIES: Final = 60
 """So many tries of a call of its model, with nothing else between them, are a storm."""
+MOST_REFUSALS: Final = 3
+"""So many tries that are not let in, one after the other: a key does not become right by trying. (A login may be
+renewed behind the first.) Claude goes on for minutes."""
 MOST_REPEATS: Final = 100
 """So many calls of a tool that are all the same, with nothing else between them, are one, too."""
 LONGEST_WAIT: Final = 3600.0
@@ -37,7 +43,8 @@ class Stalls:
         self._begun = self._alive = begun
         self._opened = False
         self._tools: set[str] = set()
-        self._retries = self._repeats = 0
+        self._tries: list[FailureClass] = []
+        self._repeats = 0
         self._last = ""
 
     def seen(self, events: Sequence[EngineEvent], *, now: float) -> str:
@@ -52,23 +59,28 @@ class Stalls:
             match event:
                 case SessionOpened():
                     self._opened = True
-                case Retrying():
-                    self._retries += 1
+                case Retrying(failure=failure):
+                    self._tries.append(failure)
                 case Called(what=what, id=call):
-                    self._retries = 0
+                    self._tries = []
                     self._repeats = self._repeats + 1 if what == self._last else 0
                     self._last = what
                     if call:
                         self._tools.add(call)
                 case Returned(id=call):
-                    self._retries = 0
+                    self._tries = []
                     self._tools.discard(call)
                 case Said() | Progress():
-                    self._retries = self._repeats = 0
+                    self._tries, self._repeats = [], 0
                     self._last = ""
                 case _:
                     pass
-        return STORM if self._retries > MOST_RETRIES or self._repeats > MOST_REPEATS else ""
+        return self._goes_round()
+
+    def _goes_round(self) -> str:
+        if self._tries[-MOST_REFUSALS:] == [FailureClass.AUTH] * MOST_REFUSALS:
+            return REFUSED
+        return STORM if len(self._tries) > MOST_RETRIES or self._repeats > MOST_REPEATS else ""
 
     def passed(self, *, now: float) -> str:
         if not self._opened and self._within is not None and now - self._begun > self._within:

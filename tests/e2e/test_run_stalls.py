@@ -106,3 +106,12 @@ RETRY = {"retry": {"attempt": 1, "max_retries": 10, "retry_delay_ms": 0, "error_
 def test_the_same_for_ever(tmp_path: Path, again: dict[str, Any]) -> None:
     """Limits that count need no clock: Claude's own hold."""
     ended(world(tmp_path, [*[again] * 110, {"hang": True}], engine="claude"), "fatal", "again and again")
+
+
+@pytest.mark.slow
+def test_a_key_that_is_refused_is_not_tried_for_minutes(tmp_path: Path) -> None:
+    told = {"error_status": 401, "error": "authentication_failed", "retry_delay_ms": 0, "max_retries": 10}
+    tries = [{"retry": {**told, "attempt": nth}} for nth in (1, 2, 3)]
+    made = world(tmp_path, [*tries, {"hang": True}], engine="claude", retry={"attempts": 3, "delay": "0s"})
+    ended(made, "auth", "was refused by its model again and again and was stopped (run `claude` and log in")
+    assert made.step["reason"].endswith("; the last it told: the agent's model failed (authentication_failed, 401)")

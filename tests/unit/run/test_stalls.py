@@ -7,7 +7,7 @@ import pytest
 from teamflow.core.capabilities import Capabilities
 from teamflow.core.invocation import Called, EngineEvent, Retrying, Returned, Said, SessionOpened
 from teamflow.core.outcome import FailureClass
-from teamflow.run.stalls import MOST_REPEATS, MOST_RETRIES, NO_SESSION, SILENT, STORM, Stalls
+from teamflow.run.stalls import MOST_REFUSALS, MOST_REPEATS, MOST_RETRIES, NO_SESSION, REFUSED, SILENT, STORM, Stalls
 
 LIMITS = Capabilities(session_within=30.0, silence=100.0)
 OPENED = SessionOpened("s")
@@ -69,3 +69,15 @@ def test_the_same_for_ever_is_a_storm(event: EngineEvent, most: int, breaks: Eng
 
 def test_an_engine_without_limits_is_never_stalled() -> None:
     assert Stalls(Capabilities(), begun=0.0).passed(now=1e9) == ""
+
+
+REFUSAL = Retrying(FailureClass.AUTH, "invalid key")
+
+
+def test_a_key_does_not_become_right_by_trying() -> None:
+    watched = stalls()
+    for between in ([RETRY], [Said("x")], [Called("Bash ls", "t1")], [Returned("t1")]):
+        tries: list[EngineEvent] = [OPENED, *[REFUSAL] * (MOST_REFUSALS - 1)]
+        assert watched.seen(tries, now=1) == ""
+        assert watched.seen(between, now=1) == ""
+    assert [watched.seen([REFUSAL], now=1) for _ in range(MOST_REFUSALS)] == ["", "", REFUSED]
