@@ -112,8 +112,9 @@ class ClaudeEngine:
         if brief.servers:
             files.append((f"{brief.stem}.mcp.json", json.dumps({"mcpServers": brief.servers})))
             argv.append(f"--mcp-config={files[-1][0]}")
-            # Else the first turn begins without the tools of a server that takes more than 5 s.
-            env |= {"MCP_CONNECTION_NONBLOCKING": "0", "MCP_CONNECT_TIMEOUT_MS": "25000"}
+            # Else the first turn begins without the tools of a server that takes more than 5 s. Half of the time that
+            # it has for opening its session (`session_within`).
+            env |= {"MCP_CONNECTION_NONBLOCKING": "0", "MCP_CONNECT_TIMEOUT_MS": "15000"}
         if brief.home:
             env["CLAUDE_CONFIG_DIR"] = brief.home
             # Without sources it reads no CLAUDE.md either.
