@@ -288,6 +288,19 @@ def test_a_run_that_has_succeeded_is_gone_on_with_after_a_relaunch(two: Project)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("verb", ["relaunch", "retry"])
+def test_nothing_is_opened_in_a_run_that_another_one_has_replaced(verb: str) -> None:
+    with Project("agents: {bad: {command: exit 3}}\n") as project:
+        assert project.run().code == 1
+        assert project.run("--new").code == 1
+        said = refused(project.call(verb, "bad", "-r", "1"))
+        assert said == "teamflow: nothing goes on with run 1: run 2 has taken its place\n"
+        assert project.statuses(1) == {"bad": "failed"}, "nothing is left open that nobody comes for"
+        assert "`teamflow run` goes on with it" in ok(project.call(verb, "bad"))
+        ok(project.call("rm", "2"))
+        assert "`teamflow run` goes on with it" in ok(project.call(verb, "bad", "-r", "1")), "nothing is in its place"
+
+
 def test_a_frozen_step_survives_its_runner(two: Project) -> None:
     detached(two, "long", "other")
     ok(two.call("pause", "--freeze", "long"))
