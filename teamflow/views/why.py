@@ -36,6 +36,7 @@ class Past:
     admitted: str = ""
     reopened: str = ""
     origin: tuple[int, int] | None = None
+    before: int | None = None
 
 
 def past_of(records: Iterable[Record], step_id: str) -> Past:
@@ -64,13 +65,17 @@ def why(
     run: int = 0,
     gone: bool = False,
     lost: bool = False,
+    before: int | None = None,
     zone: tzinfo | None = None,
 ) -> str:
-    """The line, clean for a terminal. KeyError: there is no such step. `run`: its number."""
+    """The line, clean for a terminal. KeyError: there is no such step. `run`: its number; `before`: that of the run
+    before it, where the step had succeeded there."""
     known = state.steps[step_id]
     if lost and known.live is not None:
         return cell(f"{step_id}: {_lost(state)}")
-    line = _line(state, known, past_of(records, step_id), now, run=run, gone=gone, zone=zone)
+    past = past_of(records, step_id)
+    past.before = before
+    line = _line(state, known, past, now, run=run, gone=gone, zone=zone)
     return cell(f"{step_id}: {line}")
 
 
@@ -159,9 +164,10 @@ def _cause(known: StepState, attempt: AttemptState, past: Past) -> str:
         return "it had never run before"
     if told:
         return f"it ran because {told}"
-    if known.step.kind == ASK:
+    if known.step.kind == ASK or known.step.cache or past.before is None:
         return ""
-    return "" if known.step.cache else "it runs every time: it declares neither `reads` nor `cache`"
+    had = f"it ran again although run {past.before} had succeeded with it"
+    return f"{had}: it declares neither `reads` nor `cache`"
 
 
 def _again(past: Past) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -287,6 +288,24 @@ def test_why(made: Made) -> None:
     found = json.loads(call(made.root, "why", "b", "--json").out)
     assert (found["step"], found["status"], found["waits"]) == ("b", "failed", None)
     assert found["why"].startswith("failed after")
+
+
+def test_why_a_step_without_reads_runs_again(made: Made) -> None:
+    again = "; it ran again although run 1 had succeeded with it: it declares neither `reads` nor `cache`"
+    assert "reads" not in call(made.root, "why", "a").out, "it had not run before"
+    second = make_run(made.root, two(), ENDED)
+    assert call(second.root, "why", "a").out.endswith(f"{again}\n")
+    assert "reads" not in call(second.root, "why", "b").out, "it had failed: of course it ran again"
+    assert "reads" not in call(second.root, "why", "a", "-r", "1").out
+    make_run(made.root, make_plan([make_step("a", cache=True), make_step("b")]), ENDED)
+    assert "reads" not in call(made.root, "why", "a").out
+
+
+def test_why_stands_a_run_before_that_cannot_be_read(made: Made) -> None:
+    make_run(made.root, two(), ENDED)
+    with sqlite3.connect(Layout(str(made.root)).database) as database:
+        database.execute("UPDATE records SET data = '{' WHERE run = 1")
+    assert call(made.root, "why", "a").out.startswith("a: succeeded after ")
 
 
 def test_a_step_that_is_not_there(made: Made) -> None:
