@@ -37,7 +37,7 @@ from teamflow.views.logs import last_line
 from teamflow.views.plain import PlainPrinter
 from teamflow.views.sanitize import cell, clean
 from teamflow.views.summary import summary
-from teamflow.views.text import HEADINGS, LastLine
+from teamflow.views.text import HEADINGS, LastLine, headings
 from teamflow.views.watching import changed_lines, rest_line
 from teamflow.views.width import fit, width
 
@@ -111,8 +111,9 @@ class Screen:
         shown = live_table(state, header, now, lines=lines, last_line=last)
         table = Table(box=None, pad_edge=False, show_edge=False, expand=False, header_style="bold")
         # Only the last column gives way; rich would take as much from the others, and a status must stay readable.
+        told = headings(shown.rows)
         columns = zip(HEADINGS, *shown.rows, strict=True)
-        widths = {column[0]: max(map(width, column)) + 2 for column in columns}
+        widths = {column[0]: max(map(width, column)) + 2 for column in columns if column[0] in told}
         del widths[HEADINGS[-1]]
         for heading in _LESS:
             if sum(widths.values()) + _LEAST > self.console.width:
