@@ -12,7 +12,7 @@ from typing import Final
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import Admitted, AttemptStarted, Cached, Now, Record, Reopened
-from teamflow.core.outcome import Failed, Stopped
+from teamflow.core.outcome import Failed, FailureClass, Stopped
 from teamflow.core.plan import ASK
 from teamflow.core.shell import run_words
 from teamflow.core.state import RunState, StepState
@@ -27,6 +27,11 @@ from teamflow.views.waiting import wait_of, wait_words
 
 NEVER: Final = "never ran"
 """The reason with which a step is admitted of which the cache knows nothing."""
+
+_LISTED: Final = 5
+"""Files that the reason of a conflict names."""
+
+_MOST_FILES: Final = 20
 
 
 @dataclass(slots=True)
@@ -129,11 +134,24 @@ def _ended(state: RunState, known: StepState, past: Past, now: Now, *, zone: tzi
         line += f": {known.reason}"
     if newest is None:
         return line
-    line = _warned(_join(line, _cause(known, newest, past)), newest)
+    line = _warned(_join(_join(line, _cause(known, newest, past)), _remedy(known, newest)), newest)
     if known.left is not None and known.status is Status.SUCCEEDED:
         line = _join(line, f"{known.left.stat}{f' on {known.left.branch}' if known.left.branch else ''}")
     line = _join(line, f"not committed: {newest.aside}" if newest.aside else "")
     return _join(line, f"not kept in the cache: {newest.note}" if newest.note else "")
+
+
+def _remedy(known: StepState, attempt: AttemptState) -> str:
+    """What to do about what its dependencies have left, where that does not merge."""
+    match attempt.outcome:
+        case Failed(failure=FailureClass.CONFLICT, detail=detail) if detail:
+            files = detail.split("\n")
+            more = f"all of them: {words.names(files, most=_MOST_FILES)}; " if len(files) > _LISTED else ""
+            if known.step.parent is not None:
+                return f"{more}let one step merge before it, with `on_conflict`"
+            return f"{more}`on_conflict: AGENT` at {known.step.agent} lets another agent mend it first"
+        case _:
+            return ""
 
 
 def _cached(known: StepState, past: Past) -> str:

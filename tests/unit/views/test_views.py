@@ -272,6 +272,24 @@ def test_why_names_what_changed() -> None:
     assert line == "lint: succeeded after 1.5s at 03:04:11; it ran because reads: src/a.py changed"
 
 
+def test_why_says_what_mends_a_conflict() -> None:
+    def ended(detail: str, **changes: object) -> str:
+        failed = Failed(FailureClass.CONFLICT, "`a` and `b` change the same places of f0 and 6 more", detail=detail)
+        events = [RunnerStarted("boot", 1, 1), AttemptStarted("both", 1, "first"), AttemptEnded("both", 1, failed)]
+        plan = make_plan([make_step("both", **changes)])  # type: ignore[arg-type]
+        state, log = told(plan, [*events, StepEnded("both", "failed", failed.reason)])
+        return why(state, "both", log, later(log), zone=UTC)
+
+    remedy = "; `on_conflict: AGENT` at both lets another agent mend it first"
+    assert ended("f0").endswith(f"f0 and 6 more{remedy}")
+    seven = "\n".join(f"f{number}" for number in range(7))
+    assert ended(seven).endswith(f"; all of them: f0, f1, f2, f3, f4, f5, f6{remedy}")
+    many = "\n".join(f"f{number}" for number in range(99))
+    assert "f19 and 79 more;" in ended(many)
+    assert "on_conflict" not in ended(""), "nothing that an agent could mend"
+    assert "let one step merge before it" in ended("f0", parent="plan")
+
+
 def test_why_remembers_only_what_still_holds() -> None:
     plan = make_plan([make_step("lint", cache=True)])
     events = [*ADMITTED, Reopened(("lint",), "revision", {"lint": "its key is looked up again"})]
