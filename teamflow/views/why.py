@@ -32,6 +32,8 @@ _LISTED: Final = 5
 """Files that the reason of a conflict names."""
 
 _MOST_FILES: Final = 20
+_LONGEST: Final = 80
+"""Characters of what a step was told."""
 
 
 @dataclass(slots=True)
@@ -81,7 +83,7 @@ def why(
     past = past_of(records, step_id)
     past.before = before
     line = _line(state, known, past, now, run=run, gone=gone, zone=zone)
-    return cell(f"{step_id}: {line}")
+    return cell(f"{step_id}: {_join(line, _told(known))}")
 
 
 def _line(state: RunState, known: StepState, past: Past, now: Now, *, run: int, gone: bool, zone: tzinfo | None) -> str:
@@ -186,6 +188,19 @@ def _cause(known: StepState, attempt: AttemptState, past: Past) -> str:
         return ""
     had = f"it ran again although run {past.before} had succeeded with it"
     return f"{had}: it declares neither `reads` nor `cache`"
+
+
+def _told(known: StepState) -> str:
+    """What people or other steps have told it last."""
+    if not known.messages:
+        return ""
+    last = known.messages[-1]
+    lines = last.text.strip().splitlines() or [""]
+    text = f"{lines[0]} …" if len(lines) > 1 else lines[0]
+    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    often = f"{len(known.messages)} times, last " if len(known.messages) > 1 else ""
+    unheard = " (it has not heard that yet)" if known.heard < len(known.messages) else ""
+    return f"told {often}by {last.by}: {text}{unheard}"
 
 
 def _again(past: Past) -> str:

@@ -508,7 +508,10 @@ def test_a_message_is_heard_at_once_or_at_the_next_turn_and_never_swallowed() ->
         detached(project)
         reaches(project, "hears", "running")
         ok(project.call("tell", "hears", "one"))
-        assert ok(project.call("tell", "--all", "for all")).startswith("told hears, later, last")
+        told = ok(project.call("tell", "--all", "for all"))
+        assert told == "told hears, later, last; last hears it when it starts\n"
+        assert "told by " in ok(project.call("why", "last"))
+        assert ": for all (it has not heard that yet)\n" in ok(project.call("why", "last"))
         assert project.call("wait", "--timeout", "20s").code == 0
         steps = {step["id"]: step for step in project.status()["steps"]}
         assert steps["hears"]["text"].endswith(":\nfor all")

@@ -17,6 +17,7 @@ from teamflow.core.events import (
     Cached,
     Event,
     Hit,
+    MessageDelivered,
     Now,
     QuestionAnswered,
     QuestionAsked,
@@ -29,7 +30,7 @@ from teamflow.core.events import (
 )
 from teamflow.core.outcome import Failed, FailureClass, Succeeded, Usage
 from teamflow.core.plan import Ask
-from teamflow.core.requested import StopRequested
+from teamflow.core.requested import MessageSent, StopRequested
 from teamflow.core.state import RunState
 from teamflow.views.figures import run_cost
 from teamflow.views.header import RunHeader
@@ -288,6 +289,19 @@ def test_why_says_what_mends_a_conflict() -> None:
     assert "f19 and 79 more;" in ended(many)
     assert "on_conflict" not in ended(""), "nothing that an agent could mend"
     assert "let one step merge before it" in ended("f0", parent="plan")
+
+
+def test_why_shows_what_people_have_told_a_step() -> None:
+    events = [RunnerStarted("boot", 1, 1), AttemptStarted("a", 1, "first")]
+    plan = make_plan([make_step("a")])
+    one = MessageSent(("a",), "ana@box", "leave the database\nalone \x1b[2J")
+    state, log = told(plan, [*events, one])
+    line = why(state, "a", log, later(log), zone=UTC)
+    assert line.endswith("; told by ana@box: leave the database … (it has not heard that yet)")
+    more = [MessageSent(("a",), "bob@box", "x" * 200), MessageDelivered("a", 1, 2)]
+    state, log = told(plan, [*events, one, *more])
+    line = why(state, "a", log, later(log), zone=UTC)
+    assert line.endswith(f"; told 2 times, last by bob@box: {'x' * 79}…")
 
 
 def test_why_remembers_only_what_still_holds() -> None:
