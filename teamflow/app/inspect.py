@@ -83,6 +83,12 @@ class Inspected:
         return self.state.plan
 
     @property
+    def option(self) -> str:
+        """What a command about this run says to mean it; empty where it is the newest."""
+        newest = self.database.newest_run()
+        return "" if newest is None or newest.number == self.row.number else f" -r {self.row.number}"
+
+    @property
     def gone(self) -> bool:
         """Whether no process works on the run."""
         return self.holder is None

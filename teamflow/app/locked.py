@@ -83,7 +83,9 @@ def differences(
     are `used`, whose versions are not known then. `unknown`: what is said of that which `old` has not."""
     found: list[str] = []
     for name in sorted({*old.engines, *new.engines}):
-        found += _of_engine(name, old.engines.get(name), new.engines.get(name), whole=whole, used=name in used, unknown=unknown)
+        found += _of_engine(
+            name, old.engines.get(name), new.engines.get(name), whole=whole, used=name in used, unknown=unknown
+        )
     for path in sorted({*old.files, *new.files}):
         before, after = old.files.get(path), new.files.get(path)
         called = _called(path, (before or after or LockedFile("")).personas)

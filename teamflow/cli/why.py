@@ -27,7 +27,7 @@ def why(step: str, number: int | None, as_json: bool) -> None:
     """Say in one line why a step waits, ran, was skipped, cached, retried, failed."""
     with opened(number) as inspected:
         state = inspected.state
-        check_step(step, state.steps)
+        check_step(step, inspected)
         at = inspected.header
         before = succeeded_before(inspected, step)
         line = why_line(state, step, inspected.records, now(), run=at.number, gone=at.gone, lost=at.lost, before=before)

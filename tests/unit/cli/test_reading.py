@@ -281,6 +281,16 @@ def test_events(made: Made) -> None:
     assert call(made.root, "events", "-f").out == call(made.root, "events").out
 
 
+def test_hints_about_an_older_run_name_it(made: Made) -> None:
+    make_run(made.root, two(), [])
+    assert "`teamflow status` lists the steps" in call(made.root, "path", "zzz").err
+    for verb in ("path", "logs", "why", "diff", "cancel"):
+        assert "`teamflow status -r 1` lists the steps" in call(made.root, verb, "zzz", "-r", "1").err, verb
+    assert "`teamflow why a` says why" in call(made.root, "logs", "a").err
+    make_run(made.root, two(), ENDED)
+    assert "`teamflow why a -r 2` says why" in call(made.root, "logs", "a", "-r", "2").err
+
+
 def test_why(made: Made) -> None:
     answer = call(made.root, "why", "b")
     assert answer.code == 0
