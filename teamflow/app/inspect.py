@@ -156,8 +156,11 @@ def now() -> Now:
 
 
 def succeeded_before(inspected: Inspected, step_id: str) -> int | None:
-    """The number of the run before this one, of the same file and inputs, if the step has succeeded in it."""
-    row = inspected.row
+    """The number of the run before this one, of the same file and inputs, if the step has succeeded in it. It is looked
+    at only for a step that was started and that no cache keeps."""
+    row, known = inspected.row, inspected.state.steps[step_id]
+    if known.step.cache or not known.attempts:
+        return None
     kin = (row.file, row.inputs_digest, "")
     before = next(
         (
