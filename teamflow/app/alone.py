@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 from teamflow.app.act import OF_PROCESSES, Told
 from teamflow.app.brought import RUNNABLE
@@ -27,6 +28,9 @@ from teamflow.policy.requests import granted
 from teamflow.store.lock import RunLock
 from teamflow.store.log import rows
 from teamflow.targets import keeper_files
+
+_OPENING: Final = frozenset({"retry", "relaunch"})
+"""Verbs after which a step is open that was not: somebody has to come for it."""
 
 
 class Verb(NamedTuple):
@@ -48,11 +52,14 @@ def do_alone(
     state, plans = read_state(database, row.number)
     if request in state.answered:
         return _told_before(read_records(database, row.number), request)
-    asking = _Asking(verb, Asker(verb.by, row.number, now(), RUNNABLE), request)
+    refusal = _replaced(inspected) if verb.name in _OPENING else ""
+    asking = _Asking(verb, Asker(verb.by, row.number, now(), RUNNABLE), request, refusal)
     # What runs is known to the keeper, also where its runner was killed before it had recorded it; so is what has run.
     kept = database.layout.run(row.number)
     at_stake = state.running or keeper_files.is_held(kept) or keeper_files.ends_after(kept, state.journal)
-    if verb.name in OF_PROCESSES and (at_stake or (verb.name == "cancel" and state.open)):
+    if asking.refusal:
+        _append(inspected, state, plans, asking, environ)
+    elif verb.name in OF_PROCESSES and (at_stake or (verb.name == "cancel" and state.open)):
         _drive(inspected, lock, state, plans, asking, environ)
     else:
         _append(inspected, state, plans, asking, environ)
@@ -73,16 +80,17 @@ def _told_before(records: Iterable[Record], request: int | None) -> Told:
 
 
 class _Asking:
-    """One request, granted or refused once it is known how the run stands."""
+    """One request, granted or refused once it is known how the run stands. `refusal`: why it is in any case."""
 
-    def __init__(self, verb: Verb, asker: Asker, request: int | None) -> None:
+    def __init__(self, verb: Verb, asker: Asker, request: int | None, refusal: str) -> None:
         self.verb = verb
+        self.refusal = refusal
         self._asker = asker
         self._request = request
         self.found: Granted | str = "nothing was done"
 
     def opening(self, state: RunState) -> Iterator[Event]:
-        self.found = found = granted(state, self.verb.name, self.verb.args, self._asker)
+        self.found = found = self.refusal or granted(state, self.verb.name, self.verb.args, self._asker)
         if isinstance(found, Granted):
             yield from found.events
         if self._request is not None:
@@ -168,6 +176,20 @@ def _unsettled(state: RunState, step_id: str) -> bool:
     return not (known.pause.freeze and known.frozen)
 
 
+def _replaced(inspected: Inspected) -> str:
+    """Why no runner will ever come for the run; empty where one may."""
+    newer = _newer(inspected)
+    number = inspected.row.number
+    return "" if newer is None else f"nothing goes on with run {number}: run {newer} has taken its place"
+
+
+def _newer(inspected: Inspected) -> int | None:
+    """The run that `run` goes on with, with these inputs, instead of this one. A replay has no such."""
+    row = inspected.row
+    same = inspected.database.newest_run(file=row.file, inputs_digest=row.inputs_digest)
+    return None if row.replay or same is None or same.number == row.number else same.number
+
+
 def _goes_on(inspected: Inspected) -> str:
     """Which command goes on with a run that nobody works on."""
     database, row = inspected.database, inspected.row
@@ -176,11 +198,11 @@ def _goes_on(inspected: Inspected) -> str:
         from teamflow.app.replaying import goes_on
 
         return f"{gone}: {goes_on(database.layout, row.number, row.replay)}"
+    newer = _newer(inspected)
+    if newer is not None:
+        return f"{gone}, and nothing will go on with it: run {newer} has taken its place"
     again = run_words(row.file)
     newest = database.newest_run(file=row.file)
     if newest is not None and newest.number == row.number:
         return f"{gone}: `{again}` goes on with it"
-    same = database.newest_run(file=row.file, inputs_digest=row.inputs_digest)
-    if same is None or same.number != row.number:
-        return f"{gone}, and nothing will go on with it: a newer run has taken its place"
     return f"{gone}: `{again}` with the inputs that it was given (-i) goes on with it"

@@ -8,7 +8,7 @@ from typing import Final
 from teamflow.core.questions import APPROVE, REJECT
 from teamflow.core.requested import RunPaused
 from teamflow.policy.answering import Given
-from teamflow.policy.asking import GO_ON, STOP
+from teamflow.policy.asking import GO_ON, STOP, yes_or_no
 from teamflow.policy.control import steps_args
 from teamflow.policy.requests import answer_args
 from teamflow.run.desk import Desk
@@ -44,7 +44,7 @@ class TerminalControls:
         What comes of it is shown once it is recorded for good.
         """
         state = self._executor.state
-        asked = [one for one in state.unanswered.values() if not one.options or one.options == (GO_ON, STOP)]
+        asked = yes_or_no(state)
         if not asked:
             return "what is asked has answers of its own: use `teamflow answer`" if state.unanswered else "nobody asks"
         question = asked[0]

@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 
 from teamflow.app.project import Project
 from teamflow.app.secrets import read_secrets, secrets_stamp
-from teamflow.core.events import Now, PlanRevised, Record
+from teamflow.core.codec import CodecError
+from teamflow.core.events import Now, PlanRevised, Record, StepEnded
 from teamflow.core.fold import apply, initial
 from teamflow.core.plan import Plan
 from teamflow.core.redact import Redactor
 from teamflow.core.requested import RequestAnswered
 from teamflow.core.state import RunState
+from teamflow.core.status import Status
 from teamflow.plan.stored import plan_from_json
 from teamflow.run.clock import SystemClock
 from teamflow.store.layout import Layout
@@ -81,6 +83,12 @@ class Inspected:
         return self.state.plan
 
     @property
+    def option(self) -> str:
+        """What a command about this run says to mean it; empty where it is the newest."""
+        newest = self.database.newest_run()
+        return "" if newest is None or newest.number == self.row.number else f" -r {self.row.number}"
+
+    @property
     def gone(self) -> bool:
         """Whether no process works on the run."""
         return self.holder is None
@@ -145,6 +153,31 @@ def _run_line(layout: Layout, row: RunRow) -> RunLine:
 def now() -> Now:
     """This moment, on this machine's clocks."""
     return SystemClock().now()
+
+
+def succeeded_before(inspected: Inspected, step_id: str) -> int | None:
+    """The number of the run before this one, of the same file and inputs, if the step has succeeded in it. It is looked
+    at only for a step that was started and that no cache keeps."""
+    row, known = inspected.row, inspected.state.steps[step_id]
+    if known.step.cache or not known.attempts:
+        return None
+    kin = (row.file, row.inputs_digest, "")
+    before = next(
+        (
+            one.number
+            for one in inspected.database.runs()
+            if one.number < row.number and (one.file, one.inputs_digest, one.replay) == kin
+        ),
+        None,
+    )
+    if before is None:
+        return None
+    try:
+        events = [record.event for record in to_records(inspected.database.rows(before, after=0))]
+    except CodecError:
+        return None  # another version may have written it
+    ends = [event.status for event in events if isinstance(event, StepEnded) and event.step == step_id]
+    return before if ends[-1:] == [Status.SUCCEEDED.value] else None
 
 
 def answer_to(inspected: Inspected, request: int) -> tuple[bool, str] | None:

@@ -76,28 +76,32 @@ def models_of(plan: Plan) -> dict[str, set[str]]:
     return found
 
 
-def differences(old: Locked, new: Locked, *, whole: bool, used: Collection[str] = ()) -> list[str]:
+def differences(
+    old: Locked, new: Locked, *, whole: bool, used: Collection[str] = (), unknown: str = "is new"
+) -> list[str]:
     """In words, one each. `whole`: whether `new` is of all steps, so that what it lacks has gone; but for engines that
-    are `used`, whose versions are not known then."""
+    are `used`, whose versions are not known then. `unknown`: what is said of that which `old` has not."""
     found: list[str] = []
     for name in sorted({*old.engines, *new.engines}):
-        found += _of_engine(name, old.engines.get(name), new.engines.get(name), whole=whole, used=name in used)
+        found += _of_engine(
+            name, old.engines.get(name), new.engines.get(name), whole=whole, used=name in used, unknown=unknown
+        )
     for path in sorted({*old.files, *new.files}):
         before, after = old.files.get(path), new.files.get(path)
         called = _called(path, (before or after or LockedFile("")).personas)
         if before is None or after is None:
-            found.append(f"{called} {'is new' if before is None else 'is not used any more'}")
+            found.append(f"{called} {unknown if before is None else 'is not used any more'}")
         elif before.sha256 != after.sha256:
             found.append(f"{called} changed")
     return found
 
 
 def _of_engine(
-    name: str, was: LockedEngine | None, now: LockedEngine | None, *, whole: bool, used: bool
+    name: str, was: LockedEngine | None, now: LockedEngine | None, *, whole: bool, used: bool, unknown: str
 ) -> Iterator[str]:
     if now is None or was is None:
         if now is not None:
-            yield f"{name} {now.version} is new"
+            yield f"{name} {now.version} {unknown}"
         elif was is not None and used:
             yield f"{name} was {was.version}, and its version here is not known"
         elif was is not None and whole:
@@ -110,7 +114,7 @@ def _of_engine(
         if before != after:
             yield f"{name}: {_model(model)} is {after} now, and was {before}"
     for model in sorted(set(now.models) - set(was.models)):
-        yield f"{name}: model {model} is new"
+        yield f"{name}: model {model} {unknown}"
     for model in sorted(set(was.models) - set(now.models)) if whole else ():
         yield f"{name}: model {model} is not used any more"
 

@@ -42,7 +42,8 @@ def lock_team(word: str | None, inputs: tuple[str, ...], *, environ: Mapping[str
     if old != new:
         write_lock(place, team, new)
     before = old or Locked({}, {})
-    changes = [*differences(before, new, whole=True, used=installed), *news(before, new)]
+    unknown = "is locked" if old is None else "is new"
+    changes = [*differences(before, new, whole=True, used=installed, unknown=unknown), *news(before, new)]
     if old != new and not changes:
         changes = [f"{team}: nothing to lock but itself" if old is None else "names of personas changed"]
     return Done(compiled, os.path.relpath(place, directory), tuple(changes), tuple(_troubles(installed)))

@@ -126,8 +126,14 @@ def _paths(files: Sequence[str], directory: str) -> Iterator[str]:
         names = (path, *(f"{_stem(path)}{suffix}" for suffix in _SUFFIXES))
         there = next((name for name in names if name.endswith(_SUFFIXES) and os.path.isfile(name)), None)
         if there is None:
-            raise NoTeamFile(f"{word}: there is no such test file: name NAME.test.yaml, or its team file NAME.yaml")
+            raise NoTeamFile(f"{word}: {_not_there(word)}")
         yield os.path.realpath(there)
+
+
+def _not_there(word: str) -> str:
+    if word.endswith(_SUFFIXES):
+        return "there is no such test file"
+    return f"its cases would be in {_stem(word)}{_SUFFIXES[0]}, and there is no such file"
 
 
 def _all(directory: str) -> list[str]:

@@ -28,12 +28,11 @@ def where(inspected: Inspected, known: StepState) -> Where:
     if step.kind == ASK:
         return Where(None, f"{name} asks people, and works in no directory")
     if step.expansion is not None:
-        return Where(
-            None, f"{name} stands for the steps that a result adds: name one of them, as `teamflow status` does"
-        )
+        listed = f"`teamflow status{inspected.option}`"
+        return Where(None, f"{name} stands for the steps that a result adds: name one of them, as {listed} does")
     path = workspace_of(inspected.state, inspected.header, known)
     if path is None:
-        return Where(None, _not_made(known))
+        return Where(None, _not_made(known, inspected.option))
     if os.path.isdir(path):
         return Where(path)
     ready = known.ready
@@ -44,13 +43,14 @@ def where(inspected: Inspected, known: StepState) -> Where:
     return Where(path, f"{name}: its workspace is gone: {path}{_rest(known, inspected)}")
 
 
-def _not_made(known: StepState) -> str:
+def _not_made(known: StepState, option: str) -> str:
     name = known.step.id
     if is_making(known):
         return f"{name}: its workspace is being made; try again in a moment"
+    why = f"`teamflow why {quoted(name)}{option}` says"
     if known.attempts or known.ended_at is not None:
-        return f"{name} had no workspace in this run ({known.status.value}): `teamflow why {quoted(name)}` says why"
-    return f"{name} has no workspace yet ({known.status.value}): `teamflow why {quoted(name)}` says what it waits for"
+        return f"{name} had no workspace in this run ({known.status.value}): {why} why"
+    return f"{name} has no workspace yet ({known.status.value}): {why} what it waits for"
 
 
 def _rest(known: StepState, inspected: Inspected) -> str:

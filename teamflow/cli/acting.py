@@ -7,10 +7,10 @@ import os
 from collections.abc import Sequence
 
 from teamflow.app.act import ask
+from teamflow.app.inspect import Inspected
 from teamflow.cli.opened import opened
 from teamflow.cli.output import out, say
 from teamflow.cli.verb import check_step
-from teamflow.core.state import RunState
 from teamflow.policy.control import steps_args
 from teamflow.views.json import json_text
 
@@ -43,16 +43,16 @@ def control(
     `args`: the arguments, where they are no list of steps; `more` goes along with that.
     """
     with opened(run) as inspected:
-        check_names(steps or (), inspected.state)
+        check_names(steps or (), inspected)
         # What is left for a runner is recorded, too.
         told = inspected.redactor.text(args if args is not None else steps_args(steps, **more))
         done, message = ask(inspected, verb, told, by=who(), environ=os.environ)
         return report(inspected.row.number, done=done, message=message, as_json=as_json)
 
 
-def check_names(names: Sequence[str], state: RunState) -> None:
+def check_names(names: Sequence[str], inspected: Inspected) -> None:
     """Raises UsageError for what is neither a step of the run nor an agent of one."""
-    agents = {known.step.agent for known in state.steps.values()}
+    agents = {known.step.agent for known in inspected.state.steps.values()}
     for name in names:
         if name not in agents:
-            check_step(name, state.steps)
+            check_step(name, inspected)

@@ -40,7 +40,7 @@ def diff(step: str, paths: tuple[str, ...], stat: bool, name_only: bool, number:
     if stat + name_only + as_json > 1:
         raise click.UsageError("one of --stat, --name-only and --json")
     with opened(number) as inspected:
-        check_step(step, inspected.state.steps)
+        check_step(step, inspected)
         known = inspected.state.steps[step]
         below = [_from_top(path, known.ready, inspected.layout.root) for path in paths]
         try:

@@ -5,8 +5,20 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from teamflow.app.parts import Controls
+from teamflow.core.questions import question_id
+from teamflow.core.state import RunState
+from teamflow.policy.asking import yes_or_no
 
 HELP: Final = "p pause or go on · r retry failed · l output · y/n answer · d detach · ? keys · Ctrl-C stop"
+
+
+def footer(state: RunState, run: int) -> str:
+    """What stands below the table for who knows no keys; empty while none means anything. `run`: its number."""
+    if state.stop is not None:
+        return ""
+    asked = yes_or_no(state)
+    answers = f"y/n answers {question_id(run, asked[0].number)} · " if asked else ""
+    return f"{answers}? shows the keys · Ctrl-C stops the run"
 
 
 class Shown(Protocol):

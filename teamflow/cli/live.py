@@ -20,7 +20,7 @@ from rich.text import Text
 
 from teamflow.app.outputs import attempt_tail
 from teamflow.cli.bell import Bell
-from teamflow.cli.keymap import KeyMap
+from teamflow.cli.keymap import KeyMap, footer
 from teamflow.cli.keys import Keys
 from teamflow.cli.output import use_color
 from teamflow.cli.screens import problem_text
@@ -37,7 +37,7 @@ from teamflow.views.logs import last_line
 from teamflow.views.plain import PlainPrinter
 from teamflow.views.sanitize import cell, clean
 from teamflow.views.summary import summary
-from teamflow.views.text import HEADINGS, LastLine
+from teamflow.views.text import HEADINGS, LastLine, headings
 from teamflow.views.watching import changed_lines, rest_line
 from teamflow.views.width import fit, width
 
@@ -100,19 +100,36 @@ class Screen:
         if lines:
             self.console.print(Text("\n".join(lines)), soft_wrap=True)
 
-    def draw(self, state: RunState, header: RunHeader, now: Now, last: LastLine, *, below: Sequence[str] = ()) -> None:
-        self._live.update(self.render(state, header, now, last, below=below), refresh=True)
+    def draw(
+        self,
+        state: RunState,
+        header: RunHeader,
+        now: Now,
+        last: LastLine,
+        *,
+        below: Sequence[str] = (),
+        footer: str = "",
+    ) -> None:
+        self._live.update(self.render(state, header, now, last, below=below, footer=footer), refresh=True)
 
     def render(
-        self, state: RunState, header: RunHeader, now: Now, last: LastLine, *, below: Sequence[str] = ()
+        self,
+        state: RunState,
+        header: RunHeader,
+        now: Now,
+        last: LastLine,
+        *,
+        below: Sequence[str] = (),
+        footer: str = "",
     ) -> Group:
-        """`below`: lines under the table, for what holds now."""
+        """`below`: lines under the table, for what holds now; `footer`: one under all, where a line is left for it."""
         lines = max(1, self.console.height - _FRAME - len(below))
         shown = live_table(state, header, now, lines=lines, last_line=last)
         table = Table(box=None, pad_edge=False, show_edge=False, expand=False, header_style="bold")
         # Only the last column gives way; rich would take as much from the others, and a status must stay readable.
+        told = headings(shown.rows)
         columns = zip(HEADINGS, *shown.rows, strict=True)
-        widths = {column[0]: max(map(width, column)) + 2 for column in columns}
+        widths = {column[0]: max(map(width, column)) + 2 for column in columns if column[0] in told}
         del widths[HEADINGS[-1]]
         for heading in _LESS:
             if sum(widths.values()) + _LEAST > self.console.width:
@@ -130,7 +147,10 @@ class Screen:
             parts.append(Text(f"… and {shown.left_out} more"))
         parts.append(Text(shown.counts, no_wrap=True, overflow="ellipsis"))
         asked = (Text(line, style="bold yellow", no_wrap=True, overflow="ellipsis") for line in shown.asked)
-        return Group(*parts, *asked, *(Text(line, no_wrap=True, overflow="ellipsis") for line in below))
+        lowest = [Text(line, no_wrap=True, overflow="ellipsis") for line in below]
+        if footer and lines > len(shown.rows) + len(shown.asked):
+            lowest.append(Text(footer, style="dim", no_wrap=True, overflow="ellipsis"))
+        return Group(*parts, *asked, *lowest)
 
 
 class LiveScreen:
@@ -214,7 +234,8 @@ class LiveScreen:
             output = self._output(self._state) if self._shows_output else []
             rests = [self._resting] if self._resting and self._state.ended is not None else []
             below = [*output, *self._below, *rests]
-            self._screen.draw(self._state, self._header, self._clock.now(), self._last, below=below)
+            keys = footer(self._state, self._header.number) if self._keys is not None else ""
+            self._screen.draw(self._state, self._header, self._clock.now(), self._last, below=below, footer=keys)
         self._handle = loop.call_later(_REDRAW, self._redraw, loop)
 
     def _output(self, state: RunState) -> list[str]:

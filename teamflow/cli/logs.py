@@ -62,9 +62,10 @@ def logs(
     offset, begun = _since(since, step)
     with opened(number) as inspected:
         if step is not None:
-            check_step(step, inspected.state.steps)
+            check_step(step, inspected)
             if inspected.state.steps[step].step.kind == ASK:
-                say(f"{step} asks people, and prints nothing: `teamflow why {step}` says what came of it")
+                told = f"`teamflow why {step}{inspected.option}` says what came of it"
+                say(f"{step} asks people, and prints nothing: {told}")
                 return
         form = "json" if as_json else "lines" if step is None else "plain"
         reading = Reading(inspected, step, attempt=attempt, offset=offset, begun=begun, form=form, raw=raw)
@@ -103,7 +104,7 @@ def _nothing(inspected: Inspected, step: str | None, attempt: int | None) -> str
     known = inspected.state.steps[step]
     if attempt is not None and known.attempts:
         return f"{step} has no attempt {attempt}; its newest is {len(known.attempts)}"
-    return f"{step} has not been started ({known.status.value}): `teamflow why {step}` says why"
+    return f"{step} has not been started ({known.status.value}): `teamflow why {step}{inspected.option}` says why"
 
 
 class Reading:

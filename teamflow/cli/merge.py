@@ -40,7 +40,7 @@ def merge(steps: tuple[str, ...], message: str | None, number: int | None, as_js
     told: list[Merged] = []
     code = 0
     with opened(number) as inspected:
-        check_names(steps, inspected.state)
+        check_names(steps, inspected)
         found = chosen(inspected.state, steps)
         if not found:
             say(f"teamflow: {', '.join(steps)}: there are no steps of it yet")

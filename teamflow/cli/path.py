@@ -28,7 +28,7 @@ from teamflow.views.json import SCHEMA_VERSION, json_text
 def path(step: str, number: int | None, as_json: bool) -> int:
     """Print the directory that a step works in, or worked in last; exit 1 when it is gone, or not made yet."""
     with opened(number) as inspected:
-        check_step(step, inspected.state.steps)
+        check_step(step, inspected)
         found = where(inspected, inspected.state.steps[step])
         if as_json:
             row = {"run": inspected.row.number, "step": step, "path": found.path, "there": not found.problem}

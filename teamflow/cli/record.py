@@ -38,7 +38,7 @@ def record(words: tuple[str, ...], output: str, force: bool) -> int:
         state = inspected.state
         for step in steps:
             if not any(known.step.agent == step for known in state.steps.values()):
-                check_step(step, state.steps)
+                check_step(step, inspected)
         try:
             written = write(inspected, steps, output, force=force)
         except RecordError as error:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import Any, Final, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from teamflow.cli.toplevel import examples as example_lines
+
+if TYPE_CHECKING:
+    from teamflow.app.inspect import Inspected
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,8 +44,9 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
 
 
-def check_step(text: str, steps: Collection[str]) -> None:
+def check_step(text: str, inspected: Inspected) -> None:
     """Raises UsageError for a step that the run does not have, with the closest that it has."""
+    steps = inspected.state.steps
     if text in steps:
         return
     from teamflow.core.diagnostics import did_you_mean
@@ -52,5 +56,5 @@ def check_step(text: str, steps: Collection[str]) -> None:
     if instances:
         hint = f"it has instances: {listed(instances)}"
     else:
-        hint = did_you_mean(text, steps) or "`teamflow status` lists the steps"
+        hint = did_you_mean(text, steps) or f"`teamflow status{inspected.option}` lists the steps"
     raise click.UsageError(f"there is no step {text!r} in this run; {hint}")

@@ -53,7 +53,7 @@ def wait(steps: tuple[str, ...], first: bool, seconds: float | None, number: int
     if first and not steps:
         raise click.UsageError("--any is about steps: name some")
     with opened(number) as inspected:
-        check_names(steps, inspected.state)
+        check_names(steps, inspected)
         try:
             code = _wait(inspected, steps, first=first, seconds=seconds)
         except KeyboardInterrupt:

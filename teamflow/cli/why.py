@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from teamflow.app.inspect import now
+from teamflow.app.inspect import now, succeeded_before
 from teamflow.cli.opened import opened
 from teamflow.cli.output import out
 from teamflow.cli.verb import VerbCommand, check_step, json_option, run_option
@@ -27,9 +27,10 @@ def why(step: str, number: int | None, as_json: bool) -> None:
     """Say in one line why a step waits, ran, was skipped, cached, retried, failed."""
     with opened(number) as inspected:
         state = inspected.state
-        check_step(step, state.steps)
+        check_step(step, inspected)
         at = inspected.header
-        line = why_line(state, step, inspected.records, now(), run=at.number, gone=at.gone, lost=at.lost)
+        before = succeeded_before(inspected, step)
+        line = why_line(state, step, inspected.records, now(), run=at.number, gone=at.gone, lost=at.lost, before=before)
         if as_json:
             wait = wait_object(state, state.steps[step], inspected.header, now())
             told = why_object(step, state.steps[step].status, line.removeprefix(f"{step}: "), wait)

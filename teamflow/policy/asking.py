@@ -54,6 +54,11 @@ def may_go_on(step_id: str, text: str, *, about: str) -> QuestionAsked:
     return QuestionAsked(step_id, about, text, (GO_ON, STOP))
 
 
+def yes_or_no(state: RunState) -> list[Question]:
+    """The open questions that yes or no answers; the one that has been open longest first."""
+    return [one for one in state.unanswered.values() if not one.options or one.options == (GO_ON, STOP)]
+
+
 RETRY, RELAUNCH, SKIP, FAIL = "retry", "relaunch", "skip", "fail"
 AFTER_FAILURE: Final = (RETRY, RELAUNCH, SKIP, FAIL)
 """What may follow a failure, for somebody to choose."""

@@ -261,7 +261,16 @@ def tell(state: RunState, args: Mapping[str, object], asker: Asker) -> Granted |
         return steps
     said = args.get("sender")
     sender = said if isinstance(said, str) and said in state.steps else ""
-    return Granted((MessageSent(steps, sender or asker.by, text, sender),), f"told {named(steps)}")
+    message = f"told {named(steps)}{_heard_later(state, steps)}"
+    return Granted((MessageSent(steps, sender or asker.by, text, sender),), message)
+
+
+def _heard_later(state: RunState, steps: Sequence[str]) -> str:
+    """Who of them is not at work, and so cannot hear it yet."""
+    idle = [step_id for step_id in steps if state.steps[step_id].live is None]
+    if not idle:
+        return ""
+    return f"; {named(idle)} {'hear it when they start' if len(idle) > 1 else 'hears it when it starts'}"
 
 
 def _deaf(state: RunState, step_id: str) -> str:

@@ -208,6 +208,8 @@ def _rare(event: object) -> list[str]:
             line = f"{step}: goes on"
         case Warned(step=step, text=text):
             line = f"{step}: {text}"
+        case StepWaiting(step=step, on="pause", by="interrupt", reason=reason):
+            line = f"{step}: waiting: {reason}"
         case StepWaiting(step=step, on=on, reason=reason):
             line = f"{step}: waiting ({on}){': ' + reason if reason else ''}"
         case Reopened(cause="rework", by=by, steps=steps, reasons=reasons):

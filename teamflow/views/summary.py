@@ -185,7 +185,7 @@ def _looking(failed: StepState) -> str:
     if failure is FailureClass.WRITES:
         return f"`teamflow diff {step}` shows what it changed"
     if failure is FailureClass.CONFLICT:
-        return f"`teamflow why {step}` says what does not merge"
+        return f"`teamflow why {step}` says what does not merge, and what mends it"
     return f"`teamflow logs {step}` shows what it printed"
 
 

@@ -25,6 +25,7 @@ from teamflow.views.width import fit, pad, width
 
 HEADINGS: Final = ("STEP", "STATUS", "ENGINE", "TARGET", "TIME", "COST", "LAST LINE OR REASON")
 _RIGHT: Final = (False, False, False, False, True, True, False)
+_HERE: Final = "local"
 _LONGEST_ID: Final = 40
 _GAP: Final = "  "
 
@@ -91,19 +92,28 @@ def _last(known: StepState, told: str, last_line: LastLine) -> str:
     return f"{told}: {line}" if told and line else told or line
 
 
+def headings(rows: Sequence[StepRow]) -> tuple[str, ...]:
+    """The columns that say something: where everything is done on this machine, none says so."""
+    here = all(row.target == _HERE for row in rows)
+    return tuple(name for name in HEADINGS if not (here and name == "TARGET"))
+
+
 def table(rows: Sequence[StepRow], *, columns: int | None) -> list[str]:
     """Lines of at most `columns` columns (None: as wide as they are), the headings first."""
-    cells = [HEADINGS, *((row.id, row.status.value, *row[2:]) for row in rows)]
-    widths = [max(width(line[at]) for line in cells) for at in range(len(HEADINGS))]
+    shown = [HEADINGS.index(name) for name in headings(rows)]
+    whole = [HEADINGS, *((row.id, row.status.value, *row[2:]) for row in rows)]
+    cells = [tuple(line[at] for at in shown) for line in whole]
+    widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
+    right = [_RIGHT[at] for at in shown]
     if columns is not None:
         widths[0] = min(widths[0], max(_LONGEST_ID, columns // 3))
-    return [_line(line, widths, columns=columns) for line in cells]
+    return [_line(line, widths, right, columns=columns) for line in cells]
 
 
-def _line(texts: Sequence[str], widths: Sequence[int], *, columns: int | None) -> str:
+def _line(texts: Sequence[str], widths: Sequence[int], right: Sequence[bool], *, columns: int | None) -> str:
     parts = [
-        pad(fit(text, columns_of), columns_of, right=right)
-        for text, columns_of, right in zip(texts[:-1], widths[:-1], _RIGHT[:-1], strict=True)
+        pad(fit(text, columns_of), columns_of, right=to_the_right)
+        for text, columns_of, to_the_right in zip(texts[:-1], widths[:-1], right[:-1], strict=True)
     ]
     line = _GAP.join((*parts, texts[-1])).rstrip()
     return line if columns is None else fit(line, columns)

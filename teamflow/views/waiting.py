@@ -26,7 +26,7 @@ class Wait(NamedTuple):
     pause | limit | person.
 
     `on`: the steps it waits for; `until`: a Unix time, where one is set; `detail`: for people; `question`: the number
-    of the one that is open.
+    of the one that is open. `interrupted`: nobody has paused it, it was ended with the run.
     """
 
     what: str
@@ -34,6 +34,7 @@ class Wait(NamedTuple):
     until: float | None = None
     detail: str = ""
     question: int | None = None
+    interrupted: bool = False
 
 
 def paused_hints(state: RunState) -> list[str]:
@@ -57,7 +58,8 @@ def wait_of(state: RunState, known: StepState, now: Now, *, gone: bool = False) 
             return _limited(state, known, now, gone=gone or state.ended is not None)
         case Status.WAITING:
             resumed = f"; `teamflow resume {known.step.id}` lets it go on" if known.pause is not None else ""
-            return Wait(known.waiting_on or "pause", (), None, f"{known.reason}{resumed}")
+            ended = known.pause is None and known.waiting_by == "interrupt"
+            return Wait(known.waiting_on or "pause", (), None, f"{known.reason}{resumed}", interrupted=ended)
         case Status.PENDING | Status.QUEUED if known.pause is not None:
             return _held(known, known.pause)
         case Status.PENDING:
@@ -173,6 +175,8 @@ def wait_words(wait: Wait, now: Now, *, run: int, zone: tzinfo | None = None) ->
             return f"waits {when or 'for a runner'} to try again ({wait.detail})"
         case "slot" | "engine" if wait.on:
             return f"waits for a slot: {wait.detail} ({words.names(wait.on, most=3)})"
+        case "pause" if wait.interrupted and wait.detail:
+            return wait.detail
         case "pause" | "limit" | "person":
             return f"waits ({wait.what}): {wait.detail}" if wait.detail else f"waits ({wait.what})"
         case _:

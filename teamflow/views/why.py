@@ -12,7 +12,7 @@ from typing import Final
 
 from teamflow.core.attempts import AttemptState
 from teamflow.core.events import Admitted, AttemptStarted, Cached, Now, Record, Reopened
-from teamflow.core.outcome import Failed, Stopped
+from teamflow.core.outcome import Failed, FailureClass, Stopped
 from teamflow.core.plan import ASK
 from teamflow.core.shell import run_words
 from teamflow.core.state import RunState, StepState
@@ -28,6 +28,13 @@ from teamflow.views.waiting import wait_of, wait_words
 NEVER: Final = "never ran"
 """The reason with which a step is admitted of which the cache knows nothing."""
 
+_LISTED: Final = 5
+"""Files that the reason of a conflict names."""
+
+_MOST_FILES: Final = 20
+_LONGEST: Final = 80
+"""Characters of what a step was told."""
+
 
 @dataclass(slots=True)
 class Past:
@@ -36,6 +43,7 @@ class Past:
     admitted: str = ""
     reopened: str = ""
     origin: tuple[int, int] | None = None
+    before: int | None = None
 
 
 def past_of(records: Iterable[Record], step_id: str) -> Past:
@@ -64,14 +72,18 @@ def why(
     run: int = 0,
     gone: bool = False,
     lost: bool = False,
+    before: int | None = None,
     zone: tzinfo | None = None,
 ) -> str:
-    """The line, clean for a terminal. KeyError: there is no such step. `run`: its number."""
+    """The line, clean for a terminal. KeyError: there is no such step. `run`: its number; `before`: that of the run
+    before it, where the step had succeeded there."""
     known = state.steps[step_id]
     if lost and known.live is not None:
         return cell(f"{step_id}: {_lost(state)}")
-    line = _line(state, known, past_of(records, step_id), now, run=run, gone=gone, zone=zone)
-    return cell(f"{step_id}: {line}")
+    past = past_of(records, step_id)
+    past.before = before
+    line = _line(state, known, past, now, run=run, gone=gone, zone=zone)
+    return cell(f"{step_id}: {_join(line, _told(known))}")
 
 
 def _line(state: RunState, known: StepState, past: Past, now: Now, *, run: int, gone: bool, zone: tzinfo | None) -> str:
@@ -124,11 +136,24 @@ def _ended(state: RunState, known: StepState, past: Past, now: Now, *, zone: tzi
         line += f": {known.reason}"
     if newest is None:
         return line
-    line = _warned(_join(line, _cause(known, newest, past)), newest)
+    line = _warned(_join(_join(line, _cause(known, newest, past)), _remedy(known, newest)), newest)
     if known.left is not None and known.status is Status.SUCCEEDED:
         line = _join(line, f"{known.left.stat}{f' on {known.left.branch}' if known.left.branch else ''}")
     line = _join(line, f"not committed: {newest.aside}" if newest.aside else "")
     return _join(line, f"not kept in the cache: {newest.note}" if newest.note else "")
+
+
+def _remedy(known: StepState, attempt: AttemptState) -> str:
+    """What to do about what its dependencies have left, where that does not merge."""
+    match attempt.outcome:
+        case Failed(failure=FailureClass.CONFLICT, detail=detail) if detail:
+            files = detail.split("\n")
+            more = f"all of them: {words.names(files, most=_MOST_FILES)}; " if len(files) > _LISTED else ""
+            if known.step.parent is not None:
+                return f"{more}let one step merge before it, with `on_conflict`"
+            return f"{more}`on_conflict: AGENT` at {known.step.agent} lets another agent mend it first"
+        case _:
+            return ""
 
 
 def _cached(known: StepState, past: Past) -> str:
@@ -159,9 +184,23 @@ def _cause(known: StepState, attempt: AttemptState, past: Past) -> str:
         return "it had never run before"
     if told:
         return f"it ran because {told}"
-    if known.step.kind == ASK:
+    if known.step.kind == ASK or known.step.cache or past.before is None:
         return ""
-    return "" if known.step.cache else "it runs every time: it declares neither `reads` nor `cache`"
+    had = f"it ran again although run {past.before} had succeeded with it"
+    return f"{had}: it declares neither `reads` nor `cache`"
+
+
+def _told(known: StepState) -> str:
+    """What people or other steps have told it last."""
+    if not known.messages:
+        return ""
+    last = known.messages[-1]
+    lines = last.text.strip().splitlines() or [""]
+    text = f"{lines[0]} …" if len(lines) > 1 else lines[0]
+    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    often = f"{len(known.messages)} times, last " if len(known.messages) > 1 else ""
+    unheard = " (it has not heard that yet)" if known.heard < len(known.messages) else ""
+    return f"told {often}by {last.by}: {text}{unheard}"
 
 
 def _again(past: Past) -> str:

@@ -290,6 +290,19 @@ def test_a_run_that_has_succeeded_is_gone_on_with_after_a_relaunch(two: Project)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("verb", ["relaunch", "retry"])
+def test_nothing_is_opened_in_a_run_that_another_one_has_replaced(verb: str) -> None:
+    with Project("agents: {bad: {command: exit 3}}\n") as project:
+        assert project.run().code == 1
+        assert project.run("--new").code == 1
+        said = refused(project.call(verb, "bad", "-r", "1"))
+        assert said == "teamflow: nothing goes on with run 1: run 2 has taken its place\n"
+        assert project.statuses(1) == {"bad": "failed"}, "nothing is left open that nobody comes for"
+        assert "`teamflow run` goes on with it" in ok(project.call(verb, "bad"))
+        ok(project.call("rm", "2"))
+        assert "`teamflow run` goes on with it" in ok(project.call(verb, "bad", "-r", "1")), "nothing is in its place"
+
+
 def test_a_frozen_step_survives_its_runner(two: Project) -> None:
     detached(two, "long", "other")
     ok(two.call("pause", "--freeze", "long"))
@@ -497,8 +510,12 @@ def test_a_message_is_heard_at_once_or_at_the_next_turn_and_never_swallowed() ->
     with Project(AGENTS, files=SCRIPTS) as project:
         detached(project)
         reaches(project, "hears", "running")
+        reaches(project, "later", "running")
         ok(project.call("tell", "hears", "one"))
-        assert ok(project.call("tell", "--all", "for all")).startswith("told hears, later, last")
+        told = ok(project.call("tell", "--all", "for all"))
+        assert told == "told hears, later, last; last hears it when it starts\n"
+        assert "told by " in ok(project.call("why", "last"))
+        assert ": for all (it has not heard that yet)\n" in ok(project.call("why", "last"))
         project.write("go", "")
         assert project.call("wait", "--timeout", "50s").code == 0
         steps = {step["id"]: step for step in project.status()["steps"]}

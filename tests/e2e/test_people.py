@@ -347,7 +347,7 @@ def test_a_run_that_was_replaced_asks_nothing() -> None:
         items = json.loads(ok(project.call("inbox", "--json")))["items"]
         assert [item["id"] for item in items] == ["2.1"]
         said = ok(project.call("approve", "1.1"))
-        assert "nothing will go on with it: a newer run has taken its place" in said
+        assert "nothing will go on with it: run 2 has taken its place" in said
         assert ok(project.call("approve", "gate")).startswith("gate: approved")
 
 

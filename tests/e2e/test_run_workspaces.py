@@ -98,7 +98,8 @@ def test_a_conflict_names_the_files_and_both_sides(tmp_path: Path) -> None:
     }
     project = repository(tmp_path, agents)
     said = project.run().expect(1).err
-    assert "`teamflow why both` says what does not merge" in said
+    assert "`teamflow why both` says what does not merge, and what mends it" in said
+    assert "`on_conflict: AGENT` at both" in project.why("both")
     status = project.status()
     assert status.failures("both") == ["conflict"]
     reason = status.step("both")["reason"]

@@ -251,7 +251,10 @@ def test_test_files_are_read_strictly(project: Project, text: str, said: str) ->
 @pytest.mark.slow
 def test_words_that_name_nothing(project: Project) -> None:
     assert "no case has 'nothing'" in project.call("test", "-k", "nothing").expect(2).said
-    assert "there is no such test file" in project.call("test", "other.yaml").expect(2).said
+    assert "there is no such test file" in project.call("test", "other.test.yaml").expect(2).said
+    for word in ("other.yaml", "other"):
+        said = project.call("test", word).expect(2).said
+        assert f"{word}: its cases would be in other.test.yaml, and there is no such file" in said
     project.write("lone.test.yaml", "cases: {a: {expect: {exit: 0}}}\n")
     lone = project.call("test", "lone.test.yaml").expect(2)
     assert "lone.test.yaml:1:12: error[file-unreadable]: there is no team file lone.yaml" in lone.said

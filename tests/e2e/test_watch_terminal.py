@@ -56,7 +56,7 @@ def ended(project: Project, step: str) -> bool:
 
 
 def test_every_key_does_what_it_says(project: Project, terminal: Tmux) -> None:
-    terminal.shows("gate", "waiting", "Ship one?")
+    terminal.shows("gate", "waiting", "Ship one?", "y/n answers 1.1 · ? shows the keys")
     terminal.press("?")
     terminal.shows("p pause or go on", "d detach")
 

@@ -36,6 +36,7 @@ def test_differences_are_told_in_words() -> None:
         "~/new.md is new",
     ]
     assert "codex was 0.1, and its version here is not known" in differences(OLD, NEW, whole=True, used=["codex"])
+    assert differences(Locked({}, {}), NEW, whole=True, unknown="is locked")[-1] == "~/new.md is locked"
     part = differences(OLD, NEW, whole=False)
     assert "codex 0.1 is not used any more" not in part
     assert "claude: model opus is not used any more" not in part

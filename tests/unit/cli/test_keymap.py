@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from teamflow.cli.keymap import HELP, KeyMap
+from teamflow.cli.keymap import HELP, KeyMap, footer
+from teamflow.core.events import Event, QuestionAsked, RunnerStarted
+from teamflow.core.requested import StopRequested
+from teamflow.policy.asking import may_go_on
+from tests.unit.views.stories import asking_plan, told
 
 
 class Board:
@@ -54,3 +58,19 @@ def test_while_it_is_stopped_none(key: str) -> None:
     board = Board(stopping=True)
     KeyMap(board, board).press(key)
     assert (board.done, board.said) == ([], [])
+
+
+def test_the_footer_names_the_question_that_y_and_n_answer() -> None:
+    chosen = QuestionAsked("where", "question", "Where to?", ("staging", "production"))
+    held = may_go_on("build", "More?", about="budget")
+    gate = QuestionAsked("gate", "approval", "Ship it?")
+    begun = RunnerStarted("boot", 1, 1)
+    keys = "? shows the keys · Ctrl-C stops the run"
+
+    def shown(*events: Event) -> str:
+        return footer(told(asking_plan(), [begun, *events])[0], 12)
+
+    assert shown() == shown(chosen) == keys
+    assert shown(chosen, gate) == f"y/n answers 12.2 · {keys}"
+    assert shown(held, gate) == f"y/n answers 12.1 · {keys}"
+    assert shown(gate, StopRequested("SIGTERM", "")) == ""

@@ -297,7 +297,9 @@ def test_a_lock_and_what_differs_from_it(here: Here) -> None:
     here.program("claude", "echo 2.1.197")
     answer = here.call("lock")
     assert answer.code == 0, answer
-    assert "claude 2.1.197 is new\n" in answer.out
+    assert "claude 2.1.197 is locked\n" in answer.out
+    assert "persona reviewer (.claude/agents/reviewer.md) is locked\n" in answer.out
+    assert "is new" not in answer.out, "all of it is"
     assert here.lock()["engines"] == {"claude": {"models": [], "version": "2.1.197"}}
     files = here.lock()["files"]
     assert isinstance(files, dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -280,6 +281,16 @@ def test_events(made: Made) -> None:
     assert call(made.root, "events", "-f").out == call(made.root, "events").out
 
 
+def test_hints_about_an_older_run_name_it(made: Made) -> None:
+    make_run(made.root, two(), [])
+    assert "`teamflow status` lists the steps" in call(made.root, "path", "zzz").err
+    for verb in ("path", "logs", "why", "diff", "cancel"):
+        assert "`teamflow status -r 1` lists the steps" in call(made.root, verb, "zzz", "-r", "1").err, verb
+    assert "`teamflow why a` says why" in call(made.root, "logs", "a").err
+    make_run(made.root, two(), ENDED)
+    assert "`teamflow why a -r 2` says why" in call(made.root, "logs", "a", "-r", "2").err
+
+
 def test_why(made: Made) -> None:
     answer = call(made.root, "why", "b")
     assert answer.code == 0
@@ -287,6 +298,24 @@ def test_why(made: Made) -> None:
     found = json.loads(call(made.root, "why", "b", "--json").out)
     assert (found["step"], found["status"], found["waits"]) == ("b", "failed", None)
     assert found["why"].startswith("failed after")
+
+
+def test_why_a_step_without_reads_runs_again(made: Made) -> None:
+    again = "; it ran again although run 1 had succeeded with it: it declares neither `reads` nor `cache`"
+    assert "reads" not in call(made.root, "why", "a").out, "it had not run before"
+    second = make_run(made.root, two(), ENDED)
+    assert call(second.root, "why", "a").out.endswith(f"{again}\n")
+    assert "reads" not in call(second.root, "why", "b").out, "it had failed: of course it ran again"
+    assert "reads" not in call(second.root, "why", "a", "-r", "1").out
+    make_run(made.root, make_plan([make_step("a", cache=True), make_step("b")]), ENDED)
+    assert "reads" not in call(made.root, "why", "a").out
+
+
+def test_why_stands_a_run_before_that_cannot_be_read(made: Made) -> None:
+    make_run(made.root, two(), ENDED)
+    with sqlite3.connect(Layout(str(made.root)).database) as database:
+        database.execute("UPDATE records SET data = '{' WHERE run = 1")
+    assert call(made.root, "why", "a").out.startswith("a: succeeded after ")
 
 
 def test_a_step_that_is_not_there(made: Made) -> None:

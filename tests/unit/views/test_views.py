@@ -17,6 +17,7 @@ from teamflow.core.events import (
     Cached,
     Event,
     Hit,
+    MessageDelivered,
     Now,
     QuestionAnswered,
     QuestionAsked,
@@ -29,7 +30,7 @@ from teamflow.core.events import (
 )
 from teamflow.core.outcome import Failed, FailureClass, Succeeded, Usage
 from teamflow.core.plan import Ask
-from teamflow.core.requested import StopRequested
+from teamflow.core.requested import MessageSent, StopRequested
 from teamflow.core.state import RunState
 from teamflow.views.figures import run_cost
 from teamflow.views.header import RunHeader
@@ -270,6 +271,37 @@ def test_why_names_what_changed() -> None:
     state, log = told(make_plan([make_step("lint", cache=True)]), ADMITTED)
     line = why(state, "lint", log, later(log), zone=UTC)
     assert line == "lint: succeeded after 1.5s at 03:04:11; it ran because reads: src/a.py changed"
+
+
+def test_why_says_what_mends_a_conflict() -> None:
+    def ended(detail: str, **changes: object) -> str:
+        failed = Failed(FailureClass.CONFLICT, "`a` and `b` change the same places of f0 and 6 more", detail=detail)
+        events = [RunnerStarted("boot", 1, 1), AttemptStarted("both", 1, "first"), AttemptEnded("both", 1, failed)]
+        plan = make_plan([make_step("both", **changes)])  # type: ignore[arg-type]
+        state, log = told(plan, [*events, StepEnded("both", "failed", failed.reason)])
+        return why(state, "both", log, later(log), zone=UTC)
+
+    remedy = "; `on_conflict: AGENT` at both lets another agent mend it first"
+    assert ended("f0").endswith(f"f0 and 6 more{remedy}")
+    seven = "\n".join(f"f{number}" for number in range(7))
+    assert ended(seven).endswith(f"; all of them: f0, f1, f2, f3, f4, f5, f6{remedy}")
+    many = "\n".join(f"f{number}" for number in range(99))
+    assert "f19 and 79 more;" in ended(many)
+    assert "on_conflict" not in ended(""), "nothing that an agent could mend"
+    assert "let one step merge before it" in ended("f0", parent="plan")
+
+
+def test_why_shows_what_people_have_told_a_step() -> None:
+    events = [RunnerStarted("boot", 1, 1), AttemptStarted("a", 1, "first")]
+    plan = make_plan([make_step("a")])
+    one = MessageSent(("a",), "ana@box", "leave the database\nalone \x1b[2J")
+    state, log = told(plan, [*events, one])
+    line = why(state, "a", log, later(log), zone=UTC)
+    assert line.endswith("; told by ana@box: leave the database … (it has not heard that yet)")
+    more = [MessageSent(("a",), "bob@box", "x" * 200), MessageDelivered("a", 1, 2)]
+    state, log = told(plan, [*events, one, *more])
+    line = why(state, "a", log, later(log), zone=UTC)
+    assert line.endswith(f"; told 2 times, last by bob@box: {'x' * 79}…")
 
 
 def test_why_remembers_only_what_still_holds() -> None:
