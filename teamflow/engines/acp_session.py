@@ -217,7 +217,7 @@ class AcpSession:
         if self._cancelled:
             yield Reply(self._peer.respond(request.id, CANCELLED))
             return
-        wish = wish_of(call, servers=self._brief.servers)
+        wish = wish_of(call, servers=self._brief.servers, alone=bool(self._brief.home))
         verdict = self._judge(wish)
         options = request.params.get("options")
         if verdict.answer == QUEUE:

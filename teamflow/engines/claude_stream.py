@@ -213,11 +213,12 @@ class ClaudeSession:
             yield Reply(_response(name, _REFUSALS[kind]) if kind in _REFUSALS else _refusal(name, kind))
             return
         given = _object(request.get("input"))
-        wish = wish_of(_text(request.get("tool_name")) or "a tool", given, servers=self._brief.servers)
-        verdict = judge(self._brief.grants, wish, cwd=self._brief.cwd, roots=self._brief.roots)
+        tool, brief = _text(request.get("tool_name")) or "a tool", self._brief
+        wish = wish_of(tool, given, servers=brief.servers, alone=bool(brief.home))
+        verdict = judge(brief.grants, wish, cwd=brief.cwd, roots=brief.roots)
         if verdict.answer == QUEUE and not self._done:
             self._asked[name] = given
-            yield Asked(name, named(wish, self._brief)._replace(why=verdict.reason))
+            yield Asked(name, named(wish, brief)._replace(why=verdict.reason))
         else:
             self._settled.add(name)
             yield Reply(_decision(name, given, verdict))

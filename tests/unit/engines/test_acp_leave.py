@@ -40,6 +40,8 @@ from tests.unit.engines.acp_talk import BRIEF, OPTIONS, Talk, chosen
         ({"kind": "execute"}, "n"),
         ({"kind": "fetch", "title": "https://x"}, "n"),
         ({"kind": "other", "title": "mcp__team__post_note"}, "y"),
+        ({"kind": "other", "title": "mcp__team__more__post_note"}, "n"),
+        ({"kind": "other", "title": "t", "_meta": {"claudeCode": {"toolName": "mcp__team__x__t"}}}, "n"),
         ({"kind": "other", "title": "team_post_note"}, "y"),
         ({"kind": "other", "title": "team-post_note"}, "y"),
         ({"kind": "other", "title": "post_note (team MCP Server)"}, "y"),
@@ -55,6 +57,21 @@ def test_a_wish_is_judged_by_what_the_call_tells(call: dict[str, Any], answer: s
     talk = Talk(brief=BRIEF._replace(grants=grants, servers={"team": {"url": "http://x"}})).begin()
     talk.ask(toolCallId="t", **call)
     assert chosen(talk) == answer
+
+
+@pytest.mark.parametrize(("home", "answer"), [("", "n"), ("/home/of/its/own", "y")])
+def test_with_no_servers_but_those_of_the_team_a_name_is_of_one_of_them(home: str, answer: str) -> None:
+    grants = Permissions(run=(), ask="deny")
+    talk = Talk(brief=BRIEF._replace(grants=grants, servers={"team": {"url": "http://x"}}, home=home)).begin()
+    talk.ask(toolCallId="t", kind="other", title="mcp__team__more__post_note")
+    assert chosen(talk) == answer
+
+
+def test_a_server_called_mcp_is_not_every_server() -> None:
+    grants = Permissions(run=(), ask="deny")
+    talk = Talk(brief=BRIEF._replace(grants=grants, servers={"mcp": {"url": "http://x"}})).begin()
+    talk.ask(toolCallId="t", kind="other", title="mcp__theirs__post_note")
+    assert chosen(talk) == "n"
 
 
 def test_what_was_told_of_a_call_before_counts() -> None:
