@@ -191,6 +191,14 @@ class Asked(NamedTuple):
     wish: Wish
 
 
+class Refused(NamedTuple):
+    """The agent got no leave for what it wished, by the rules of its step or by a person. `what` and `why`: for people,
+    uncut."""
+
+    what: str
+    why: str = ""
+
+
 class Withdrawn(NamedTuple):
     """It does not wait for an answer to `request` any more."""
 
@@ -215,6 +223,7 @@ EngineEvent: TypeAlias = (
     | Retrying
     | Warns
     | Asked
+    | Refused
     | Withdrawn
     | Reply
 )

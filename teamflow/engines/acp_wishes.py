@@ -131,8 +131,8 @@ def _is_theirs(name: str, servers: Collection[str], *, alone: bool) -> bool:
     if name.startswith(MARK):
         return is_given(name, servers, alone=alone)
     for known in {form for server in servers for form in (server, written(server))}:
-        # Where one mark may be in both names, as with opencode, a server of the user's that is called by one of ours and
-        # more cannot be told apart.
+        # Where the mark may be in both names, as with opencode, another server whose name begins with this one's cannot
+        # be told apart.
         begins = (f"mcp_{known}_", f"{known}_", f"{known}-", f"{known}/", f"{known}:")
         if name.startswith(begins) or name.endswith(f" ({known} MCP Server)"):
             return True

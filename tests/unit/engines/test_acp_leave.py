@@ -9,6 +9,7 @@ import pytest
 from teamflow.core.invocation import (
     Asked,
     Called,
+    Refused,
     Withdrawn,
 )
 from teamflow.core.outcome import FailureClass, Stopped
@@ -108,6 +109,7 @@ def test_options_are_chosen_by_kind(options: Any, yes: str, no: str) -> None:
         assert talk.each(Withdrawn) == [Withdrawn(asked.request)]
         assert talk.session.answer(asked.request, Verdict(ALLOW)) is None
         assert len(talk.each(Called)) == (expected == "y" or expected == "y2")
+        assert [one.what for one in talk.each(Refused)] == ["run touch x"] * (expected not in ("y", "y2"))
 
 
 def test_a_break_answers_everything_that_is_asked_or_will_be() -> None:
