@@ -66,6 +66,8 @@ class Brief(NamedTuple):
     """The id of its run, which nobody could know before that began."""
     charged: float | None = None
     """US dollars that `session` has cost until now, as its engine has told; None: not known."""
+    silence: float | None = None
+    """Seconds without a sign of life after which it is stopped, where there is no `idle_timeout`."""
 
 
 class Obstacle(NamedTuple):
