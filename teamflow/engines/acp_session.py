@@ -211,6 +211,9 @@ class AcpSession:
     def _requested(self, request: Request) -> Iterator[EngineEvent]:
         if self._done:
             return  # nothing can be written to it any more
+        if request.method == "fs/write_text_file" and self._agent.tells_writes:
+            yield Reply(self._peer.respond(request.id, {}))
+            return
         if request.method != "session/request_permission":
             yield Reply(self._peer.refuse(request.id, message=f"teamflow has no {request.method}"))
             return

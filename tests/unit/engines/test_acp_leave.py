@@ -136,6 +136,12 @@ def test_other_requests_are_refused(method: str) -> None:
     assert talk.last()["error"]["code"] == -32601
 
 
+def test_opencode_is_told_that_its_own_write_is_well() -> None:
+    talk = Talk("opencode").begin()
+    talk.send({"id": 0, "method": "fs/write_text_file", "params": {"sessionId": "s1", "path": "/w/a", "content": "x"}})
+    assert talk.last() == {"jsonrpc": "2.0", "id": 0, "result": {}}
+
+
 def test_one_that_ends_its_turn_at_a_refusal_is_told_to_go_on() -> None:
     talk = Talk("copilot", BRIEF._replace(grants=Permissions(level="read"))).begin()
     for _ in range(20):
