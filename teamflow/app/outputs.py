@@ -36,7 +36,7 @@ TAIL: Final = 32 * 1024
 _MESSAGES: Final = (b'{"type"', b'{"jsonrpc"', b'{"id"', b'{"method"', b'{"result"', b'{"error"')
 """How lines of the engines' protocols begin."""
 
-_TOLD: Final = ("model", "base_url")
+_TOLD: Final = ("model", "base_url", "home", "roots")
 """What of a brief is looked up as it was."""
 
 ACP: Final = "acp"
@@ -281,6 +281,7 @@ def _readable(known: StepState, attempt: AttemptState, root: str, redactor: Reda
         grants=step.means.grants,
         servers=step.means.servers,
         base_url=step.means.base_url,
+        home=root if step.means.isolate else "",
     )._replace(**told)
     return Readable(engine.session(brief), redact=redactor.text, inputs=f"{stem}.in.log")
 

@@ -15,6 +15,9 @@ ABORT: Final = "abort"
 """It would end the turn that runs and begin another: it is never told anything then."""
 NONE: Final = "none"
 
+TOOL_PATIENCE: Final = 3
+"""How many times longer an agent may be silent while a tool of its runs."""
+
 
 class Capabilities(NamedTuple):
     """All that others need to know of an engine. Seconds."""
@@ -61,6 +64,6 @@ class Capabilities(NamedTuple):
     models: tuple[str, ...] = ()
     """Names of models that it is known to take; others may work."""
     silence: float | None = None
-    """Seconds without a sign of life, while no tool of its is open, after which it is stopped."""
+    """Seconds without a sign of life, while no tool of its is open, after which it is stopped (`TOOL_PATIENCE`)."""
     session_within: float | None = None
     """Seconds in which it opens its session, or is taken for dead."""

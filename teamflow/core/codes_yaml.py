@@ -116,9 +116,8 @@ YAML: Final = (
     Code(
         "file-unreadable",
         "a file that is named cannot be read",
-        "The file is missing, is a directory, or may not be read. Files that define a team are named "
-        "relative to the file "
-        "that names them.",
+        "The file is missing, is a directory, may not be read, or is named by a URL, and those are not read. Files "
+        "that define a team are named relative to the file that names them.",
         "include: [no-such-file.yaml]\nagents:\n  test: {command: pytest -q}\n",
         _AGENT,
     ),

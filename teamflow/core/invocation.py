@@ -66,6 +66,8 @@ class Brief(NamedTuple):
     """The id of its run, which nobody could know before that began."""
     charged: float | None = None
     """US dollars that `session` has cost until now, as its engine has told; None: not known."""
+    silence: float | None = None
+    """Seconds without a sign of life after which it is stopped, where there is no `idle_timeout`."""
 
 
 class Obstacle(NamedTuple):
@@ -191,6 +193,14 @@ class Asked(NamedTuple):
     wish: Wish
 
 
+class Refused(NamedTuple):
+    """The agent got no leave for what it wished, by the rules of its step or by a person. `what` and `why`: for people,
+    uncut."""
+
+    what: str
+    why: str = ""
+
+
 class Withdrawn(NamedTuple):
     """It does not wait for an answer to `request` any more."""
 
@@ -215,6 +225,7 @@ EngineEvent: TypeAlias = (
     | Retrying
     | Warns
     | Asked
+    | Refused
     | Withdrawn
     | Reply
 )

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from teamflow.core.invocation import Called, EngineEvent, Progress, Retrying, Said, Warns
+from teamflow.core.invocation import Called, EngineEvent, Progress, Refused, Retrying, Said, Warns
 from teamflow.core.shell import excerpt
 
 WIDTH: Final = 200
 """Columns of a line about something that an agent does."""
+_WHY: Final = 80
+"""Columns of why it may not."""
 _LONGEST: Final = 1 << 16
 """Characters that are looked at for such a line: far more than secrets in it could make of less."""
 _OVERLOADED: Final = "overload"
@@ -33,6 +35,9 @@ def shown(event: EngineEvent, *, redact: Callable[[str], str] = str) -> str:
             return ""
         case Called(what=what, words=words):
             return _line(words or what, redact=redact)
+        case Refused(what=what, why=why):
+            words = excerpt(redact(why[:_LONGEST]), width=_WHY)
+            return _line(f"refused: {what}", redact=redact, end=f" ({words})" if words else "")
         case Retrying(reason=reason, wait=wait):
             cause = "the model is overloaded" if _OVERLOADED in reason.lower() else reason
             return _line(cause, redact=redact, end=f", tried again{_in(wait)}")

@@ -57,6 +57,9 @@ class Agent(NamedTuple):
     """It plays an older session back behind the answer that this is done."""
     started_with_model: bool = False
     """Its command line or environment has named the model: a session that does not offer it has it all the same."""
+    tells_writes: bool = False
+    """It has this side write each file that it had leave to change, though told that nobody does, and writes it itself
+    whatever comes of that; an error it prints with a page of its own program. So it is told that this is well."""
     asides: tuple[str, ...] = ()
     """How pieces of messages begin that its model has not said. With "Error: " last, its turn was no success."""
     failures: tuple[tuple[str, str], ...] = ()

@@ -19,6 +19,7 @@ from teamflow.core.invocation import (
     Called,
     EngineEvent,
     Exit,
+    Refused,
     Reply,
     SessionOpened,
     Withdrawn,
@@ -61,6 +62,7 @@ class _Pending(NamedTuple):
     id: str | int
     options: Json
     call: str
+    text: str
 
 
 class AcpSession:
@@ -175,14 +177,15 @@ class AcpSession:
             self._heard = verdict.reason
         elif verdict.note:
             self._untold.append(verdict.reason)
-        yield from self._decide(waiting.call, verdict)
+        yield from self._decide(waiting.call, waiting.text, verdict)
 
-    def _decide(self, call: str, verdict: Verdict) -> Iterator[EngineEvent]:
+    def _decide(self, call: str, text: str, verdict: Verdict) -> Iterator[EngineEvent]:
         """A call has leave, or has not."""
         if verdict.answer == ALLOW:
             yield from self._calls.called(call)
         else:
             self._denied = verdict.reason
+            yield Refused(text, verdict.reason)
             yield from self._calls.over(call)
 
     def _withdraw(self, request: str) -> Iterator[EngineEvent]:
@@ -208,6 +211,9 @@ class AcpSession:
     def _requested(self, request: Request) -> Iterator[EngineEvent]:
         if self._done:
             return  # nothing can be written to it any more
+        if request.method == "fs/write_text_file" and self._agent.tells_writes:
+            yield Reply(self._peer.respond(request.id, {}))
+            return
         if request.method != "session/request_permission":
             yield Reply(self._peer.refuse(request.id, message=f"teamflow has no {request.method}"))
             return
@@ -217,14 +223,15 @@ class AcpSession:
         if self._cancelled:
             yield Reply(self._peer.respond(request.id, CANCELLED))
             return
-        wish = wish_of(call, servers=self._brief.servers)
+        wish = wish_of(call, servers=self._brief.servers, alone=bool(self._brief.home))
         verdict = self._judge(wish)
+        wish = named(wish, self._brief)
         options = request.params.get("options")
         if verdict.answer == QUEUE:
-            self._pending[_name(request.id)] = _Pending(request.id, options, call.id)
-            yield Asked(_name(request.id), named(wish, self._brief)._replace(why=verdict.reason))
+            self._pending[_name(request.id)] = _Pending(request.id, options, call.id, wish.text)
+            yield Asked(_name(request.id), wish._replace(why=verdict.reason))
             return
-        yield from self._decide(call.id, verdict)
+        yield from self._decide(call.id, wish.text, verdict)
         yield Reply(self._peer.respond(request.id, chosen(options, allow=verdict.answer == ALLOW)))
 
     def _judge(self, wish: Wish) -> Verdict:

@@ -6,15 +6,14 @@ leave is given is `policy/permitting.py`'s.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import product
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from teamflow.core.permissions import ALLOW, DENY, OTHER, RUN, Verdict, Wish, wished
 from teamflow.core.plan import Json
 from teamflow.core.shell import excerpt, shown
 from teamflow.engines.acp_calls import Call
+from teamflow.engines.mcp_names import MARK, is_given, written
 
 _KINDS: Final = {
     "read": "read",
@@ -34,15 +33,15 @@ _PATHS: Final = (
 _COMMANDS: Final = ("command", "cmd", "fullCommandText", "script")
 _YES: Final = ("allow_once", "allow_always")
 _NO: Final = ("reject_once", "reject_always")
-_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
 _WIDTH: Final = 200
 _REFUSED: Final = "somebody who was asked has refused it"
 
 
-def wish_of(call: Call, *, servers: Iterable[str]) -> Wish:
-    """What a tool call is about. `servers`: names of the MCP servers that the agent was given."""
+def wish_of(call: Call, *, servers: Collection[str], alone: bool = False) -> Wish:
+    """What a tool call is about. `servers`: names of the MCP servers that the agent was given; `alone`: it has no
+    others."""
     text = excerpt(call.title or call.tool or call.kind or "a tool", width=_WIDTH)
-    tool = _tool_of(call, servers)
+    tool = _tool_of(call, servers, alone=alone)
     if tool:
         return Wish("tool", text, tool=tool)
     kind = _KINDS.get(call.kind, OTHER)
@@ -120,14 +119,21 @@ def _named(given: Mapping[str, Json]) -> Iterator[str]:
             yield value
 
 
-def _tool_of(call: Call, servers: Iterable[str]) -> str:
+def _tool_of(call: Call, servers: Collection[str], *, alone: bool) -> str:
     """The tool of one of these servers that this is; empty: it is none."""
     if call.kind not in ("", "other"):
         return ""  # its title is a command, or a path
     names = (call.tool,) if call.tool else call.titles
-    for name, server in product(names, servers):
-        for known in {server, _NAME.sub("_", server)}:
-            begins = (f"mcp__{known}__", f"mcp_{known}_", f"{known}_", f"{known}-", f"{known}/", f"{known}:")
-            if name.startswith(begins) or name.endswith(f" ({known} MCP Server)"):
-                return name
-    return ""
+    return next((name for name in names if _is_theirs(name, servers, alone=alone)), "")
+
+
+def _is_theirs(name: str, servers: Collection[str], *, alone: bool) -> bool:
+    if name.startswith(MARK):
+        return is_given(name, servers, alone=alone)
+    for known in {form for server in servers for form in (server, written(server))}:
+        # Where the mark may be in both names, as with opencode, another server whose name begins with this one's cannot
+        # be told apart.
+        begins = (f"mcp_{known}_", f"{known}_", f"{known}-", f"{known}/", f"{known}:")
+        if name.startswith(begins) or name.endswith(f" ({known} MCP Server)"):
+            return True
+    return False

@@ -21,7 +21,7 @@ def words_of(call: Call, brief: Brief) -> str | None:
     """`Called.words` of a call."""
     if {call.tool.lower(), call.title.lower()} & _HOUSEKEEPING:
         return None
-    wish = wish_of(call, servers=brief.servers)
+    wish = wish_of(call, servers=brief.servers, alone=bool(brief.home))
     match call.kind:
         case "execute":
             told = ran(wish.command)

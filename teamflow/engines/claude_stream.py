@@ -18,6 +18,7 @@ from teamflow.core.invocation import (
     Called,
     EngineEvent,
     Exit,
+    Refused,
     Reply,
     Retrying,
     Returned,
@@ -28,7 +29,7 @@ from teamflow.core.invocation import (
 )
 from teamflow.core.model_server import priced
 from teamflow.core.outcome import FailureClass, Outcome
-from teamflow.core.permissions import ALLOW, QUEUE, Verdict
+from teamflow.core.permissions import ALLOW, DENY, QUEUE, Verdict, Wish
 from teamflow.core.plan import Json
 from teamflow.engines.claude_end import GONE, LOGIN, End, aborted, idle, outcome
 from teamflow.engines.claude_todo import Todo
@@ -71,7 +72,7 @@ class ClaudeSession:
         self._unheard: dict[str, str] = {}
         """Texts by id, in the order in which it was told."""
         self._heard: set[str] = set()
-        self._asked: dict[str, Mapping[str, Json]] = {}
+        self._asked: dict[str, tuple[Mapping[str, Json], Wish]] = {}
         """Requests that wait for somebody's answer: the tool's arguments."""
         self._settled: set[str] = set()
         """Requests that were answered."""
@@ -83,7 +84,7 @@ class ClaudeSession:
         first = prompt(brief, schema=True) or "Go on."
         self.opening: Final = self._message(first)
         """The first line that it is told; it has been, by whoever started it."""
-        self._take(self.opening)
+        list(self._take(self.opening))
 
     # -- what it says --------------------------------------------------------------------------------------------------
 
@@ -213,13 +214,17 @@ class ClaudeSession:
             yield Reply(_response(name, _REFUSALS[kind]) if kind in _REFUSALS else _refusal(name, kind))
             return
         given = _object(request.get("input"))
-        wish = wish_of(_text(request.get("tool_name")) or "a tool", given, servers=self._brief.servers)
-        verdict = judge(self._brief.grants, wish, cwd=self._brief.cwd, roots=self._brief.roots)
+        tool, brief = _text(request.get("tool_name")) or "a tool", self._brief
+        wish = wish_of(tool, given, servers=brief.servers, alone=bool(brief.home))
+        verdict = judge(brief.grants, wish, cwd=brief.cwd, roots=brief.roots)
+        wish = named(wish, brief)._replace(why=verdict.reason)
         if verdict.answer == QUEUE and not self._done:
-            self._asked[name] = given
-            yield Asked(name, named(wish, self._brief)._replace(why=verdict.reason))
+            self._asked[name] = given, wish
+            yield Asked(name, wish)
         else:
             self._settled.add(name)
+            if verdict.answer == DENY:
+                yield Refused(wish.text, verdict.reason)
             yield Reply(_decision(name, given, verdict))
 
     def _withdrawn(self, line: Mapping[str, Json]) -> Iterator[EngineEvent]:
@@ -261,8 +266,8 @@ class ClaudeSession:
         return None if self._done else self._message(text)
 
     def answer(self, request: str, verdict: Verdict) -> str | None:
-        given = self._asked.get(request)
-        return None if given is None else _decision(request, given, verdict)
+        asked = self._asked.get(request)
+        return None if asked is None else _decision(request, asked[0], verdict)
 
     def interrupt(self) -> str | None:
         if self._done:
@@ -271,10 +276,9 @@ class ClaudeSession:
         return _line({"type": "control_request", "request_id": name, "request": {"subtype": "interrupt"}})
 
     def took(self, data: str) -> Sequence[EngineEvent]:
-        self._take(data)
-        return ()
+        return list(self._take(data))
 
-    def _take(self, data: str) -> None:
+    def _take(self, data: str) -> Iterator[EngineEvent]:
         for text in data.split("\n"):
             line = _parsed(text)
             name = _text(line.get("uuid"))
@@ -283,9 +287,12 @@ class ClaudeSession:
                     self._said += 1
                     self._unheard[name] = _told(line)
                 case "control_response":
-                    request = _text(_object(line.get("response")).get("request_id"))
-                    self._asked.pop(request, None)
+                    response = _object(line.get("response"))
+                    request, decided = _text(response.get("request_id")), _object(response.get("response"))
+                    asked = self._asked.pop(request, None)
                     self._settled.add(request)
+                    if asked is not None and decided.get("behavior") == "deny":
+                        yield Refused(asked[1].text, _text(decided.get("message")))
                 case "control_request":
                     self._interrupts += 1
                 case _:

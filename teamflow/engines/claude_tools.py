@@ -6,7 +6,6 @@ Knows names and arguments of tools, and no rule: whether a wish is granted is de
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -15,6 +14,7 @@ from teamflow.core.permissions import DENY, EDIT, FULL, NET, OTHER, READ, RUN, T
 from teamflow.core.plan import Json
 from teamflow.core.shell import excerpt
 from teamflow.engines.doing import edited, fetched, looked_at, ran, searched, used
+from teamflow.engines.mcp_names import is_given
 
 ABSENT: Final = (
     # These wait for a person at a terminal,
@@ -38,7 +38,6 @@ _KINDS: Final = {
     **dict.fromkeys(("Agent", "Task", "Skill", "StructuredOutput", "TodoWrite"), TOOL),
     **dict.fromkeys(("TaskCreate", "TaskGet", "TaskList", "TaskOutput", "TaskStop", "TaskUpdate"), TOOL),
 }
-_SERVER: Final = re.compile(r"[^A-Za-z0-9_-]")
 _LONGEST: Final = 200
 
 
@@ -63,11 +62,9 @@ def held(grants: Permissions) -> dict[str, Json]:
     return {"disableAllHooks": True, "permissions": {"ask": [*asked_about(grants), "mcp__*"]}}
 
 
-def wish_of(name: str, given: Mapping[str, Json], *, servers: Iterable[str]) -> Wish:
-    """What a tool is to do. `servers`: the MCP servers that the team gave it."""
-    kind = _KINDS.get(name, OTHER)
-    if any(name.startswith(f"mcp__{_SERVER.sub('_', server)}__") for server in servers):
-        kind = TOOL
+def wish_of(name: str, given: Mapping[str, Json], *, servers: Iterable[str], alone: bool = False) -> Wish:
+    """What a tool is to do. `servers`: the MCP servers that the team gave it; `alone`: it has no others."""
+    kind = TOOL if is_given(name, servers, alone=alone) else _KINDS.get(name, OTHER)
     paths = tuple(value for key in _PATHS if isinstance(value := given.get(key), str) and value)
     command = given.get("command") if kind == RUN else ""
     command = command if isinstance(command, str) else ""

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from teamflow.core.named import NamedTuple
-from teamflow.core.permissions import ALLOW, EDIT, NET, RUN, Verdict, Wish, wished
+from teamflow.core.permissions import ALLOW, DENY, EDIT, NET, RUN, Verdict, Wish, wished
 from teamflow.core.plan import Json
 from teamflow.core.shell import excerpt
 from teamflow.engines.codex_items import changed_paths, list_of, table_of, text_of
@@ -127,6 +127,11 @@ def result(method: str, params: Mapping[str, Json], verdict: Verdict) -> Json:
             return {"decision": "approved" if yes else {"denied": {"rejection": verdict.reason or "not allowed"}}}
         case _:
             return {"decision": "accept" if yes else "decline"}
+
+
+def is_no(method: str, told: Json) -> bool:
+    """Whether a `result` has refused it."""
+    return told == result(method, {}, Verdict(DENY)) if method == GRANT else told != result(method, {}, Verdict(ALLOW))
 
 
 def unasked(method: str, params: Mapping[str, Json]) -> Json:

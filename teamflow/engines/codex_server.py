@@ -17,6 +17,7 @@ from teamflow.core.invocation import (
     Called,
     EngineEvent,
     Exit,
+    Refused,
     Reply,
     Retrying,
     Returned,
@@ -27,12 +28,12 @@ from teamflow.core.invocation import (
 )
 from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import FailureClass, Outcome
-from teamflow.core.permissions import ALLOW, QUEUE, Verdict
+from teamflow.core.permissions import ALLOW, DENY, QUEUE, Verdict
 from teamflow.core.plan import Json
 from teamflow.engines import codex_asks as asks
 from teamflow.engines.codex_end import LOGIN, End, outcome
 from teamflow.engines.codex_fence import PROVIDER, fence
-from teamflow.engines.codex_items import Meter, table_of, text_of, tokens, tool, trouble
+from teamflow.engines.codex_items import Meter, list_of, table_of, text_of, tokens, tool, trouble
 from teamflow.engines.codex_schema import strict
 from teamflow.engines.codex_servers import Servers, servers
 from teamflow.engines.codex_words import words_of
@@ -71,6 +72,10 @@ class _Open(NamedTuple):
     text: str = ""
 
 
+def _declined(asked: _Open) -> str:
+    return f"Declined: {asked.text}. "
+
+
 def opening() -> str:
     """The first line."""
     return _begin(Peer(header=False))
@@ -106,6 +111,8 @@ class ServerSession:
         """Requests for a turn that are open."""
         self._unheard: list[str] = []
         self._open: dict[str, _Open] = {}
+        self._why = ""
+        """What it was told last before a denial."""
         self._changes: dict[str, Mapping[str, Json]] = {}
         self._escaping: set[str] = set()
         self._tools: set[str] = set()
@@ -130,11 +137,9 @@ class ServerSession:
 
     def took(self, data: str) -> Sequence[EngineEvent]:
         self._peer.sent(data)
-        for line in data.splitlines():
-            self._took(line)
-        return ()
+        return [event for line in data.splitlines() for event in self._took(line)]
 
-    def _took(self, line: str) -> None:
+    def _took(self, line: str) -> Iterator[EngineEvent]:
         try:
             message = table_of(parse_json(line))
         except ValueError:
@@ -142,13 +147,17 @@ class ServerSession:
         number, params = message.get("id"), table_of(message.get("params"))
         match message.get("method"):
             case None:
-                self._open.pop(json.dumps(number), None)
+                asked = self._open.pop(json.dumps(number), None)
+                if asked is not None and asks.is_no(asked.method, message.get("result")):
+                    yield Refused(asked.text, self._why.partition(_declined(asked))[2])
             case "turn/interrupt":
                 self._end.asked_to_stop = True
             case "turn/steer" if isinstance(number, int) and text_of(params.get("clientUserMessageId")):
                 name = text_of(params.get("clientUserMessageId"))
                 self._steers[number] = name
-                self._told[name] = "\n\n".join(text_of(table_of(part).get("text")) for part in _inputs(params))
+                self._told[name] = _texts(params)
+            case "turn/steer":
+                self._why = _texts(params)
 
     def _steer(self, text: str, name: str = "") -> Mapping[str, Json]:
         named: dict[str, Json] = {"clientUserMessageId": name} if name else {}
@@ -160,7 +169,7 @@ class ServerSession:
         text = self._peer.respond(asked.id, asks.result(asked.method, asked.params, verdict))
         if verdict.answer == ALLOW or not verdict.reason or not self._turn:
             return text
-        told = f"Declined: {asked.text}. {verdict.reason}"
+        told = f"{_declined(asked)}{verdict.reason}"
         return self._peer.draft("turn/steer", self._steer(told)) + text
 
     # -- what is read -------------------------------------------------------------------------------------------------
@@ -206,6 +215,8 @@ class ServerSession:
             self._open[name] = asked
             yield Asked(name, named(wished, self._brief)._replace(why=verdict.reason))
         else:
+            if verdict.answer == DENY:
+                yield Refused(named(wished, self._brief).text, verdict.reason)
             yield self._reply(self._verdict(asked, verdict))
 
     def _answered(self, answer: Answered) -> Iterator[EngineEvent]:
@@ -384,6 +395,5 @@ def _input(text: str) -> Json:
     return [{"type": "text", "text": text}]
 
 
-def _inputs(params: Mapping[str, Json]) -> Sequence[Json]:
-    given = params.get("input")
-    return given if isinstance(given, list) else ()
+def _texts(params: Mapping[str, Json]) -> str:
+    return "\n\n".join(text_of(table_of(part).get("text")) for part in list_of(params.get("input")))

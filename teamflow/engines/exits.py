@@ -8,6 +8,7 @@ from __future__ import annotations
 from signal import Signals
 from typing import Final
 
+from teamflow.core.capabilities import TOOL_PATIENCE
 from teamflow.core.ids import listed
 from teamflow.core.invocation import Brief, Exit
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Stopped, Succeeded, Usage
@@ -23,7 +24,7 @@ _LIMITS: Final = {
     "refused": FailureClass.AUTH,
 }
 _STALLS: Final = {
-    "silent": "gave no sign of life for too long",
+    "silent": "gave no sign of life",
     "no_session": "opened no session in time",
     "storm": "did the same again and again (a storm of requests to its model, or of one tool call)",
     "refused": "was refused by its model again and again",
@@ -117,13 +118,21 @@ def _limit_words(cause: str, end: Exit, brief: Brief) -> str:
         return f"did not end in time and was stopped{figure} (timeout)"
     if cause in _STALLS:
         first = f" (perhaps for its MCP servers: {listed(list(brief.servers))})" if brief.servers else ""
-        return f"{_STALLS[cause]} and was stopped{first if cause == 'no_session' else ''}"
+        figure = _silence(brief) if cause == "silent" else ""
+        return f"{_STALLS[cause]}{figure} and was stopped{first if cause == 'no_session' else ''}"
     if cause == "idle":
         figure = f" for {duration(brief.idle_timeout)}" if brief.idle_timeout is not None else ""
         return f"gave no output{figure} and was stopped (idle_timeout)"
     written = size(max(0, end.log_end - end.log_start) + end.err_end)
     figure = f", more than {size(brief.log_limit)}" if brief.log_limit is not None else ""
     return f"wrote {written}{figure}, and was stopped (limits.log_size)"
+
+
+def _silence(brief: Brief) -> str:
+    limit = brief.silence if brief.idle_timeout is None else brief.idle_timeout
+    if limit is None:
+        return " for too long"
+    return f" for {duration(limit)} (for {duration(limit * TOOL_PATIENCE)}, if a tool was at work)"
 
 
 def _not_started(error: str, brief: Brief) -> str:

@@ -72,6 +72,7 @@ AGENT: Final = Agent(
     login="log in with `opencode auth login`",
     holds_for=_holds,
     model=model,
+    tells_writes=True,
     # It tells no status of a refused call: the provider's own words have to do.
     failures=(("auth", "incorrect api key|api key (?:is )?(?:not valid|missing)|forbidden"),),
 )

@@ -19,13 +19,14 @@ from teamflow.core.invocation import (
     Exit,
     Invocation,
     Progress,
+    Refused,
     Reply,
     Said,
     SessionOpened,
     Spent,
 )
 from teamflow.core.outcome import Failed, FailureClass, Outcome, Succeeded, Usage
-from teamflow.core.permissions import ALLOW, EDIT, OTHER, QUEUE, RUN, Verdict, Wish, wished
+from teamflow.core.permissions import ALLOW, DENY, EDIT, OTHER, QUEUE, RUN, Verdict, Wish, wished
 from teamflow.core.plan import Json
 from teamflow.core.script import compile_script, listens
 from teamflow.engines.deaf import Deaf
@@ -83,7 +84,7 @@ class ScriptedSession(Deaf):
         self._session: str | None = brief.session
         self._usage: Usage | None = None
         self._result: Mapping[str, Json] | None = None
-        self._asked: set[str] = set()
+        self._asked: dict[str, str] = {}
 
     def tell(self, text: str) -> str | None:
         actions = compile_script(self._brief.script or (), attempt=self._brief.attempt)
@@ -95,7 +96,9 @@ class ScriptedSession(Deaf):
     def took(self, data: str) -> Sequence[EngineEvent]:
         told = parse_json(data)
         if isinstance(told, Mapping):
-            self._asked.discard(_text(told.get("answer")))
+            text = self._asked.pop(_text(told.get("answer")), None)
+            if text is not None and told.get("allow") is not True:
+                return (Refused(text, _text(told.get("reason"))),)
         return ()
 
     def _leave(self, request: str, kind: str, what: str) -> Sequence[EngineEvent]:
@@ -107,9 +110,11 @@ class ScriptedSession(Deaf):
             command=what if kind == RUN else "",
         )
         verdict = judge(self._brief.grants, wish, cwd=self._brief.cwd, roots=self._brief.roots)
+        if verdict.answer == DENY:
+            return (Refused(wish.text, verdict.reason), Reply(_answer(request, verdict)))
         if verdict.answer != QUEUE:
             return (Reply(_answer(request, verdict)),)
-        self._asked.add(request)
+        self._asked[request] = wish.text
         return (Asked(request, wish._replace(why=verdict.reason)),)
 
     def feed(self, data: bytes) -> Sequence[EngineEvent]:

@@ -16,6 +16,7 @@ from teamflow.team.resolved import PromptWork, ResolvedAgent
 if TYPE_CHECKING:
     from teamflow.plan.chains import Link  # who only reads a run reads no team file
 
+NOT_ENFORCED: Final = "not enforced by a custom engine"
 _NAMED: Final = 5
 """So many steps or servers are named; of the others it is said how many there are."""
 
@@ -29,7 +30,7 @@ def permissions_in_words(agent: ResolvedAgent, chain: Sequence[Link]) -> str:
     if not isinstance(agent.work, PromptWork):
         return ""
     words = [grants_in_words(agent.work.permissions, servers=agent.work.mcp_servers), *_servers(chain)]
-    return "; ".join((*words, "not enforced by a custom engine") if chain[0].works_as is None else words)
+    return "; ".join((*words, NOT_ENFORCED) if chain[0].works_as is None else words)
 
 
 def _servers(chain: Sequence[Link]) -> Iterator[str]:

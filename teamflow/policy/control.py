@@ -31,7 +31,7 @@ from teamflow.policy.asking import asks_what_follows
 from teamflow.policy.granting import Asker, Granted, chosen, meant, named
 from teamflow.policy.holding import relaunched, skipped_because
 from teamflow.policy.quota import lacks
-from teamflow.policy.relaunching import checked
+from teamflow.policy.relaunching import checked, unenforced_words
 
 
 def steps_args(steps: Sequence[str] | None, **more: object) -> str:
@@ -219,7 +219,8 @@ def relaunch(state: RunState, args: Mapping[str, object], asker: Asker) -> Grant
     events: list[Event] = [RelaunchRequested(step_id, asker.by, changes)]
     if step_id not in state.running:
         events.append(relaunched(state, known, f"relaunched by {asker.by}"))
-    return Granted(tuple(events), f"relaunching {step_id}{also}")
+    free = unenforced_words(known.step, changes, state.plan)
+    return Granted(tuple(events), f"relaunching {step_id}{f' ({free})' if free else ''}{also}")
 
 
 def _is(known: StepState) -> str:

@@ -9,6 +9,7 @@ from teamflow.core.capabilities import Capabilities
 from teamflow.core.chain import is_program
 from teamflow.core.changes import ENGINE, MODEL, PROMPT, TIMEOUT
 from teamflow.core.diagnostics import did_you_mean
+from teamflow.core.permissions import FULL
 from teamflow.core.placeholders import takes_model
 from teamflow.core.plan import ASK, COMMAND, LONGEST_DURATION, Json, Plan, Step
 from teamflow.core.plan import PROMPT as A_PROMPT
@@ -80,3 +81,16 @@ def _wrong_model(step: Step, changes: Mapping[str, object], plan: Plan) -> str:
     if engine == SCRIPTED or (custom is not None and is_program(custom) and not takes_model(custom)):
         return f"engine {engine} takes no model"
     return ""
+
+
+def unenforced_words(step: Step, changes: Mapping[str, Json], plan: Plan) -> str:
+    """What `plan` says of the permissions of a step that another engine does not keep; empty: it does, or there is
+    nothing to be kept."""
+    custom = plan.engines.get(str(changes.get(ENGINE, "")))
+    grants = step.means.grants
+    if custom is None or not is_program(custom) or grants.level == FULL:
+        return ""
+    # Imported here: no other verb needs what plans are made with.
+    from teamflow.plan.words import NOT_ENFORCED, grants_in_words
+
+    return f"{grants_in_words(grants, servers=step.means.servers)}; {NOT_ENFORCED}"

@@ -195,11 +195,13 @@ class AttemptRunner:
             place=self._place,
             roots=tuple(dict.fromkeys((root, os.path.realpath(root)))),
         )
+        can = self._engine(known.step, live).capabilities
+        brief = brief._replace(silence=can.silence)
         if not brief.servers and not brief.base_url:
             return brief
         by = self._with_login(known.step.by(live.fallback))
         environ = self._environments.all_of(self._state, by, attempt=live.number)
-        return equipped(brief, environ, self._engine(known.step, live).capabilities, custom=by.custom)
+        return equipped(brief, environ, can, custom=by.custom)
 
     def _cwd(self, step: Step, live: AttemptState) -> str:
         workdir = self._rendering(step, live).path(step.workdir, key="workdir")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from teamflow.core.capabilities import Capabilities
+from teamflow.core.capabilities import TOOL_PATIENCE, Capabilities
 from teamflow.core.invocation import Called, EngineEvent, Progress, Retrying, Returned, Said, SessionOpened
 from teamflow.core.outcome import FailureClass
 
@@ -20,8 +20,6 @@ SILENT: Final = "silent"
 STORM: Final = "storm"
 REFUSED: Final = "refused"
 
-TOOL_PATIENCE: Final = 3
-"""How much longer it may be silent while a tool of its runs."""
 MOST_RETRIES: Final = 60
 """So many tries of a call of its model, with nothing else between them, are a storm."""
 MOST_REFUSALS: Final = 3

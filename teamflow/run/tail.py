@@ -22,6 +22,7 @@ from teamflow.core.invocation import (
     Exit,
     ModelTold,
     Progress,
+    Refused,
     Retrying,
     Said,
     Spent,
@@ -218,7 +219,7 @@ class Tail:
             case Said(text=text):
                 self.said = True
                 self._say(self._step, text)
-            case Called() | Retrying() if line := shown(event, redact=self._redact):
+            case Called() | Refused() | Retrying() if line := shown(event, redact=self._redact):
                 self._say(self._step, line)
             case Spent(usage=usage):
                 self.usage = usage

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from teamflow.core.invocation import Asked, EngineEvent, Reply, Withdrawn
+from teamflow.core.invocation import Asked, Called, EngineEvent, Refused, Reply, Withdrawn
 from teamflow.core.permissions import Verdict, Wish
 from teamflow.ports import Input, Session
 
@@ -43,12 +43,14 @@ class Talk:
         """The number of the next input."""
         self._took = 0
         """How many of `past` the session knows of."""
+        self._decided: list[EngineEvent] = []
+        """What followed from an answer, and is told with what is printed next: so whoever adopts it tells it, too."""
         self._unheard: str | None = None
         """What it could not be told when that was asked last."""
 
     def feed(self, data: bytes) -> list[EngineEvent]:
         """What the next bytes of output come to, for others to see; the session's replies are sent."""
-        events: list[EngineEvent] = []
+        events, self._decided = self._decided, []
         for given in self._before(self.fed + len(data)):
             part, data = data[: given.offset - self.fed], data[given.offset - self.fed :]  # type: ignore[operator]
             events += self._feed(part)
@@ -134,7 +136,9 @@ class Talk:
             self.open.pop(note.removeprefix(ANSWER), None)
         self.messages += note == MESSAGE
         self._write(data, note)
-        self._outward(self.session.took(data))
+        self._decided += (
+            event for event in self._outward(self.session.took(data)) if isinstance(event, Called | Refused)
+        )
         return True
 
     def _write(self, data: str, note: str, *, end: bool = False) -> None:

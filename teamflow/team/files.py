@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+import re
 from collections.abc import Iterable
 from typing import Final, Protocol
 
@@ -62,10 +63,16 @@ class Files:
         self.digests: dict[str, str] = {}
 
     def place(self, name: str, *, named_in: str, span: Span, outside: bool = False) -> str | None:
-        """The path that `name` in the file `named_in` means; None with a complaint when it leaves the project.
+        """The path that `name` in the file `named_in` means; None with a complaint when it is a URL, or leaves
+        the project.
 
         `outside`: whether it may be absolute or begin with `~/`, or stand beside a file for which that holds.
         """
+        if _URL.match(name):
+            self._refused.add(name)
+            message = f'cannot read "{name}": URLs are not read'
+            self._found.error("file-unreadable", message, span, hint=_FETCHED)
+            return None
         joined = _joined(name.replace("\\", "/"), named_in)
         if joined is not None and (outside or not is_outside(joined)):
             return joined
@@ -128,6 +135,8 @@ class Files:
         }
 
 
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_FETCHED: Final = "Clone its repository, or copy the file into the project, and name it by its path."
 _INSIDE: Final = "It has to lie in the project, and is named relative to the file naming it."
 _ANYWHERE: Final = "Out of the project lead absolute paths and those that begin with ~/, which `run` asks about first."
 

@@ -82,6 +82,33 @@ def test_what_the_lists_name_is_granted_and_a_person_is_asked_for_the_rest(proje
     assert project.status().text("a").startswith("denied: rejected by")
     assert project.status().text("a").endswith("not today")
     assert [line["note"] for line in inputs(project)] == ["reply", "reply", "reply", "answer 4", "answer 5"]
+    assert refusals(project.call("logs").out) == [f"> refused: edit deploy.log (rejected by {by(project)}: not today)"]
+
+
+def refusals(text: str) -> list[str]:
+    return [line.partition("| ")[2] for line in text.splitlines() if "> refused: " in line]
+
+
+def by(project: Project) -> str:
+    return str(project.status().data["questions"][-1]["by"])
+
+
+@pytest.mark.slow
+def test_what_was_refused_is_told_once_whoever_adopts_it(project: Project) -> None:
+    begin(project)
+    project.call("reject", "1.1").expect(0)
+    until(lambda: [one for one in asked(project) if one["id"] == "1.2"])
+    os.kill(project.status().data["runner"]["pid"], signal.SIGKILL)
+    project.run("-d").expect(0)
+    project.call("reject", "1.2").expect(0)
+    until(lambda: project.status().statuses["a"] == "succeeded")
+    first, second = (
+        f"> refused: {what} (rejected by {by(project)})" for what in ("run make deploy", "edit deploy.log")
+    )
+    assert refusals(project.call("logs").out) == [first, second]
+    again = project.run("--replay", "1", "--progress", "plain").expect(0)
+    assert refusals(again.out + again.err) == [first, second]
+    assert refusals(project.call("logs", "-r", "2").out) == [first, second]
 
 
 @pytest.mark.slow
@@ -178,7 +205,7 @@ agents:
     said = {}
     for line in project.run().expect(0).err.splitlines():
         step, sep, text = line.partition(" | ")
-        if sep:
+        if sep and not text.startswith("> "):
             said.setdefault(step.strip(), []).append(text.partition(":")[0])
     denied, allowed = "denied", "allowed"
     assert said["read"] == [denied, denied, denied, denied, allowed]

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teamflow.core.invocation import Asked, EngineEvent, Exit, Reply
+from teamflow.core.invocation import Asked, EngineEvent, Exit, Refused, Reply, Withdrawn
 from teamflow.core.outcome import Outcome, Succeeded
-from teamflow.core.permissions import ALLOW, Verdict, Wish
+from teamflow.core.permissions import ALLOW, DENY, Verdict, Wish
 from teamflow.ports import Input
 from teamflow.run.talk import Talk
 
@@ -148,3 +148,22 @@ def test_a_later_runner_has_the_same_session(moves: list[tuple[str, object]], cu
     assert later.session.seen == world.talk.session.seen
     assert later.open == world.talk.open
     assert later.messages == world.talk.messages
+
+
+class Strict(Echo):
+    """Tells of each answer that is no."""
+
+    def took(self, data: str) -> Sequence[EngineEvent]:
+        told = json.loads(data)
+        return (Refused(str(told["answer"])), Withdrawn(str(told["answer"]))) if told.get("allow") is False else ()
+
+
+def test_what_follows_from_an_answer_is_told_once_with_what_is_printed_next() -> None:
+    keeper = Keeper()
+    talk = Talk(Strict(), keeper.send)
+    talk.feed(b"leave x\n")
+    assert talk.answer("x", Verdict(DENY))
+    assert [talk.feed(b"a\n"), talk.feed(b"b\n")] == [[Refused("x")], []]
+    later = Talk(Strict(), keeper.send, tuple(keeper.inputs))
+    told = [event for event in later.feed(b"leave x\na\nb\n") if isinstance(event, Refused)]
+    assert (told, later.feed(b"c\n")) == ([Refused("x")], [])

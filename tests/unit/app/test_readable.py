@@ -30,12 +30,13 @@ def test_lines_of_an_app_server_are_not_shown_and_those_of_a_setup_are() -> None
     assert readable.feed(lines) == b'installing {"a": 1}\n'
 
 
+NO = "> refused: run touch no (`touch no` may do more than look: this step only reads (permissions: read): it…)\n"
 FOLDERS = {"codex": "codex_sessions"}
 DID = {
     "claude": ("edit", "> read x.txt\n> edit x.txt\n> run echo hi > y.txt\nall done\n"),
     "codex": ("a_turn_edits", "> run echo one > a.txt\n> edit b.txt\nBoth are there.\n"),
-    "gemini": ("refused", "> run ls\ncould not\n"),
-    "claude-agent-acp": ("refused", "> run touch no\n> run ls\ncould not\n"),
+    "gemini": ("refused", f"{NO}> run ls\ncould not\n"),
+    "claude-agent-acp": ("refused", f"> run touch no\n{NO}> run ls\ncould not\n"),
     "opencode": ("steer", "> run until [ -e go ]; do sleep 0.05; done; echo ready\nblue\n"),
     "copilot": ("goes_on", "> run echo ho > b.txt\nsecond done\n"),
 }
@@ -54,6 +55,10 @@ def read(name: str, title: str, *, redact: Redactor | None = None) -> str:
 def test_what_an_agent_does_has_a_line_in_the_same_words_for_all(name: str) -> None:
     title, expected = DID[name]
     assert read(name, title) == expected
+
+
+def test_what_was_refused_is_told_from_what_was_done() -> None:
+    assert read("claude", "denied") == f"> run touch no\n{NO}> run ls\ncould not\n"
 
 
 def test_that_it_waits_for_its_model_has_a_line() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teamflow.core.invocation import Called, Progress, Retrying, Returned, Said, SessionOpened, Warns
+from teamflow.core.invocation import Called, Progress, Refused, Retrying, Returned, Said, SessionOpened, Warns
 from teamflow.core.outcome import FailureClass
 from teamflow.core.redact import Redactor
 from teamflow.core.shown import WIDTH, shown
@@ -39,6 +39,15 @@ def test_a_wait_is_a_line() -> None:
     assert long.endswith("…, tried again in 8 s")
 
 
+def test_what_it_had_no_leave_for_is_a_line_with_the_reason() -> None:
+    assert shown(Refused("run touch x", "rejected by ana")) == "> refused: run touch x (rejected by ana)"
+    assert shown(Refused("run touch x")) == "> refused: run touch x"
+    long = shown(Refused("run " + "x" * 500, "y" * 500))
+    assert len(long) == WIDTH
+    assert long.endswith("y…)")
+    assert shown(Refused(SECRET, SECRET), redact=REDACTOR.text) == "> refused: *** (***)"
+
+
 def test_secrets_are_taken_out_before_a_line_is_cut() -> None:
     for before in range(WIDTH - len(SECRET), WIDTH):
         line = shown(Called("", "", "x" * before + SECRET), redact=REDACTOR.text)
@@ -47,7 +56,7 @@ def test_secrets_are_taken_out_before_a_line_is_cut() -> None:
 
 @given(st.text(), st.text() | st.none(), st.none() | st.floats(min_value=0, allow_infinity=False, max_value=1e9))
 def test_anything_is_at_most_a_line(what: str, words: str | None, wait: float | None) -> None:
-    for event in (Called(what, "", words), Retrying(FailureClass.TRANSIENT, what, wait)):
+    for event in (Called(what, "", words), Refused(what, words or ""), Retrying(FailureClass.TRANSIENT, what, wait)):
         line = shown(event)
         assert len(line) <= WIDTH
         assert len(line.splitlines()) <= 1

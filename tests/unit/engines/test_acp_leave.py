@@ -9,6 +9,7 @@ import pytest
 from teamflow.core.invocation import (
     Asked,
     Called,
+    Refused,
     Withdrawn,
 )
 from teamflow.core.outcome import FailureClass, Stopped
@@ -40,6 +41,8 @@ from tests.unit.engines.acp_talk import BRIEF, OPTIONS, Talk, chosen
         ({"kind": "execute"}, "n"),
         ({"kind": "fetch", "title": "https://x"}, "n"),
         ({"kind": "other", "title": "mcp__team__post_note"}, "y"),
+        ({"kind": "other", "title": "mcp__team__more__post_note"}, "n"),
+        ({"kind": "other", "title": "t", "_meta": {"claudeCode": {"toolName": "mcp__team__x__t"}}}, "n"),
         ({"kind": "other", "title": "team_post_note"}, "y"),
         ({"kind": "other", "title": "team-post_note"}, "y"),
         ({"kind": "other", "title": "post_note (team MCP Server)"}, "y"),
@@ -55,6 +58,21 @@ def test_a_wish_is_judged_by_what_the_call_tells(call: dict[str, Any], answer: s
     talk = Talk(brief=BRIEF._replace(grants=grants, servers={"team": {"url": "http://x"}})).begin()
     talk.ask(toolCallId="t", **call)
     assert chosen(talk) == answer
+
+
+@pytest.mark.parametrize(("home", "answer"), [("", "n"), ("/home/of/its/own", "y")])
+def test_with_no_servers_but_those_of_the_team_a_name_is_of_one_of_them(home: str, answer: str) -> None:
+    grants = Permissions(run=(), ask="deny")
+    talk = Talk(brief=BRIEF._replace(grants=grants, servers={"team": {"url": "http://x"}}, home=home)).begin()
+    talk.ask(toolCallId="t", kind="other", title="mcp__team__more__post_note")
+    assert chosen(talk) == answer
+
+
+def test_a_server_called_mcp_is_not_every_server() -> None:
+    grants = Permissions(run=(), ask="deny")
+    talk = Talk(brief=BRIEF._replace(grants=grants, servers={"mcp": {"url": "http://x"}})).begin()
+    talk.ask(toolCallId="t", kind="other", title="mcp__theirs__post_note")
+    assert chosen(talk) == "n"
 
 
 def test_what_was_told_of_a_call_before_counts() -> None:
@@ -91,6 +109,7 @@ def test_options_are_chosen_by_kind(options: Any, yes: str, no: str) -> None:
         assert talk.each(Withdrawn) == [Withdrawn(asked.request)]
         assert talk.session.answer(asked.request, Verdict(ALLOW)) is None
         assert len(talk.each(Called)) == (expected == "y" or expected == "y2")
+        assert [one.what for one in talk.each(Refused)] == ["run touch x"] * (expected not in ("y", "y2"))
 
 
 def test_a_break_answers_everything_that_is_asked_or_will_be() -> None:
@@ -115,6 +134,12 @@ def test_other_requests_are_refused(method: str) -> None:
     talk.send({"id": 0, "method": method, "params": {"sessionId": "s1", "path": "/w/a"}})
     assert talk.last()["id"] == 0
     assert talk.last()["error"]["code"] == -32601
+
+
+def test_opencode_is_told_that_its_own_write_is_well() -> None:
+    talk = Talk("opencode").begin()
+    talk.send({"id": 0, "method": "fs/write_text_file", "params": {"sessionId": "s1", "path": "/w/a", "content": "x"}})
+    assert talk.last() == {"jsonrpc": "2.0", "id": 0, "result": {}}
 
 
 def test_one_that_ends_its_turn_at_a_refusal_is_told_to_go_on() -> None:

@@ -247,6 +247,10 @@ def test_broken_packages_are_told_where_they_are_named(place: Path) -> None:
         assert problem in lines[name]["trouble"]
     assert lines["claude"]["state"] != "broken"
     assert "cannot be loaded" in teamflow(place, "list", "engines").stdout
+    (place / "work/team.yaml").write_text("agents: {a: {prompt: x}}\n")
+    for name in BROKEN:
+        done = teamflow(place, "plan", "--set", f"agents.a.engine={name}")
+        assert (done.returncode, f'agents.a.engine: there is no engine "{name}"' in done.stdout) == (2, True)
 
 
 # --- what the team layer makes of it

@@ -11,6 +11,7 @@ from teamflow.core.invocation import Brief, Invocation
 from teamflow.core.outcome import Failed, FailureClass
 from teamflow.core.permissions import Permissions, Wish
 from teamflow.engines.claude import LONGEST_SCHEMA, ClaudeEngine
+from teamflow.engines.claude_stream import ClaudeSession
 from teamflow.engines.claude_tools import ABSENT, wish_of
 
 ENGINE = ClaudeEngine()
@@ -153,3 +154,31 @@ def test_any_prompt_is_one_line_and_no_command(prompt: str | None) -> None:
 )
 def test_wishes(name: str, given: dict[str, Any], wish: Wish) -> None:
     assert wish_of(name, given, servers=("our notes",)) == wish
+
+
+@pytest.mark.parametrize(
+    ("name", "servers", "kinds"),
+    [
+        ("mcp__a__t", "a", "tool tool"),
+        ("mcp__a__b__t", "a", "other tool"),  # a server of the user's may be called a__b
+        ("mcp__a__b__t", "a__b", "other tool"),  # or a
+        ("mcp__a__b__t", "a a__b", "tool tool"),
+        ("mcp__a___t", "a", "other tool"),  # or a_
+        ("mcp__a_t", "a", "other other"),
+        ("mcp__a__", "a", "other other"),
+        ("mcp__", "a", "other other"),
+    ],
+)
+def test_a_tool_that_may_be_of_a_server_of_the_user_is_not_granted(name: str, servers: str, kinds: str) -> None:
+    """The second kind: where it has no servers but those of the team."""
+    found = [wish_of(name, {}, servers=servers.split(), alone=alone).kind for alone in (False, True)]
+    assert found == kinds.split()
+
+
+@pytest.mark.parametrize(("home", "answers"), [("", 1), ("/home/of/its/own", 0)])
+def test_it_is_asked_about_unless_the_step_is_isolated(home: str, answers: int) -> None:
+    session = ClaudeSession(BRIEF._replace(grants=Permissions(run=()), servers={"a": {}}, home=home))
+    request = {"subtype": "can_use_tool", "tool_name": "mcp__a__b__t", "input": {}}
+    line = json.dumps({"type": "control_request", "request_id": "r", "request": request}) + "\n"
+    events = session.feed(line.encode())
+    assert [type(event).__name__ for event in events] == (["Asked"] if answers else ["Reply"])

@@ -14,6 +14,7 @@ from teamflow.core.invocation import (
     Brief,
     Exit,
     Progress,
+    Refused,
     Reply,
     Retrying,
     Said,
@@ -97,11 +98,15 @@ def test_a_wish_is_granted_denied_or_asked_for() -> None:
     assert json.loads(allowed or "")["response"]["response"]["behavior"] == "allow"
     assert json.loads(denied or "")["response"]["response"] == {"behavior": "deny", "message": "no"}
     assert session.answer("1", Verdict(ALLOW)) is None
-    session.took(denied or "")
+    assert session.took(denied or "") == [Refused("run make", "no")]
+    assert session.took(denied or "") == []
     assert session.answer("2", Verdict(ALLOW)) is None
     assert session.feed(line(type="control_cancel_request", request_id="2")) == []
     reader = begun(BRIEF._replace(grants=Permissions(level="read")))
-    (reply,) = reader.feed(asking("3"))
+    refused, reply = reader.feed(asking("3"))
+    assert isinstance(refused, Refused)
+    assert refused.what == "run make"
+    assert refused.why.startswith("`make` may do more than look: ")
     assert isinstance(reply, Reply)
     assert '"behavior":"deny"' in reply.data
     assert "this step only reads" in reply.data
@@ -384,7 +389,7 @@ def test_rubbish_is_passed_over_and_counted() -> None:
     session = begun()
     rubbish = b"not json\n[1]\n\xff\xfe\n" + b"[" * 100_000 + b"\n" + b'{"type":"new"}\n' + b"x" * (17 << 20) + b"\n"
     assert session.feed(rubbish) == []
-    assert session.took("rubbish\n{}\n\n") == ()
+    assert not session.took("rubbish\n{}\n\n")
     outcome = session.close(OK)
     assert isinstance(outcome, Failed)
     assert "5 lines of its output were not understood" in outcome.reason

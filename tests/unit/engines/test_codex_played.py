@@ -19,6 +19,7 @@ from teamflow.core.invocation import (
     Brief,
     Called,
     Exit,
+    Refused,
     Reply,
     Retrying,
     Returned,
@@ -166,6 +167,7 @@ def test_a_person_is_asked(tmp_path: Path, answer: str) -> None:
     assert isinstance(outcome, Succeeded)
     assert outcome.text == json.dumps({"decision": "accept" if answer == ALLOW else "decline"})
     assert ("Declined: run make all. not today" in agent.inputs[-1][1]) == (answer == DENY)
+    assert agent.all(Refused) == [Refused("run make all", "not today")] * (answer == DENY)
 
 
 @pytest.mark.parametrize(

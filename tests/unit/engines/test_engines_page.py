@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from teamflow.core.capabilities import TOOL_PATIENCE
 from teamflow.core.script import ACTIONS, check_script, compile_script
 from teamflow.engines.provider import KINDS
 from teamflow.engines.registry import BUILT_IN, ENGINES
-from teamflow.run.stalls import MOST_REPEATS, MOST_RETRIES, TOOL_PATIENCE
+from teamflow.run.stalls import MOST_REPEATS, MOST_RETRIES
 from teamflow.team.load import load
 from teamflow.team.source import parse_value
 from tests.docs.blocks import blocks

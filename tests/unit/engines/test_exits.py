@@ -108,6 +108,18 @@ def test_one_that_opens_no_session_may_wait_for_its_servers() -> None:
         assert failed == Failed(FailureClass.TRANSIENT, reason + told, signal=15)
 
 
+def test_silence_says_how_long() -> None:
+    brief = Brief("x", 1, "first", "/w", prompt="go", silence=1200.0)
+    said = "the agent gave no sign of life for"
+    silent = Exit(signal=15, cause="silent")
+    for given, told in (
+        (brief, f"{said} 20m (for 1h, if a tool was at work) and was stopped"),
+        (brief._replace(idle_timeout=90.0), f"{said} 90s (for 270s, if a tool was at work) and was stopped"),
+        (brief._replace(silence=None), f"{said} too long and was stopped"),
+    ):
+        assert outcome_of(silent, given) == Failed(FailureClass.IDLE, told, signal=15)
+
+
 @pytest.mark.parametrize("seconds", [0.5, 1, 1.5, 59, 60, 90, 119, 120, 3600, 5400, 7200, 86400, 90061])
 def test_durations_read_back(seconds: float) -> None:
     units = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}

@@ -323,7 +323,7 @@ def test_what_is_changed_holds_for_all_attempts_of_the_run() -> None:
     story = Story(PROMPTS)
     before = story.state.steps["write"].step
     assert relaunch(story, "write", prompt="Else", engine="plain", timeout=90) == (
-        "relaunching write: attempt 1 is stopped first"
+        "relaunching write (reads; not enforced by a custom engine): attempt 1 is stopped first"
     )
     ended(story, "write", 1, Stopped("relaunch"))
     step = story.state.steps["write"].step
@@ -425,6 +425,20 @@ def test_another_engine_may_take_over_where_it_keeps_what_the_step_may_not() -> 
     said = relaunch(Story(servers), "write", engine="fenced")
     assert "fenced cannot be given the MCP server notes (stdio): it takes http" in said
     assert "fenced cannot be started without your own settings and memory" in said
+
+
+FREE = "not enforced by a custom engine"
+
+
+def test_it_says_that_a_program_of_the_team_keeps_no_permissions() -> None:
+    """In the words of `plan`."""
+    fenced = PROMPTS.replace("permissions: read", "permissions: {run: [git], net: deny}")
+    said = relaunch(Story(fenced), "write", engine="mine")
+    assert said == f"relaunching write (edits; runs git; no network; {FREE}): attempt 1 is stopped first"
+    assert relaunch(Story(PROMPTS), "write", engine="mine").startswith(f"relaunching write (reads; {FREE}): ")
+    full = PROMPTS.replace("permissions: read", "permissions: full")
+    assert FREE not in relaunch(Story(full), "write", engine="mine")
+    assert FREE not in relaunch(Story(fenced), "write", prompt="Write more.")
 
 
 def test_another_engine_is_asked_for_its_own_model() -> None:

@@ -184,6 +184,21 @@ def test_what_is_wrong_with_files(complaints: Complaints, files: Any, expected: 
     assert complaints(files) == expected
 
 
+@pytest.mark.parametrize("url", ["https://example.org/t.yaml", "ssh://git@host/t.yaml", "FILE:///t.yaml"])
+def test_a_url_is_told_to_be_none_that_is_read(read: Read, url: str) -> None:
+    named = {
+        f"include: ['{url}']\n{TEST}": (1, 11),
+        f"agents:\n  a: {{prompt: {{file: '{url}'}}}}\n": (2, 22),
+        f"personas: {{p: {{file: '{url}'}}}}\n{TEST}": (1, 22),
+    }
+    for text, (line, column) in named.items():
+        (told,) = read({"team.yaml": text}, "team.yaml").diagnostics
+        assert (told.code, told.message) == ("file-unreadable", f'cannot read "{url}": URLs are not read')
+        assert told.span is not None
+        assert (told.span.line, told.span.column) == (line, column)
+        assert told.hint == "Clone its repository, or copy the file into the project, and name it by its path."
+
+
 def test_a_missing_team_file_is_a_complaint(read: Read) -> None:
     loaded = read({}, "team.yaml")
     assert loaded.team is None
