@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from teamflow import __version__
-from teamflow.app.brought import Brought, foreign_engines
+from teamflow.app.brought import RUNNABLE, Brought, foreign_engines
 from teamflow.app.files import ProjectFiles, located, read_any
 from teamflow.app.plugins import spare_plugins
 from teamflow.core.named import NamedTuple
 from teamflow.core.plan import Json, Plan
 from teamflow.core.work import WORKTREE
-from teamflow.engines.registry import BUILT_IN
 from teamflow.workspaces.top_level import is_repository
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ def _compile(root: str, request: Request, sources: ProjectFiles, *, to_run: bool
         selection=Selection(request.steps, request.since, request.until),
         overrides=dict(request.overrides),
         git=is_repository(root),
-        engines=BUILT_IN,
+        engines=RUNNABLE,
     )
     found.extend(planned)
     if to_run and plan is not None and any(step.workspace == WORKTREE for step in plan.steps):

@@ -6,14 +6,14 @@ ignored, when its agent, its key or its value is not known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
 from teamflow.core.diagnostics import Diagnostics, did_you_mean
 from teamflow.core.model_server import root, trouble
-from teamflow.core.plan import EngineDefinition
+from teamflow.core.plan import COMMAND, EngineDefinition
 from teamflow.team.resolved import EngineChoice, PromptWork, ResolvedAgent
 from teamflow.team.scalars import parse_duration
 
@@ -45,7 +45,7 @@ def override(
             try:
                 out[name] = _SETTERS[key](out[name], value)
                 if key == "engine" and engines:
-                    _check_engines(out[name], path, (*defined, *engines), found)
+                    _check_engines(out[name], path, (defined, engines), found)
             except ValueError as error:
                 # One with credentials is not repeated.
                 said = path if key == "base_url" and "@" in value else f"{path}={value}"
@@ -82,9 +82,10 @@ def _engine(agent: ResolvedAgent, value: str) -> ResolvedAgent:
     return replace(agent, work=replace(work, engines=tuple(chain)))
 
 
-def _check_engines(agent: ResolvedAgent, path: str, known: Collection[str], found: Diagnostics) -> None:
+def _check_engines(agent: ResolvedAgent, path: str, there: Sequence[Collection[str]], found: Diagnostics) -> None:
     for choice in agent.work.engines if isinstance(agent.work, PromptWork) else ():
-        if choice.name not in known:
+        if choice.name == COMMAND or not any(choice.name in names for names in there):
+            known = [name for names in there for name in names if name != COMMAND]
             hint = did_you_mean(choice.name, known) or f"Engines: {', '.join(known)}."
             found.error("bad-override", f'{path}: there is no engine "{choice.name}"', hint=hint)
 

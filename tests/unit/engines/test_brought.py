@@ -251,6 +251,11 @@ def test_broken_packages_are_told_where_they_are_named(place: Path) -> None:
     for name in BROKEN:
         done = teamflow(place, "plan", "--set", f"agents.a.engine={name}")
         assert (done.returncode, f'agents.a.engine: there is no engine "{name}"' in done.stdout) == (2, True)
+    for name in ("command", "pall"):
+        done = teamflow(place, "plan", "--set", f"agents.a.engine={name}")
+        assert (done.returncode, f'agents.a.engine: there is no engine "{name}"' in done.stdout) == (2, True)
+    done = teamflow(place, "plan", "--set", "agents.a.engine=pal")
+    assert done.returncode == 0, done.stdout
 
 
 # --- what the team layer makes of it
