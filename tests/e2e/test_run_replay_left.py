@@ -168,6 +168,8 @@ def test_what_is_played_must_be_the_same(simple: Project) -> None:
     assert newest(simple) == 5
     assert "is no replay of that" in simple.call("run", "--replay", "fix", "--go-on-with", "2").expect(2).said
     assert simple.lines("started") == ["x", "x"]
+    simple.call("cancel", "--all", "-r", "2").expect(0)
+    assert simple.status(2).statuses["gate"] == "cancelled"
 
 
 @pytest.mark.slow
