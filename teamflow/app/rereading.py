@@ -49,8 +49,6 @@ class Rereading:
         self._disturbed: dict[str, tuple[int, bool]] = {}
         """Command → the attempt during which a file of it was changed, which may be as it was by now; whether only
         steps may have done it."""
-        self._kept: dict[str, int] = {}
-        """Step → its newest attempt of which the cache has the result."""
         self._doubted: dict[str, int] = {}
         """Step → how often in a row it may have done so itself. It is believed not to have, but not for ever."""
         self._looked = executor.now().wall
@@ -89,16 +87,9 @@ class Rereading:
         again = [name for name in self._disturbed if name in states and states[name].status not in ENDED]
         if again:
             # Opened again for another reason, they would be found as they were.
-            await self._distrust({name: self._disturbed[name][0] for name in again})
+            await self._loop.run_in_executor(self._pool, self._prober.distrust, again)
         if ended:
             await self._look_at(ended, by_step=by_step)
-
-    async def _distrust(self, attempts: Mapping[str, int]) -> None:
-        """What the cache has of these attempts, whose files were changed under them, is worth nothing. What it has of
-        an earlier one nobody has disturbed."""
-        spoilt = [name for name, attempt in attempts.items() if self._kept.get(name, attempt) >= attempt]
-        if spoilt:
-            await self._loop.run_in_executor(self._pool, self._prober.distrust, spoilt)
 
     def _readers(self, paths: frozenset[str]) -> tuple[list[str], bool]:
         """The steps that read some of these files, and whether it is steps alone that may have changed them."""
@@ -181,8 +172,8 @@ class Rereading:
                 touched[step_id] = "a file that it reads was otherwise for a moment"
         wrong = [step_id for step_id in touched if taken[step_id] is not None]
         if wrong:
+            await self._loop.run_in_executor(self._pool, self._prober.distrust, wrong)
             steps = self._state.steps
-            await self._distrust({name: len(steps[name].attempts) for name in wrong})
             touched = {name: why for name, why in touched.items() if name in steps and steps[name].status in ENDED}
         if touched:
             held = {step_id for step_id in touched if self._suspects.enough(step_id, by_step=by_step)}
@@ -218,9 +209,7 @@ class Rereading:
             match record.event:
                 case AttemptStarted(step=step_id):
                     self._bases.pop(step_id, None)
-                case AttemptEnded(step=step_id, attempt=attempt, key=key):
-                    if key is not None:
-                        self._kept[step_id] = attempt
+                case AttemptEnded(step=step_id, attempt=attempt):
                     self._suspects.ended(step_id, attempt)
                     if self._disturbed.get(step_id, (0, False))[0] != attempt:
                         self._doubted.pop(step_id, None)
@@ -254,7 +243,7 @@ class Rereading:
             return
         if known.status not in ENDED:
             if step_id in self._disturbed:
-                await self._distrust({step_id: self._disturbed[step_id][0]})
+                await self._loop.run_in_executor(self._pool, self._prober.distrust, (step_id,))
             return
         if _edits_freely(known.step):
             found = await self._loop.run_in_executor(self._pool, self._prober.now, (step_id,))

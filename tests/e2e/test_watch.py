@@ -442,22 +442,3 @@ def test_what_was_otherwise_for_a_moment_while_a_step_ran_counts(tmp_path: Path,
         assert watched.status().text("shows") == "one"
     assert made.run().expect(0)
     assert made.status().text("shows") == "one", "and so the cache has it"
-
-
-@pytest.mark.slow
-def test_taking_a_save_back_while_a_step_runs_gives_what_was_there_before(tmp_path: Path) -> None:
-    """The result of the attempt that was disturbed is worth nothing; that of the one before nobody has disturbed."""
-    made = project(tmp_path, ABSENT.replace("reads:", "cache: true\n    reads:"), go="", end="")
-    with Watched(made) as watched:
-        watched.rests(1)
-        for name in ("go", "end", "read"):
-            (made.root / name).unlink()
-        save(made.root / "src/a.txt", "two\n")
-        watched.until(lambda: watched.starts("shows") == 2, "it runs again")
-        save(made.root / "src/a.txt", "one\n")
-        made.write("go", "")
-        made.write("end", "")
-        again = "it was found, or run once more"
-        watched.until(lambda: watched.starts("shows") > 2 or watched.status().statuses["shows"] == "cached", again)
-        assert watched.starts("shows") == 2
-        assert watched.status().text("shows") == "one"
