@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import time
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.campaign.power_cut import campaign
 from tests.campaign.power_disk import SECTOR, Disk, Odds
 from tests.campaign.power_recording import INHERIT, TOKEN
 from tests.campaign.power_trace import COMPILER, Call, Recorder
-from tests.e2e.tool import Project
+from tests.e2e.tool import Project, wait_for
 
 HARSH = Odds(names=0.0, sectors=0.0, rubbish=False)
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C compiler: the recording shim cannot be made")
@@ -112,6 +113,25 @@ def test_what_has_to_be_there_before_anything_is_said() -> None:
                 logged += 1
         assert said
         assert logged == 1
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_what_a_killed_runner_has_written_is_synced_before_somebody_is_shown_it() -> None:
+    """It may have been killed between writing and syncing; SQLite finds all that it had written."""
+    with Project(f"{INHERIT}agents: {{a: {{command: exec sleep 60}}}}") as project:
+        running = project.start("run", "--progress", "json")
+        wait_for(lambda: '"kind":"AttemptStarted"' in running.out.replace(" ", ""))
+        running.kill()
+        running.wait()
+        recorder = Recorder(project.home, beside=project.home)
+        looking = project.start("events", "-f", env=recorder.environ)
+        wait_for(lambda: "AttemptStarted" in looking.out)
+        looking.kill()
+        looking.wait()
+        calls = [(call.kind, Path(call.path).name) for call in recorder.calls()]
+        shown = calls.index(("w", looking.screen.name))
+        assert ("S", "state.db-wal") in calls[:shown], calls
 
 
 @pytest.mark.slow
