@@ -19,7 +19,7 @@ from teamflow.core.named import NamedTuple
 from teamflow.core.outcome import Outcome
 from teamflow.core.permissions import ALLOW, DENY, Permissions, Verdict
 from teamflow.engines.registry import engine
-from tests.e2e.claude_scenes import notes_server
+from tests.e2e.claude_scenes import LATE, notes_server
 from tests.fakes import clis
 from tests.fakes.agents.pump import Pump, brief_for
 from tests.fakes.models import Models, Step, Usage, fail, run, say, tool, write
@@ -88,7 +88,7 @@ SCENES: Final = {
         (run("touch no"), run("ls"), say("could not")), brief={"grants": Permissions(level="read", ask="deny")}
     ),
     "break_off": Scene((run("echo $$ > started; sleep 300"),), break_off),
-    "break_off_asked": Scene((run("touch a"),), break_off_at_question, {"grants": ASKING}),
+    "break_off_asked": Scene((run("touch a"), LATE), break_off_at_question, {"grants": ASKING}),
     "steer": Scene((WAIT, say("blue")), steer, agents=FOLDS),
     "goes_on": Scene(
         (run("echo ho > b.txt"), say("second done")),

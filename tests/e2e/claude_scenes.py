@@ -92,6 +92,8 @@ def allow_all(agent: Pump, _: Models) -> None:
     agent.answer(agent.until(Asked).request, Verdict(ALLOW))
 
 
+LATE: Final = say("nothing", gate="late")
+"""For a call that is begun before an interrupt has come through; nobody opens the gate."""
 WAIT: Final = run("until [ -e go ]; do sleep 0.05; done; echo ready")
 OK: Final = {"ok": {"type": "boolean"}, "why": "string"}
 SUB: Final = {"description": "part", "prompt": "[[script:sub]] Do your part.", "subagent_type": "general-purpose"}
@@ -120,7 +122,7 @@ SCENES: Final = {
     "late": Scene((hang("middle"), say("second answer")), too_late),
     "interrupt": Scene((run("sleep 300"),), break_off),
     "interrupt_and_tell": Scene((run("sleep 300"), say("something else")), break_off_and_tell),
-    "interrupt_asked": Scene((run("touch a"),), break_off_at_question, {"grants": ASKING}),
+    "interrupt_asked": Scene((run("touch a"), LATE), break_off_at_question, {"grants": ASKING}),
     "sigint": Scene((run("sleep 300"),), sigint),
     "schema": Scene((answer({"ok": True, "why": "y"}),), brief={"schemas": OK}),
     "schema_missing": Scene((say("no"), say("no")), brief={"schemas": OK}),

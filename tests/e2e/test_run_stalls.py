@@ -78,7 +78,7 @@ def test_one_that_has_opened_it_may_take_its_time(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_one_that_falls_silent(tmp_path: Path) -> None:
-    said = "gave no sign of life for 1.5s (for 4.5s, if a tool was at work) and was stopped"
+    said = f"gave no sign of life for {SOON:g}s (for {3 * SOON:g}s, if a tool was at work) and was stopped"
     ended(world(tmp_path, HANG, engine="quiet"), "idle", said)
 
 
