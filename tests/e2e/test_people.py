@@ -13,7 +13,7 @@ import pytest
 from teamflow.core.events import QuestionAnswered, QuestionAsked, Record, RunEnded
 from teamflow.core.requested import RequestAnswered
 from tests.e2e.tmux import Tmux
-from tests.e2e.tool import Done, Project, until
+from tests.e2e.tool import Done, Project, until, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -163,12 +163,15 @@ agents:
         assert "nobody answered in time: there is the default" in late.err
 
 
+@pytest.mark.slow
 def test_a_deadline_that_passes_without_a_runner() -> None:
     team = "agents: {where: {ask: Where?, options: [here, there], default: there, timeout: 2s}}\n"
     with Project(team) as project:
         done = project.run()
         assert done.code == 5
-        time.sleep(2.1)
+        (asked,) = project.state()[0].questions
+        assert asked.deadline is not None
+        assert wait_for(lambda: time.time() > asked.deadline)
         late = project.call("answer", "where", "here")
         assert (late.code, "its default, there, is taken" in late.err) == (1, True)
         assert project.events(QuestionAnswered) == []
